@@ -1,0 +1,32 @@
+//! The AWS adapters: each speaks the domain's words, and SDK types are born and die inside it. One verb is one
+//! call, so what a function or task may do is the list of verbs it uses.
+
+pub mod batch;
+mod error;
+pub mod ledger;
+pub mod mail;
+pub mod objects;
+pub mod queue;
+pub mod records;
+pub mod tasks;
+
+use aws_config::{BehaviorVersion, ConfigLoader};
+
+pub use aws_config::SdkConfig;
+pub use error::CallError;
+
+/// The SDK's configuration from the standard AWS environment: credentials, region, `AWS_ENDPOINT_URL`.
+pub async fn sdk_config() -> SdkConfig {
+    let endpoint = std::env::var("AWS_ENDPOINT_URL").unwrap_or_default();
+    sdk_loader(&endpoint).load().await
+}
+
+/// What loads a configuration for this endpoint. For one of plain HTTP, as the local cloud's is, with a client that
+/// knows no TLS: the SDK's own reads the system's root certificates, some 150 files, before its first call.
+pub fn sdk_loader(endpoint: &str) -> ConfigLoader {
+    let loader = aws_config::defaults(BehaviorVersion::latest());
+    if !endpoint.starts_with("http://") {
+        return loader;
+    }
+    loader.http_client(aws_smithy_http_client::Builder::new().build_http())
+}

@@ -1,0 +1,85 @@
+//! Events as EventBridge brings them.
+//!
+//! The wire shapes of S3's "Object Created" and ECS's "Task State Change", read leniently: fields come and
+//! go without notice, so only what nothing works without is required, and a field of a strange type counts
+//! as absent. What is kept of each is in `tests/fixtures/events/`.
+//!
+//! - <https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html>
+//! - <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html>
+
+mod s3;
+mod task;
+#[cfg(test)]
+mod tests;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+pub use s3::S3Created;
+pub use task::{Container, TaskStateChange};
+
+/// What a message on one of our queues is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Classified {
+    /// S3 created an object.
+    S3Created(Box<S3Created>),
+    /// An ECS task changed its state. Not only stops: a Spot warning is one too.
+    TaskStateChange(Box<TaskStateChange>),
+    /// A well-formed event of another kind: nothing to do with it.
+    Foreign {
+        /// Its `source`, such as `aws.ec2`.
+        source: String,
+        /// Its `detail-type`.
+        detail_type: String,
+    },
+    /// Not an event, or one that lacks what nothing works without.
+    Malformed {
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Says what this message body is.
+#[must_use]
+pub fn classify(body: &str) -> Classified {
+    match read(body) {
+        Ok(classified) => classified,
+        Err(reason) => Classified::Malformed { reason },
+    }
+}
+
+fn read(body: &str) -> Result<Classified, String> {
+    let mut event: Value = serde_json::from_str(body).map_err(|error| format!("it is not JSON: {error}"))?;
+    // S3 sends this one to a queue when a classic notification is set up.
+    if event["Event"] == "s3:TestEvent" {
+        return Ok(Classified::Foreign { source: "aws.s3".into(), detail_type: "s3:TestEvent".into() });
+    }
+    if event["Records"][0]["eventSource"] == "aws:s3" {
+        return Err("it is a classic S3 notification; the bucket must notify through EventBridge".to_owned());
+    }
+    let detail = event.get_mut("detail").map(Value::take).unwrap_or_default();
+    let (Some(source), Some(detail_type)) = (event["source"].as_str(), event["detail-type"].as_str()) else {
+        return Err("it is no EventBridge event: source or detail-type is missing".to_owned());
+    };
+    match (source, detail_type) {
+        ("aws.s3", "Object Created") => {
+            s3::read(&detail).map(|created| Classified::S3Created(Box::new(created)))
+        }
+        ("aws.ecs", "ECS Task State Change") => {
+            task::read(detail).map(|change| Classified::TaskStateChange(Box::new(change)))
+        }
+        _ => Ok(Classified::Foreign { source: source.to_owned(), detail_type: detail_type.to_owned() }),
+    }
+}
+
+/// A field of a type we do not expect counts as absent.
+fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
+}
+
+/// The elements that are as expected; none, if it is no list.
+fn lenient_list<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let Value::Array(elements) = Value::deserialize(deserializer)? else { return Ok(Vec::new()) };
+    Ok(elements.into_iter().filter_map(|element| serde_json::from_value(element).ok()).collect())
+}

@@ -1,0 +1,119 @@
+//! The worker's exit codes: an interface between the worker, ECS and the verdict on a stopped task.
+//!
+//! Taken from BSD's `sysexits.h` where it has a word. Whatever is not in this table, such as 101 from a
+//! panic that nobody caught or 139 from a segmentation fault, is a crash.
+//!
+//! | code | name | the worker says | charged to the object |
+//! | --- | --- | --- | --- |
+//! | 0 | `done` | published, or nothing to do: claim lost, superseded, gone | no |
+//! | 64 | `usage` | started with wrong arguments or environment | no |
+//! | 65 | `bad_input` | the object is at fault; the ledger says failed already | yes |
+//! | 70 | `software` | an error inside the worker, such as a panic it caught | yes |
+//! | 75 | `try_again` | something it needs did not answer; the ledger says waiting | no |
+//! | 78 | `config` | the deployment is wrong: a permission or a table is missing | no |
+//! | 124 | `timed_out` | the attempt took longer than the pipeline allows; the ledger says waiting | yes |
+//! | 143 | `terminated` | SIGTERM came; the job was given back, the ledger says waiting | no |
+
+/// How the worker ends. The module's table says what each means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ExitCode {
+    /// Published, or nothing to do: the claim was lost, the object superseded or gone.
+    Done,
+    /// Wrong arguments or environment.
+    Usage,
+    /// The object is at fault; the job has failed in the ledger already.
+    BadInput,
+    /// An error inside the worker.
+    Software,
+    /// Something it needs did not answer; the job waits in the ledger.
+    TryAgain,
+    /// The deployment is wrong: a permission or a resource is missing.
+    Config,
+    /// The attempt took longer than the pipeline allows; the job was given back.
+    TimedOut,
+    /// It was asked to stop, and gave its job back.
+    Terminated,
+}
+
+impl ExitCode {
+    /// Every one, by number.
+    pub const ALL: [Self; 8] = [
+        Self::Done,
+        Self::Usage,
+        Self::BadInput,
+        Self::Software,
+        Self::TryAgain,
+        Self::Config,
+        Self::TimedOut,
+        Self::Terminated,
+    ];
+
+    /// The number the process exits with.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Usage => 64,
+            Self::BadInput => 65,
+            Self::Software => 70,
+            Self::TryAgain => 75,
+            Self::Config => 78,
+            // As timeout(1) has it.
+            Self::TimedOut => 124,
+            // 128 + SIGTERM, as a shell would count a process that the signal ended.
+            Self::Terminated => 143,
+        }
+    }
+
+    /// The exit code of this number, if it is one of the worker's.
+    #[must_use]
+    pub fn from_code(code: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|exit| i64::from(exit.code()) == code)
+    }
+
+    /// The word that is logged and printed.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Usage => "usage",
+            Self::BadInput => "bad_input",
+            Self::Software => "software",
+            Self::TryAgain => "try_again",
+            Self::Config => "config",
+            Self::TimedOut => "timed_out",
+            Self::Terminated => "terminated",
+        }
+    }
+
+    /// Whether leaving so uses up one of the object's attempts.
+    #[must_use]
+    pub const fn charged(self) -> bool {
+        matches!(self, Self::BadInput | Self::Software | Self::TimedOut)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ExitCode;
+
+    #[test]
+    fn codes_are_distinct_and_found_again() {
+        for exit in ExitCode::ALL {
+            assert_eq!(ExitCode::from_code(exit.code().into()), Some(exit));
+        }
+        for crash in [1, 2, 101, 134, 137, 139, 255, -1, 256] {
+            assert_eq!(ExitCode::from_code(crash), None, "{crash}");
+        }
+    }
+
+    #[test]
+    fn the_documented_table_is_the_code() {
+        let source = include_str!("exit_code.rs");
+        for exit in ExitCode::ALL {
+            let row = format!("//! | {} | `{}` |", exit.code(), exit.as_str());
+            let line = source.lines().find(|line| line.starts_with(&row)).unwrap();
+            assert_eq!(line.ends_with("| yes |"), exit.charged(), "{row}");
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! A job: processing one object with one pipeline. Its identity, its states and the one function that moves
+//! between them.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{object::Object, pipelines::Pipeline};
+
+/// A job's id: the first 128 bits, in hex, of a SHA-256 over (pipeline, bucket, key, version). A duplicate event
+/// derives the same id, which is what makes it the same job.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobId(String);
+
+impl JobId {
+    /// The id of the job that processes `object` with the pipeline of this name.
+    ///
+    /// Without a version id, the etag and sequencer tell versions apart.
+    #[must_use]
+    pub fn derive(pipeline: &str, object: &Object) -> Self {
+        let version = match &object.version_id {
+            Some(id) => ["version", id, ""],
+            None => ["etag", object.etag.as_deref().unwrap_or_default(), object.sequencer.padded()],
+        };
+        Self(digest(["job", pipeline, &object.bucket, &object.key].into_iter().chain(version)))
+    }
+
+    /// The id in this text, if it has an id's form: a foreign task's `startedBy` has not.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let hex = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        hex.then(|| Self(text.to_owned()))
+    }
+
+    /// The id as text: 32 lower-case hex digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// RunTask's client token for one attempt. It must contain the attempt: ECS answers a repeated token with
+    /// the task of the first call, which for a retry is the dead one.
+    #[must_use]
+    pub fn launch_token(&self, attempt: u32) -> String {
+        digest(["launch", &self.0, &attempt.to_string()])
+    }
+
+    /// The publish transaction's client token: the same for every repeat by the same holder of the claim.
+    #[must_use]
+    pub fn publish_token(&self, fence: u64) -> String {
+        digest(["publish", &self.0, &fence.to_string()])
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// 128 bits in hex over length-prefixed parts, so that no two lists of parts run together.
+fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hex::encode(&hash.finalize()[..16])
+}
+
+/// Where a job is. Only [`next`] moves it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Nobody holds it: a task is to be launched, or on its way.
+    Waiting,
+    /// A worker holds its claim.
+    Running,
+    /// All its records were published.
+    Done,
+    /// Given up, with a reason.
+    Failed,
+    /// A newer version of its key was visible first.
+    Superseded,
+    /// Its object version no longer exists.
+    Gone,
+}
+
+impl State {
+    /// Every state.
+    pub const ALL: [Self; 6] =
+        [Self::Waiting, Self::Running, Self::Done, Self::Failed, Self::Superseded, Self::Gone];
+
+    /// Whether the job has ended.
+    #[must_use]
+    pub fn is_settled(self) -> bool {
+        !matches!(self, Self::Waiting | Self::Running)
+    }
+
+    /// The word that is stored, logged and printed.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Superseded => "superseded",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+/// What can happen to a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// A worker takes it; one that is running only when its lease has run out.
+    Claim,
+    /// Its worker or its task's stop returns it, to be tried again.
+    Return,
+    /// Its records became visible.
+    Publish,
+    /// It is given up.
+    Fail,
+    /// A newer version of its key is visible.
+    Supersede,
+    /// Its object version is not there.
+    Lose,
+    /// A person asks for it again.
+    Replay,
+}
+
+/// A change that a state does not allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a {} job cannot {change:?}", state.as_str())]
+pub struct IllegalChange {
+    /// Where the job is.
+    pub state: State,
+    /// What was asked of it.
+    pub change: Change,
+}
+
+impl Change {
+    /// The state this change leads to, wherever it is legal.
+    #[must_use]
+    pub fn leads_to(self) -> State {
+        match self {
+            Self::Claim => State::Running,
+            Self::Return | Self::Replay => State::Waiting,
+            Self::Publish => State::Done,
+            Self::Fail => State::Failed,
+            Self::Supersede => State::Superseded,
+            Self::Lose => State::Gone,
+        }
+    }
+}
+
+/// The state that follows.
+///
+/// # Errors
+/// [`IllegalChange`] where the table has no such arm: a settled job only ever moves by a replay.
+pub fn next(state: State, change: Change) -> Result<State, IllegalChange> {
+    let legal = match change {
+        Change::Claim | Change::Return | Change::Fail => matches!(state, State::Waiting | State::Running),
+        Change::Publish | Change::Supersede | Change::Lose => state == State::Running,
+        Change::Replay => state == State::Failed,
+    };
+    if legal { Ok(change.leads_to()) } else { Err(IllegalChange { state, change }) }
+}
+
+/// The states from which a change is legal: what the ledger's conditions are made of.
+pub fn allowed_from(change: Change) -> impl Iterator<Item = State> {
+    State::ALL.into_iter().filter(move |&state| next(state, change).is_ok())
+}
+
+/// A named reason, for programs (`code`) and for people (`message`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// A stable word in `snake_case`.
+    pub code: String,
+    /// A sentence.
+    pub message: String,
+}
+
+impl Reason {
+    /// A reason of this code and sentence.
+    #[must_use]
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), message: message.into() }
+    }
+}
+
+/// How one attempt ended, as its task's stop told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Which try it was, from 1.
+    pub number: u32,
+    /// The task's ARN.
+    pub task: String,
+    /// The verdict's code and sentence.
+    pub verdict: Reason,
+    /// When the task stopped.
+    pub stopped_at: Timestamp,
+}
+
+/// A job as the ledger holds it. The field names are the table's attribute names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// The layout of this item. Functions and worker deploy at different moments: readers accept what they know.
+    pub v: u32,
+    /// The table's key.
+    #[serde(rename = "job")]
+    pub id: JobId,
+    /// What it processes.
+    pub object: Object,
+    /// How: the pipeline as it was when the job was recorded, so that a replay means the same thing later.
+    pub pipeline: Pipeline,
+    /// Where it is.
+    pub state: State,
+    /// Which try this is, from 1. Part of the launch token.
+    pub attempt: u32,
+    /// How many attempts its own failures have used up; infrastructure failures do not count.
+    #[serde(default)]
+    pub charged: u32,
+    /// Raised by every claim; whoever holds an older one can change nothing.
+    #[serde(default)]
+    pub fence: u64,
+    /// Who made the last claim: a worker whose claim was answered into the void recognises its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
+    /// Until when the claim holds if it is not renewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_until: Option<Timestamp>,
+    /// The task launched for this attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// Rows written so far by the holder of the claim, and in the end the records published.
+    #[serde(default)]
+    pub records: u64,
+    /// Rows that the pipeline's policy let it leave out.
+    #[serde(default)]
+    pub rejected: u64,
+    /// The format found, such as `csv.gz`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// Why it is where it is, when that is not plain success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// Write request units that its records took, estimated from their sizes.
+    #[serde(default)]
+    pub write_units: u64,
+    /// When λ uploads recorded it.
+    pub created_at: Timestamp,
+    /// When it was first claimed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_at: Option<Timestamp>,
+    /// When it settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_at: Option<Timestamp>,
+    /// When its mail was handed to SNS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notified_at: Option<Timestamp>,
+    /// Attempts that have ended.
+    #[serde(default)]
+    pub history: Vec<Attempt>,
+}
+
+/// The layout of [`Job`] items written today.
+pub const LAYOUT: u32 = 1;
+
+impl Job {
+    /// A job nobody has tried yet.
+    #[must_use]
+    pub fn new(object: Object, pipeline: Pipeline, now: Timestamp) -> Self {
+        Self {
+            v: LAYOUT,
+            id: JobId::derive(&pipeline.name, &object),
+            object,
+            pipeline,
+            state: State::Waiting,
+            attempt: 1,
+            charged: 0,
+            fence: 0,
+            holder: None,
+            lease_until: None,
+            task: None,
+            records: 0,
+            rejected: 0,
+            format: None,
+            reason: None,
+            write_units: 0,
+            created_at: now,
+            claimed_at: None,
+            settled_at: None,
+            notified_at: None,
+            history: Vec::new(),
+        }
+    }
+}
+
+/// What λ stops puts on the uploads queue to have a job launched again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relaunch {
+    /// The layout of this message.
+    pub tidemill: u32,
+    /// Which job.
+    pub job: JobId,
+    /// Which attempt is due. A message for an attempt that is past is a duplicate.
+    pub attempt: u32,
+    /// How often a launch of this attempt was put off; its delays grow with it.
+    #[serde(default)]
+    pub deferrals: u32,
+}
+
+impl Relaunch {
+    /// A message of today's layout.
+    #[must_use]
+    pub fn new(job: JobId, attempt: u32, deferrals: u32) -> Self {
+        Self { tidemill: LAYOUT, job, attempt, deferrals }
+    }
+
+    /// The message's body.
+    #[must_use]
+    pub fn to_message(&self) -> String {
+        serde_json::json!(self).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(version_id: Option<&str>, etag: &str, sequencer: &str) -> Object {
+        Object {
+            bucket: "b".into(),
+            key: "k".into(),
+            version_id: version_id.map(Into::into),
+            etag: Some(etag.into()),
+            sequencer: sequencer.to_owned().into(),
+            size_bytes: None,
+        }
+    }
+
+    #[test]
+    fn the_same_event_twice_is_the_same_job() {
+        let id = JobId::derive("p", &object(Some("v1"), "e", "01"));
+        assert_eq!(
+            id,
+            JobId::derive("p", &object(Some("v1"), "other", "02")),
+            "the version id decides alone"
+        );
+        assert_ne!(id, JobId::derive("q", &object(Some("v1"), "e", "01")));
+        assert_ne!(id, JobId::derive("p", &object(Some("v2"), "e", "01")));
+        let unversioned = JobId::derive("p", &object(None, "e", "01"));
+        assert_ne!(unversioned, JobId::derive("p", &object(None, "e", "02")), "the same bytes put twice");
+        assert_eq!(JobId::parse(id.as_str()), Some(id));
+        assert_eq!(JobId::parse("ecs-svc/1234567890123456789"), None);
+    }
+
+    #[test]
+    fn every_attempt_has_a_launch_token_of_its_own_that_ecs_accepts() {
+        let id = JobId::derive("p", &object(Some("v1"), "e", "01"));
+        assert_ne!(id.launch_token(1), id.launch_token(2));
+        assert!(id.launch_token(1).len() <= 64);
+    }
+
+    #[test]
+    fn states_move_by_the_table_and_settled_ones_only_by_a_replay() {
+        use Change::{Claim, Fail, Lose, Publish, Replay, Return, Supersede};
+        use State::{Done, Failed, Gone, Running, Superseded, Waiting};
+        let changes = [Claim, Return, Publish, Fail, Supersede, Lose, Replay];
+        for change in changes {
+            for state in State::ALL {
+                if let Ok(to) = next(state, change) {
+                    assert_eq!(to, change.leads_to());
+                    assert!(!state.is_settled() || (state, change) == (Failed, Replay));
+                }
+            }
+        }
+        assert_eq!(allowed_from(Publish).collect::<Vec<_>>(), [Running]);
+        assert_eq!(allowed_from(Fail).collect::<Vec<_>>(), [Waiting, Running]);
+        for settled in [Done, Superseded, Gone] {
+            assert_eq!(next(settled, Claim), Err(IllegalChange { state: settled, change: Claim }));
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The domain of Tidemill and its AWS adapters.
+//!
+//! The domain is plain functions of plain values: which [`pipelines`] rule takes an [`object`], what its [`job`]
+//! is and how its state moves, where its records live and what makes them visible ([`manifest`]), what a stopped
+//! task means ([`verdict`]) and what to tell people ([`mail`]). Only [`adapter`] talks to AWS.
+
+pub mod adapter;
+pub mod backoff;
+pub mod clock;
+pub mod events;
+pub mod exit_code;
+pub mod fargate;
+pub mod job;
+pub mod logging;
+pub mod mail;
+pub mod manifest;
+pub mod object;
+pub mod pipelines;
+pub mod pricing;
+pub mod record;
+pub mod settings;
+pub mod verdict;

@@ -1,0 +1,12 @@
+//! Logs: JSON lines on standard error, one object a line, fields escaped.
+
+use tracing_subscriber::{EnvFilter, fmt};
+
+/// Sets up logging for a function or worker: `info` and above, or what `RUST_LOG` says. A second call changes
+/// nothing.
+pub fn json() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let format = fmt().json().flatten_event(true).with_target(false).with_current_span(false);
+    // Refused where logging is set up already, as in a test that runs several programs in one process.
+    drop(format.with_env_filter(filter).with_writer(std::io::stderr).try_init());
+}

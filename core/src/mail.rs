@@ -1,0 +1,294 @@
+//! Mails that say what became of a job, in words for a tired person.
+//!
+//! Object keys, reasons and log lines come from whoever uploads: they are escaped, so that none can fake a
+//! line, and bounded, so that none can flood. SNS refuses a publish whose subject is not plain ASCII or
+//! has 100 characters: <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>.
+
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::job::{Job, State};
+use crate::pipelines::BadRows;
+use crate::pricing::{Architecture, Bill, Dollars, TaskUse, Usage};
+use crate::verdict::adjusted;
+use text::{escaped, in_words, shortened};
+
+/// SNS takes fewer than 100 characters.
+const SUBJECT_CHARS: usize = 99;
+/// SNS takes 256 KB; nobody reads more than this.
+const BODY_BYTES: usize = 32 * 1_024;
+/// How many log lines are shown, the last ones.
+const LOG_LINES: usize = 20;
+/// What a person can do about a failed job.
+const AGAIN: &str =
+    "\nTo run it again\n  Upload the object again, mended. It becomes a new version with a job of its own.\n";
+/// How many earlier attempts are shown, the last ones.
+const HISTORY_LINES: usize = 10;
+/// How much of one log line or reason is shown.
+const LINE_CHARS: usize = 400;
+
+/// A mail that SNS accepts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// At most 99 characters of printable ASCII.
+    pub subject: String,
+    /// Plain text, at most 32 KiB.
+    pub body: String,
+}
+
+/// What a mail tells of. Texts are as they come: [`compose`] escapes them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// What became of the job.
+    pub state: State,
+    /// The stable word for why, such as `out_of_memory`.
+    pub code: Option<String>,
+    /// Why, as a sentence.
+    pub words: Option<String>,
+    /// The object's bucket.
+    pub bucket: String,
+    /// The object's key.
+    pub key: String,
+    /// The object's version.
+    pub version_id: Option<String>,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The job's id.
+    pub job: String,
+    /// Attempts that the object has used up.
+    pub charged: u32,
+    /// Attempts that it has.
+    pub attempts: u32,
+    /// Launches that it took.
+    pub launches: u32,
+    /// Records that became visible.
+    pub records: u64,
+    /// Rows that were left out.
+    pub rejected: u64,
+    /// From the job's record to its end.
+    pub took: Option<Duration>,
+    /// About what it cost.
+    pub cost: Option<Dollars>,
+    /// What happens next.
+    pub next: String,
+    /// Earlier attempts, oldest first.
+    pub history: Vec<Past>,
+    /// What the worker logged, oldest first; the last are shown.
+    pub log: Vec<String>,
+    /// Where to look: what it is, and its address.
+    pub links: Vec<(String, String)>,
+}
+
+/// An attempt that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Past {
+    /// Which try it was, from 1.
+    pub number: u32,
+    /// When it ended.
+    pub at: Timestamp,
+    /// How: the code.
+    pub code: String,
+    /// How: the sentence.
+    pub words: String,
+}
+
+/// The mail for a job that has settled, from what the ledger holds.
+#[must_use]
+pub fn settled(job: &Job) -> Mail {
+    compose(&Letter::of(job))
+}
+
+impl Letter {
+    /// What the ledger can tell of a job; log lines and links are for the caller to add.
+    #[must_use]
+    pub fn of(job: &Job) -> Self {
+        let took = job.settled_at.and_then(|end| Duration::try_from(end.duration_since(job.created_at)).ok());
+        Self {
+            state: job.state,
+            code: job.reason.as_ref().map(|reason| reason.code.clone()),
+            words: job.reason.as_ref().map(|reason| reason.message.clone()),
+            bucket: job.object.bucket.clone(),
+            key: job.object.key.clone(),
+            version_id: job.object.version_id.clone(),
+            pipeline: job.pipeline.name.clone(),
+            job: job.id.to_string(),
+            charged: job.charged,
+            attempts: job.pipeline.attempts,
+            launches: u32::try_from(job.history.len()).unwrap_or(u32::MAX).max(job.attempt),
+            records: if job.state == State::Done { job.records } else { 0 },
+            rejected: job.rejected,
+            took,
+            cost: Some(cost(job)),
+            next: next(job).to_owned(),
+            history: job
+                .history
+                .iter()
+                .map(|ended| Past {
+                    number: ended.number,
+                    at: ended.stopped_at,
+                    code: ended.verdict.code.clone(),
+                    words: ended.verdict.message.clone(),
+                })
+                .collect(),
+            log: Vec::new(),
+            links: Vec::new(),
+        }
+    }
+}
+
+/// Writes the mail.
+#[must_use]
+pub fn compose(letter: &Letter) -> Mail {
+    Mail { subject: subject(letter), body: bounded(body(letter)) }
+}
+
+fn subject(letter: &Letter) -> String {
+    let head = format!("[tidemill] {}: ", letter.state.as_str());
+    let why = match (&letter.code, letter.state) {
+        (Some(code), State::Failed) => format!(" ({})", shortened(&ascii(code), 30)),
+        _ => String::new(),
+    };
+    let room = SUBJECT_CHARS.saturating_sub(head.len() + why.len());
+    format!("{head}{}{why}", shortened(&ascii(&letter.key), room))
+}
+
+fn body(letter: &Letter) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    let _ = write_body(letter, &mut out);
+    out
+}
+
+fn write_body(letter: &Letter, out: &mut String) -> std::fmt::Result {
+    let line = |text: &str| shortened(&escaped(text), LINE_CHARS);
+    let verb = letter.state.as_str().to_ascii_uppercase();
+    match &letter.words {
+        Some(words) => writeln!(out, "{verb}: {}\n", line(words))?,
+        None => writeln!(out, "{verb}\n")?,
+    }
+    writeln!(out, "Object     s3://{}/{}", escaped(&letter.bucket), escaped(&letter.key))?;
+    if let Some(version) = &letter.version_id {
+        writeln!(out, "Version    {}", line(version))?;
+    }
+    writeln!(out, "Pipeline   {}", line(&letter.pipeline))?;
+    writeln!(out, "Job        {}", line(&letter.job))?;
+    writeln!(out, "Attempts   {}", attempts(letter))?;
+    if let Some(code) = &letter.code {
+        writeln!(out, "Reason     {}", line(code))?;
+    }
+    let left_out = match letter.rejected {
+        0 => String::new(),
+        rows => format!(", {} left out", counted(rows, "row", "rows")),
+    };
+    writeln!(out, "Records    {} visible{left_out}", letter.records)?;
+    if let Some(took) = letter.took {
+        writeln!(out, "Took       {}", in_words(took))?;
+    }
+    if let Some(cost) = letter.cost {
+        writeln!(out, "Cost       about {cost}")?;
+    }
+    writeln!(out, "\nWhat happens next\n  {}", line(&letter.next))?;
+    if letter.state == State::Failed {
+        out.write_str(AGAIN)?;
+    }
+    if !letter.history.is_empty() {
+        writeln!(out, "\nWhat happened")?;
+        for past in last(&letter.history, HISTORY_LINES) {
+            let (code, words) = (line(&past.code), line(&past.words));
+            writeln!(out, "  {}. {:.0}  {code}: {words}", past.number, past.at)?;
+        }
+    }
+    if !letter.log.is_empty() {
+        writeln!(out, "\nLast log lines")?;
+        for text in last(&letter.log, LOG_LINES) {
+            writeln!(out, "  {}", line(text))?;
+        }
+    }
+    if !letter.links.is_empty() {
+        writeln!(out, "\nWhere to look")?;
+        for (name, address) in &letter.links {
+            writeln!(out, "  {}: {}", line(name), escaped(address))?;
+        }
+    }
+    Ok(())
+}
+
+/// How often it was tried. Attempts that failed through no fault of the object do not count towards its limit.
+fn attempts(letter: &Letter) -> String {
+    let Letter { launches, charged, attempts, .. } = *letter;
+    match letter.state {
+        State::Failed if launches == charged => format!("{charged} of {attempts}"),
+        State::Failed => format!("{launches}, of which {charged} count towards the limit of {attempts}"),
+        _ => launches.to_string(),
+    }
+}
+
+/// What happens next to a job in this state.
+fn next(job: &Job) -> &'static str {
+    match job.state {
+        State::Failed if job.pipeline.key.is_some() => {
+            "Nothing by itself. Records already written under their own keys stay. The job is in the dead-letter \
+             queue."
+        }
+        State::Failed => {
+            "Nothing by itself. None of this version's records are visible. The job is in the dead-letter queue."
+        }
+        State::Done if job.rejected > 0 && job.pipeline.bad_rows == BadRows::Quarantine => {
+            "Nothing: all good rows are visible, the others are in the rejects object."
+        }
+        State::Done if job.rejected > 0 => "Nothing: all good rows are visible, the others were left out.",
+        State::Done => "Nothing: all its records are visible.",
+        State::Superseded => "Nothing: a newer version of this object is visible.",
+        State::Gone => "Nothing: the object was deleted before it was read.",
+        State::Waiting | State::Running => "It is tried again by itself.",
+    }
+}
+
+/// The task of the last attempt and all its writes: what a person would pay to have it done again.
+fn cost(job: &Job) -> Dollars {
+    let ran = match (job.claimed_at, job.settled_at) {
+        (Some(start), Some(end)) => u64::try_from(end.duration_since(start).as_secs()).unwrap_or(0),
+        _ => 0,
+    };
+    let task = TaskUse {
+        size: adjusted(&job.history, job.pipeline.task).size,
+        architecture: Architecture::X86,
+        spot: false,
+        public_ip: false,
+        seconds: ran,
+        count: 1,
+    };
+    let usage = Usage { tasks: vec![task], write_units: job.write_units, ..Usage::default() };
+    Bill::of(&usage).total()
+}
+
+fn last<T>(all: &[T], count: usize) -> &[T] {
+    &all[all.len().saturating_sub(count)..]
+}
+
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// Printable ASCII; everything else as a visible escape.
+fn ascii(text: &str) -> String {
+    escaped(text)
+        .chars()
+        .flat_map(|c| if c.is_ascii() { vec![c] } else { c.escape_unicode().collect() })
+        .collect()
+}
+
+fn bounded(mut body: String) -> String {
+    const CUT: &str = "\n… cut here\n";
+    if body.len() > BODY_BYTES {
+        body.truncate(body.floor_char_boundary(BODY_BYTES - CUT.len()));
+        body.push_str(CUT);
+    }
+    body
+}

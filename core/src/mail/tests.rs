@@ -1,0 +1,204 @@
+use super::*;
+use crate::job::{Attempt, Reason};
+use crate::object::Object;
+use crate::pipelines::Pipelines;
+
+const PIPELINE: &str = "version = 1\n[[pipeline]]\nname = \"orders\"\nbad_rows = \"quarantine\"\n";
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn job(key: &str) -> Job {
+    let pipeline = Pipelines::parse(PIPELINE, "p.toml").unwrap().route(key, None).unwrap().clone();
+    let object = Object {
+        bucket: "tides".into(),
+        key: key.into(),
+        version_id: Some("v7".into()),
+        etag: None,
+        sequencer: "00A1".to_owned().into(),
+        size_bytes: Some(210_365),
+    };
+    let mut job = Job::new(object, pipeline, at("2026-03-14T09:26:53Z"));
+    job.claimed_at = Some(at("2026-03-14T09:27:33Z"));
+    job.settled_at = Some(at("2026-03-14T09:28:08Z"));
+    job
+}
+
+fn failed(key: &str) -> Job {
+    let mut job = job(key);
+    job.state = State::Failed;
+    job.attempt = 2;
+    job.charged = 2;
+    job.reason = Some(Reason::new("bad_input", "row 17 has 4 fields, the header has 5"));
+    let ended = |number, code, message| Attempt {
+        number,
+        task: "arn:aws:ecs:eu-north-1:111122223333:task/tidemill/1dc5c17a".into(),
+        verdict: Reason::new(code, message),
+        stopped_at: at("2026-03-14T09:27:20Z"),
+    };
+    job.history = vec![
+        ended(1, "out_of_memory", "the task ran out of memory"),
+        ended(2, "bad_input", "row 17 has 4 fields, the header has 5"),
+    ];
+    job
+}
+
+#[test]
+fn a_failure_says_all_a_person_needs() {
+    let mut letter = Letter::of(&failed("uploads/orders/march.csv"));
+    letter.log = vec!["opened 210365 bytes".into(), "row 17 is wrong".into()];
+    letter.links = vec![("logs".into(), "https://console.example/logs".into())];
+    let mail = compose(&letter);
+    assert_eq!(mail.subject, "[tidemill] failed: uploads/orders/march.csv (bad_input)");
+    let expected = format!(
+        "\
+FAILED: row 17 has 4 fields, the header has 5
+
+Object     s3://tides/uploads/orders/march.csv
+Version    v7
+Pipeline   orders
+Job        {job}
+Attempts   2 of 3
+Reason     bad_input
+Records    0 visible
+Took       1 min 15 s
+Cost       about $0.00024
+
+What happens next
+  Nothing by itself. None of this version's records are visible. The job is in the dead-letter queue.
+
+To run it again
+  Upload the object again, mended. It becomes a new version with a job of its own.
+
+What happened
+  1. 2026-03-14T09:27:20Z  out_of_memory: the task ran out of memory
+  2. 2026-03-14T09:27:20Z  bad_input: row 17 has 4 fields, the header has 5
+
+Last log lines
+  opened 210365 bytes
+  row 17 is wrong
+
+Where to look
+  logs: https://console.example/logs
+",
+        job = letter.job
+    );
+    assert_eq!(mail.body, expected);
+}
+
+#[test]
+fn attempts_that_were_not_the_objects_fault_are_told_apart() {
+    let mut letter = Letter::of(&failed("uploads/a.csv"));
+    letter.launches = 5;
+    let body = compose(&letter).body;
+    assert!(body.contains("Attempts   5, of which 2 count towards the limit of 3\n"), "{body}");
+}
+
+#[test]
+fn a_success_is_short() {
+    let mut done = job("uploads/a.csv");
+    done.state = State::Done;
+    (done.records, done.rejected, done.write_units) = (3_376, 1, 3_379);
+    let mail = settled(&done);
+    assert_eq!(mail.subject, "[tidemill] done: uploads/a.csv");
+    let expected = format!(
+        "\
+DONE
+
+Object     s3://tides/uploads/a.csv
+Version    v7
+Pipeline   orders
+Job        {}
+Attempts   1
+Records    3376 visible, 1 row left out
+Took       1 min 15 s
+Cost       about $0.0023
+
+What happens next
+  Nothing: all good rows are visible, the others are in the rejects object.
+",
+        done.id
+    );
+    assert_eq!(mail.body, expected);
+}
+
+#[test]
+fn every_settled_state_has_its_words() {
+    for (state, subject, words) in [
+        (
+            State::Superseded,
+            "[tidemill] superseded: uploads/a.csv",
+            "a newer version of this object is visible",
+        ),
+        (State::Gone, "[tidemill] gone: uploads/a.csv", "deleted before it was read"),
+    ] {
+        let mut job = job("uploads/a.csv");
+        job.state = state;
+        let mail = settled(&job);
+        assert_eq!(mail.subject, subject);
+        assert!(mail.body.contains(words) && !mail.body.contains("To run it again"), "{}", mail.body);
+    }
+}
+
+#[test]
+fn sns_accepts_the_subject_whatever_the_key() {
+    let keys = [
+        "k".repeat(1_024),
+        "é".repeat(512),
+        "\u{0}".repeat(1_024),
+        "a\r\nBcc: everybody@example.com".to_owned(),
+        "\u{202e}fdp.exe\u{7f}\u{1b}[31m".to_owned(),
+        "🌊".repeat(256),
+        String::new(),
+    ];
+    for key in keys {
+        let Mail { subject, .. } = settled(&failed(&key));
+        assert!(subject.len() <= 99, "{} {subject}", subject.len());
+        assert!(subject.bytes().all(|b| (0x20..0x7f).contains(&b)), "{subject}");
+        assert!(subject.starts_with("[tidemill] failed: ") && subject.ends_with(" (bad_input)"), "{subject}");
+    }
+}
+
+#[test]
+fn a_long_key_keeps_its_beginning_and_its_end() {
+    let key = format!("uploads/{}/march.csv", "deep/".repeat(100));
+    let Mail { subject, .. } = settled(&failed(&key));
+    assert_eq!(subject.len(), 99);
+    assert!(
+        subject.starts_with("[tidemill] failed: uploads/deep/") && subject.contains("/march.csv ("),
+        "{subject}"
+    );
+}
+
+#[test]
+fn a_key_cannot_fake_a_line_of_the_body() {
+    let evil = "x\nRecords    9999 visible\r\u{2028}\u{202e}\u{1b}[2J";
+    let mut letter = Letter::of(&failed(evil));
+    letter.words = Some(evil.into());
+    letter.log = vec![evil.into()];
+    let Mail { body, .. } = compose(&letter);
+    assert_eq!(body.lines().filter(|line| line.starts_with("Records")).count(), 1);
+    assert!(body.contains("s3://tides/x\\nRecords    9999 visible\\r\\u{2028}\\u{202e}\\u{1b}[2J"), "{body}");
+    assert!(body.chars().all(|c| c == '\n' || !c.is_control()), "{body}");
+}
+
+#[test]
+fn a_flood_of_log_lines_is_cut_to_the_last_twenty() {
+    let mut letter = Letter::of(&failed("uploads/a.csv"));
+    letter.log = (0..10_000).map(|n| format!("line {n} {}", "é".repeat(9_000))).collect();
+    letter.history = (1..=1_000)
+        .map(|number| Past {
+            number,
+            at: at("2026-03-14T09:27:20Z"),
+            code: "\u{1}".repeat(9_000),
+            words: "\u{1}".repeat(9_000),
+        })
+        .collect();
+    letter.links = (0..1_000).map(|_| ("x".into(), "y".repeat(900))).collect();
+    let Mail { body, .. } = compose(&letter);
+    assert!(body.len() <= BODY_BYTES, "{}", body.len());
+    assert!(body.ends_with("… cut here\n"));
+    assert_eq!(body.lines().filter(|line| line.starts_with("  line ")).count(), 20);
+    assert!(body.contains("  line 9999 ") && !body.contains("  line 9979 "));
+}

@@ -1,0 +1,139 @@
+//! Where records live in the records table, and the manifest that says which of them are visible.
+//!
+//! The table has a partition key `_part` (text) and a sort key `_row` (number). It holds three kinds of items:
+//!
+//! | `_part` | `_row` | what |
+//! | --- | --- | --- |
+//! | `object:s3://bucket/key` | 0 | the [`Manifest`] of that key |
+//! | `rows:{job}:{n}` | the row | a record, visible while the manifest names its job |
+//! | `key:{pipeline}:{natural key}` | 0 | a record under its natural key, visible at once |
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    job::{Job, JobId},
+    object::{self, Sequencer},
+    pipelines::Pipeline,
+};
+
+/// The partition key attribute of the records table.
+pub const PART: &str = "_part";
+/// The sort key attribute of the records table.
+pub const ROW: &str = "_row";
+/// On natural-key records: the object they came from.
+pub const OBJECT: &str = "_object";
+/// On natural-key records: that object's version.
+pub const VERSION: &str = "_version";
+/// On natural-key records: that version's place among its key's versions.
+pub const SEQUENCER: &str = "_sequencer";
+/// On natural-key records: the row they came from.
+pub const SOURCE_ROW: &str = "_source_row";
+
+/// The names above: no column may carry one of them.
+pub const RESERVED: [&str; 6] = [PART, ROW, OBJECT, VERSION, SEQUENCER, SOURCE_ROW];
+
+/// Which records of a key are visible. The field names are the item's attribute names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The layout of this item.
+    pub v: u32,
+    /// The partition key: [`Manifest::partition`].
+    #[serde(rename = "_part")]
+    pub part: String,
+    /// The sort key: 0.
+    #[serde(rename = "_row")]
+    pub row: u64,
+    /// The job whose records are visible.
+    pub job: JobId,
+    /// Its pipeline's name.
+    pub pipeline: String,
+    /// The natural key template, where records lie under natural keys and not under the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub natural_key: Option<String>,
+    /// The visible version, where the bucket has versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+    /// The visible version's place; a publish never goes back.
+    pub sequencer: Sequencer,
+    /// Over how many partitions the rows are spread: row `r` is in partition `r % spread`.
+    pub spread: u32,
+    /// How many records are visible.
+    pub records: u64,
+    /// When they became visible.
+    pub published_at: Timestamp,
+}
+
+impl Manifest {
+    /// What publishes `job`'s records.
+    #[must_use]
+    pub fn of(job: &Job, spread: u32, records: u64, now: Timestamp) -> Self {
+        Self {
+            v: crate::job::LAYOUT,
+            part: Self::partition(&job.object.bucket, &job.object.key),
+            row: 0,
+            job: job.id.clone(),
+            pipeline: job.pipeline.name.clone(),
+            natural_key: job.pipeline.key.as_ref().map(ToString::to_string),
+            version_id: job.object.version_id.clone(),
+            sequencer: job.object.sequencer.clone(),
+            spread,
+            records,
+            published_at: now,
+        }
+    }
+
+    /// The partition key of a key's manifest.
+    #[must_use]
+    pub fn partition(bucket: &str, key: &str) -> String {
+        format!("object:{}", object::uri(bucket, key))
+    }
+}
+
+/// The partition key of row `row` of a job whose rows are spread over `spread` partitions.
+#[must_use]
+pub fn rows_partition(job: &JobId, row: u64, spread: u32) -> String {
+    format!("rows:{job}:{}", row % u64::from(spread.max(1)))
+}
+
+/// The partition key of a record under a natural key.
+#[must_use]
+pub fn natural_partition(pipeline: &Pipeline, key: &str) -> String {
+    format!("key:{}:{key}", pipeline.name)
+}
+
+/// Over how many partitions to spread rows that take this many write units.
+///
+/// A partition takes 1,000 write units a second, a fresh on-demand table 4,000 and the default quota is 40,000
+/// (DynamoDB developer guide, "Burst and adaptive capacity" and "Initial throughput for on-demand capacity mode"),
+/// so more than 40 would not be faster. One partition per 5,000 units keeps small objects in one query.
+#[must_use]
+pub fn spread(write_units: u64) -> u32 {
+    u32::try_from(write_units.div_ceil(5_000)).unwrap_or(u32::MAX).clamp(1, 40)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::Object;
+
+    #[test]
+    fn small_objects_stay_in_one_partition_and_large_ones_spread_no_wider_than_helps() {
+        assert_eq!([0, 1, 5_000, 5_001, 10_000_000].map(spread), [1, 1, 1, 2, 40]);
+    }
+
+    #[test]
+    fn rows_of_one_job_take_turns_over_its_partitions() {
+        let object = Object {
+            bucket: "b".into(),
+            key: "k".into(),
+            version_id: Some("v".into()),
+            etag: None,
+            sequencer: Sequencer::default(),
+            size_bytes: None,
+        };
+        let job = JobId::derive("p", &object);
+        assert_eq!(rows_partition(&job, 7, 3), format!("rows:{job}:1"));
+        assert_eq!(rows_partition(&job, 7, 1), format!("rows:{job}:0"));
+    }
+}

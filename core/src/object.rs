@@ -1,0 +1,101 @@
+//! An object: one version of one S3 key, and the order of a key's versions.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One version of one S3 key, as its event told of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Object {
+    /// The bucket's name.
+    pub bucket: String,
+    /// The key, raw: never URL-encoded.
+    pub key: String,
+    /// The version id, where the bucket has versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+    /// The entity tag without its quotes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    /// Orders the versions of this key.
+    #[serde(default)]
+    pub sequencer: Sequencer,
+    /// The size that the event told, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<u64>,
+}
+
+impl Object {
+    /// `s3://bucket/key`, the key raw.
+    #[must_use]
+    pub fn uri(&self) -> String {
+        uri(&self.bucket, &self.key)
+    }
+}
+
+/// `s3://bucket/key`, the key raw.
+#[must_use]
+pub fn uri(bucket: &str, key: &str) -> String {
+    format!("s3://{bucket}/{key}")
+}
+
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "s3://{}/{}", self.bucket, self.key)?;
+        self.version_id.as_ref().map_or(Ok(()), |id| write!(f, "?versionId={id}"))
+    }
+}
+
+/// Orders the events of one key. Sequencers of different keys cannot be compared.
+///
+/// S3's sequencers are hexadecimal texts of varying length: the shorter one is padded with zeros on its right,
+/// then they compare as text. Stored padded, so that DynamoDB's conditions compare them alike. An event without
+/// one comes before all.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct Sequencer(String);
+
+/// Longer than any sequencer seen (S3's have 16 to 18 digits; 64 leaves room).
+const SEQUENCER_LEN: usize = 64;
+
+impl From<String> for Sequencer {
+    fn from(raw: String) -> Self {
+        Self(format!("{:0<SEQUENCER_LEN$}", raw.to_ascii_uppercase()))
+    }
+}
+
+impl Default for Sequencer {
+    fn default() -> Self {
+        Self::from(String::new())
+    }
+}
+
+impl From<Sequencer> for String {
+    fn from(padded: Sequencer) -> Self {
+        padded.0
+    }
+}
+
+impl Sequencer {
+    /// The padded text, as it is stored and compared.
+    #[must_use]
+    pub fn padded(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Sequencer;
+
+    #[test]
+    fn sequencers_are_padded_on_the_right_and_compared_as_text() {
+        let earlier = Sequencer::from("0055AED6DCD90281E5".to_owned());
+        let later = Sequencer::from("0055AED6DCD90281E6".to_owned());
+        let shorter = Sequencer::from("0055AED6DCD90281".to_owned());
+        assert!(shorter < earlier && earlier < later);
+        assert_eq!(shorter, Sequencer::from("0055AED6DCD9028100".to_owned()), "trailing zeros are padding");
+        assert!(Sequencer::from("9".to_owned()) > Sequencer::from("10".to_owned()), "never as integers");
+        assert!(Sequencer::default() < shorter);
+    }
+}

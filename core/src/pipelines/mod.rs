@@ -1,0 +1,303 @@
+//! Pipelines: which objects are taken, and how each is read, keyed and run.
+//!
+//! `pipelines.toml` is read once ([`Pipelines::parse`]) into types that cannot be wrong; after that
+//! [`Pipelines::route`] answers for every object. The pipeline an object got is stored, resolved, in
+//! its job as JSON, so that a replay next month means what it meant today.
+
+mod key;
+mod nearest;
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use thiserror::Error;
+
+use crate::fargate::Size;
+
+pub use key::{KeyTemplate, KeyTemplateError, MissingColumn};
+
+/// All pipelines, in the order of the file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pipelines {
+    ignored: Vec<Match>,
+    pipelines: Vec<Pipeline>,
+}
+
+impl Pipelines {
+    /// Reads the text of a pipelines file; `file` is its name, for messages.
+    ///
+    /// # Errors
+    /// Everything that is wrong in the file at once, each with its place and what is allowed there.
+    pub fn parse(text: &str, file: &str) -> Result<Self, PipelinesError> {
+        read::read(text).map_err(|problems| PipelinesError { file: file.to_owned(), problems })
+    }
+
+    /// The first pipeline that takes the object, if any does and the file does not say to ignore it.
+    ///
+    /// An object of unknown size is taken by no pipeline with a size bound: see [`Self::needs_size`].
+    #[must_use]
+    pub fn route(&self, key: &str, size: Option<u64>) -> Option<&Pipeline> {
+        if self.ignored.iter().any(|ignored| ignored.takes(key, size)) {
+            return None;
+        }
+        self.pipelines.iter().find(|pipeline| pipeline.matches.takes(key, size))
+    }
+
+    /// Whether the route of this key depends on the object's size. An event may come without one;
+    /// then the caller must ask S3 before it may trust [`Self::route`].
+    #[must_use]
+    pub fn needs_size(&self, key: &str) -> bool {
+        let ignored = self.ignored.iter().find(|ignored| ignored.takes_name(key));
+        let taken =
+            self.pipelines.iter().map(|pipeline| &pipeline.matches).find(|taken| taken.takes_name(key));
+        [ignored, taken].into_iter().flatten().any(Match::bounds_size)
+    }
+
+    /// The pipeline of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Pipeline> {
+        self.pipelines.iter().find(|pipeline| pipeline.name == name)
+    }
+
+    /// All of them, in the order of the file, which is the order of trying.
+    pub fn iter(&self) -> impl Iterator<Item = &Pipeline> {
+        self.pipelines.iter()
+    }
+}
+
+/// One pipeline. Only [`Pipelines::parse`] and reading a stored one back make one.
+///
+/// As JSON it carries `"v": 1`. Readers ignore fields they do not know, so adding a field keeps
+/// the version; a change an old reader would get wrong raises it, and old readers refuse.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pipeline {
+    v: Version,
+    /// Its name: 1 to 64 of `a-z`, `0-9` and `-`.
+    pub name: String,
+    /// Which objects it takes.
+    #[serde(rename = "match", default)]
+    pub matches: Match,
+    /// How objects are read.
+    #[serde(default)]
+    pub format: Format,
+    /// What separates fields in delimited text; always ASCII. Absent: found out by looking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<char>,
+    /// Where in a JSON document the records are: a JSON pointer to an array.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<String>,
+    /// The types of columns; those not named are found out by looking.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, ColumnType>,
+    /// The natural key of its records. Absent: rows are keyed by object version and row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyTemplate>,
+    /// What a row that cannot be read means.
+    #[serde(default)]
+    pub bad_rows: BadRows,
+    /// How many attempts a job has, 1 to 10.
+    #[serde(default = "default_attempts")]
+    pub attempts: u32,
+    /// How long an attempt may take.
+    #[serde(
+        rename = "timeout_seconds",
+        default = "default_timeout",
+        serialize_with = "write_seconds",
+        deserialize_with = "read_seconds"
+    )]
+    pub timeout: Duration,
+    /// The size of its tasks.
+    #[serde(default = "default_task")]
+    pub task: Size,
+}
+
+/// Which objects a pipeline takes: all that meet every condition present.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Match {
+    /// What the full key begins with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// What the full key ends with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suffix: Option<String>,
+    /// The least size, itself included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_bytes: Option<u64>,
+    /// The greatest size, itself included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_bytes: Option<u64>,
+}
+
+impl Match {
+    fn takes(&self, key: &str, size: Option<u64>) -> bool {
+        self.takes_name(key)
+            && match size {
+                Some(size) => {
+                    self.min_bytes.is_none_or(|least| size >= least)
+                        && self.max_bytes.is_none_or(|most| size <= most)
+                }
+                None => !self.bounds_size(),
+            }
+    }
+
+    fn takes_name(&self, key: &str) -> bool {
+        self.prefix.as_deref().is_none_or(|prefix| key.starts_with(prefix))
+            && self.suffix.as_deref().is_none_or(|suffix| key.ends_with(suffix))
+    }
+
+    fn bounds_size(&self) -> bool {
+        self.min_bytes.is_some() || self.max_bytes.is_some()
+    }
+
+    /// Whether this takes every object that `other` takes.
+    fn covers(&self, other: &Self) -> bool {
+        let text = |mine: &Option<String>| mine.clone().unwrap_or_default();
+        text(&other.prefix).starts_with(&text(&self.prefix))
+            && text(&other.suffix).ends_with(&text(&self.suffix))
+            && self.min_bytes.is_none_or(|mine| other.min_bytes.is_some_and(|other| other >= mine))
+            && self.max_bytes.is_none_or(|mine| other.max_bytes.is_some_and(|other| other <= mine))
+    }
+}
+
+/// How objects are read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Found out by looking at the first bytes.
+    #[default]
+    Auto,
+    /// Delimited text with a header row.
+    Csv,
+    /// One JSON object per line.
+    Jsonl,
+    /// One JSON document.
+    Json,
+}
+
+/// The type of a column, declared by a pipeline or settled by all of the column's values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ColumnType {
+    /// Text, as it stands: `01001` keeps its zero. An empty field is an empty text.
+    Text,
+    /// A number with all its digits. An empty field is null.
+    Number,
+    /// `true` or `false`, in any case. An empty field is null.
+    Boolean,
+}
+
+impl fmt::Display for ColumnType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text",
+            Self::Number => "number",
+            Self::Boolean => "boolean",
+        })
+    }
+}
+
+/// What a row that cannot be read means. Never silence: rows left out are always counted and reported.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BadRows {
+    /// One bad row fails the whole object: nothing of it becomes visible.
+    #[default]
+    RejectFile,
+    /// It is left out and counted.
+    Skip,
+    /// It is left out and kept in a rejects object, with row number, reason and raw text.
+    Quarantine,
+}
+
+/// Everything wrong with a pipelines file.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub struct PipelinesError {
+    /// The file's name, as given.
+    pub file: String,
+    /// What is wrong, in the order of the file.
+    pub problems: Vec<Problem>,
+}
+
+impl fmt::Display for PipelinesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{}:{problem}", self.file)?;
+        }
+        Ok(())
+    }
+}
+
+/// One thing wrong with a pipelines file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Counted from 1.
+    pub line: usize,
+    /// In characters, counted from 1.
+    pub column: usize,
+    /// The key, as a path such as `pipeline[2].task.memory`; empty where the text is no TOML.
+    pub key: String,
+    /// What was found, what is allowed.
+    pub words: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: ", self.line, self.column)?;
+        if !self.key.is_empty() {
+            write!(f, "{}: ", self.key)?;
+        }
+        f.write_str(&self.words)
+    }
+}
+
+/// The version of the stored form. A newer one may mean what this reader does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+struct Version;
+
+impl TryFrom<u32> for Version {
+    type Error = String;
+
+    fn try_from(version: u32) -> Result<Self, String> {
+        if version == 1 {
+            Ok(Self)
+        } else {
+            Err(format!("pipeline format version {version} is not known here; known: 1"))
+        }
+    }
+}
+
+impl From<Version> for u32 {
+    fn from(_: Version) -> Self {
+        1
+    }
+}
+
+fn default_attempts() -> u32 {
+    3
+}
+
+fn default_timeout() -> Duration {
+    Duration::from_hours(1)
+}
+
+fn default_task() -> Size {
+    Size::SMALLEST
+}
+
+fn write_seconds<S: Serializer>(timeout: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(timeout.as_secs())
+}
+
+fn read_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    u64::deserialize(deserializer).map(Duration::from_secs)
+}

@@ -1,0 +1,434 @@
+//! From TOML to pipelines, with every problem's place.
+//!
+//! The document is walked by hand, not by derived deserialisation: that stops at the first problem
+//! and cannot say what is allowed. Here a faulty value is reported and replaced by its default, so
+//! that one reading finds everything.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::nearest::nearest;
+use super::{
+    BadRows, ColumnType, Format, Match, Pipeline, Pipelines, Problem, Version, default_attempts,
+    default_task, default_timeout,
+};
+use crate::fargate::{Size, SizeError};
+
+const PIPELINE_KEYS: [&str; 11] = [
+    "name",
+    "match",
+    "format",
+    "delimiter",
+    "records",
+    "columns",
+    "key",
+    "bad_rows",
+    "attempts",
+    "timeout",
+    "task",
+];
+/// Longer than a day is no attempt but a leak: the sweep would never call the task overdue.
+const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
+
+/// Reads a whole file: the pipelines and what they never get, or everything that is wrong.
+pub(super) fn read(text: &str) -> Result<Pipelines, Vec<Problem>> {
+    let mut reader = Reader { text, problems: Vec::new() };
+    let (document, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        reader.problem(&error.span().unwrap_or(0..0), "", error.message().to_owned());
+    }
+    // What was recovered from broken TOML would only raise problems that are not there.
+    let pipelines = if errors.is_empty() { reader.file(document.get_ref()) } else { Pipelines::default() };
+    if reader.problems.is_empty() {
+        Ok(pipelines)
+    } else {
+        reader.problems.sort_by_key(|problem| (problem.line, problem.column));
+        Err(reader.problems)
+    }
+}
+
+/// A value with its place and its name.
+struct Field<'t> {
+    path: String,
+    span: Range<usize>,
+    value: &'t DeValue<'t>,
+}
+
+struct Reader<'t> {
+    text: &'t str,
+    problems: Vec<Problem>,
+}
+
+impl<'t> Reader<'t> {
+    fn file(&mut self, document: &'t DeTable<'t>) -> Pipelines {
+        let fields = self.fields("", document, &["version", "ignore", "pipeline"]);
+        match fields.get("version") {
+            None => self.problem(&(0..0), "version", "it is missing; allowed: 1".to_owned()),
+            Some(field) => {
+                if integer(field.value) != Some(1) {
+                    self.wrong(field, "1");
+                }
+            }
+        }
+        Pipelines {
+            ignored: self.ignored(fields.get("ignore")),
+            pipelines: self.list(fields.get("pipeline")),
+        }
+    }
+
+    fn ignored(&mut self, field: Option<&Field<'t>>) -> Vec<Match> {
+        let Some(field) = field else { return Vec::new() };
+        let DeValue::Array(entries) = field.value else {
+            self.wrong(field, "a list such as [{ suffix = \".md\" }]");
+            return Vec::new();
+        };
+        let mut ignored = Vec::new();
+        for (index, entry) in entries.iter().enumerate() {
+            let path = format!("ignore[{}]", index + 1);
+            let field = Field { path, span: entry.span(), value: entry.get_ref() };
+            let matches = self.matches(&field);
+            if matches == Match::default() {
+                self.wrong(&field, "at least one of prefix, suffix, min_bytes, max_bytes");
+            }
+            ignored.push(matches);
+        }
+        ignored
+    }
+
+    fn list(&mut self, field: Option<&Field<'t>>) -> Vec<Pipeline> {
+        let Some(list) = field else {
+            self.problem(
+                &(0..0),
+                "pipeline",
+                "there is none; at least one [[pipeline]] is needed".to_owned(),
+            );
+            return Vec::new();
+        };
+        let DeValue::Array(entries) = list.value else {
+            self.wrong(list, "[[pipeline]], in two brackets each, as there may be several");
+            return Vec::new();
+        };
+        if entries.is_empty() {
+            self.wrong(list, "at least one [[pipeline]]");
+        }
+        let mut pipelines: Vec<Pipeline> = Vec::new();
+        for (index, entry) in entries.iter().enumerate() {
+            let path = format!("pipeline[{}]", index + 1);
+            let field = Field { path, span: entry.span(), value: entry.get_ref() };
+            if let DeValue::Table(table) = field.value {
+                let pipeline = self.pipeline(&field, table, &pipelines);
+                pipelines.push(pipeline);
+            } else {
+                self.wrong(&field, "a table");
+            }
+        }
+        pipelines
+    }
+
+    fn pipeline(&mut self, place: &Field<'t>, table: &'t DeTable<'t>, above: &[Pipeline]) -> Pipeline {
+        let fields = self.fields(&place.path, table, &PIPELINE_KEYS);
+        let get = |key: &str| fields.get(key);
+        let format = get("format").and_then(|field| self.one_of(field, &FORMATS)).unwrap_or_default();
+        let pipeline = Pipeline {
+            v: Version,
+            name: self.name(place, get("name"), above),
+            matches: get("match").map(|field| self.matches(field)).unwrap_or_default(),
+            format,
+            delimiter: get("delimiter").and_then(|field| self.delimiter(field, format)),
+            records: get("records").and_then(|field| self.records(field, format)),
+            columns: get("columns").map(|field| self.columns(field)).unwrap_or_default(),
+            key: get("key").and_then(|field| self.parsed(field, "a template such as \"{customer_id}\"")),
+            bad_rows: get("bad_rows").and_then(|field| self.one_of(field, &BAD_ROWS)).unwrap_or_default(),
+            attempts: get("attempts").and_then(|field| self.attempts(field)).unwrap_or_else(default_attempts),
+            timeout: get("timeout").and_then(|field| self.timeout(field)).unwrap_or_else(default_timeout),
+            task: get("task").and_then(|field| self.task(field)).unwrap_or_else(default_task),
+        };
+        if let Some(first) = above.iter().find(|other| other.matches.covers(&pipeline.matches)) {
+            let words = format!(
+                "it can never match: pipeline \"{}\" above takes all of its objects, and the first match wins",
+                first.name
+            );
+            self.problem(&place.span, &format!("{}.match", place.path), words);
+        }
+        pipeline
+    }
+
+    fn name(&mut self, place: &Field<'t>, field: Option<&Field<'t>>, above: &[Pipeline]) -> String {
+        let Some(field) = field else {
+            self.problem(&place.span, &format!("{}.name", place.path), "it is missing".to_owned());
+            return String::new();
+        };
+        let legal = |text: &&str| {
+            (1..=64).contains(&text.len())
+                && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        let Some(name) = string(field.value).filter(legal) else {
+            self.wrong(field, "1 to 64 of a-z, 0-9 and -");
+            return String::new();
+        };
+        if above.iter().any(|other| other.name == name) {
+            self.wrong(field, "a name that no pipeline above has");
+        }
+        name.to_owned()
+    }
+
+    fn matches(&mut self, field: &Field<'t>) -> Match {
+        let fields = self.table(field, &["prefix", "suffix", "min_bytes", "max_bytes"]);
+        let mut text = |key: &str| {
+            let field = fields.get(key)?;
+            match string(field.value).filter(|text| !text.is_empty()) {
+                Some(text) => Some(text.to_owned()),
+                None => {
+                    self.wrong(field, "a text that is not empty");
+                    None
+                }
+            }
+        };
+        let (prefix, suffix) = (text("prefix"), text("suffix"));
+        let mut bytes = |key: &str| {
+            let field = fields.get(key)?;
+            let bytes = integer(field.value).and_then(|bytes| u64::try_from(bytes).ok());
+            if bytes.is_none() {
+                self.wrong(field, "a whole number of bytes, 0 or more");
+            }
+            bytes
+        };
+        let (min_bytes, max_bytes) = (bytes("min_bytes"), bytes("max_bytes"));
+        if let (Some(least), Some(most), Some(field)) = (min_bytes, max_bytes, fields.get("max_bytes"))
+            && least > most
+        {
+            self.wrong(field, &format!("min_bytes ({least}) or more, or nothing can match"));
+        }
+        Match { prefix, suffix, min_bytes, max_bytes }
+    }
+
+    fn delimiter(&mut self, field: &Field<'t>, format: Format) -> Option<char> {
+        if !matches!(format, Format::Auto | Format::Csv) {
+            self.wrong(field, "only with format \"csv\" or \"auto\"");
+            return None;
+        }
+        let legal =
+            |c: char| c.is_ascii() && !c.is_ascii_alphanumeric() && !matches!(c, '"' | '\n' | '\r' | '\0');
+        let delimiter = match string(field.value) {
+            Some("tab") => Some('\t'),
+            Some(text) => text.chars().next().filter(|c| text.len() == 1 && legal(*c)),
+            None => None,
+        };
+        if delimiter.is_none() {
+            self.wrong(field, "\"tab\" or one ASCII character that is no letter, digit, quote or line break");
+        }
+        delimiter
+    }
+
+    fn records(&mut self, field: &Field<'t>, format: Format) -> Option<String> {
+        if !matches!(format, Format::Auto | Format::Json) {
+            self.wrong(field, "only with format \"json\" or \"auto\"");
+            return None;
+        }
+        // RFC 6901: parts each begun by "/", where "~" only stands in "~0" and "~1".
+        let legal = |text: &&str| {
+            text.starts_with('/') && text.split('~').skip(1).all(|after| after.starts_with(['0', '1']))
+        };
+        let pointer = string(field.value).filter(legal).map(str::to_owned);
+        if pointer.is_none() {
+            self.wrong(field, "a JSON pointer to the array of records, such as \"/features\"");
+        }
+        pointer
+    }
+
+    fn columns(&mut self, field: &Field<'t>) -> BTreeMap<String, ColumnType> {
+        let DeValue::Table(table) = field.value else {
+            self.wrong(field, "a table such as { zip = \"text\", rate = \"number\" }");
+            return BTreeMap::new();
+        };
+        let mut columns = BTreeMap::new();
+        for (name, value) in table {
+            let column = below(&field.path, name.get_ref(), value);
+            if let Some(kind) = self.one_of(&column, &COLUMN_TYPES) {
+                columns.insert(name.get_ref().to_string(), kind);
+            }
+        }
+        columns
+    }
+
+    fn attempts(&mut self, field: &Field<'t>) -> Option<u32> {
+        let attempts =
+            integer(field.value).and_then(|n| u32::try_from(n).ok()).filter(|n| (1..=10).contains(n));
+        if attempts.is_none() {
+            self.wrong(field, "1 to 10");
+        }
+        attempts
+    }
+
+    fn timeout(&mut self, field: &Field<'t>) -> Option<Duration> {
+        let timeout = string(field.value)
+            .and_then(duration)
+            .filter(|timeout| (Duration::from_secs(1)..=LONGEST_TIMEOUT).contains(timeout));
+        if timeout.is_none() {
+            self.wrong(field, "a text such as \"90s\", \"15m\" or \"2h\", from 1s to 24h");
+        }
+        timeout
+    }
+
+    fn task(&mut self, field: &Field<'t>) -> Option<Size> {
+        let fields = self.table(field, &["cpu", "memory"]);
+        let mut number = |key: &str| {
+            let Some(field) = fields.get(key) else {
+                if matches!(field.value, DeValue::Table(_)) {
+                    let words = "it is missing; cpu and memory go together".to_owned();
+                    self.problem(&field.span, &format!("{}.{key}", field.path), words);
+                }
+                return None;
+            };
+            let number = integer(field.value).and_then(|n| u32::try_from(n).ok());
+            if number.is_none() {
+                self.wrong(field, "a whole number");
+            }
+            Some((field, number?))
+        };
+        let (cpu, memory) = (number("cpu"), number("memory"));
+        let ((cpu_field, cpu), (memory_field, memory)) = (cpu?, memory?);
+        match Size::new(cpu, memory) {
+            Ok(size) => Some(size),
+            Err(error) => {
+                let place = if matches!(error, SizeError::Cpu { .. }) { cpu_field } else { memory_field };
+                self.problem(&place.span, &place.path, error.to_string());
+                None
+            }
+        }
+    }
+
+    /// The entries of the table in `field`; a report and nothing if it is none.
+    fn table(&mut self, field: &Field<'t>, known: &[&'static str]) -> BTreeMap<&'t str, Field<'t>> {
+        if let DeValue::Table(table) = field.value {
+            self.fields(&field.path, table, known)
+        } else {
+            self.wrong(field, &format!("a table of {}", known.join(", ")));
+            BTreeMap::new()
+        }
+    }
+
+    /// The entries of a table by key; keys not known are reported with the nearest that is.
+    fn fields(
+        &mut self,
+        path: &str,
+        table: &'t DeTable<'t>,
+        known: &[&'static str],
+    ) -> BTreeMap<&'t str, Field<'t>> {
+        let mut fields = BTreeMap::new();
+        for (key, value) in table {
+            let name: &str = key.get_ref();
+            let field = below(path, name, value);
+            if known.contains(&name) {
+                fields.insert(name, field);
+            } else {
+                let guess =
+                    nearest(name, known).map_or_else(String::new, |word| format!("did you mean `{word}`? "));
+                let words = format!("unknown key; {guess}allowed: {}", known.join(", "));
+                self.problem(&key.span(), &field.path, words);
+            }
+        }
+        fields
+    }
+
+    fn one_of<T: Copy>(&mut self, field: &Field<'t>, words: &[(&'static str, T)]) -> Option<T> {
+        let found = string(field.value);
+        let value = words.iter().find(|(word, _)| found == Some(word)).map(|(_, value)| *value);
+        if value.is_none() {
+            let all: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            let guess = found.and_then(|found| nearest(found, &all));
+            let guess = guess.map_or_else(String::new, |word| format!(" (did you mean \"{word}\"?)"));
+            let all: Vec<String> = all.iter().map(|word| format!("\"{word}\"")).collect();
+            self.wrong(field, &format!("{}{guess}", all.join(", ")));
+        }
+        value
+    }
+
+    fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+        &mut self,
+        field: &Field<'t>,
+        allowed: &str,
+    ) -> Option<T> {
+        let Some(text) = string(field.value) else {
+            self.wrong(field, allowed);
+            return None;
+        };
+        match text.parse() {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.wrong(field, &format!("{allowed}: {error}"));
+                None
+            }
+        }
+    }
+
+    fn wrong(&mut self, field: &Field<'t>, allowed: &str) {
+        let words = format!("found {}; allowed: {allowed}", in_words(field.value));
+        self.problem(&field.span, &field.path, words);
+    }
+
+    fn problem(&mut self, span: &Range<usize>, key: &str, words: String) {
+        // A span may end in the middle of a character only if the parser is wrong; do not panic then.
+        let before = self.text.get(..span.start).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        self.problems.push(Problem { line, column, key: key.to_owned(), words });
+    }
+}
+
+const FORMATS: [(&str, Format); 4] =
+    [("auto", Format::Auto), ("csv", Format::Csv), ("jsonl", Format::Jsonl), ("json", Format::Json)];
+const COLUMN_TYPES: [(&str, ColumnType); 3] =
+    [("text", ColumnType::Text), ("number", ColumnType::Number), ("boolean", ColumnType::Boolean)];
+const BAD_ROWS: [(&str, BadRows); 3] =
+    [("reject_file", BadRows::RejectFile), ("skip", BadRows::Skip), ("quarantine", BadRows::Quarantine)];
+
+fn below<'t>(path: &str, key: &str, value: &'t Spanned<DeValue<'t>>) -> Field<'t> {
+    let dot = if path.is_empty() { "" } else { "." };
+    Field { path: format!("{path}{dot}{key}"), span: value.span(), value: value.get_ref() }
+}
+
+fn string<'t>(value: &'t DeValue<'t>) -> Option<&'t str> {
+    if let DeValue::String(text) = value { Some(text) } else { None }
+}
+
+fn integer(value: &DeValue<'_>) -> Option<i64> {
+    let DeValue::Integer(integer) = value else { return None };
+    i64::from_str_radix(integer.as_str(), integer.radix()).ok()
+}
+
+/// `90s`, `15m`, `2h`.
+fn duration(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        _ => return None,
+    };
+    if !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse::<u64>().ok()?.checked_mul(seconds).map(Duration::from_secs)
+}
+
+/// What stands there, short enough for one line.
+fn in_words(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => {
+            let short: String = text.chars().take(40).flat_map(char::escape_default).collect();
+            let more = if text.chars().count() > 40 { "…" } else { "" };
+            format!("\"{short}{more}\"")
+        }
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(value) => value.to_string(),
+        DeValue::Datetime(_) => "a date".to_owned(),
+        DeValue::Array(_) => "an array".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
+    }
+}

@@ -1,0 +1,324 @@
+//! What it means that a task stopped, and what to do about it.
+//!
+//! ```text
+//! Task State Change ─┐
+//!                    ├─▶ verdict ─▶ Verdict ─┐
+//! the job's facts ───┤                       ├─▶ next_step ─▶ retry (when, with what) | give up | nothing
+//!                    └───────────────────────┘
+//! ```
+//!
+//! Two plain functions. [`verdict()`] names the reason: the ledger outranks the worker's own word, which
+//! outranks ECS's stop code, which outranks texts, which outrank a bare exit code. [`next_step`] bounds what
+//! follows: by the object's attempts for what is charged to it, by [`UNCHARGED_LIMIT`] for what is not.
+
+mod kind;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use crate::backoff;
+use crate::events::TaskStateChange;
+use crate::exit_code::ExitCode;
+use crate::fargate::{Size, next_size};
+use crate::job::{Attempt, Job, State};
+
+pub use kind::{Change, Kind};
+
+/// The reason the sweep gives StopTask for a task past its deadline begins with this; ECS shows it back.
+pub const OVERDUE: &str = "tidemill: overdue";
+
+/// How many launches may end for reasons that are not the object's before its job is given up: with the
+/// back-offs below, over an hour of trouble. A replay brings it back.
+pub const UNCHARGED_LIMIT: u32 = 10;
+
+/// The largest size that running out of memory leads to. The worker streams: what does not fit here is a
+/// mistake, and one that would cost dollars an hour.
+pub const LARGEST: (u32, u32) = (4_096, 30_720);
+
+/// Spot capacity may be reclaimed this often before a job is launched on demand.
+const SPOT_PATIENCE: usize = 2;
+
+/// Whatever AWS says about a stop, this many characters of it are kept.
+const DETAIL_CHARS: usize = 300;
+
+/// Why a task stopped: the named reason, and AWS's own words where they add to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The named reason.
+    pub kind: Kind,
+    /// What AWS said, on one line and of bounded length.
+    pub detail: Option<String>,
+}
+
+impl Verdict {
+    /// The stable word for it.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.kind.code()
+    }
+
+    /// A plain sentence, with AWS's own words where they help.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match &self.detail {
+            Some(detail) => format!("{} (AWS says: {detail})", self.kind.words()),
+            None => self.kind.words(),
+        }
+    }
+
+    /// Whether it uses up one of the object's attempts.
+    #[must_use]
+    pub fn charged(&self) -> bool {
+        self.kind.charged()
+    }
+
+    /// Whether the worker itself told why, so that the reason it left in the ledger says more than this.
+    #[must_use]
+    pub fn is_the_workers_word(&self) -> bool {
+        self.kind.is_the_workers_word()
+    }
+}
+
+/// What the ledger knows about the job a task was launched for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobFacts {
+    /// The job's id, as RunTask was told it.
+    pub id: String,
+    /// Where the job is.
+    pub state: State,
+    /// The task of its present attempt, if the launch was noted.
+    pub task: Option<String>,
+    /// The tasks of attempts that have ended.
+    pub past_tasks: Vec<String>,
+    /// Attempts charged to the object so far, without the one that just ended.
+    pub charged: u32,
+    /// Attempts the object may use up.
+    pub max_attempts: u32,
+    /// Launches so far, with the one that just ended.
+    pub launches: u32,
+    /// How often Spot capacity was reclaimed before.
+    pub reclaimed: usize,
+    /// The size of the task that just ended.
+    pub size: Size,
+}
+
+impl JobFacts {
+    /// The facts of a job.
+    #[must_use]
+    pub fn of(job: &Job) -> Self {
+        Self {
+            id: job.id.as_str().to_owned(),
+            state: job.state,
+            task: job.task.clone(),
+            past_tasks: job.history.iter().map(|ended| ended.task.clone()).collect(),
+            charged: job.charged,
+            max_attempts: job.pipeline.attempts,
+            launches: u32::try_from(job.history.len()).unwrap_or(u32::MAX).saturating_add(1),
+            reclaimed: count(&job.history, Kind::SpotReclaimed),
+            size: adjusted(&job.history, job.pipeline.task).size,
+        }
+    }
+}
+
+/// How a job's next task is to be launched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Adjusted {
+    /// Its size.
+    pub size: Size,
+    /// Whether Spot capacity has failed it often enough.
+    pub on_demand: bool,
+}
+
+/// What the history of a job asks of its next launch: one size up for every time it ran out of memory, and
+/// on demand once Spot was reclaimed twice. Derived each time, so there is nothing to keep in step.
+#[must_use]
+pub fn adjusted(history: &[Attempt], base: Size) -> Adjusted {
+    let climbs = count(history, Kind::OutOfMemory);
+    let size = (0..climbs).fold(base, |size, _| larger(size).unwrap_or(size));
+    Adjusted { size, on_demand: count(history, Kind::SpotReclaimed) >= SPOT_PATIENCE }
+}
+
+fn count(history: &[Attempt], kind: Kind) -> usize {
+    history.iter().filter(|ended| ended.verdict.code == kind.code()).count()
+}
+
+fn larger(size: Size) -> Option<Size> {
+    // A pipeline may ask for more than LARGEST from the start; then that is where it stays.
+    next_size(size, Size::new(LARGEST.0, LARGEST.1).unwrap_or(Size::LARGEST))
+}
+
+/// Names why a task stopped.
+#[must_use]
+pub fn verdict(change: &TaskStateChange, facts: &JobFacts) -> Verdict {
+    let kind = kind_of(change, facts);
+    let detail = if kind.wants_detail() { detail(change) } else { None };
+    Verdict { kind, detail }
+}
+
+fn kind_of(change: &TaskStateChange, facts: &JobFacts) -> Kind {
+    if !change.is_stopped() {
+        return Kind::NotStopped;
+    }
+    if !change.names(&facts.id) {
+        return Kind::NotOurs;
+    }
+    if facts.past_tasks.contains(&change.task_arn)
+        || facts.task.as_ref().is_some_and(|task| *task != change.task_arn)
+    {
+        return Kind::Duplicate;
+    }
+    let exit = exit_code(change);
+    let word = exit.and_then(ExitCode::from_code);
+    match facts.state {
+        // Done is done, however the process left afterwards.
+        State::Done => return Kind::Succeeded,
+        State::Superseded => return Kind::Superseded,
+        State::Gone => return Kind::Gone,
+        State::Failed if word == Some(ExitCode::BadInput) => return Kind::BadInput,
+        State::Failed => return Kind::Duplicate,
+        State::Waiting | State::Running => {}
+    }
+    if word == Some(ExitCode::BadInput) {
+        // Its note in the ledger was lost; the object is no better for it.
+        return Kind::BadInput;
+    }
+    texts(change)
+        .find_map(by_memory)
+        .or_else(|| by_stop_code(change))
+        .or_else(|| texts(change).find_map(by_text))
+        .or_else(|| failed_to_start(change))
+        .unwrap_or_else(|| exit.map_or(Kind::Unknown, by_exit_code))
+}
+
+/// The stop codes that say all. `EssentialContainerExited` is not among them: success has it too.
+fn by_stop_code(change: &TaskStateChange) -> Option<Kind> {
+    match change.stop_code.as_deref()? {
+        "SpotInterruption" => Some(Kind::SpotReclaimed),
+        "TerminationNotice" if change.is_spot() => Some(Kind::SpotReclaimed),
+        "TerminationNotice" | "InfrastructureHealth" => Some(Kind::Infrastructure),
+        "ServiceSchedulerInitiated" => Some(Kind::StoppedByScheduler),
+        "UserInitiated" => {
+            let overdue = change.stopped_reason.as_deref().is_some_and(|reason| reason.starts_with(OVERDUE));
+            // A warned Spot task may come as UserInitiated with Spot's own words.
+            let spot = texts(change).any(|text| text.starts_with(SPOT_TEXT));
+            Some(match (overdue, spot) {
+                (true, _) => Kind::TimedOut,
+                (_, true) => Kind::SpotReclaimed,
+                _ => Kind::Cancelled,
+            })
+        }
+        _ => None,
+    }
+}
+
+fn failed_to_start(change: &TaskStateChange) -> Option<Kind> {
+    (change.stop_code.as_deref() == Some("TaskFailedToStart")).then_some(Kind::CannotStart)
+}
+
+const SPOT_TEXT: &str = "Your Spot Task was interrupted";
+
+/// Matched by prefix, never whole: the texts go on differently from month to month.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html>
+const TEXTS: [(&str, Kind); 16] = [
+    (SPOT_TEXT, Kind::SpotReclaimed),
+    (OVERDUE, Kind::TimedOut),
+    ("Task stopped by user", Kind::Cancelled),
+    ("Scaling activity initiated by", Kind::StoppedByScheduler),
+    ("CannotPull", Kind::ImagePull),
+    ("ResourceInitializationError", Kind::Init),
+    ("CannotCreateVolumeError", Kind::Init),
+    ("CannotStartContainerError", Kind::CannotStart),
+    ("CannotInspectContainerError", Kind::Infrastructure),
+    ("CannotStopContainerError", Kind::Infrastructure),
+    ("ContainerRuntimeTimeoutError", Kind::Infrastructure),
+    ("ContainerRuntimeError", Kind::Infrastructure),
+    ("InternalError", Kind::Infrastructure),
+    ("Timeout waiting for network interface provisioning", Kind::Capacity),
+    ("Capacity is unavailable", Kind::Capacity),
+    ("You've reached the limit on the number of vCPUs", Kind::Capacity),
+];
+
+fn by_text(text: &str) -> Option<Kind> {
+    TEXTS.iter().find(|(prefix, _)| text.starts_with(prefix)).map(|(_, kind)| *kind)
+}
+
+fn by_memory(text: &str) -> Option<Kind> {
+    text.starts_with("OutOfMemory").then_some(Kind::OutOfMemory)
+}
+
+fn by_exit_code(code: i64) -> Kind {
+    match ExitCode::from_code(code) {
+        Some(ExitCode::Done) => Kind::ExitedWithoutDone,
+        Some(ExitCode::BadInput) => Kind::BadInput,
+        Some(ExitCode::TryAgain) => Kind::TryAgain,
+        Some(ExitCode::Usage | ExitCode::Config) => Kind::Misconfigured,
+        Some(ExitCode::Software) => Kind::InternalError,
+        Some(ExitCode::TimedOut) => Kind::TimedOut,
+        Some(ExitCode::Terminated) => Kind::Terminated,
+        // Nobody asked it to stop, or a stop code would have said so: SIGKILL from the kernel's memory killer.
+        None if code == 137 => Kind::OutOfMemory,
+        None => Kind::Crashed(code),
+    }
+}
+
+/// The exit code that counts: of several containers, that of one which did not succeed.
+fn exit_code(change: &TaskStateChange) -> Option<i64> {
+    let codes = || change.containers.iter().filter_map(|container| container.exit_code);
+    codes().find(|code| *code != 0).or_else(|| codes().next())
+}
+
+/// Everything AWS said, the containers' words first: they are nearer to the cause.
+fn texts(change: &TaskStateChange) -> impl Iterator<Item = &str> {
+    let of_containers = change.containers.iter().filter_map(|container| container.reason.as_deref());
+    of_containers.chain(change.stopped_reason.as_deref())
+}
+
+fn detail(change: &TaskStateChange) -> Option<String> {
+    let text = texts(change).find(|text| !text.trim().is_empty())?;
+    let one_line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut short: String = one_line.trim().chars().take(DETAIL_CHARS).collect();
+    if one_line.trim().chars().count() > DETAIL_CHARS {
+        short.push('…');
+    }
+    Some(short)
+}
+
+/// What follows a stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextStep {
+    /// Launch it again.
+    Retry {
+        /// After this wait, which is never above SQS's longest delay of 15 minutes.
+        after: Duration,
+        /// With this change.
+        change: Change,
+    },
+    /// The job has failed for good.
+    GiveUp,
+    /// The job is left as it is: it has settled, or this stop tells nothing new about it.
+    Nothing,
+}
+
+/// Decides what follows. `jitter`, drawn from 0 to 1, spreads the waits.
+#[must_use]
+pub fn next_step(verdict: &Verdict, facts: &JobFacts, jitter: f64) -> NextStep {
+    if verdict.kind.changes_nothing() {
+        return NextStep::Nothing;
+    }
+    let Some(change) = verdict.kind.retry() else { return NextStep::GiveUp };
+    let charged = facts.charged.saturating_add(u32::from(verdict.charged()));
+    let uncharged = facts.launches.saturating_sub(charged);
+    if charged >= facts.max_attempts || uncharged >= UNCHARGED_LIMIT {
+        return NextStep::GiveUp;
+    }
+    let change = match change {
+        // The same size would run out of memory again.
+        Change::Larger if larger(facts.size).is_none() => return NextStep::GiveUp,
+        Change::OnDemand if facts.reclaimed + 1 < SPOT_PATIENCE => Change::Same,
+        change => change,
+    };
+    let (base, cap) = verdict.kind.backoff();
+    let after = backoff::delay(facts.launches.saturating_sub(1), base, cap, jitter);
+    NextStep::Retry { after, change }
+}
