@@ -1,0 +1,270 @@
+//! RunTask: the same token gives the same tasks; limits and failures come before any task is made.
+//!
+//! Asked twice with one token and the same parameters, the second call changes nothing and returns the first one's
+//! tasks as they are now. The token lives 24 hours, but no longer than an hour after its last task has stopped,
+//! because ECS forgets the tasks then.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::{
+    Inner, Record, State, arn,
+    definition::Definition,
+    request::{Provider, RunTask},
+    show,
+    task::{Interface, Status, Task, TaskContainer},
+    walk,
+};
+use crate::{
+    faults::Partial,
+    wire::{Caller, REGION, Refusal},
+};
+
+/// Why one of the tasks was not launched, in a 200.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The ARN it is about, if any.
+    pub arn: Option<String>,
+    /// The reason, such as `RESOURCE:FARGATE`.
+    pub reason: String,
+    /// More about it.
+    pub detail: Option<String>,
+}
+
+impl Failure {
+    /// A failure that has only a reason.
+    #[must_use]
+    pub fn because(reason: &str) -> Self {
+        Self { arn: None, reason: reason.to_owned(), detail: None }
+    }
+
+    /// "Capacity is unavailable at this time…", as Fargate says when a zone is full.
+    #[must_use]
+    pub fn no_capacity() -> Self {
+        let text = "Capacity is unavailable at this time. Please try again later or in a different availability zone";
+        Self::because(text)
+    }
+
+    /// The account's vCPU limit.
+    #[must_use]
+    pub fn vcpu_limit() -> Self {
+        Self::because("You've reached the limit on the number of vCPUs you can run concurrently")
+    }
+
+    /// A subnet without a free address.
+    #[must_use]
+    pub fn no_address(subnet: &str) -> Self {
+        let detail = format!("InsufficientFreeAddressesInSubnet: {subnet}");
+        Self { arn: None, reason: "RESOURCE:ENI".to_owned(), detail: Some(detail) }
+    }
+
+    pub(super) fn show(&self) -> Value {
+        let mut shown = json!({ "reason": self.reason });
+        if let Some(arn) = &self.arn {
+            shown["arn"] = json!(arn);
+        }
+        if let Some(detail) = &self.detail {
+            shown["detail"] = json!(detail);
+        }
+        shown
+    }
+}
+
+/// What a client token stands for.
+#[derive(Debug)]
+pub(super) struct Token {
+    /// The call without its token, its definition resolved: a deploy makes it another call.
+    parameters: Value,
+    tasks: Vec<String>,
+    created: Timestamp,
+}
+
+impl Token {
+    fn lives(&self, now: Timestamp) -> bool {
+        now.duration_since(self.created) < SignedDuration::from_hours(24)
+    }
+}
+
+impl Inner {
+    /// RunTask. When it returns, the tasks are known and their walks under way.
+    pub(super) fn run_task(self: &Arc<Self>, input: &Value, caller: &Caller) -> Result<Value, Refusal> {
+        let now = self.clock.now();
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        state.forget(now);
+        let limits = state.limits;
+        if !state.meters.call(&limits, now) {
+            return Err(throttled());
+        }
+        let request = RunTask::check(state, input)?;
+        let mut parameters = input.clone();
+        parameters["taskDefinition"] = json!(request.definition_arn);
+        parameters["cluster"] = json!(request.cluster);
+        if let Some(members) = parameters.as_object_mut() {
+            members.remove("clientToken");
+        }
+        let key = request.client_token.clone().map(|token| (request.cluster.clone(), token));
+        if let Some(token) =
+            key.as_ref().and_then(|key| state.tokens.get(key)).filter(|token| token.lives(now))
+        {
+            return state.replay(token, &parameters);
+        }
+        let failed = match &caller.partial {
+            Some(Partial::LaunchFailures { reason, detail }) => {
+                let failure = Failure { arn: None, reason: reason.clone(), detail: detail.clone() };
+                vec![failure; request.count]
+            }
+            _ => state.hook.clone().and_then(|hook| hook(&request)).unwrap_or_default(),
+        };
+        let wanted = &request.providers[..request.count.saturating_sub(failed.len())];
+        for provider in [Provider::OnDemand, Provider::Spot] {
+            let count = wanted.iter().filter(|&&one| one == provider).count();
+            if count > 0 && !state.meters.launch(&limits, provider, count, now) {
+                return Err(throttled());
+            }
+        }
+        let mut failures: Vec<Value> = failed.iter().map(Failure::show).collect();
+        let mut made = Vec::new();
+        let Some(definition) = state.definition(&request.definition_arn) else {
+            return Err(Refusal::client("ClientException", "TaskDefinition not found."));
+        };
+        for &provider in wanted {
+            match state.subnet_for(&request, provider) {
+                Ok(subnet) => {
+                    let task = state.make(&request, &definition, provider, subnet, now);
+                    let (orders, receiver) = mpsc::unbounded_channel();
+                    let plan = walk::Plan::new(state, &request, &definition);
+                    made.push((task.arn.clone(), show::event(&task), show::api(&task, true), plan, receiver));
+                    state.tasks.push(Record { task, orders });
+                }
+                Err(failure) => failures.push(failure.show()),
+            }
+        }
+        // A token is remembered only with tasks to give back; a call that launched nothing may be tried again.
+        if let Some(key) = key.filter(|_| !made.is_empty()) {
+            let tasks = made.iter().map(|(arn, ..)| arn.clone()).collect();
+            state.tokens.insert(key, Token { parameters, tasks, created: now });
+        }
+        drop(guard);
+        let mut tasks = Vec::new();
+        for (arn, event, shown, plan, receiver) in made {
+            tasks.push(shown);
+            self.emit(event);
+            self.walks.spawn(walk::walk(self.clone(), arn, plan, receiver));
+        }
+        Ok(json!({ "tasks": tasks, "failures": failures }))
+    }
+}
+
+fn throttled() -> Refusal {
+    Refusal::client("ThrottlingException", "Rate exceeded")
+}
+
+impl State {
+    /// Forgets tasks an hour after they stopped, and with the last of its tasks the token.
+    pub(super) fn forget(&mut self, now: Timestamp) {
+        let hour_ago = now.saturating_sub(SignedDuration::from_hours(1)).unwrap_or(now);
+        let before = self.tasks.len();
+        self.tasks.retain(|record| record.task.stopped_at.is_none_or(|at| at > hour_ago));
+        if self.tasks.len() < before {
+            let known: BTreeSet<&str> = self.tasks.iter().map(|record| record.task.arn.as_str()).collect();
+            self.tokens.retain(|_, token| token.tasks.iter().any(|arn| known.contains(arn.as_str())));
+        }
+    }
+
+    fn replay(&self, token: &Token, parameters: &Value) -> Result<Value, Refusal> {
+        if token.parameters != *parameters {
+            let message = "The clientToken has been used already, with other parameters.";
+            let detail = json!({ "resourceIds": token.tasks });
+            return Err(Refusal::client("ConflictException", message).with_detail(detail));
+        }
+        let named = |record: &&Record| token.tasks.contains(&record.task.arn);
+        let tasks: Vec<Value> =
+            self.tasks.iter().filter(named).map(|record| show::api(&record.task, true)).collect();
+        Ok(json!({ "tasks": tasks, "failures": [] }))
+    }
+
+    /// The subnet for one more task: of the named ones, the one with the fewest tasks.
+    fn subnet_for(&self, request: &RunTask, provider: Provider) -> Result<String, Failure> {
+        let live =
+            || self.tasks.iter().map(|record| &record.task).filter(|task| task.status != Status::Stopped);
+        if let Some(limit) = self.limits.vcpus {
+            let used: u32 = live().filter(|task| task.provider == provider).map(|task| task.cpu).sum();
+            if f64::from(used + request.cpu) > limit * 1024.0 {
+                return Err(Failure::vcpu_limit());
+            }
+        }
+        let load = |subnet: &String| live().filter(|task| task.interface.subnet == *subnet).count();
+        let least = request.subnets.iter().min_by_key(|subnet| load(subnet));
+        match (least, self.limits.addresses) {
+            (Some(subnet), Some(limit)) if load(subnet) >= limit => Err(Failure::no_address(subnet)),
+            (Some(subnet), _) => Ok(subnet.clone()),
+            (None, _) => Err(Failure::no_capacity()),
+        }
+    }
+
+    /// A task in its first state.
+    fn make(
+        &mut self,
+        request: &RunTask,
+        definition: &Definition,
+        provider: Provider,
+        subnet: String,
+        now: Timestamp,
+    ) -> Task {
+        let id = arn::id();
+        let containers = definition.containers.iter().map(|container| TaskContainer {
+            arn: arn::container(&request.cluster, &id),
+            definition: container.clone(),
+            runtime_id: None,
+            started: false,
+            stopped: false,
+            exit_code: None,
+            reason: None,
+        });
+        let place = self.subnets.iter().position(|known| *known == subnet).unwrap_or_else(|| {
+            self.subnets.push(subnet.clone());
+            self.subnets.len() - 1
+        });
+        self.launched += 1;
+        let host = self.launched % 65_536;
+        Task {
+            arn: arn::task(&request.cluster, &id),
+            cluster_arn: arn::cluster(&request.cluster),
+            definition_arn: definition.arn.clone(),
+            group: request.group.clone(),
+            started_by: request.started_by.clone(),
+            provider,
+            by_strategy: request.by_strategy,
+            execute_command: request.execute_command,
+            cpu: request.cpu,
+            memory: request.memory,
+            zone: format!("{REGION}{}", ["a", "b", "c", "d", "f"][place % 5]),
+            interface: Interface {
+                attachment: arn::uuid(),
+                id: format!("eni-0{:016x}", fastrand::u64(..)),
+                subnet,
+                mac: format!("0a:00:00:{:02x}:{:02x}:{:02x}", place % 256, host / 256, host % 256),
+                address: format!("10.{}.{}.{}", place % 256, host / 256, host % 256),
+            },
+            overrides: request.overrides.clone(),
+            tags: request.tags.clone(),
+            containers: containers.collect(),
+            status: Status::Provisioning,
+            ending: None,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+            connected_at: None,
+            pull_started_at: None,
+            pull_stopped_at: None,
+            started_at: None,
+            stopping_at: None,
+            execution_stopped_at: None,
+            stopped_at: None,
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! One event on its way to one target.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use super::{Bus, EventBridge, Target};
+use crate::{
+    sqs::{Attribute, Attributes},
+    wire::Refusal,
+};
+
+/// Retries begin about this far apart and double from there...
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+
+/// ...up to this, so that 185 of them fill about 24 hours.
+const SLOWEST_RETRY: Duration = Duration::from_secs(600);
+
+/// Counts a delivery as under way for as long as it lives, however it ends.
+struct UnderWay(Arc<Bus>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.send_modify(|count| *count -= 1);
+    }
+}
+
+/// Why a delivery was given up.
+struct GivenUp {
+    refusal: Refusal,
+    retries: u32,
+    /// The limit of the retry policy that was met; none where a retry could not have helped.
+    exhausted: Option<&'static str>,
+}
+
+/// Begins a delivery in the background, after `delay`.
+pub(super) fn start(bus: &Arc<Bus>, rule: &str, target: &Target, event: &Arc<Value>, delay: Duration) {
+    bus.under_way.send_modify(|count| *count += 1);
+    let under_way = UnderWay(Arc::clone(bus));
+    let rule_arn = EventBridge::rule_arn(rule);
+    let (target, event) = (target.clone(), Arc::clone(event));
+    tokio::spawn(async move {
+        let bus = &under_way.0;
+        let deliver = async {
+            if !delay.is_zero() {
+                sleep(delay).await;
+            }
+            if let Err(given_up) = attempts(bus, &rule_arn, &target, &event).await {
+                bury(bus, &rule_arn, &target, &event, &given_up);
+            }
+        };
+        bus.end.run_until_cancelled(deliver).await;
+    });
+}
+
+/// Tries until it succeeds, cannot succeed, or the target's retry policy says to give up.
+async fn attempts(bus: &Bus, rule_arn: &str, target: &Target, event: &Value) -> Result<(), GivenUp> {
+    let begun = Instant::now();
+    let mut retries = 0;
+    loop {
+        let Err(refusal) = attempt(bus, rule_arn, target, event).await else { return Ok(()) };
+        let wait = back_off(retries);
+        let exhausted = if !is_transient(&refusal) {
+            Some(None)
+        } else if retries >= target.max_attempts {
+            Some(Some("MaximumRetryAttempts"))
+        } else if begun.elapsed() + wait > target.max_age {
+            Some(Some("MaximumEventAgeInSeconds"))
+        } else {
+            None
+        };
+        if let Some(exhausted) = exhausted {
+            return Err(GivenUp { refusal, retries, exhausted });
+        }
+        sleep(wait).await;
+        retries += 1;
+    }
+}
+
+async fn attempt(bus: &Bus, rule_arn: &str, target: &Target, event: &Value) -> Result<(), Refusal> {
+    let text = target.input.text(event, rule_arn);
+    if target.arn.starts_with("arn:aws:sqs:") {
+        return bus.sqs.send(&target.arn, &text, Attributes::new(), None).map(drop);
+    }
+    let sink = {
+        let state = bus.state();
+        let registered = state.sinks.iter().filter(|(prefix, _)| target.arn.starts_with(prefix.as_str()));
+        registered.max_by_key(|(prefix, _)| prefix.len()).map(|(_, sink)| Arc::clone(sink))
+    };
+    let Some(sink) = sink else {
+        return Err(Refusal::client("ResourceNotFoundException", format!("nothing here is {}", target.arn)));
+    };
+    // A template need not make JSON; then it is a string.
+    sink(serde_json::from_str(&text).unwrap_or(Value::String(text))).await
+}
+
+/// Exponential with jitter.
+fn back_off(retries: u32) -> Duration {
+    let full = FIRST_RETRY.saturating_mul(1 << retries.min(16)).min(SLOWEST_RETRY);
+    full.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+/// Whether a retry could help. EventBridge does not retry what lacks a permission or a target.
+fn is_transient(refusal: &Refusal) -> bool {
+    refusal.status >= 500 || matches!(error_code(refusal), "THROTTLING")
+}
+
+fn error_code(refusal: &Refusal) -> &'static str {
+    let has = |part: &str| refusal.code.contains(part);
+    if has("Throttl") || has("TooManyRequests") || has("OverLimit") || refusal.status == 429 {
+        "THROTTLING"
+    } else if has("NotFound") || has("DoesNotExist") {
+        "NO_RESOURCE"
+    } else if has("AccessDenied") {
+        "NO_PERMISSIONS"
+    } else if refusal.status < 500 {
+        "INVALID_PARAMETER"
+    } else {
+        "SDK_CLIENT_ERROR"
+    }
+}
+
+/// Sends the event, as it was, to the dead-letter queue with EventBridge's attributes; or drops it, audibly.
+fn bury(bus: &Bus, rule_arn: &str, target: &Target, event: &Value, given_up: &GivenUp) {
+    let GivenUp { refusal, retries, exhausted } = given_up;
+    let mut attributes = Attributes::from(
+        [
+            ("RULE_ARN", rule_arn),
+            ("TARGET_ARN", &target.arn),
+            ("ERROR_CODE", error_code(refusal)),
+            ("ERROR_MESSAGE", &refusal.message),
+            ("RETRY_ATTEMPTS", &retries.to_string()),
+        ]
+        // SQS refuses empty attributes, and a dead letter must not be lost over one.
+        .map(|(name, value)| (name.to_owned(), Attribute::text(if value.is_empty() { "-" } else { value }))),
+    );
+    if let Some(condition) = exhausted {
+        attributes.insert("EXHAUSTED_RETRY_CONDITION".into(), Attribute::text(*condition));
+    }
+    let buried = match &target.dead_letter_arn {
+        Some(arn) => bus.sqs.send(arn, &event.to_string(), attributes, None).map(drop),
+        None => Err(Refusal::client("NoDeadLetterQueue", "the target has no dead-letter queue")),
+    };
+    if let Err(no_burial) = buried {
+        bus.state().dropped += 1;
+        tracing::warn!(
+            rule.arn = rule_arn,
+            target.arn,
+            event.id = event["id"].as_str(),
+            retries,
+            error = %refusal,
+            dead_letter.error = %no_burial,
+            "event dropped"
+        );
+    }
+}

@@ -1,0 +1,63 @@
+//! Which access keys there are, and which role each stands for.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use s3s::{
+    S3Result,
+    auth::{S3Auth, SecretKey},
+    s3_error,
+};
+
+use crate::wire::{Caller, OWNER_KEY, SECRET};
+
+/// The access keys. Whoever hosts a function or a task registers one for its role. Clones share the table.
+#[derive(Debug, Clone)]
+pub struct Callers(Arc<Mutex<BTreeMap<String, Option<String>>>>);
+
+impl Default for Callers {
+    /// Knows the account's owner only.
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(BTreeMap::from([(OWNER_KEY.to_owned(), None)]))))
+    }
+}
+
+impl Callers {
+    /// Lets `access_key` act as `role`; a repeat changes the role.
+    pub fn register(&self, access_key: impl Into<String>, role: impl Into<String>) {
+        self.lock().insert(access_key.into(), Some(role.into()));
+    }
+
+    /// Ends an access key, as when the task it was made for has stopped.
+    pub fn forget(&self, access_key: &str) {
+        if access_key != OWNER_KEY {
+            self.lock().remove(access_key);
+        }
+    }
+
+    /// Who acts by this key, if there is such a key.
+    #[must_use]
+    pub fn find(&self, access_key: &str) -> Option<Caller> {
+        let role = self.lock().get(access_key)?.clone();
+        Some(Caller { access_key: access_key.to_owned(), role, partial: None })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Option<String>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait::async_trait]
+impl S3Auth for Callers {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        match self.find(access_key) {
+            Some(_) => Ok(SecretKey::from(SECRET)),
+            None => Err(s3_error!(
+                InvalidAccessKeyId,
+                "The AWS Access Key Id you provided does not exist in our records."
+            )),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The gate spoken to in bare HTTP, as a client in any language would.
+
+use http::Request;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::s3::Storage;
+
+/// A cloud in memory, with nothing in it.
+pub(crate) fn gate() -> Gate {
+    let clock = Clock::starting_at("2026-11-21T08:00:00Z".parse().unwrap());
+    let sqs = Sqs::new(clock);
+    let events = EventBridge::new(clock, sqs.clone());
+    let logs = Logs::new(clock, None);
+    let services = Services {
+        s3: S3::new(clock, events.clone(), Storage::Memory).unwrap(),
+        dynamodb: DynamoDb::new(clock, None).unwrap(),
+        sns: Sns::new(clock, None),
+        ecs: Ecs::new(clock, events.clone(), logs.clone()),
+        lambda: Lambda::new(clock, sqs.clone(), logs.clone()),
+        sqs,
+        events,
+        logs,
+        sts: Sts,
+    };
+    Gate::new(services, Faults::default(), clock)
+}
+
+fn credential(key: &str, service: &str) -> String {
+    format!("AWS4-HMAC-SHA256 Credential={key}/20261121/us-east-1/{service}/aws4_request, Signature=0")
+}
+
+fn json_call(key: Option<&str>, target: &str, body: &str) -> Request<Body> {
+    let mut request = Request::post("/").header("x-amz-target", target);
+    if let Some(key) = key {
+        request = request.header("authorization", credential(key, "dynamodb"));
+    }
+    request.header("content-type", "application/x-amz-json-1.0").body(Body::from(body.to_owned())).unwrap()
+}
+
+async fn answer(gate: &Gate, request: Request<Body>) -> (u16, http::HeaderMap, String) {
+    let mut response = gate.call(request).await;
+    let bytes = response.body_mut().store_all_limited(1 << 20).await.unwrap();
+    (response.status().as_u16(), response.headers().clone(), String::from_utf8(bytes.to_vec()).unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn json_calls_are_answered_with_id_and_checksum() {
+    let (status, headers, text) =
+        answer(&gate(), json_call(Some("tidemill"), "DynamoDB_20120810.ListTables", "{}")).await;
+    assert_eq!((status, text.as_str()), (200, r#"{"TableNames":[]}"#));
+    assert_eq!(
+        headers["x-amz-crc32"],
+        s3s::crypto::Crc32::checksum_u32(text.as_bytes()).to_string().as_str()
+    );
+    assert_eq!(headers["x-amzn-requestid"].len(), 36);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_without_or_with_an_unknown_key_is_refused() {
+    let gate = gate();
+    let (status, headers, text) = answer(&gate, json_call(None, "DynamoDB_20120810.ListTables", "{}")).await;
+    assert_eq!(status, 400);
+    assert_eq!(headers["x-amzn-errortype"], "MissingAuthenticationTokenException");
+    assert!(text.contains("missing Authentication Token"));
+    let request = json_call(Some("AKIANOBODY"), "DynamoDB_20120810.ListTables", "{}");
+    assert_eq!(answer(&gate, request).await.1["x-amzn-errortype"], "UnrecognizedClientException");
+    gate.callers().register("AKIANOBODY", "WorkerRole");
+    let request = json_call(Some("AKIANOBODY"), "DynamoDB_20120810.ListTables", "{}");
+    assert_eq!(answer(&gate, request).await.0, 200);
+    gate.callers().forget("AKIANOBODY");
+    assert_eq!(gate.callers().find("AKIANOBODY"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn hostile_bodies_are_refused_in_the_protocol() {
+    let gate = gate();
+    for body in ["[]", "{", "\u{0}", "nul"] {
+        let request = json_call(Some("tidemill"), "DynamoDB_20120810.PutItem", body);
+        let (status, headers, _) = answer(&gate, request).await;
+        assert_eq!(
+            (status, &headers["x-amzn-errortype"]),
+            (400, &HeaderValue::from_static("SerializationException"))
+        );
+    }
+    let request = json_call(Some("tidemill"), "Nonsense", "{}");
+    assert_eq!(answer(&gate, request).await.1["x-amzn-errortype"], "UnknownOperationException");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_query_protocol_answers_in_xml() {
+    let call = |key: &str| {
+        Request::post("/")
+            .header("authorization", credential(key, "sts"))
+            .header("content-type", "application/x-www-form-urlencoded; charset=utf-8")
+            .body(Body::from("Action=GetCallerIdentity&Version=2011-06-15".to_owned()))
+            .unwrap()
+    };
+    let gate = gate();
+    let (status, headers, text) = answer(&gate, call("tidemill")).await;
+    assert_eq!((status, &headers["content-type"]), (200, &HeaderValue::from_static("text/xml")));
+    assert!(text.contains("<GetCallerIdentityResult><Account>123456789012</Account>"), "{text}");
+    let (status, _, text) = answer(&gate, call("AKIANOBODY")).await;
+    assert_eq!(status, 403);
+    assert!(text.contains("<Code>InvalidClientTokenId</Code>"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_root_without_credentials_says_that_the_cloud_is_up() {
+    let (status, _, text) = answer(&gate(), Request::get("/").body(Body::empty()).unwrap()).await;
+    assert_eq!((status, text.as_str()), (200, "Tidemill's local cloud is up.\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn s3_refuses_the_unsigned_and_the_unknown_in_its_own_way() {
+    let gate = gate();
+    let (status, _, text) = answer(&gate, Request::get("/bucket/key").body(Body::empty()).unwrap()).await;
+    assert_eq!(status, 403);
+    assert!(text.contains("<Code>AccessDenied</Code>"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_reaches_the_service_as_a_partial_failure_or_not_at_all() {
+    let gate = gate();
+    gate.services().dynamodb.create_table(table("records")).await.unwrap();
+    gate.faults().on(crate::faults::Rule::new("dynamodb", "PutItem", Fault::LoseAnswer).first(1));
+    gate.faults().on(crate::faults::Rule::new("dynamodb", "PutItem", Fault::LoseRequest).nth(2));
+    let put = |id: &str| {
+        let body = json!({ "TableName": "records", "Item": { "id": { "S": id } } }).to_string();
+        json_call(Some("tidemill"), "DynamoDB_20120810.PutItem", &body)
+    };
+    for id in ["done", "never"] {
+        assert!(gate.call(put(id)).await.extensions().get::<Lost>().is_some());
+    }
+    let scan = json_call(Some("tidemill"), "DynamoDB_20120810.Scan", r#"{"TableName":"records"}"#);
+    let found: Value = serde_json::from_str(&answer(&gate, scan).await.2).unwrap();
+    assert_eq!(found["Items"], json!([{ "id": { "S": "done" } }]));
+}
+
+pub(crate) fn table(name: &str) -> Value {
+    json!({
+        "TableName": name,
+        "KeySchema": [{ "AttributeName": "id", "KeyType": "HASH" }],
+        "AttributeDefinitions": [{ "AttributeName": "id", "AttributeType": "S" }],
+        "BillingMode": "PAY_PER_REQUEST",
+    })
+}

@@ -1,0 +1,67 @@
+//! Kills what this process leaves behind when it is killed itself.
+//!
+//! The keeper is one small shell at the other end of a pipe. It is told which process groups live; when the pipe
+//! breaks, which the kernel sees to however we end, it kills those that are left. It holds nothing else of ours,
+//! and in a group of its own it does not see the terminal's Ctrl-C.
+
+use std::{
+    io::Write,
+    os::unix::process::CommandExt,
+    process::{ChildStdin, Command, Stdio},
+    sync::{Mutex, OnceLock, PoisonError},
+};
+
+use rustix::process::Pid;
+
+/// Reads `+ GROUP` and `- GROUP` lines; at the end of input, kills the groups that are left.
+const SCRIPT: &str = r#"
+trap '' INT TERM HUP
+groups=" "
+while read -r sign group; do
+  case "$sign" in
+    +) groups="$groups$group " ;;
+    -) case "$groups" in *" $group "*) groups="${groups%% $group *} ${groups#* $group }" ;; esac ;;
+  esac
+done
+for group in $groups; do kill -KILL "-$group" 2>/dev/null; done
+"#;
+
+static KEEPER: OnceLock<Option<Mutex<ChildStdin>>> = OnceLock::new();
+
+/// Has this group killed should we die.
+pub(super) fn watch(group: Pid) {
+    tell('+', group);
+}
+
+/// No longer: its number may soon be somebody else's.
+pub(super) fn forget(group: Pid) {
+    tell('-', group);
+}
+
+fn tell(sign: char, group: Pid) {
+    let Some(keeper) = KEEPER.get_or_init(start) else { return };
+    let mut pipe = keeper.lock().unwrap_or_else(PoisonError::into_inner);
+    let line = format!("{sign} {}\n", group.as_raw_nonzero());
+    if let Err(error) = pipe.write_all(line.as_bytes()) {
+        tracing::warn!(error = %error, "the keeper of child processes is gone; a kill -9 may leave some behind");
+    }
+}
+
+fn start() -> Option<Mutex<ChildStdin>> {
+    let shell = Command::new("/bin/sh")
+        .args(["-c", SCRIPT])
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn();
+    match shell {
+        Ok(mut shell) => shell.stdin.take().map(Mutex::new),
+        Err(error) => {
+            tracing::warn!(error = %error, "no keeper of child processes; a kill -9 may leave some behind");
+            None
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Runs a container or a function as a process of its own.
+//!
+//! The process leads a process group, so that SIGKILL reaches its children too. Three things see that none
+//! outlives the cloud: dropping the run kills the group; the runtime's end drops every run; and should this process
+//! be killed outright, the [`keeper`](super::keeper) kills the groups that are left.
+
+use std::{
+    os::unix::process::ExitStatusExt,
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    sync::Arc,
+};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    process::Command,
+};
+
+use super::{Exit, Launch, Runner, keeper};
+use crate::logs::{LINE_BYTES, LogStream};
+
+/// How long output is still read after the process has ended, in case a child of it holds the pipe open.
+const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Runs each launch as this program, with these arguments before the launch's command. It sees the launch's
+/// environment and our `PATH`, nothing else of ours.
+#[must_use]
+pub fn process(program: PathBuf, arguments: Vec<String>) -> Runner {
+    Arc::new(move |launch| {
+        let mut command = Command::new(&program);
+        command.args(&arguments).args(&launch.command).env_clear().envs(&launch.env);
+        if let Some(path) = std::env::var_os("PATH").filter(|_| !launch.env.contains_key("PATH")) {
+            command.env("PATH", path);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.kill_on_drop(true).process_group(0);
+        let program = program.clone();
+        Box::pin(async move {
+            match run(command, launch).await {
+                Ok(exit) => exit,
+                Err(error) => Exit::NotStarted(format!("failed to start {}: {error}", program.display())),
+            }
+        })
+    })
+}
+
+async fn run(mut command: Command, launch: Launch) -> Result<Exit, std::io::Error> {
+    let mut child = command.spawn()?;
+    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw).map(Group::new);
+    let output = child.stdout.take().map(|output| copy_lines(output, launch.logs.clone()));
+    let errors = child.stderr.take().map(|errors| copy_lines(errors, launch.logs.clone()));
+    let mut reading = std::pin::pin!(async move {
+        futures::join!(
+            futures::future::OptionFuture::from(output),
+            futures::future::OptionFuture::from(errors)
+        )
+    });
+    let mut asked = false;
+    let mut drained = false;
+    let status = loop {
+        tokio::select! {
+            status = child.wait() => break status?,
+            _ = &mut reading, if !drained => drained = true,
+            () = launch.stop.cancelled(), if !asked => {
+                asked = true;
+                if let Some(group) = &group {
+                    group.ask();
+                }
+            }
+        }
+    };
+    if !drained {
+        // The line that says why it ended is usually the last one.
+        let _ = tokio::time::timeout(LAST_WORDS, reading).await;
+    }
+    Ok(Exit::Code(code(status)))
+}
+
+fn code(status: ExitStatus) -> i32 {
+    status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1)
+}
+
+/// A process group that dies with this value.
+struct Group(Pid);
+
+impl Group {
+    fn new(leader: Pid) -> Self {
+        keeper::watch(leader);
+        Self(leader)
+    }
+
+    /// SIGTERM, to the leader alone, as a container's first process gets it alone.
+    fn ask(&self) {
+        // It may have ended on its own meanwhile, which is as good.
+        let _ = kill_process(self.0, Signal::TERM);
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Also after the leader's end: what it leaves behind in its group is not to stay.
+        let _ = kill_process_group(self.0, Signal::KILL);
+        keeper::forget(self.0);
+    }
+}
+
+/// Copies lines until the end of the output; the rest of a line beyond [`LINE_BYTES`] is dropped.
+async fn copy_lines(output: impl AsyncRead + Unpin, logs: LogStream) {
+    let mut output = BufReader::new(output);
+    let mut line = Vec::new();
+    while let Ok(buffer) = output.fill_buf().await {
+        if buffer.is_empty() {
+            break;
+        }
+        let end = buffer.iter().position(|&byte| byte == b'\n');
+        let taken = end.unwrap_or(buffer.len());
+        let room = LINE_BYTES - line.len();
+        line.extend_from_slice(&buffer[..taken.min(room)]);
+        output.consume(end.map_or(taken, |end| end + 1));
+        if end.is_some() {
+            logs.push(&String::from_utf8_lossy(&line));
+            line.clear();
+        }
+    }
+    if !line.is_empty() {
+        logs.push(&String::from_utf8_lossy(&line));
+    }
+}
+
+#[cfg(test)]
+mod tests;

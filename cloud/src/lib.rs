@@ -1,0 +1,29 @@
+//! The local cloud: the AWS services Tidemill uses, in one process, on one clock.
+//!
+//! A call arrives at the [`gate`] (from the [`server`] or, in process, from the [`connector`]), which names its
+//! service and caller, lets the [`faults`] spoil it, and hands it to the service's module. Services call each
+//! other directly, as AWS's do: S3 and ECS emit events to [`events`], whose rules feed [`sqs`], whose queues feed
+//! [`lambda`]; [`sns`] writes mails to a mailbox.
+//!
+//! What there is, is said by a [`template`] only: [`Cloud::builder`] reads it and builds the cloud it describes.
+
+pub mod connector;
+mod deploy;
+pub mod dynamodb;
+pub mod ecs;
+pub mod events;
+pub mod faults;
+pub mod gate;
+pub mod host;
+pub mod lambda;
+pub mod logs;
+pub mod mailbox;
+pub mod s3;
+pub mod server;
+pub mod sns;
+pub mod sqs;
+pub mod sts;
+pub mod template;
+pub mod wire;
+
+pub use deploy::{Builder, Cloud, DeployError, NotInLayers};

@@ -1,0 +1,72 @@
+//! What a reader of logs may rely on.
+
+use super::*;
+
+fn logs(folder: Option<PathBuf>) -> Logs {
+    Logs::new(Clock::starting_at(Timestamp::UNIX_EPOCH), folder)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_lines_of_a_task_are_read_back_over_the_wire() {
+    let logs = logs(None);
+    let stream = logs.stream("/tidemill/worker", "worker/worker/abc");
+    for line in 1..=5 {
+        stream.push(&format!("line {line}"));
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+    }
+    let input =
+        json!({ "logGroupName": "/tidemill/worker", "logStreamName": "worker/worker/abc", "limit": 2 });
+    let answer = logs.call("GetLogEvents", input).await.unwrap();
+    assert_eq!(answer["events"][0], json!({ "timestamp": 3000, "message": "line 4", "ingestionTime": 3000 }));
+    assert_eq!(answer["events"][1]["message"], "line 5");
+    let back = json!({
+        "logGroupName": "/tidemill/worker", "logStreamName": "worker/worker/abc", "limit": 2,
+        "nextToken": answer["nextBackwardToken"],
+    });
+    let answer = logs.call("GetLogEvents", back).await.unwrap();
+    assert_eq!(answer["events"][1]["message"], "line 3");
+    let forward = json!({
+        "logGroupName": "/tidemill/worker", "logStreamName": "worker/worker/abc",
+        "nextToken": answer["nextForwardToken"],
+    });
+    let answer = logs.call("GetLogEvents", forward).await.unwrap();
+    assert_eq!(answer["events"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chatty_stream_forgets_its_oldest_lines_and_counts_them() {
+    let stream = logs(None).stream("g", "s");
+    for line in 0..KEPT_LINES + 3 {
+        stream.push(&line.to_string());
+    }
+    assert_eq!(stream.forgotten(), 3);
+    assert_eq!(stream.lines()[0].text, "3");
+    assert_eq!(stream.tail(1)[0].text, (KEPT_LINES + 2).to_string());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_group_or_stream_is_said_as_aws_says_it() {
+    let logs = logs(None);
+    let missing = json!({ "logGroupName": "g", "logStreamName": "s" });
+    let refusal = logs.call("GetLogEvents", missing.clone()).await.unwrap_err();
+    assert_eq!(refusal.code, "ResourceNotFoundException");
+    logs.create_group("g");
+    let refusal = logs.call("GetLogEvents", missing).await.unwrap_err();
+    assert!(refusal.message.contains("log stream"), "{refusal}");
+    let streams = logs.call("DescribeLogStreams", json!({ "logGroupName": "g" })).await.unwrap();
+    assert_eq!(streams, json!({ "logStreams": [] }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_a_folder_every_line_is_also_in_a_file_inside_it() {
+    let folder = std::env::temp_dir().join(format!("tidemill-logs-{}", std::process::id()));
+    let stream = logs(Some(folder.clone())).stream("/a/../b", "../../etc/passwd");
+    stream.push("hello\nworld");
+    let group = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    let file = std::fs::read_dir(&group).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(
+        std::fs::read_to_string(&file).unwrap(),
+        "1970-01-01T00:00:00Z hello\n1970-01-01T00:00:00Z world\n"
+    );
+    std::fs::remove_dir_all(&folder).unwrap();
+}

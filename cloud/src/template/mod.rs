@@ -1,0 +1,384 @@
+//! The interpreter of `template.yaml`: what CloudFormation and SAM would make of it, as plain values.
+//!
+//! ```text
+//! file ── yaml ──▶ tree with lines ── sam ──▶ plain resources ── parameters, intrinsics, names ──▶ Stack
+//! ```
+//!
+//! [`Template::load`] does what needs no choices; [`Template::resolve`] takes the parameters and gives a [`Stack`]
+//! in which no function is left. Nothing is created here; the deployment does that.
+//!
+//! It is strict: a key, a type or a function that it does not know is an error with file, line and path, since
+//! whatever was passed over silently would work here and fail there, or the other way round.
+
+mod cidr;
+mod error;
+mod intrinsics;
+mod names;
+mod order;
+mod parameters;
+mod sam;
+#[cfg(test)]
+mod tests;
+mod yaml;
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+pub use self::{
+    error::{Fault, TemplateError},
+    parameters::ParameterProblem,
+};
+use self::{
+    error::{Flaw, Step},
+    intrinsics::Scope,
+    names::{Identity, Naming},
+    parameters::Parameter,
+    yaml::Node,
+};
+
+/// A template, read and understood as far as it can be without its parameters.
+#[derive(Debug, Clone)]
+pub struct Template {
+    file: PathBuf,
+    root: Node,
+    parameters: Vec<Parameter>,
+    resources: Vec<Declared>,
+}
+
+/// One resource as the template declares it, after the SAM transform.
+#[derive(Debug, Clone)]
+struct Declared {
+    logical_id: String,
+    line: usize,
+    kind: String,
+    properties: Option<Node>,
+    condition: Option<String>,
+    depends_on: Vec<String>,
+    metadata: Option<Node>,
+}
+
+/// What a template comes to with its parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stack {
+    /// Its name.
+    pub name: String,
+    /// By logical id.
+    pub resources: BTreeMap<String, Resource>,
+    /// Logical ids in an order in which each comes after those it depends on.
+    pub order: Vec<String>,
+    /// By name.
+    pub outputs: BTreeMap<String, String>,
+}
+
+/// One resource of a [`Stack`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resource {
+    /// Its CloudFormation type, such as `AWS::SQS::Queue`.
+    pub kind: String,
+    /// Its name in the template.
+    pub logical_id: String,
+    /// What `Ref` gives for it.
+    pub physical_id: String,
+    /// Its own name, such as a queue's, where [`Self::physical_id`] is the URL.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// Its properties, resolved.
+    pub properties: Value,
+    /// Its metadata, as written, or null.
+    pub metadata: Value,
+    /// The line it is declared on.
+    pub line: usize,
+}
+
+impl Resource {
+    /// Whether its type means nothing on one machine.
+    #[must_use]
+    pub fn is_passed_over(&self) -> bool {
+        names::PASSED_OVER.contains(&self.kind.as_str())
+    }
+}
+
+const SECTIONS: [&str; 11] = [
+    "AWSTemplateFormatVersion",
+    "Transform",
+    "Description",
+    "Metadata",
+    "Parameters",
+    "Rules",
+    "Mappings",
+    "Conditions",
+    "Globals",
+    "Resources",
+    "Outputs",
+];
+
+const RESOURCE_KEYS: [&str; 10] = [
+    "Type",
+    "Properties",
+    "Metadata",
+    "Condition",
+    "DependsOn",
+    "DeletionPolicy",
+    "UpdateReplacePolicy",
+    "UpdatePolicy",
+    "CreationPolicy",
+    "Connectors",
+];
+
+impl Template {
+    /// Reads the template at `file`.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such file, or it is not a template that the local cloud can run.
+    pub fn load(file: &Path) -> Result<Self, TemplateError> {
+        let text = fs::read_to_string(file).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => TemplateError::Missing { file: file.to_owned() },
+            _ => TemplateError::Unreadable { file: file.to_owned(), source },
+        })?;
+        Self::parse(&text, file)
+    }
+
+    /// Reads a template from its text; `file` is what errors call it, and what its folders are relative to.
+    ///
+    /// # Errors
+    ///
+    /// When it is not a template that the local cloud can run.
+    pub fn parse(text: &str, file: &Path) -> Result<Self, TemplateError> {
+        Self::understood(text, file).map_err(|flaw| flaw.in_file(file))
+    }
+
+    fn understood(text: &str, file: &Path) -> Step<Self> {
+        let root = Node::parse(text)?;
+        root.only(&SECTIONS)?;
+        let mut parameters = Vec::new();
+        for entry in section(&root, "Parameters")? {
+            parameters.push(
+                Parameter::declared(&entry.key, &entry.node)
+                    .map_err(|flaw| flaw.within(&entry.key).within("Parameters"))?,
+            );
+        }
+        let globals = sam::Globals::read(root.get("Globals")).map_err(|flaw| flaw.within("Globals"))?;
+        let mut resources: Vec<Declared> = Vec::new();
+        for entry in section(&root, "Resources")? {
+            let within = |flaw: Box<Flaw>| flaw.within(&entry.key).within("Resources");
+            let declared = Declared::read(&entry.key, entry.line, &entry.node).map_err(within)?;
+            for made in sam::transform(declared, &globals).map_err(within)? {
+                if resources.iter().any(|it| it.logical_id == made.logical_id) {
+                    return Err(within(Flaw::new(entry.line, Fault::TwiceTheKey(made.logical_id))));
+                }
+                if !names::RUN.contains(&made.kind.as_str())
+                    && !names::PASSED_OVER.contains(&made.kind.as_str())
+                {
+                    let serverless = ["AWS::Serverless::Function", "AWS::Serverless::LayerVersion"];
+                    let supported = names::RUN.iter().chain(&serverless).map(|it| (*it).to_owned()).collect();
+                    let passed_over = names::PASSED_OVER.map(ToOwned::to_owned).to_vec();
+                    let fault = Fault::UnknownType { kind: made.kind, supported, passed_over };
+                    return Err(within(Flaw::new(entry.line, fault)));
+                }
+                resources.push(made);
+            }
+        }
+        if resources.is_empty() {
+            return Err(Flaw::new(1, Fault::Lacks("Resources")));
+        }
+        Ok(Self { file: file.to_owned(), root, parameters, resources })
+    }
+
+    /// The file it was read from. Its relative paths, such as `CodeUri`, start beside it.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// What the template comes to with these parameters, in a stack of this name, at a cloud whose address is
+    /// `endpoint` (such as `http://127.0.0.1:4566`; queue URLs begin with it).
+    ///
+    /// # Errors
+    ///
+    /// When the parameters do not fit, or something in the template cannot be computed from them.
+    pub fn resolve(
+        &self,
+        parameters: &BTreeMap<String, String>,
+        stack: &str,
+        endpoint: &str,
+    ) -> Result<Stack, TemplateError> {
+        let letters = |it: char| it.is_ascii_alphanumeric() || it == '-';
+        if !stack.starts_with(|it: char| it.is_ascii_alphabetic())
+            || !stack.chars().all(letters)
+            || stack.len() > 128
+        {
+            return Err(TemplateError::StackName { name: stack.to_owned() });
+        }
+        let parameters = parameters::read(&self.parameters, parameters)
+            .map_err(|problems| TemplateError::Parameters { file: self.file.clone(), problems })?;
+        let naming = Naming { stack: stack.to_owned(), endpoint: endpoint.to_owned() };
+        self.resolved(parameters, &naming).map_err(|flaw| flaw.in_file(&self.file))
+    }
+
+    fn resolved(&self, parameters: BTreeMap<String, Value>, naming: &Naming) -> Step<Stack> {
+        let mut scope = Scope {
+            stack: &naming.stack,
+            parameters,
+            mappings: self.root.get("Mappings"),
+            conditions: section(&self.root, "Conditions")?
+                .iter()
+                .map(|it| (it.key.clone(), &it.node))
+                .collect(),
+            computing: RefCell::new(BTreeSet::new()),
+            declared: self.resources.iter().map(Declared::heading).collect(),
+            identities: BTreeMap::new(),
+        };
+        self.assert_rules(&scope).map_err(|flaw| flaw.within("Rules"))?;
+
+        let mut created = BTreeMap::new();
+        for resource in &self.resources {
+            let wanted = match &resource.condition {
+                Some(condition) => scope.condition(condition, resource.line)?,
+                None => true,
+            };
+            if wanted {
+                created.insert(resource.logical_id.as_str(), resource);
+            }
+        }
+        let mut stack = Stack {
+            name: naming.stack.clone(),
+            resources: BTreeMap::new(),
+            order: Vec::new(),
+            outputs: BTreeMap::new(),
+        };
+        for declared in order::ordered(&created)? {
+            let resource = declared
+                .resolved(&mut scope, naming)
+                .map_err(|flaw| flaw.within(&declared.logical_id).within("Resources"))?;
+            stack.order.push(declared.logical_id.clone());
+            stack.resources.insert(declared.logical_id.clone(), resource);
+        }
+        for entry in section(&self.root, "Outputs")? {
+            let within = |flaw: Box<Flaw>| flaw.within(&entry.key).within("Outputs");
+            if let Some(value) = output(&scope, &entry.node).map_err(within)? {
+                stack.outputs.insert(entry.key.clone(), value);
+            }
+        }
+        Ok(stack)
+    }
+
+    fn assert_rules(&self, scope: &Scope<'_>) -> Step<()> {
+        for rule in section(&self.root, "Rules")? {
+            let node = &rule.node;
+            let applies = node.get("RuleCondition").map_or(Ok(true), |it| scope.holds(it));
+            if !applies.map_err(|flaw| flaw.within(&rule.key))? {
+                continue;
+            }
+            let assertions =
+                node.get("Assertions").ok_or_else(|| Flaw::new(rule.line, Fault::Lacks("Assertions")))?;
+            for assertion in assertions.as_list()? {
+                let test = assertion
+                    .get("Assert")
+                    .ok_or_else(|| Flaw::new(assertion.line, Fault::Lacks("Assert")))?;
+                if !scope.holds(test).map_err(|flaw| flaw.within(&rule.key))? {
+                    let text =
+                        assertion.get("AssertDescription").map_or(Ok("this does not hold"), Node::as_text)?;
+                    return Err(Flaw::new(assertion.line, Fault::Refuted(text.to_owned())).within(&rule.key));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Declared {
+    fn read(logical_id: &str, line: usize, node: &Node) -> Step<Self> {
+        if logical_id.is_empty() || !logical_id.chars().all(|it| it.is_ascii_alphanumeric()) {
+            return Err(Flaw::new(line, Fault::Value("a logical id has only letters and digits".to_owned())));
+        }
+        node.only(&RESOURCE_KEYS)?;
+        let kind = node.get("Type").ok_or_else(|| Flaw::new(line, Fault::Lacks("Type")))?;
+        let depends_on = match node.get("DependsOn") {
+            None => Vec::new(),
+            Some(one) if one.as_text().is_ok() => vec![one.scalar()?],
+            Some(many) => many.as_list()?.iter().map(Node::scalar).collect::<Step<_>>()?,
+        };
+        Ok(Self {
+            logical_id: logical_id.to_owned(),
+            line,
+            kind: kind.as_text()?.to_owned(),
+            properties: node.get("Properties").cloned(),
+            condition: node.get("Condition").map(Node::scalar).transpose()?,
+            depends_on,
+            metadata: node.get("Metadata").cloned(),
+        })
+    }
+
+    /// A resource that SAM makes to go with this one.
+    fn beside(&self, suffix: &str, kind: &str, properties: Node) -> Self {
+        Self {
+            logical_id: format!("{}{suffix}", self.logical_id),
+            line: properties.line,
+            kind: kind.to_owned(),
+            properties: Some(properties),
+            condition: self.condition.clone(),
+            depends_on: Vec::new(),
+            metadata: None,
+        }
+    }
+
+    fn heading(&self) -> (String, (&str, Option<&str>)) {
+        (self.logical_id.clone(), (self.kind.as_str(), self.condition.as_deref()))
+    }
+
+    fn resolved(&self, scope: &mut Scope<'_>, naming: &Naming) -> Step<Resource> {
+        for name in &self.depends_on {
+            if !scope.declared.contains_key(name) {
+                let known = scope.declared.keys().cloned().collect();
+                let fault = Fault::UnknownName { what: "resource", name: name.clone(), known };
+                return Err(Flaw::new(self.line, fault).within("DependsOn"));
+            }
+        }
+        let value = |node: &Option<Node>| match node {
+            Some(node) => Ok(scope.value(node)?.unwrap_or_default()),
+            None => Ok(Value::Null),
+        };
+        let properties = value(&self.properties).map_err(|flaw: Box<Flaw>| flaw.within("Properties"))?;
+        let metadata = value(&self.metadata).map_err(|flaw: Box<Flaw>| flaw.within("Metadata"))?;
+        let Identity { physical_id, name, arn, attributes } =
+            names::identify(&self.kind, &self.logical_id, &properties, naming);
+        let resource = Resource {
+            kind: self.kind.clone(),
+            logical_id: self.logical_id.clone(),
+            physical_id: physical_id.clone(),
+            name: name.clone(),
+            arn: arn.clone(),
+            properties,
+            metadata,
+            line: self.line,
+        };
+        scope.identities.insert(self.logical_id.clone(), Identity { physical_id, name, arn, attributes });
+        Ok(resource)
+    }
+}
+
+fn output(scope: &Scope<'_>, node: &Node) -> Step<Option<String>> {
+    node.only(&["Description", "Value", "Export", "Condition"])?;
+    if let Some(condition) = node.get("Condition")
+        && !scope.condition(condition.as_text()?, condition.line)?
+    {
+        return Ok(None);
+    }
+    let value = node.get("Value").ok_or_else(|| Flaw::new(node.line, Fault::Lacks("Value")))?;
+    scope.text(value).map(Some)
+}
+
+fn section<'n>(root: &'n Node, name: &str) -> Step<&'n [yaml::Entry]> {
+    match root.get(name) {
+        Some(node) => node.as_map().map_err(|flaw| flaw.within(name)),
+        None => Ok(&[]),
+    }
+}

@@ -1,0 +1,332 @@
+//! The SAM transform: the `AWS::Serverless` types become the plain CloudFormation resources that they stand for,
+//! under the logical ids that SAM gives them.
+//!
+//! | in the template | becomes |
+//! | --- | --- |
+//! | Function `F` | Lambda Function `F`, and Role `FRole` unless it names one |
+//! | its event `E` of type SQS | Lambda EventSourceMapping `FE` |
+//! | of type EventBridgeRule, CloudWatchEvent, Schedule | Events Rule `FE`, Lambda Permission `FEPermission` |
+//! | of type ScheduleV2 | Scheduler Schedule `FE`, Role `FERole` |
+//! | LayerVersion `L` | Lambda LayerVersion `L` |
+//!
+//! `Code` and `Content` of what they become are the folders of the template, since nothing is zipped here.
+
+use serde_json::json;
+
+use super::{
+    Declared,
+    error::{Fault, Flaw, Step},
+    intrinsics::call,
+    yaml::{Entry, Node, Yaml},
+};
+
+/// Function properties that mean the same to Lambda, as (SAM's name, Lambda's name).
+const FUNCTION: [(&str, &str); 20] = [
+    ("Architectures", "Architectures"),
+    ("CodeUri", "Code"),
+    ("DeadLetterQueue", "DeadLetterConfig"),
+    ("Description", "Description"),
+    ("Environment", "Environment"),
+    ("EphemeralStorage", "EphemeralStorage"),
+    ("FunctionName", "FunctionName"),
+    ("Handler", "Handler"),
+    ("KmsKeyArn", "KmsKeyArn"),
+    ("Layers", "Layers"),
+    ("LoggingConfig", "LoggingConfig"),
+    ("MemorySize", "MemorySize"),
+    ("PackageType", "PackageType"),
+    ("ReservedConcurrentExecutions", "ReservedConcurrentExecutions"),
+    ("Role", "Role"),
+    ("Runtime", "Runtime"),
+    ("Tags", "Tags"),
+    ("Timeout", "Timeout"),
+    ("Tracing", "TracingConfig"),
+    ("VpcConfig", "VpcConfig"),
+];
+
+/// Function properties that the transform itself reads.
+const READ_HERE: [&str; 2] = ["Events", "Policies"];
+
+const LAYER: [(&str, &str); 6] = [
+    ("CompatibleArchitectures", "CompatibleArchitectures"),
+    ("CompatibleRuntimes", "CompatibleRuntimes"),
+    ("ContentUri", "Content"),
+    ("Description", "Description"),
+    ("LayerName", "LayerName"),
+    ("LicenseInfo", "LicenseInfo"),
+];
+
+const PATTERN_RULE: [(&str, &str); 4] =
+    [("EventBusName", "EventBusName"), ("Pattern", "EventPattern"), ("RuleName", "Name"), ("State", "State")];
+
+const SCHEDULED_RULE: [(&str, &str); 4] = [
+    ("Description", "Description"),
+    ("Name", "Name"),
+    ("Schedule", "ScheduleExpression"),
+    ("State", "State"),
+];
+
+/// The `Globals` section.
+pub(super) struct Globals<'t>(Option<&'t Node>);
+
+impl<'t> Globals<'t> {
+    pub(super) fn read(node: Option<&'t Node>) -> Step<Self> {
+        let function = match node {
+            None => None,
+            Some(node) => {
+                node.only(&["Function"])?;
+                node.get("Function")
+            }
+        };
+        if let Some(function) = function {
+            let known: Vec<&str> = FUNCTION.iter().map(|(name, _)| *name).collect();
+            function.only(&known).map_err(|flaw| flaw.within("Function"))?;
+        }
+        Ok(Self(function))
+    }
+}
+
+/// What one declared resource becomes; anything but the `AWS::Serverless` types stays as it is.
+pub(super) fn transform(declared: Declared, globals: &Globals<'_>) -> Step<Vec<Declared>> {
+    match declared.kind.as_str() {
+        "AWS::Serverless::Function" => function(declared, globals),
+        "AWS::Serverless::LayerVersion" => layer(declared),
+        _ => Ok(vec![declared]),
+    }
+}
+
+/// What Globals say, overridden by what the resource says: mappings are merged key by key, lists are appended to,
+/// and anything else is replaced.
+fn merged(global: &Node, own: &Node) -> Node {
+    let is_call = |node| call(node).is_some();
+    let yaml = match (&global.yaml, &own.yaml) {
+        (Yaml::Map(_), Yaml::Map(_)) if is_call(global) || is_call(own) => return own.clone(),
+        (Yaml::Map(globals), Yaml::Map(owns)) => {
+            let mut entries: Vec<Entry> = globals.clone();
+            for entry in owns {
+                match entries.iter_mut().find(|it| it.key == entry.key) {
+                    Some(there) => there.node = merged(&there.node, &entry.node),
+                    None => entries.push(entry.clone()),
+                }
+            }
+            Yaml::Map(entries)
+        }
+        (Yaml::List(globals), Yaml::List(owns)) => Yaml::List([globals.as_slice(), owns].concat()),
+        _ => return own.clone(),
+    };
+    Node { line: own.line, yaml }
+}
+
+/// The properties under the names that the plain type has for them.
+fn renamed(properties: &Node, names: &[(&str, &str)]) -> Step<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for entry in properties.as_map()? {
+        if let Some((_, name)) = names.iter().find(|(sam, _)| *sam == entry.key) {
+            entries.push(Entry { key: (*name).to_owned(), ..entry.clone() });
+        }
+    }
+    Ok(entries)
+}
+
+fn function(declared: Declared, globals: &Globals<'_>) -> Step<Vec<Declared>> {
+    let line = declared.line;
+    let own = declared.properties.as_ref().ok_or_else(|| Flaw::new(line, Fault::Lacks("Properties")))?;
+    let known: Vec<&str> = FUNCTION.iter().map(|(name, _)| *name).chain(READ_HERE).collect();
+    let properties = match globals.0 {
+        Some(global) => merged(global, own),
+        None => own.clone(),
+    };
+    properties.only(&known).map_err(|flaw| flaw.within("Properties"))?;
+    for required in ["CodeUri", "Handler", "Runtime"] {
+        if properties.get(required).is_none() {
+            return Err(Flaw::new(line, Fault::Lacks(required)).within("Properties"));
+        }
+    }
+    let mut entries = renamed(&properties, &FUNCTION)?;
+    let mut others = Vec::new();
+    let mut polls = false;
+    if let Some(events) = properties.get("Events") {
+        for event in events.as_map()? {
+            let made = self::event(&declared, event)
+                .map_err(|flaw| flaw.within(&event.key).within("Events").within("Properties"))?;
+            polls |= made.iter().any(|it| it.kind == "AWS::Lambda::EventSourceMapping");
+            others.extend(made);
+        }
+    }
+    if properties.get("Role").is_none() {
+        let role = role(&declared, properties.get("Policies"), polls)?;
+        let arn = json!({ "Fn::GetAtt": [role.logical_id, "Arn"] });
+        entries.push(Entry { key: "Role".to_owned(), line, node: Node::plain(line, &arn) });
+        others.push(role);
+    }
+    let properties = Some(Node { line: own.line, yaml: Yaml::Map(entries) });
+    let function = Declared { kind: "AWS::Lambda::Function".to_owned(), properties, ..declared };
+    Ok([vec![function], others].concat())
+}
+
+fn layer(declared: Declared) -> Step<Vec<Declared>> {
+    let line = declared.line;
+    let own = declared.properties.as_ref().ok_or_else(|| Flaw::new(line, Fault::Lacks("Properties")))?;
+    let known: Vec<&str> = LAYER.iter().map(|(name, _)| *name).chain(["RetentionPolicy"]).collect();
+    own.only(&known).map_err(|flaw| flaw.within("Properties"))?;
+    if own.get("ContentUri").is_none() {
+        return Err(Flaw::new(line, Fault::Lacks("ContentUri")).within("Properties"));
+    }
+    let properties = Some(Node { line: own.line, yaml: Yaml::Map(renamed(own, &LAYER)?) });
+    Ok(vec![Declared { kind: "AWS::Lambda::LayerVersion".to_owned(), properties, ..declared }])
+}
+
+/// The role that SAM makes for a function: its own statements, and AWS's policies for what Lambda does in its name.
+fn role(function: &Declared, policies: Option<&Node>, polls: bool) -> Step<Declared> {
+    let line = function.line;
+    let mut managed = vec![managed_policy(line, "service-role/AWSLambdaBasicExecutionRole")];
+    if polls {
+        managed.push(managed_policy(line, "service-role/AWSLambdaSQSQueueExecutionRole"));
+    }
+    let mut inline = Vec::new();
+    let list = match policies.map(|it| (it, &it.yaml)) {
+        None => Vec::new(),
+        Some((_, Yaml::List(items))) => items.iter().collect(),
+        Some((one, _)) => vec![one],
+    };
+    for (index, policy) in list.into_iter().enumerate() {
+        if policy.get("Statement").is_some() {
+            let name = Node::text(policy.line, format!("{}RolePolicy{index}", function.logical_id));
+            let document = policy.clone();
+            inline.push(Node::map(policy.line, [("PolicyName", name), ("PolicyDocument", document)]));
+        } else if let Yaml::Text(name) = &policy.yaml {
+            managed.push(if name.starts_with("arn:") {
+                policy.clone()
+            } else {
+                managed_policy(policy.line, name)
+            });
+        } else if call(policy).is_some() {
+            managed.push(policy.clone());
+        } else {
+            return Err(policy
+                .not("a policy with a Statement, or a managed policy's name")
+                .within("Policies"));
+        }
+    }
+    let properties = [
+        ("AssumeRolePolicyDocument", trust(line, "lambda.amazonaws.com")),
+        ("ManagedPolicyArns", Node::list(line, managed)),
+        ("Policies", Node::list(line, inline)),
+    ];
+    Ok(function.beside("Role", "AWS::IAM::Role", Node::map(line, properties)))
+}
+
+fn managed_policy(line: usize, name: &str) -> Node {
+    Node::text(line, format!("arn:aws:iam::aws:policy/{name}"))
+}
+
+fn trust(line: usize, service: &str) -> Node {
+    let statement =
+        json!({ "Effect": "Allow", "Principal": { "Service": service }, "Action": "sts:AssumeRole" });
+    Node::plain(line, &json!({ "Version": "2012-10-17", "Statement": [statement] }))
+}
+
+fn event(function: &Declared, event: &Entry) -> Step<Vec<Declared>> {
+    let line = event.line;
+    event.node.only(&["Type", "Properties"])?;
+    let kind = event.node.get("Type").ok_or_else(|| Flaw::new(line, Fault::Lacks("Type")))?;
+    let lacks = || Flaw::new(line, Fault::Lacks("Properties"));
+    let properties = event.node.get("Properties").ok_or_else(lacks)?;
+    let id = &event.key;
+    let target = |more: Vec<Entry>| {
+        let arn = Node::plain(line, &json!({ "Fn::GetAtt": [function.logical_id, "Arn"] }));
+        let first =
+            ["Id", "Arn"].into_iter().zip([Node::text(line, format!("{}{id}", function.logical_id)), arn]);
+        let first = first.map(|(key, node)| Entry { key: key.to_owned(), line, node });
+        Node { line, yaml: Yaml::Map(first.chain(more).collect()) }
+    };
+    let map = |entries: Vec<Entry>| Node { line, yaml: Yaml::Map(entries) };
+    let entry = |key: &str, node: Node| Entry { key: key.to_owned(), line, node };
+    match kind.as_text()? {
+        "SQS" => {
+            let names = [
+                ("Queue", "EventSourceArn"),
+                ("BatchSize", "BatchSize"),
+                ("Enabled", "Enabled"),
+                ("FilterCriteria", "FilterCriteria"),
+                ("FunctionResponseTypes", "FunctionResponseTypes"),
+                ("MaximumBatchingWindowInSeconds", "MaximumBatchingWindowInSeconds"),
+                ("ScalingConfig", "ScalingConfig"),
+            ];
+            only(properties, &names, &[])?;
+            let mut entries = renamed(properties, &names)?;
+            let name = json!({ "Ref": function.logical_id });
+            entries.push(entry("FunctionName", Node::plain(line, &name)));
+            Ok(vec![function.beside(id, "AWS::Lambda::EventSourceMapping", map(entries))])
+        }
+        kind @ ("EventBridgeRule" | "CloudWatchEvent" | "Schedule") => {
+            let rule = if kind == "Schedule" { SCHEDULED_RULE } else { PATTERN_RULE };
+            let delivery = ["DeadLetterConfig", "Input", "InputPath", "InputTransformer", "RetryPolicy"];
+            let delivery = delivery.map(|it| (it, it));
+            only(properties, &rule, &delivery)?;
+            let mut entries = renamed(properties, &rule)?;
+            let targets = vec![target(renamed(properties, &delivery)?)];
+            entries.push(entry("Targets", Node::list(line, targets)));
+            Ok(vec![function.beside(id, "AWS::Events::Rule", map(entries)), permission(function, id, line)])
+        }
+        "ScheduleV2" => {
+            let schedule = [
+                ("Description", "Description"),
+                ("EndDate", "EndDate"),
+                ("FlexibleTimeWindow", "FlexibleTimeWindow"),
+                ("GroupName", "GroupName"),
+                ("Name", "Name"),
+                ("ScheduleExpression", "ScheduleExpression"),
+                ("ScheduleExpressionTimezone", "ScheduleExpressionTimezone"),
+                ("StartDate", "StartDate"),
+                ("State", "State"),
+            ];
+            let delivery = [
+                ("DeadLetterConfig", "DeadLetterConfig"),
+                ("Input", "Input"),
+                ("RetryPolicy", "RetryPolicy"),
+            ];
+            only(properties, &schedule, &delivery)?;
+            let mut entries = renamed(properties, &schedule)?;
+            if properties.get("FlexibleTimeWindow").is_none() {
+                entries.push(entry("FlexibleTimeWindow", Node::plain(line, &json!({ "Mode": "OFF" }))));
+            }
+            let role = function.beside(&format!("{id}Role"), "AWS::IAM::Role", invoker(function, line));
+            let mut to = renamed(properties, &delivery)?;
+            let arn = json!({ "Fn::GetAtt": [role.logical_id, "Arn"] });
+            to.push(entry("RoleArn", Node::plain(line, &arn)));
+            entries.push(entry("Target", target(to)));
+            Ok(vec![function.beside(id, "AWS::Scheduler::Schedule", map(entries)), role])
+        }
+        _ => Err(kind.not("one of SQS, EventBridgeRule, CloudWatchEvent, Schedule, ScheduleV2")),
+    }
+}
+
+fn only(properties: &Node, names: &[(&str, &str)], more: &[(&str, &str)]) -> Step<()> {
+    let known: Vec<&str> = names.iter().chain(more).map(|(name, _)| *name).collect();
+    properties.only(&known).map_err(|flaw| flaw.within("Properties"))
+}
+
+/// EventBridge may invoke the function.
+fn permission(function: &Declared, event: &str, line: usize) -> Declared {
+    let properties = json!({
+        "Action": "lambda:InvokeFunction",
+        "FunctionName": { "Ref": function.logical_id },
+        "Principal": "events.amazonaws.com",
+        "SourceArn": { "Fn::GetAtt": [format!("{}{event}", function.logical_id), "Arn"] },
+    });
+    function.beside(&format!("{event}Permission"), "AWS::Lambda::Permission", Node::plain(line, &properties))
+}
+
+/// The role in which Scheduler invokes the function.
+fn invoker(function: &Declared, line: usize) -> Node {
+    let arn = json!({ "Fn::GetAtt": [function.logical_id, "Arn"] });
+    let statement = json!({ "Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": arn });
+    let document = json!({ "Version": "2012-10-17", "Statement": [statement] });
+    let policy = json!({ "PolicyName": "invoke", "PolicyDocument": document });
+    let properties = [
+        ("AssumeRolePolicyDocument", trust(line, "scheduler.amazonaws.com")),
+        ("Policies", Node::list(line, vec![Node::plain(line, &policy)])),
+    ];
+    Node::map(line, properties)
+}

@@ -1,0 +1,84 @@
+//! What every service module speaks: JSON in, JSON or a [`Refusal`] out. The [`crate::gate`] turns these into
+//! the protocol the client chose (AWS JSON 1.0 and 1.1, or query and XML).
+
+use serde_json::Value;
+
+use crate::faults::Partial;
+
+/// A request or response body.
+pub type Body = s3s::Body;
+
+/// The account everything belongs to. AWS's guides use this number in their examples.
+pub const ACCOUNT: &str = "123456789012";
+
+/// The region everything is in.
+pub const REGION: &str = "us-east-1";
+
+/// Who makes a call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Caller {
+    /// The access key that signed it.
+    pub access_key: String,
+    /// The role the key stands for; none for the account's owner.
+    pub role: Option<String>,
+    /// What of this call a test wants to fail inside an otherwise good answer: the service's module must heed it.
+    pub partial: Option<Partial>,
+}
+
+impl Caller {
+    /// The account's owner, as whom the cloud itself and its user act.
+    #[must_use]
+    pub fn owner() -> Self {
+        Self { access_key: OWNER_KEY.to_owned(), role: None, partial: None }
+    }
+}
+
+/// The access key of the account's owner: `AWS_ACCESS_KEY_ID=tidemill`.
+pub const OWNER_KEY: &str = "tidemill";
+
+/// The secret of every access key. Nothing here is secret; a signature is checked so that a client which signs
+/// wrongly learns of it before it meets AWS.
+pub const SECRET: &str = "tidemill";
+
+/// An AWS error answer.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: u16,
+    /// The error code a client matches on, such as `ConflictException`.
+    pub code: String,
+    /// The sentence for people.
+    pub message: String,
+    /// Further members of the error, such as `resourceIds`: a JSON object or null.
+    pub detail: Value,
+}
+
+impl Refusal {
+    /// The caller's fault: a 400.
+    #[must_use]
+    pub fn client(code: &str, message: impl Into<String>) -> Self {
+        Self { status: 400, code: code.into(), message: message.into(), detail: Value::Null }
+    }
+
+    /// The same with another status.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// The same with further members.
+    #[must_use]
+    pub fn with_detail(mut self, detail: Value) -> Self {
+        self.detail = detail;
+        self
+    }
+
+    /// An operation that this cloud does not have, said plainly instead of imitated.
+    #[must_use]
+    pub fn unsupported(service: &str, operation: &str) -> Self {
+        Self::client("UnknownOperationException", format!("the local cloud has no {service} {operation}"))
+            .with_status(501)
+    }
+}
