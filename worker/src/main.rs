@@ -1,0 +1,5 @@
+//! The container's program: `worker job` works on the job its environment names.
+
+fn main() -> std::process::ExitCode {
+    worker::main(std::env::args().skip(1))
+}

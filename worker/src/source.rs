@@ -1,0 +1,107 @@
+//! The bytes of an object, read ahead of whoever parses them.
+
+use std::{
+    collections::VecDeque,
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use tidemill_core::{
+    adapter::objects::{Objects, ReadError},
+    object::Object,
+};
+use tokio::{io::AsyncRead, sync::mpsc};
+use tokio_util::{io::StreamReader, task::AbortOnDropHandle};
+
+/// How many chunks are fetched ahead. A chunk is what one read of the connection gave, at most some 400 KB.
+const CHUNKS_AHEAD: usize = 8;
+
+/// Objects up to this size are kept between the checking and the writing pass, and fetched only once.
+const KEPT_BYTES: usize = 4 << 20;
+
+/// An object that is read twice.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    objects: Objects,
+    object: Object,
+    kept: Arc<Mutex<Kept>>,
+}
+
+/// The bytes of the first pass, as long as they are few.
+#[derive(Debug, Default)]
+struct Kept {
+    chunks: VecDeque<Bytes>,
+    whole: bool,
+}
+
+impl Source {
+    pub(crate) fn new(objects: Objects, object: Object) -> Self {
+        Self { objects, object, kept: Arc::default() }
+    }
+
+    /// The object's bytes from the first to the last. A failure to get them is an [`io::Error`] around a
+    /// [`ReadError`]; see [`read_error`].
+    pub(crate) fn open(&self) -> impl AsyncRead + Send + Unpin + 'static {
+        let kept = {
+            let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.whole.then(|| kept.chunks.clone())
+        };
+        let chunks = match kept {
+            Some(chunks) => stream::iter(chunks.into_iter().map(Ok)).left_stream(),
+            None => self.fetch().right_stream(),
+        };
+        StreamReader::new(chunks)
+    }
+
+    /// Fetches on a task of its own, so that the connection is drained while rows are parsed and written.
+    fn fetch(&self) -> impl futures::Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static {
+        let (send, receive) = mpsc::channel(CHUNKS_AHEAD);
+        let source = self.clone();
+        let fetching = AbortOnDropHandle::new(tokio::spawn(async move {
+            // Nobody is listening any more when the send fails.
+            if let Err(error) = source.pump(&send).await {
+                drop(send.send(Err(io::Error::other(error))).await);
+            }
+        }));
+        let chunks = stream::unfold(Some((receive, fetching)), |state| async move {
+            let (mut receive, fetching) = state?;
+            match receive.recv().await {
+                Some(chunk) => Some((chunk, Some((receive, fetching)))),
+                // A fetch that panicked is no end of the object: what was read so far must not count as all of it.
+                None => fetching.await.err().map(|panic| (Err(io::Error::other(panic)), None)),
+            }
+        });
+        // A reader may ask again after the end.
+        Box::pin(chunks.fuse())
+    }
+
+    async fn pump(&self, send: &mpsc::Sender<io::Result<Bytes>>) -> Result<(), ReadError> {
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Kept::default();
+        let mut reading = self.objects.open(&self.object).await?;
+        let keep = reading.length() <= KEPT_BYTES as u64;
+        while let Some(chunk) = reading.next().await? {
+            if keep {
+                let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.chunks.push_back(chunk.clone());
+            }
+            if send.send(Ok(chunk)).await.is_err() {
+                return Ok(());
+            }
+        }
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).whole = keep;
+        Ok(())
+    }
+}
+
+/// Why an object's bytes could not be had, back out of the [`io::Error`] that a reader passed on.
+pub(crate) fn read_error(error: io::Error) -> Result<ReadError, io::Error> {
+    if error.get_ref().is_some_and(|inner| inner.is::<ReadError>()) {
+        let inner = error.into_inner().and_then(|inner| inner.downcast::<ReadError>().ok());
+        return inner
+            .map(|inner| *inner)
+            .ok_or_else(|| io::Error::other("a read error that was one no more"));
+    }
+    Err(error)
+}

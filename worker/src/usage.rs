@@ -1,0 +1,41 @@
+//! What the worker has used of its task, for the log line it leaves with: whoever sizes tasks reads it there.
+
+use std::fs;
+
+/// Resources this process has used so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Usage {
+    /// The most memory it held at once (`VmHWM` of proc(5)).
+    pub(crate) peak_memory_bytes: u64,
+    /// Processor time, user and system (`utime` and `stime` of proc(5)).
+    pub(crate) cpu_ms: u64,
+}
+
+/// `USER_HZ`: what proc(5) counts processor time in. It is 100 on every architecture Fargate has.
+const TICKS_PER_SECOND: u64 = 100;
+
+impl Usage {
+    /// Of this process; none where there is no proc filesystem.
+    pub(crate) fn of_process() -> Option<Self> {
+        let status = fs::read_to_string("/proc/self/status").ok()?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let stat = fs::read_to_string("/proc/self/stat").ok()?;
+        // The program's name, in brackets, may hold spaces: fields are counted after it.
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+        let user: u64 = fields.next()?.parse().ok()?;
+        let system: u64 = fields.next()?.parse().ok()?;
+        let peak_kib: u64 = peak.trim().strip_suffix(" kB")?.parse().ok()?;
+        Some(Self { peak_memory_bytes: peak_kib * 1024, cpu_ms: (user + system) * 1000 / TICKS_PER_SECOND })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Usage;
+
+    #[test]
+    fn a_running_process_has_used_memory() {
+        let usage = Usage::of_process().expect("this machine has a proc filesystem");
+        assert!(usage.peak_memory_bytes > 1 << 20);
+    }
+}

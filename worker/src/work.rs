@@ -1,0 +1,228 @@
+//! The work on a job that is claimed: check the object to its last byte, then write its rows.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use tidemill_core::{
+    adapter::{CallError, ledger::Progress, objects::ReadError, records::BATCH_ITEMS},
+    job::{Change, Job, Reason},
+    manifest::{self, Manifest},
+    pipelines::{BadRows, Format, KeyTemplate, Pipeline},
+    record,
+};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::info;
+
+use crate::{
+    job::Workshop,
+    read::{self, Checked, Compression, Layout, Rows, Tolerance},
+    rejects::Rejects,
+    source::{self, Source},
+    write::{self, Batched},
+};
+
+/// How the work on a job ended, before the ledger is told.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// All rows are written: publish.
+    Written { manifest: Box<Manifest>, progress: Progress, write_units: u64 },
+    /// The job is left, with this change and reason.
+    Left { change: Change, reason: Reason, progress: Progress },
+}
+
+impl End {
+    pub(crate) fn left(change: Change, code: &str, message: impl Into<String>) -> Self {
+        Self::Left { change, reason: Reason::new(code, message), progress: Progress::default() }
+    }
+}
+
+/// Checks and writes the object. Both arms are ends: the error is the one that `?` leads to.
+pub(crate) async fn work(workshop: &Workshop, job: &Job, written: &Arc<AtomicU64>) -> Result<End, End> {
+    let object = &job.object;
+    let visible = workshop.records.manifest(&object.bucket, &object.key).await.map_err(called)?;
+    if visible.is_some_and(|visible| visible.sequencer > object.sequencer) {
+        return Ok(End::left(
+            Change::Supersede,
+            "superseded",
+            "a newer version of this key is visible already",
+        ));
+    }
+    let source = Source::new(workshop.objects.clone(), object.clone());
+    let options = options(&job.pipeline);
+    let tolerance = match job.pipeline.bad_rows {
+        BadRows::RejectFile => Tolerance::None,
+        BadRows::Skip | BadRows::Quarantine => Tolerance::Any,
+    };
+    let checked = read::check(source.open(), &options, tolerance).await.map_err(unread)?;
+    let open = async || Rows::open(source.open(), &options, Some(&checked.schema)).await.map_err(unread);
+    let mut rejected = checked.rejected;
+    if let Some(key) = &job.pipeline.key {
+        rejected += check_keys(open().await?, key, tolerance).await?;
+    }
+    let progress = Progress { records: checked.rows - rejected, rejected, format: Some(format_of(&checked)) };
+    info!(job.id = %job.id, records = progress.records, rejected, format = progress.format, "checked");
+    let rejects = (job.pipeline.bad_rows == BadRows::Quarantine && rejected > 0)
+        .then(|| Rejects::create(&workshop.objects, &workshop.rejects_prefix, job));
+    let spread = manifest::spread(checked.write_units);
+    write_rows(workshop, job, open().await?, rejects, spread, written).await?;
+    let rows = written.load(Ordering::Relaxed);
+    if rows != progress.records {
+        let differs = format!("{} rows were checked and {rows} written", progress.records);
+        return Ok(End::left(Change::Return, "internal", differs));
+    }
+    let manifest = Box::new(Manifest::of(job, spread, rows, workshop.clock.now()));
+    Ok(End::Written { manifest, progress, write_units: checked.write_units })
+}
+
+/// How a pipeline wants its objects read.
+fn options(pipeline: &Pipeline) -> read::Options {
+    read::Options {
+        format: match pipeline.format {
+            Format::Auto => read::Format::Auto,
+            Format::Csv => read::Format::Csv,
+            Format::Jsonl => read::Format::JsonLines,
+            Format::Json => read::Format::Json,
+        },
+        // Only ASCII is allowed there.
+        delimiter: pipeline.delimiter.and_then(|delimiter| delimiter.try_into().ok()),
+        pointer: pipeline.records.clone(),
+        columns: pipeline.columns.clone(),
+        limits: read::Limits::default(),
+    }
+}
+
+/// The format that was found, as file names would say it: `csv.gz`.
+fn format_of(checked: &Checked) -> String {
+    let layout = match checked.schema.layout {
+        Layout::Delimited(b',') => "csv",
+        Layout::Delimited(b'\t') => "tsv",
+        Layout::Delimited(_) => "delimited",
+        Layout::JsonLines => "jsonl",
+        Layout::Json => "json",
+    };
+    let compression = match checked.compression {
+        Compression::None => "",
+        Compression::Gzip => ".gz",
+        Compression::Zstd => ".zst",
+    };
+    format!("{layout}{compression}")
+}
+
+/// Counts the rows whose natural key cannot be one: the check of the text does not look at keys.
+async fn check_keys(mut rows: Rows, key: &KeyTemplate, tolerance: Tolerance) -> Result<u64, End> {
+    let mut rejected = 0;
+    while let Some(row) = rows.next().await.map_err(unread)? {
+        let Ok(record) = row.content else { continue };
+        let Err(reject) = write::natural_key(key, &record) else { continue };
+        if tolerance == Tolerance::None {
+            let message = format!("row {}: {}", row.number, reject.message);
+            return Err(End::left(Change::Fail, reject.reason.code(), message));
+        }
+        rejected += 1;
+    }
+    Ok(rejected)
+}
+
+/// Reads the object again and writes its rows, parsing on a task of its own while batches are in flight.
+async fn write_rows(
+    workshop: &Workshop,
+    job: &Job,
+    rows: Rows,
+    rejects: Option<Rejects>,
+    spread: u32,
+    written: &Arc<AtomicU64>,
+) -> Result<(), End> {
+    let (send, receive) = mpsc::channel(write::BATCHES_AHEAD);
+    let producing =
+        AbortOnDropHandle::new(tokio::spawn(produce(rows, rejects, job.pipeline.key.clone(), send)));
+    match &job.pipeline.key {
+        None => write::write_all(&workshop.records, job, spread, receive, written).await,
+        Some(key) => write::keep_all(&workshop.records, job, key, receive, written).await,
+    }
+    .map_err(called)?;
+    producing.await.unwrap_or_else(|panic| {
+        Err(End::left(Change::Return, "internal", format!("the reader stopped unexpectedly: {panic}")))
+    })
+}
+
+/// Turns rows into batches until the end of the object, and rejected rows into the rejects object. The memory
+/// that rows hold until they are written is bounded by a budget, whatever their size.
+async fn produce(
+    mut rows: Rows,
+    mut rejects: Option<Rejects>,
+    key: Option<KeyTemplate>,
+    send: mpsc::Sender<Batched>,
+) -> Result<(), End> {
+    let budget = Arc::new(Semaphore::new(write::BUDGET_BYTES));
+    let mut batch = Vec::with_capacity(BATCH_ITEMS);
+    let mut bytes = 0;
+    loop {
+        let row = rows.next().await.map_err(unread)?;
+        let ended = row.is_none();
+        let row = row.map(|row| {
+            let checked = row.content.and_then(|record| match &key {
+                Some(key) => write::natural_key(key, &record).map(|_| record),
+                None => Ok(record),
+            });
+            (row.number, checked)
+        });
+        match row {
+            Some((number, Ok(record))) => {
+                bytes += record::size_bytes(&record);
+                batch.push((number, record));
+            }
+            Some((number, Err(reject))) => {
+                if let Some(rejects) = &mut rejects {
+                    rejects.add(number, &reject).await.map_err(called)?;
+                }
+            }
+            None => {}
+        }
+        if batch.len() == BATCH_ITEMS || bytes >= write::BATCH_BYTES || (ended && !batch.is_empty()) {
+            let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH_ITEMS));
+            // A single row of 400 KB fits: the budget is never smaller than what is asked of it.
+            let share = u32::try_from(std::mem::take(&mut bytes)).unwrap_or(u32::MAX);
+            let permit = budget.clone().acquire_many_owned(share).await.map_err(|closed| {
+                End::left(Change::Return, "internal", format!("the memory budget is gone: {closed}"))
+            })?;
+            if send.send(Batched { rows: full, permit }).await.is_err() {
+                // The writer gave up and says why.
+                return Ok(());
+            }
+        }
+        if ended {
+            break;
+        }
+    }
+    match rejects {
+        Some(rejects) => rejects.finish().await.map_err(called),
+        None => Ok(()),
+    }
+}
+
+/// A call that failed, after the SDK's retries: the job is tried again by another task, later.
+pub(crate) fn called(error: CallError) -> End {
+    let code = if error.is_retryable() { "try_again" } else { "misconfigured" };
+    End::left(Change::Return, code, error.chain())
+}
+
+/// An object that could not be read, or that is not what it should be.
+fn unread(error: read::ReadError) -> End {
+    match error {
+        read::ReadError::Bad(bad) => End::left(Change::Fail, bad.reason.code(), bad.message),
+        read::ReadError::Source(error) => match source::read_error(error) {
+            Ok(ReadError::Call(error)) => called(error),
+            Ok(gone @ ReadError::Gone(_)) => End::left(Change::Lose, "gone", gone.to_string()),
+            Ok(changed @ ReadError::Changed(_)) => {
+                End::left(Change::Supersede, "superseded", changed.to_string())
+            }
+            Ok(damaged @ ReadError::Damaged { .. }) => {
+                End::left(Change::Return, "try_again", damaged.to_string())
+            }
+            Err(error) => End::left(Change::Return, "internal", format!("the reader failed: {error}")),
+        },
+    }
+}
