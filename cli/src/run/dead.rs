@@ -1,0 +1,88 @@
+//! What lies in the dead-letter queue, and which jobs it means the end of.
+
+use serde_json::{Value, json};
+use tidemill_cloud::sqs::{AttributeValue, Received};
+use tidemill_core::{
+    adapter::tasks::launched_for,
+    events::{self, Classified},
+    job::{Job, JobId, Relaunch},
+    pipelines::Pipelines,
+};
+
+/// A message in the dead-letter queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DeadLetter {
+    about: Option<(JobId, About)>,
+    reason: Option<String>,
+    detail: Option<String>,
+    body: String,
+}
+
+/// What of a job the message would have brought about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum About {
+    /// Its task.
+    Launch,
+    /// Its verdict and mail.
+    Stop,
+}
+
+impl DeadLetter {
+    /// Reads a message; these pipelines say which job an object becomes.
+    pub(crate) fn read(message: &Received, pipelines: &Pipelines) -> Self {
+        let attribute = |names: [&str; 2]| {
+            let found = names.iter().find_map(|name| message.attributes.get(*name))?;
+            match &found.value {
+                AttributeValue::Text(text) => Some(text.clone()),
+                AttributeValue::Binary(_) => None,
+            }
+        };
+        Self {
+            about: about(&message.body, pipelines),
+            // Ours, or EventBridge's.
+            reason: attribute(["reason", "ERROR_CODE"]),
+            detail: attribute(["detail", "ERROR_MESSAGE"]),
+            body: message.body.clone(),
+        }
+    }
+
+    /// Whether this job, as it is in the ledger now, can no longer settle or be told of: what would have moved it
+    /// lies here. A failed job has an entry here too, for a person to replay it.
+    pub(crate) fn ends(&self, id: &JobId, job: Option<&Job>) -> bool {
+        let settled = job.is_some_and(|job| job.state.is_settled());
+        match &self.about {
+            Some((about, About::Launch)) => about == id && !settled,
+            Some((about, About::Stop)) => about == id && job.is_none_or(|job| job.notified_at.is_none()),
+            None => false,
+        }
+    }
+
+    /// As the report has it.
+    pub(crate) fn to_json(&self) -> Value {
+        json!({
+            "job": self.about.as_ref().map(|(job, _)| job),
+            "reason": self.reason,
+            "detail": self.detail,
+            "body": self.body,
+        })
+    }
+}
+
+fn about(body: &str, pipelines: &Pipelines) -> Option<(JobId, About)> {
+    if let Ok(relaunch) = serde_json::from_str::<Relaunch>(body) {
+        return Some((relaunch.job, About::Launch));
+    }
+    match events::classify(body) {
+        Classified::S3Created(created) => {
+            let object = created.object();
+            let pipeline = pipelines.route(&object.key, object.size_bytes)?;
+            Some((JobId::derive(&pipeline.name, &object), About::Launch))
+        }
+        Classified::TaskStateChange(change) => {
+            let started_by = change.started_by.as_deref();
+            let (job, _) = launched_for(started_by, |name| change.variable(name))?;
+            Some((job, About::Stop))
+        }
+        Classified::Foreign { .. } | Classified::Malformed { .. } => None,
+    }
+}

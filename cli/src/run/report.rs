@@ -1,0 +1,276 @@
+//! What a run became: tables for a person, one JSON document for a program.
+
+use std::{path::PathBuf, time::Duration};
+
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table, presets};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tidemill_cloud::ecs::TaskSnapshot;
+use tidemill_core::{
+    job::{Job, JobId, State},
+    object,
+    pricing::Bill,
+};
+
+use super::{dead::DeadLetter, files::Upload, stuck::Stuck};
+
+/// An uploaded file and what became of it.
+#[derive(Debug)]
+pub(crate) struct Became {
+    /// The file.
+    pub(crate) upload: Upload,
+    /// When the PUT was answered.
+    pub(crate) uploaded_at: Timestamp,
+    /// The job it becomes; none where no pipeline takes it.
+    pub(crate) id: Option<JobId>,
+    /// That job in the ledger; none where it never got there.
+    pub(crate) job: Option<Job>,
+}
+
+/// Everything a run tells of.
+#[derive(Debug)]
+pub(crate) struct Report {
+    /// The bucket's name.
+    pub(crate) bucket: String,
+    /// The watched prefix, which the table leaves out.
+    pub(crate) prefix: String,
+    /// How long the local cloud took to start.
+    pub(crate) ready: Duration,
+    /// Every uploaded file.
+    pub(crate) became: Vec<Became>,
+    /// Why the run was given up, if it was.
+    pub(crate) stuck: Option<Stuck>,
+    /// The tasks that ran.
+    pub(crate) tasks: Vec<TaskSnapshot>,
+    /// Mails that were sent.
+    pub(crate) mails: Vec<Sent>,
+    /// What is in the dead-letter queue.
+    pub(crate) dead_letters: Vec<DeadLetter>,
+    /// The folder that mails are kept in, if they are.
+    pub(crate) mailbox: Option<PathBuf>,
+    /// What it would have cost on AWS.
+    pub(crate) cost: Bill,
+}
+
+/// A mail that was sent.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    /// Its subject.
+    pub(crate) subject: String,
+    /// Its body.
+    pub(crate) body: String,
+}
+
+impl Report {
+    /// Whether every job is done.
+    pub(crate) fn all_done(&self) -> bool {
+        let done = |job: &Job| job.state == State::Done;
+        self.stuck.is_none()
+            && self.became.iter().all(|became| became.id.is_none() || became.job.as_ref().is_some_and(done))
+    }
+
+    /// The report as one JSON document.
+    pub(crate) fn to_json(&self) -> Value {
+        let jobs = self.became.iter().filter_map(|became| Some(became.to_json(became.job.as_ref()?)));
+        let uris = |chosen: fn(&Became) -> bool| -> Vec<String> {
+            let chosen = self.became.iter().filter(|became| chosen(became));
+            chosen.map(|became| object::uri(&self.bucket, &became.upload.key)).collect()
+        };
+        json!({
+            "bucket": self.bucket,
+            "ready_ms": self.ready.as_secs_f64() * 1e3,
+            "jobs": jobs.collect::<Vec<_>>(),
+            "ignored": uris(|became| became.id.is_none()),
+            "unrecorded": uris(|became| became.id.is_some() && became.job.is_none()),
+            "stuck": self.stuck.map(|stuck| stuck.to_string()),
+            "tasks": self.tasks.iter().map(task_to_json).collect::<Vec<_>>(),
+            "mails": self.mails.iter().map(Sent::to_json).collect::<Vec<_>>(),
+            "dead_letters": self.dead_letters.iter().map(DeadLetter::to_json).collect::<Vec<_>>(),
+            "cost_usd": self.cost.total().as_f64(),
+        })
+    }
+
+    /// The report as tables.
+    pub(crate) fn to_text(&self) -> String {
+        let mut text = format!("{}\n", self.table());
+        let jobs = || self.became.iter().filter_map(|became| became.job.as_ref());
+        let failed: Vec<&Job> = jobs().filter(|job| job.state == State::Failed).collect();
+        for job in &failed {
+            let why = job.reason.as_ref().map_or("no reason recorded", |reason| &reason.message);
+            text += &format!("\n{} failed: {}", one_line(&job.object.key), one_line(why));
+        }
+        if !failed.is_empty() {
+            text += "\n";
+        }
+        if let Some(stuck) = self.stuck {
+            let left = |became: &&Became| became.id.is_some() && !became.job.as_ref().is_some_and(is_settled);
+            let left = self.became.iter().filter(left).count();
+            let objects = if left == 1 { "object" } else { "objects" };
+            text += &format!("\nGiven up with {left} {objects} not settled: {stuck}.\n");
+        }
+        text += &self.mails_to_text();
+        format!("{text}\nOn AWS this would have cost:\n{}\n", self.cost)
+    }
+
+    fn table(&self) -> Table {
+        let mut table = Table::new();
+        // A line for each object, and none between them.
+        let style = presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none());
+        table.load_style(style).set_content_arrangement(ContentArrangement::Dynamic);
+        let titles = ["object", "pipeline", "format", "records", "rejected", "attempts", "outcome", "time"];
+        table.set_header(titles.map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
+        for column in [3, 4, 5, 7] {
+            if let Some(column) = table.column_mut(column) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        for became in &self.became {
+            table.add_row(became.to_row(&self.prefix));
+        }
+        table
+    }
+
+    fn mails_to_text(&self) -> String {
+        // The one that tells most: of a failure, if there is any.
+        let of_failure = self.mails.iter().find(|mail| mail.subject.contains("failed:"));
+        let Some(shown) = of_failure.or_else(|| self.mails.first()) else { return String::new() };
+        let count =
+            if self.mails.len() == 1 { "1 mail".to_owned() } else { format!("{} mails", self.mails.len()) };
+        let folder = self.mailbox.as_ref().map(|folder| format!(" in {}", folder.display()));
+        let mut text = format!("\n{count}{}:\n", folder.unwrap_or_default());
+        for mail in &self.mails {
+            text += &format!("  {}\n", mail.subject);
+        }
+        text += &format!("\nOne of them, {}\n", shown.subject);
+        for line in shown.body.lines() {
+            text += format!("  | {line}").trim_end();
+            text += "\n";
+        }
+        text
+    }
+}
+
+fn is_settled(job: &Job) -> bool {
+    job.state.is_settled()
+}
+
+/// What became of a job, in a word or two.
+pub(crate) fn outcome(job: &Job) -> String {
+    match &job.reason {
+        Some(reason) if job.state != State::Done => format!("{}: {}", job.state.as_str(), reason.code),
+        _ => job.state.as_str().to_owned(),
+    }
+}
+
+impl Sent {
+    fn to_json(&self) -> Value {
+        json!({ "subject": self.subject, "body": self.body })
+    }
+}
+
+impl Became {
+    /// From the answer of the PUT to the moment the records became visible, or the job settled otherwise.
+    fn took(&self) -> Option<Duration> {
+        let settled_at = self.job.as_ref()?.settled_at?;
+        Some(Duration::try_from(settled_at.duration_since(self.uploaded_at)).unwrap_or_default())
+    }
+
+    fn to_json(&self, job: &Job) -> Value {
+        json!({
+            "job": job.id,
+            "object": job.object.uri(),
+            "version": job.object.version_id,
+            "pipeline": job.pipeline.name,
+            "format": job.format,
+            "state": job.state,
+            "records": job.records,
+            "rejected": job.rejected,
+            "attempts": job.attempt,
+            "verdict": job.history.last().map(|ended| &ended.verdict.code),
+            "reason": job.reason,
+            "settled_ms": self.took().map(|took| took.as_secs_f64() * 1e3),
+        })
+    }
+
+    fn to_row(&self, prefix: &str) -> Vec<Cell> {
+        let key = &self.upload.key;
+        let name = Cell::new(one_line(key.strip_prefix(prefix).unwrap_or(key)));
+        let Some(job) = &self.job else {
+            let (pipeline, outcome) = match &self.id {
+                None => ("none", Cell::new("ignored").add_attribute(Attribute::Dim)),
+                Some(_) => ("", Cell::new("unrecorded").fg(Color::Yellow)),
+            };
+            let [format, records, rejected, attempts] = ["", "", "", ""].map(Cell::new);
+            return vec![name, Cell::new(pipeline), format, records, rejected, attempts, outcome];
+        };
+        let color = match job.state {
+            State::Done => Color::Green,
+            State::Failed => Color::Red,
+            _ => Color::Yellow,
+        };
+        let took = self.took().map_or_else(String::new, |took| format!("{} ms", took.as_millis()));
+        vec![
+            name,
+            Cell::new(&job.pipeline.name),
+            Cell::new(job.format.as_deref().unwrap_or_default()),
+            Cell::new(grouped(job.records)),
+            Cell::new(grouped(job.rejected)),
+            Cell::new(job.attempt),
+            Cell::new(outcome(job)).fg(color),
+            Cell::new(took),
+        ]
+    }
+}
+
+fn task_to_json(task: &TaskSnapshot) -> Value {
+    json!({
+        "task": task.arn,
+        "started_by": task.started_by,
+        "cpu": task.cpu,
+        "memory_mib": task.memory,
+        "stop_code": task.stop_code,
+        "stopped_reason": task.stopped_reason,
+        "exit_codes": task.exit_codes,
+        "created_at": task.created_at,
+        "started_at": task.started_at,
+        "stopped_at": task.stopped_at,
+    })
+}
+
+/// Names and messages may hold control characters, which must not reach a terminal.
+pub(crate) fn one_line(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
+        .collect()
+}
+
+/// `1234567` as `1,234,567`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{grouped, one_line};
+
+    #[test]
+    fn numbers_are_grouped_by_three() {
+        assert_eq!(
+            [0, 999, 1_000, 12_345, 1_234_567].map(grouped),
+            ["0", "999", "1,000", "12,345", "1,234,567"]
+        );
+    }
+
+    #[test]
+    fn control_characters_of_a_name_are_escaped() {
+        assert_eq!(one_line("a\n\u{1b}[31mü\"b"), "a\\n\\u{1b}[31mü\"b");
+    }
+}

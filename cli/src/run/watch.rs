@@ -1,0 +1,172 @@
+//! Following the uploaded objects until each is settled: by reading the ledger, as anybody could.
+
+use std::{
+    io::{IsTerminal, stderr},
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tidemill_cloud::{Cloud, ecs::Status, sqs::Sqs};
+use tidemill_core::{
+    adapter::{CallError, ledger::Ledger},
+    job::{Job, JobId, State},
+    pipelines::Pipelines,
+};
+use tokio::time::Instant;
+
+use super::{
+    dead::DeadLetter,
+    report::{grouped, one_line, outcome},
+    stuck::{self, Stuck, UnderWay},
+};
+
+/// How often the ledger is asked at most. A round over many jobs takes longer than this and sets the pace.
+const ROUND: Duration = Duration::from_millis(10);
+
+/// After this long without any change, the person is told where to look.
+const STALL: Duration = Duration::from_secs(60);
+
+/// How many log lines show what a run hangs on.
+const LOG_LINES: usize = 10;
+
+/// What became of a run.
+pub(crate) struct Settled {
+    /// Each job as the ledger has it; none that never got there.
+    pub(crate) jobs: Vec<Option<Job>>,
+    /// What is in the dead-letter queue.
+    pub(crate) dead_letters: Vec<DeadLetter>,
+    /// Why not all jobs are settled, where they are not.
+    pub(crate) stuck: Option<Stuck>,
+}
+
+/// The cloud whose jobs are followed.
+pub(crate) struct Watch<'c> {
+    /// It.
+    pub(crate) cloud: &'c Cloud,
+    /// Its ledger.
+    pub(crate) ledger: &'c Ledger,
+    /// What its functions route by.
+    pub(crate) pipelines: &'c Pipelines,
+    /// The URLs of its queues, the one of the dead letters first.
+    pub(crate) queues: [&'c str; 3],
+}
+
+impl Watch<'_> {
+    /// Reads these jobs until each is settled and its mail is noted, or until that cannot happen any more.
+    pub(crate) async fn settle(&self, ids: &[JobId]) -> Result<Settled, CallError> {
+        let mut jobs: Vec<Option<Job>> = ids.iter().map(|_| None).collect();
+        let mut progress = Progress::new(ids.len());
+        let mut changed_at = Instant::now();
+        let mut told = false;
+        loop {
+            let round = Instant::now();
+            // Before the ledger: a failed job enters it before the dead-letter queue.
+            let dead_letters = self.dead_letters();
+            for (id, known) in ids.iter().zip(&mut jobs) {
+                if known.as_ref().is_some_and(is_over) {
+                    continue;
+                }
+                let found = self.ledger.read(id).await?;
+                if found != *known {
+                    *known = found;
+                    changed_at = Instant::now();
+                    if let Some(job) = known.as_ref().filter(|job| is_over(job)) {
+                        progress.settled(job);
+                    }
+                }
+            }
+            progress.show(&jobs);
+            let mut left = ids.iter().zip(&jobs).filter(|(_, job)| !job.as_ref().is_some_and(is_over));
+            let over = left.clone().next().is_none();
+            let dead = left.all(|(id, job)| dead_letters.iter().any(|letter| letter.ends(id, job.as_ref())));
+            let stuck = match (over, dead) {
+                (true, _) => None,
+                (false, true) => Some(Stuck::Dead),
+                (false, false) => stuck::verdict(self.under_way(), changed_at.elapsed()),
+            };
+            if over || stuck.is_some() {
+                progress.bar.finish_and_clear();
+                return Ok(Settled { jobs, dead_letters: self.dead_letters(), stuck });
+            }
+            if !told && changed_at.elapsed() > STALL {
+                told = true;
+                progress.bar.suspend(|| {
+                    eprintln!("nothing has changed for a minute");
+                    self.show_logs();
+                });
+            }
+            tokio::time::sleep(ROUND.max(round.elapsed() * 2)).await;
+        }
+    }
+
+    /// Prints what functions and worker logged last.
+    pub(crate) fn show_logs(&self) {
+        eprintln!("the last lines that functions and worker logged:");
+        for line in self.cloud.services().logs.last(LOG_LINES) {
+            eprintln!("  {}", one_line(&line.text));
+        }
+    }
+
+    fn dead_letters(&self) -> Vec<DeadLetter> {
+        // The template makes this queue; one that is not there holds nothing.
+        let found = self.cloud.services().sqs.look(&arn(self.queues[0])).unwrap_or_default();
+        found.iter().map(|message| DeadLetter::read(message, self.pipelines)).collect()
+    }
+
+    fn under_way(&self) -> UnderWay {
+        let services = self.cloud.services();
+        let tasks = services.ecs.tasks().iter().filter(|task| task.status != Status::Stopped).count();
+        let mut under_way = UnderWay { tasks, delayed: 0, messages: 0 };
+        for queue in &self.queues[1..] {
+            let counts = services.sqs.counts(&arn(queue)).unwrap_or_default();
+            under_way.delayed += counts.delayed;
+            under_way.messages += counts.visible + counts.in_flight;
+        }
+        under_way
+    }
+}
+
+/// Of the queue with this URL.
+fn arn(url: &str) -> String {
+    Sqs::arn(url.rsplit('/').next().unwrap_or_default())
+}
+
+fn is_over(job: &Job) -> bool {
+    job.state.is_settled() && job.notified_at.is_some()
+}
+
+/// What a person sees meanwhile, on standard error: a bar on a terminal, elsewhere a line per settled object.
+struct Progress {
+    bar: ProgressBar,
+    lines: bool,
+    settled: usize,
+    jobs: usize,
+}
+
+impl Progress {
+    fn new(jobs: usize) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(jobs as u64), ProgressDrawTarget::stderr());
+        // The template is a constant: it parses.
+        if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} objects settled, {msg}") {
+            bar.set_style(style);
+        }
+        Self { bar, lines: !stderr().is_terminal(), settled: 0, jobs }
+    }
+
+    fn settled(&mut self, job: &Job) {
+        self.settled += 1;
+        if self.lines {
+            let (name, outcome) = (one_line(&job.object.key), outcome(job));
+            eprintln!("{}/{} {name}: {outcome}, {} records", self.settled, self.jobs, grouped(job.records));
+        }
+    }
+
+    fn show(&self, jobs: &[Option<Job>]) {
+        let known = || jobs.iter().flatten();
+        let running = known().filter(|job| job.state == State::Running).count();
+        let failed = known().filter(|job| job.state == State::Failed).count();
+        let records: u64 = known().map(|job| job.records).sum();
+        self.bar.set_position(self.settled as u64);
+        self.bar.set_message(format!("{running} in work, {failed} failed, {} records", grouped(records)));
+    }
+}
