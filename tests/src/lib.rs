@@ -1,0 +1,352 @@
+//! The whole slice on virtual time: the real functions and worker, the real SDK and the real template, in one
+//! process and on one clock that a test owns.
+//!
+//! ```text
+//! World::plan(seed) ─ parameters, pipelines, timing ─▶ run(scenario) ─▶ World
+//!                                                                        │ put, settle
+//!                                                                        ▼
+//!                              jobs, visible records, mails, dead letters, and the transcript of it all
+//! ```
+//!
+//! A scenario asserts on the state that is left behind. [`World::golden`] compares the run's transcript with the
+//! one that is kept.
+
+mod golden;
+mod host;
+mod look;
+mod settle;
+mod story;
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use aws_sdk_s3::primitives::ByteStream;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tidemill_cloud::{
+    Cloud, connector,
+    ecs::{Ecs, KillCause, Status, Timing},
+    events::Mischief,
+    faults::{Fault, Rule},
+    wire::{Caller, OWNER_KEY},
+};
+use tidemill_core::{
+    adapter::{ledger::Ledger, records::Records},
+    clock::Clock,
+};
+
+pub use host::Accident;
+use host::Accidents;
+pub use look::{Contents, DeadLetter};
+use story::Story;
+
+const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
+
+/// Where the functions' layer has the pipelines file.
+const MOUNTED_PIPELINES: &str = "/opt/pipelines.toml";
+
+/// When every run begins, on its own clock.
+const EPOCH: &str = "2026-01-01T00:00:00Z";
+
+/// How many worlds this process has made.
+static WORLDS: AtomicU64 = AtomicU64::new(0);
+
+/// How long a task takes to start and to leave, unless a scenario says otherwise: 30 s and 5 s.
+pub const TIMING: Timing = Timing {
+    provisioning: Duration::from_secs(10),
+    pending: Duration::from_secs(20),
+    deprovisioning: Duration::from_secs(5),
+};
+
+/// What a [`World`] is to be.
+#[derive(Debug)]
+pub struct Plan {
+    seed: u64,
+    timing: Timing,
+    parameters: Vec<(String, String)>,
+    pipelines: Option<String>,
+    told: bool,
+}
+
+impl Plan {
+    /// Sets a parameter of the template.
+    #[must_use]
+    pub fn parameter(mut self, name: &str, value: &str) -> Self {
+        self.parameters.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Uses this pipelines file instead of the shipped one.
+    #[must_use]
+    pub fn pipelines(mut self, text: &str) -> Self {
+        self.pipelines = Some(text.to_owned());
+        self
+    }
+
+    /// Sets how long AWS's part of a task's life takes.
+    #[must_use]
+    pub fn timing(mut self, timing: Timing) -> Self {
+        self.timing = timing;
+        self
+    }
+
+    /// Keeps a transcript, for [`World::golden`].
+    #[must_use]
+    pub fn told(mut self) -> Self {
+        self.told = true;
+        self
+    }
+
+    /// Builds the cloud on a paused clock and lets `scenario` happen in it.
+    ///
+    /// # Panics
+    /// When the cloud cannot be built, and wherever the scenario does.
+    pub fn run(self, scenario: impl AsyncFnOnce(&World)) {
+        if std::env::var_os("RUST_LOG").is_some() {
+            tidemill_core::logging::json();
+        }
+        fastrand::seed(self.seed);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+        runtime.expect("a runtime").block_on(async {
+            let world = World::new(self).await;
+            scenario(&world).await;
+            world.cloud.shutdown().await;
+        });
+    }
+
+    async fn cloud(&self, clock: Clock, region: &str, accidents: &Accidents) -> Cloud {
+        let mut builder = Cloud::builder(TEMPLATE)
+            .clock(clock)
+            .parameter("NotifyEmail", "ops@example.com")
+            .parameter("WorkerImage", "worker:1");
+        for (name, value) in &self.parameters {
+            builder = builder.parameter(name, value);
+        }
+        // The functions read the file when they start, which is while the cloud runs.
+        let folder = self.pipelines.as_ref().map(|text| {
+            let folder = tempfile::tempdir().expect("a folder");
+            std::fs::write(folder.path().join("pipelines.toml"), text).expect("a pipelines file");
+            folder
+        });
+        if let Some(folder) = &folder {
+            builder = builder.layer_file(MOUNTED_PIPELINES, folder.path().join("pipelines.toml"));
+        }
+        let accidents = accidents.clone();
+        let [for_uploads, for_stops, for_worker] = [(); 3].map(|()| region.to_owned());
+        let cloud = builder
+            .function("UploadsFunction", move |gate| host::uploads(gate, &for_uploads, folder))
+            .function("StopsFunction", move |gate| host::stops(gate, &for_stops))
+            .container("worker", move |gate| host::worker(gate, &for_worker, accidents))
+            .start()
+            .await;
+        cloud.expect("a cloud from template.yaml")
+    }
+}
+
+/// A cloud with Tidemill in it, and the hands and eyes of a scenario.
+pub struct World {
+    cloud: Cloud,
+    s3: aws_sdk_s3::Client,
+    ledger: Ledger,
+    records: Records,
+    accidents: Accidents,
+    story: Option<Story>,
+    /// The versions that were put, in order.
+    versions: Mutex<Vec<String>>,
+    dead_letters: Mutex<Vec<DeadLetter>>,
+    heard: Arc<Mutex<Vec<Value>>>,
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World").field("cloud", &self.cloud).finish_non_exhaustive()
+    }
+}
+
+impl World {
+    /// A world whose chances are drawn from this seed.
+    #[must_use]
+    pub fn plan(seed: u64) -> Plan {
+        Plan { seed, timing: TIMING, parameters: Vec::new(), pipelines: None, told: false }
+    }
+
+    async fn new(plan: Plan) -> Self {
+        let clock = Clock::starting_at(EPOCH.parse::<Timestamp>().expect("a time"));
+        let accidents = Accidents::default();
+        let region = format!("world-{}", WORLDS.fetch_add(1, Ordering::Relaxed));
+        let cloud = plan.cloud(clock, &region, &accidents).await;
+        cloud.services().ecs.set_timing(plan.timing);
+        // Eyes of their own: a scenario's faults are for the system, not for whoever watches it.
+        let eyes = tidemill_cloud::gate::Gate::new(cloud.services().clone(), Default::default(), clock);
+        let config = host::alone(connector::sdk_config(&eyes, clock, OWNER_KEY), &region);
+        let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
+        let heard = story::hear(&cloud);
+        let story = plan.told.then(|| Story::begin(&cloud));
+        Self {
+            ledger: Ledger::new(&config, &cloud.outputs()["LedgerTable"]),
+            records: Records::new(&config, &cloud.outputs()["RecordsTable"]),
+            s3: aws_sdk_s3::Client::from_conf(s3),
+            cloud,
+            accidents,
+            story,
+            versions: Mutex::default(),
+            dead_letters: Mutex::default(),
+            heard,
+        }
+    }
+
+    /// The cloud.
+    #[must_use]
+    pub fn cloud(&self) -> &Cloud {
+        &self.cloud
+    }
+
+    /// Its ECS.
+    #[must_use]
+    pub fn ecs(&self) -> &Ecs {
+        &self.cloud.services().ecs
+    }
+
+    /// The bucket's name.
+    #[must_use]
+    pub fn bucket(&self) -> &str {
+        &self.cloud.outputs()["Bucket"]
+    }
+
+    /// A client that meets no faults.
+    #[must_use]
+    pub fn s3(&self) -> &aws_sdk_s3::Client {
+        &self.s3
+    }
+
+    /// Uploads an object and returns its version id.
+    ///
+    /// # Panics
+    /// When S3 refuses.
+    pub async fn put(&self, key: &str, bytes: impl Into<Vec<u8>>) -> String {
+        let put = self.s3.put_object().bucket(self.bucket()).key(key);
+        let answer = put.body(ByteStream::from(bytes.into())).send().await.expect("a put");
+        let version = answer.version_id.expect("the bucket has versions");
+        self.versions.lock().expect("no panic").push(version.clone());
+        version
+    }
+
+    /// Makes calls go wrong from now on.
+    pub fn fault(&self, service: &str, operation: &str, fault: Fault) {
+        self.on(Rule::new(service, operation, fault));
+    }
+
+    /// Makes calls go wrong from now on, as this rule says.
+    pub fn on(&self, rule: Rule) {
+        self.cloud.faults().on(rule);
+    }
+
+    /// What happens to the next tasks that reach their container, one each, in order.
+    pub fn next_tasks(&self, accidents: impl IntoIterator<Item = Accident>) {
+        self.accidents.push(accidents);
+    }
+
+    /// Puts a message on the queue of this logical id, as anybody could who may.
+    ///
+    /// # Panics
+    /// When SQS refuses.
+    pub fn send(&self, queue: &str, body: &str) {
+        let sqs = &self.cloud.services().sqs;
+        sqs.send(&self.arn(queue), body, Default::default(), None).expect("a send");
+    }
+
+    fn arn(&self, logical_id: &str) -> String {
+        self.cloud.stack().resources[logical_id].arn.clone()
+    }
+
+    /// How many tasks were launched within the last hour.
+    #[must_use]
+    pub fn ecs_launches(&self) -> usize {
+        self.ecs().tasks().len()
+    }
+
+    /// The events of this detail type so far, as they were emitted.
+    ///
+    /// # Panics
+    /// Never, but in a test that has panicked already.
+    #[must_use]
+    pub fn heard(&self, detail_type: &str) -> Vec<Value> {
+        let heard = self.heard.lock().expect("no panic");
+        heard.iter().filter(|event| event["detail-type"] == detail_type).cloned().collect()
+    }
+
+    /// Uploads an object without anybody being told, and returns the event that would have told.
+    ///
+    /// # Panics
+    /// When S3 refuses.
+    pub async fn put_silently(&self, key: &str, bytes: impl Into<Vec<u8>>) -> Value {
+        let bus = &self.cloud.services().events;
+        let heard = self.heard.lock().expect("no panic").len();
+        bus.misbehave(Mischief { lose: 1.0, ..Mischief::default() });
+        let version = self.put(key, bytes).await;
+        bus.misbehave(Mischief::default());
+        assert_eq!(self.heard.lock().expect("no panic").len(), heard, "it was heard of");
+        let head = self.s3.head_object().bucket(self.bucket()).key(key).version_id(&version);
+        let head = head.send().await.expect("an object that was just put");
+        let etag = head.e_tag().map(|etag| etag.trim_matches('"').to_owned());
+        json!({
+            "source": "aws.s3",
+            "detail-type": "Object Created",
+            "detail": {
+                "bucket": { "name": self.bucket() },
+                "object": {
+                    "key": key,
+                    "size": head.content_length(),
+                    "etag": etag,
+                    "version-id": version,
+                    "sequencer": format!("{:018X}", self.versions.lock().expect("no panic").len()),
+                },
+                "reason": "PutObject",
+            },
+        })
+    }
+
+    /// Waits for the n-th call of this operation and kills the task that runs now. The call must be held up by a
+    /// fault, or the task will be gone.
+    ///
+    /// # Panics
+    /// When no task runs then.
+    pub async fn kill_at(&self, service: &str, operation: &str, n: u64, cause: KillCause) {
+        self.until(operation, || self.calls(service, operation) >= n).await;
+        self.tell(&format!("kill   {cause:?}"));
+        assert!(self.ecs().kill(&self.running(), cause), "a task that runs");
+    }
+
+    /// The ARN of the task that was launched last.
+    ///
+    /// # Panics
+    /// When none was launched, or it has stopped.
+    #[must_use]
+    pub fn running(&self) -> String {
+        let task = self.ecs().tasks().pop().expect("a task");
+        assert_ne!(task.status, Status::Stopped, "{task:?}");
+        task.arn
+    }
+
+    /// Stops the running task as StopTask does.
+    ///
+    /// # Panics
+    /// When ECS refuses.
+    pub async fn stop(&self, reason: &str) {
+        let input = json!({ "cluster": self.cloud.stack().resources["Cluster"].name, "task": self.running(), "reason": reason });
+        self.ecs().call("StopTask", input, &Caller::owner()).await.expect("a stop");
+    }
+
+    /// How often this operation was called by the functions and the worker.
+    #[must_use]
+    pub fn calls(&self, service: &str, operation: &str) -> u64 {
+        let calls = self.cloud.gate().calls();
+        calls.get(&(service.to_owned(), operation.to_owned())).copied().unwrap_or_default()
+    }
+}

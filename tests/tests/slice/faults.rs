@@ -1,0 +1,77 @@
+//! Services that answer badly while a job is worked on: the records are the same.
+
+use std::io::Write;
+
+use tests::{Contents, World};
+use tidemill_cloud::faults::{Fault, Partial, Rule};
+use tidemill_core::job::State;
+
+use crate::{csv, records};
+
+const KEY: &str = "uploads/people.csv";
+
+/// Uploads 500 rows, plain or packed, under these faults; they are all there after one attempt.
+fn all_the_same(seed: u64, rules: impl Fn() -> Vec<Rule>) {
+    for packed in [false, true] {
+        World::plan(seed).run(async |world| {
+            rules().into_iter().for_each(|rule| world.on(rule));
+            world.put(KEY, if packed { gzip(&csv(1, 500)) } else { csv(1, 500).into_bytes() }).await;
+            world.settle().await;
+            let job = world.job(KEY).await;
+            assert_eq!((job.state, job.attempt, job.records), (State::Done, 1, 500), "{job:#?}");
+            assert_eq!(world.visible(KEY).await, records(1, 500));
+            assert_eq!(world.contents(), Contents { rows: 500, natural: 0, manifests: 1 });
+            assert!(world.cloud().faults().fired() > 0, "nothing went wrong");
+            assert_eq!(world.mails().len(), 1);
+        });
+    }
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    out.write_all(text.as_bytes()).unwrap();
+    out.finish().unwrap()
+}
+
+#[test]
+fn unprocessed_items_are_written_again() {
+    let part = Fault::Part(Partial::Unprocessed { share: 0.3 });
+    all_the_same(61, || vec![Rule::new("dynamodb", "BatchWriteItem", part.clone()).chance(0.7)]);
+}
+
+#[test]
+fn a_throttled_table_slows_the_worker_down_only() {
+    all_the_same(62, || vec![Rule::new("dynamodb", "BatchWriteItem", Fault::Throttle).chance(0.3)]);
+}
+
+#[test]
+fn broken_connections_to_the_table_change_nothing() {
+    all_the_same(63, || {
+        vec![
+            Rule::new("dynamodb", "*", Fault::LoseAnswer).chance(0.1),
+            Rule::new("dynamodb", "*", Fault::LoseRequest).chance(0.1),
+        ]
+    });
+}
+
+#[test]
+fn a_body_that_breaks_off_is_resumed() {
+    all_the_same(64, || vec![Rule::new("s3", "GetObject", Fault::CutBody { after: 700 }).first(4)]);
+}
+
+#[test]
+fn a_slow_down_of_s3_is_waited_for() {
+    all_the_same(65, || vec![Rule::new("s3", "GetObject", Fault::Throttle).first(2)]);
+}
+
+#[test]
+fn the_answer_to_a_publish_may_be_lost() {
+    // More often than the SDK asks by itself.
+    all_the_same(66, || vec![Rule::new("dynamodb", "TransactWriteItems", Fault::LoseAnswer).first(12)]);
+}
+
+#[test]
+fn a_publish_that_is_in_anothers_way_is_tried_again() {
+    let conflict = || Fault::CancelTransaction { code: "TransactionConflict".to_owned() };
+    all_the_same(67, || vec![Rule::new("dynamodb", "TransactWriteItems", conflict()).first(3)]);
+}

@@ -1,0 +1,142 @@
+//! RunTask in all its moods. What cannot launch waits, and no object has two tasks at a time.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tests::World;
+use tidemill_cloud::{
+    faults::{Fault, Partial, Rule},
+    wire::{Caller, Refusal},
+};
+use tidemill_core::job::State;
+
+use crate::{csv, records};
+
+const KEY: &str = "uploads/people.csv";
+
+async fn done_at_once(world: &World) {
+    world.settle().await;
+    let job = world.job(KEY).await;
+    assert_eq!((job.state, job.attempt, job.charged), (State::Done, 1, 0), "{job:#?}");
+    assert_eq!(world.ecs_launches(), 1);
+    assert_eq!(world.visible(KEY).await, records(1, 5));
+    assert_eq!(world.mails().len(), 1);
+    assert_eq!(world.dead_letters().await, []);
+}
+
+#[test]
+fn a_lost_answer_leaves_one_task_when_the_sdk_asks_again() {
+    World::plan(41).run(async |world| {
+        world.on(Rule::new("ecs", "RunTask", Fault::LoseAnswer).nth(1));
+        world.put(KEY, csv(1, 5)).await;
+        done_at_once(world).await;
+        assert_eq!(world.calls("ecs", "RunTask"), 2);
+    });
+}
+
+#[test]
+fn answers_lost_for_good_leave_one_task_when_the_message_comes_again() {
+    World::plan(42).told().run(async |world| {
+        world.on(Rule::new("ecs", "RunTask", Fault::LoseAnswer).first(3));
+        world.put(KEY, csv(1, 5)).await;
+        done_at_once(world).await;
+        assert_eq!(world.calls("ecs", "RunTask"), 4);
+        world.golden("lost-run-task-answer").await;
+    });
+}
+
+#[test]
+fn failures_in_a_200_put_the_launch_off() {
+    World::plan(43).told().run(async |world| {
+        let reason = "Capacity is unavailable at this time. Please try again later".to_owned();
+        let full = Fault::Part(Partial::LaunchFailures { reason, detail: None });
+        world.on(Rule::new("ecs", "RunTask", full).first(4));
+        world.put(KEY, csv(1, 5)).await;
+        done_at_once(world).await;
+        world.golden("launch-deferred").await;
+    });
+}
+
+#[test]
+fn hours_without_capacity_lose_nothing() {
+    World::plan(44).run(async |world| {
+        let detail = Some("You've reached the limit on the number of vCPUs".to_owned());
+        let full = Fault::Part(Partial::LaunchFailures { reason: "RESOURCE:FARGATE".to_owned(), detail });
+        world.on(Rule::new("ecs", "RunTask", full).first(20));
+        world.put(KEY, csv(1, 5)).await;
+        done_at_once(world).await;
+        let job = world.job(KEY).await;
+        let waited = job.settled_at.unwrap().duration_since(job.created_at);
+        assert!(waited.as_hours() >= 1, "{waited:?}");
+    });
+}
+
+#[test]
+fn throttles_open_and_disguised_put_the_launch_off() {
+    let disguised = Refusal::client(
+        "InvalidParameterException",
+        "Error retrieving subnet information (ErrorCode: Throttling): Rate exceeded",
+    );
+    for throttle in [Fault::Throttle, Fault::Refuse(disguised)] {
+        World::plan(45).run(async |world| {
+            world.on(Rule::new("ecs", "RunTask", throttle.clone()).first(7));
+            world.put(KEY, csv(1, 5)).await;
+            done_at_once(world).await;
+        });
+    }
+}
+
+#[test]
+fn the_task_that_a_conflict_names_is_adopted() {
+    World::plan(46).run(async |world| {
+        world.on(Rule::new("ecs", "RunTask", Fault::Throttle).first(3));
+        world.put(KEY, csv(1, 5)).await;
+        world.until("the job", || world.calls("sqs", "SendMessage") == 1).await;
+        // The same launch with other parameters, as from before a deploy.
+        let job = world.job(KEY).await;
+        let resources = &world.cloud().stack().resources;
+        let variables = json!([
+            { "name": "TIDEMILL_JOB", "value": job.id },
+            { "name": "TIDEMILL_ATTEMPT", "value": "1" },
+        ]);
+        let request = json!({
+            "cluster": resources["Cluster"].name,
+            "taskDefinition": resources["WorkerTask"].name,
+            "launchType": "FARGATE",
+            "clientToken": job.id.launch_token(1),
+            "startedBy": job.id,
+            "networkConfiguration": { "awsvpcConfiguration": { "subnets": ["subnet-1"], "securityGroups": ["sg-1"] } },
+            "overrides": { "containerOverrides": [{ "name": "worker", "environment": variables }] },
+        });
+        let answer = world.ecs().call("RunTask", request, &Caller::owner()).await.unwrap();
+        let arn = answer["tasks"][0]["taskArn"].as_str().unwrap().to_owned();
+        world.until("the launch", || world.calls("ecs", "RunTask") == 4).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(world.job(KEY).await.task.as_deref(), Some(&*arn));
+        done_at_once(world).await;
+    });
+}
+
+#[test]
+fn a_launch_that_is_not_allowed_waits_in_the_dead_letter_queue_until_it_is() {
+    World::plan(47).run(async |world| {
+        let denied =
+            Refusal::client("AccessDeniedException", "User is not authorized to perform: ecs:RunTask");
+        world.fault("ecs", "RunTask", Fault::Refuse(denied));
+        world.put(KEY, csv(1, 5)).await;
+        world.quiet().await;
+        assert_eq!(world.calls("ecs", "RunTask"), 5, "as often as the queue allows");
+        let job = world.job(KEY).await;
+        assert_eq!((job.state, job.attempt, job.charged, &job.task), (State::Waiting, 1, 0, &None));
+        let letters = world.dead_letters().await;
+        assert_eq!((letters.len(), &letters[0].reason), (1, &None));
+        assert!(letters[0].body.contains(KEY));
+
+        // A person mends the role and sends the message back.
+        world.cloud().faults().clear();
+        world.send("UploadsQueue", &letters[0].body);
+        world.settle().await;
+        assert_eq!(world.job(KEY).await.state, State::Done);
+        assert_eq!(world.visible(KEY).await, records(1, 5));
+    });
+}

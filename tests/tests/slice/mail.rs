@@ -1,0 +1,117 @@
+//! What people are told: one mail of what they asked to hear of, and one dead letter of each failure.
+
+use tests::{Contents, World};
+use tidemill_cloud::{
+    faults::{Fault, Rule},
+    wire::Refusal,
+};
+use tidemill_core::job::State;
+
+use crate::{csv, records};
+
+const RAGGED: &str = "id,name\n1,one\n2,two,too many\n3,three\n";
+
+#[test]
+fn bad_input_fails_with_its_row_named_and_nothing_visible() {
+    World::plan(71).told().run(async |world| {
+        world.put("uploads/ragged.csv", RAGGED).await;
+        world.settle().await;
+        let job = world.job("uploads/ragged.csv").await;
+        assert_eq!((job.state, job.attempt, job.charged), (State::Failed, 1, 1), "{job:#?}");
+        assert_eq!(world.contents(), Contents::default());
+        assert_eq!(world.mails().len(), 1);
+        let letters = world.dead_letters().await;
+        assert_eq!(letters.len(), 1);
+        assert_eq!(letters[0].reason, job.reason.map(|reason| reason.code));
+        world.golden("bad-input").await;
+    });
+}
+
+#[test]
+fn a_crash_between_giving_up_and_the_mail_is_made_up_for() {
+    World::plan(72).run(async |world| {
+        let broken = Refusal::client("InternalError", "out of order").with_status(500);
+        world.on(Rule::new("sns", "Publish", Fault::Refuse(broken)).first(4));
+        world.put("uploads/ragged.csv", RAGGED).await;
+        world.put("uploads/good.csv", csv(1, 2)).await;
+        world.settle().await;
+        let mut subjects = world.subjects();
+        subjects.sort();
+        assert_eq!(subjects.len(), 2, "{subjects:?}");
+        assert!(subjects[0].starts_with("[tidemill] done: uploads/good.csv"));
+        assert!(subjects[1].starts_with("[tidemill] failed: uploads/ragged.csv"));
+        assert!(!world.dead_letters().await.is_empty());
+    });
+}
+
+#[test]
+fn a_note_of_the_mail_that_is_lost_is_made_again() {
+    World::plan(73).run(async |world| {
+        let notes = |input: &serde_json::Value| {
+            input["UpdateExpression"].as_str().is_some_and(|text| text.contains("notified_at"))
+        };
+        world.on(Rule::new("dynamodb", "UpdateItem", Fault::LoseAnswer).when(notes).first(3));
+        world.put("uploads/good.csv", csv(1, 2)).await;
+        world.settle().await;
+        assert_eq!(world.mails().len(), 1, "the note was made, only its answer was lost");
+    });
+}
+
+#[test]
+fn who_asks_for_failures_only_hears_of_failures_only() {
+    World::plan(74).parameter("NotifyOn", "failures").run(async |world| {
+        world.put("uploads/ragged.csv", RAGGED).await;
+        world.put("uploads/good.csv", csv(1, 2)).await;
+        world.settle().await;
+        let subjects = world.subjects();
+        assert_eq!(subjects.len(), 1);
+        assert!(subjects[0].starts_with("[tidemill] failed: uploads/ragged.csv ("), "{subjects:?}");
+    });
+}
+
+#[test]
+fn bad_rows_are_put_aside_where_nobody_watches() {
+    let pipelines = r#"
+version = 1
+[[pipeline]]
+name = "careful"
+match = { prefix = "uploads/" }
+bad_rows = "quarantine"
+"#;
+    World::plan(75).pipelines(pipelines).run(async |world| {
+        world.put("uploads/ragged.csv", RAGGED).await;
+        world.settle().await;
+        let job = world.job("uploads/ragged.csv").await;
+        assert_eq!((job.state, job.records, job.rejected), (State::Done, 2, 1));
+        assert_eq!(
+            world.visible("uploads/ragged.csv").await,
+            [r#"{"id":1,"name":"one"}"#, r#"{"id":3,"name":"three"}"#]
+        );
+        let rejects = format!("rejects/uploads/ragged.csv/{}.jsonl", job.id);
+        assert_eq!(world.keys().await, [rejects.clone(), "uploads/ragged.csv".to_owned()]);
+        let lines = world.text(&rejects).await;
+        let reject: serde_json::Value = serde_json::from_str(lines.trim_end()).unwrap();
+        assert_eq!((&reject["row"], &reject["raw"]), (&2.into(), &"2,two,too many".into()));
+        assert_eq!(world.jobs().await.len(), 1, "the rejects object became no job");
+        assert_eq!(world.ecs_launches(), 1);
+    });
+}
+
+#[test]
+fn bad_rows_that_may_be_skipped_are_counted() {
+    let pipelines = r#"
+version = 1
+[[pipeline]]
+name = "easy"
+match = { prefix = "uploads/" }
+bad_rows = "skip"
+"#;
+    World::plan(76).pipelines(pipelines).run(async |world| {
+        world.put("uploads/ragged.csv", RAGGED).await;
+        world.put("uploads/good.csv", csv(1, 2)).await;
+        world.settle().await;
+        assert_eq!(world.job("uploads/ragged.csv").await.rejected, 1);
+        assert_eq!(world.visible("uploads/good.csv").await, records(1, 2));
+        assert_eq!(world.keys().await, ["uploads/good.csv", "uploads/ragged.csv"]);
+    });
+}

@@ -1,0 +1,81 @@
+//! Records under natural keys.
+
+use std::time::Duration;
+
+use tests::{Contents, Plan, World};
+use tidemill_cloud::faults::{Fault, Rule};
+use tidemill_core::job::State;
+
+const KEY: &str = "uploads/people.csv";
+
+fn plan(seed: u64) -> Plan {
+    World::plan(seed).pipelines(
+        r#"
+version = 1
+[[pipeline]]
+name = "people"
+match = { prefix = "uploads/" }
+key = "{id}"
+"#,
+    )
+}
+
+fn people(people: &[(u32, &str)]) -> String {
+    let rows = people.iter().map(|(id, name)| format!("{id},{name}\n"));
+    std::iter::once("id,name\n".to_owned()).chain(rows).collect()
+}
+
+#[test]
+fn a_newer_version_replaces_record_by_record() {
+    plan(81).run(async |world| {
+        world.put(KEY, people(&[(1, "ann"), (2, "bob")])).await;
+        world.settle().await;
+        world.put(KEY, people(&[(2, "bea"), (3, "cid")])).await;
+        world.settle().await;
+        assert_eq!(world.visible(KEY).await, [r#"{"id":2,"name":"bea"}"#, r#"{"id":3,"name":"cid"}"#]);
+        // The weaker promise: what a newer version does not have stays.
+        assert_eq!(world.contents(), Contents { rows: 0, natural: 3, manifests: 1 });
+    });
+}
+
+#[test]
+fn a_late_older_version_changes_nothing_that_is_newer() {
+    plan(82).run(async |world| {
+        let slow = Fault::Delay(Duration::from_secs(120));
+        let records = world.cloud().outputs()["RecordsTable"].clone();
+        let first_record = Rule::new("dynamodb", "PutItem", slow).when(move |it| it["TableName"] == *records);
+        world.on(first_record.nth(1));
+        let first = world.put(KEY, people(&[(1, "ann"), (2, "bob")])).await;
+        world.until("its first record", || world.calls("dynamodb", "PutItem") >= 2).await;
+        let second = world.put(KEY, people(&[(1, "abe"), (2, "bea")])).await;
+        world.settle().await;
+        assert_eq!(world.job_of(&first).await.state, State::Superseded);
+        assert_eq!(world.job_of(&second).await.state, State::Done);
+        assert_eq!(world.visible(KEY).await, [r#"{"id":1,"name":"abe"}"#, r#"{"id":2,"name":"bea"}"#]);
+    });
+}
+
+#[test]
+fn within_an_object_the_last_row_of_a_key_wins() {
+    plan(83).run(async |world| {
+        world.put(KEY, people(&[(1, "ann"), (2, "bob"), (1, "abe"), (1, "art")])).await;
+        world.settle().await;
+        assert_eq!(world.visible(KEY).await, [r#"{"id":2,"name":"bob"}"#, r#"{"id":1,"name":"art"}"#]);
+    });
+}
+
+#[test]
+fn broken_connections_change_nothing() {
+    for seed in 0..5 {
+        plan(seed).run(async |world| {
+            world.on(Rule::new("dynamodb", "PutItem", Fault::LoseAnswer).chance(0.2));
+            world.on(Rule::new("dynamodb", "PutItem", Fault::Throttle).chance(0.2));
+            let rows: Vec<_> = (0..200).map(|n| (n % 90, if n < 110 { "old" } else { "new" })).collect();
+            world.put(KEY, people(&rows)).await;
+            world.settle().await;
+            let visible = world.visible(KEY).await;
+            assert_eq!(visible.len(), 90);
+            assert!(visible.iter().all(|record| record.contains("new")), "{visible:?}");
+        });
+    }
+}

@@ -1,0 +1,115 @@
+//! Whatever fails: random faults of all kinds over many seeds, and what must hold after each.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use tests::World;
+use tidemill_cloud::{
+    ecs::KillCause,
+    events,
+    faults::{Fault, Partial, Rule},
+    sqs,
+};
+use tidemill_core::job::State;
+
+use crate::{csv, records};
+
+/// How many seeds are run in some 20 seconds, unless `SEEDS` says otherwise.
+const SEEDS: u64 = 25;
+
+#[test]
+fn every_version_ends_once_and_the_newest_is_visible() {
+    let seeds = std::env::var("SEEDS").map_or(SEEDS, |text| text.parse().unwrap());
+    let mut ends = BTreeMap::new();
+    for seed in 0..seeds {
+        // Should it fail: `SEEDS` is not needed to repeat it, only this number.
+        let named = NameOnPanic(seed);
+        World::plan(seed).run(async |world| {
+            for state in one(world).await {
+                *ends.entry(state.as_str()).or_insert(0) += 1;
+            }
+        });
+        drop(named);
+    }
+    eprintln!("{seeds} seeds: {ends:?}");
+}
+
+struct NameOnPanic(u64);
+
+impl Drop for NameOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the seed is {}", self.0);
+        }
+    }
+}
+
+/// Ten uploads of three keys while everything fails now and then; the states that the versions ended in.
+async fn one(world: &World) -> Vec<State> {
+    misbehave(world);
+    let mut uploaded = BTreeMap::new();
+    for n in 0..10 {
+        let key = format!("uploads/{}.csv", fastrand::u8(..3));
+        let (first, rows) = (n * 1_000, fastrand::usize(0..80));
+        let version = world.put(&key, csv(first, rows)).await;
+        uploaded.insert(version, (key, first, rows));
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(..60_000))).await;
+        if fastrand::u8(..3) == 0 {
+            kill_one(world);
+        }
+    }
+    world.settle().await;
+    let jobs = world.jobs().await;
+    assert_eq!(jobs.len(), uploaded.len(), "a job for each version");
+    let mut newest = BTreeMap::new();
+    for job in &jobs {
+        let (key, first, rows) = &uploaded[job.object.version_id.as_deref().unwrap()];
+        assert_eq!(&job.object.key, key);
+        // In the order of versions: the last that is done stays.
+        if job.state == State::Done {
+            assert_eq!(job.records, *rows as u64);
+            newest.insert(key.clone(), (*first, *rows));
+        }
+    }
+    for (key, (first, rows)) in newest {
+        assert_eq!(world.visible(&key).await, records(first, rows), "{key}");
+    }
+    jobs.iter().map(|job| job.state).collect()
+}
+
+fn misbehave(world: &World) {
+    let services = world.cloud().services();
+    services.events.misbehave(events::Mischief {
+        duplicate: 0.2,
+        lose: 0.0,
+        delay: Duration::from_secs(fastrand::u64(..90)),
+    });
+    services.sqs.misbehave(sqs::Mischief { duplicate: 0.1, reorder: true, return_after_delete: 0.05 });
+    if fastrand::bool() {
+        world.ecs().fail_to_start("CannotPullContainerError: i/o timeout", fastrand::usize(..3));
+    }
+    let cut = Fault::CutBody { after: fastrand::u64(..600) };
+    let full = Partial::LaunchFailures { reason: "RESOURCE:FARGATE".to_owned(), detail: None };
+    let conflict = Fault::CancelTransaction { code: "TransactionConflict".to_owned() };
+    for (service, operation, fault, chance) in [
+        ("*", "*", Fault::LoseAnswer, 0.04),
+        ("*", "*", Fault::LoseRequest, 0.04),
+        ("*", "*", Fault::Throttle, 0.04),
+        ("*", "*", Fault::Delay(Duration::from_millis(fastrand::u64(..3_000))), 0.1),
+        ("s3", "GetObject", cut, 0.2),
+        ("ecs", "RunTask", Fault::Part(full), 0.2),
+        ("dynamodb", "TransactWriteItems", conflict, 0.2),
+        ("dynamodb", "BatchWriteItem", Fault::Part(Partial::Unprocessed { share: 0.3 }), 0.3),
+    ] {
+        world.on(Rule::new(service, operation, fault).chance(chance));
+    }
+}
+
+/// Kills one of the live tasks, if there are any.
+fn kill_one(world: &World) {
+    let causes = [KillCause::Infrastructure, KillCause::Signal, KillCause::OutOfMemory];
+    let tasks = world.ecs().tasks();
+    let live: Vec<_> = tasks.iter().filter(|task| task.stopped_at.is_none()).collect();
+    if let (Some(task), Some(cause)) = (fastrand::choice(&live), fastrand::choice(causes)) {
+        world.ecs().kill(&task.arn, cause);
+    }
+}

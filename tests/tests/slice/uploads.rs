@@ -1,0 +1,129 @@
+//! Uploads where nothing goes wrong, and events as AWS delivers them: twice, late, in any order.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tests::{Contents, World};
+use tidemill_cloud::{events, sqs};
+use tidemill_core::job::State;
+
+use crate::{csv, records};
+
+const KEY: &str = "uploads/people.csv";
+
+#[test]
+fn one_upload_becomes_records_and_a_mail() {
+    World::plan(1).told().run(async |world| {
+        let version = world.put(KEY, csv(1, 3)).await;
+        world.settle().await;
+        let job = world.job(KEY).await;
+        assert_eq!((job.state, job.records, job.attempt, job.charged), (State::Done, 3, 1, 0));
+        assert_eq!((job.object.version_id.as_deref(), job.format.as_deref()), (Some(&*version), Some("csv")));
+        assert_eq!(world.visible(KEY).await, records(1, 3));
+        assert_eq!(world.contents(), Contents { rows: 3, natural: 0, manifests: 1 });
+        assert_eq!(world.subjects(), ["[tidemill] done: uploads/people.csv"]);
+        assert_eq!(world.dead_letters().await, []);
+        world.golden("one-upload").await;
+    });
+}
+
+#[test]
+fn an_event_that_comes_five_times_and_after_a_later_one_is_one_job() {
+    World::plan(2).run(async |world| {
+        // Everything is delivered with up to two minutes' delay, and the events of both versions often.
+        let bus = &world.cloud().services().events;
+        bus.misbehave(events::Mischief { duplicate: 0.0, lose: 0.0, delay: Duration::from_secs(120) });
+        let first = world.put(KEY, csv(1, 5)).await;
+        let second = world.put(KEY, csv(10, 3)).await;
+        world.until("both events", || world.heard("Object Created").len() == 2).await;
+        let created = world.heard("Object Created");
+        for event in created.iter().rev().chain(&created).chain(created.iter().rev()).chain(&created) {
+            bus.emit(event.clone());
+        }
+        world.settle().await;
+        assert_eq!(world.jobs().await.len(), 2);
+        assert_eq!(world.ecs_launches(), 2, "one task per job, however often it was told of");
+        assert_eq!(world.job_of(&second).await.state, State::Done);
+        let first = world.job_of(&first).await.state;
+        assert!(matches!(first, State::Done | State::Superseded), "{first:?}");
+        assert_eq!(world.visible(KEY).await, records(10, 3));
+        assert_eq!(world.mails().len(), 2);
+        assert_eq!(world.dead_letters().await, []);
+    });
+}
+
+#[test]
+fn queues_and_rules_that_deliver_twice_and_out_of_order_change_nothing() {
+    for seed in 0..10 {
+        World::plan(seed).run(async |world| {
+            let services = world.cloud().services();
+            let delay = Duration::from_secs(40);
+            services.events.misbehave(events::Mischief { duplicate: 0.5, lose: 0.0, delay });
+            services.sqs.misbehave(sqs::Mischief { duplicate: 0.3, reorder: true, return_after_delete: 0.2 });
+            for n in 0..4 {
+                world.put(&format!("uploads/{n}.csv"), csv(n * 100, 30)).await;
+            }
+            world.settle().await;
+            for n in 0..4 {
+                let key = format!("uploads/{n}.csv");
+                assert_eq!(world.job(&key).await.state, State::Done);
+                assert_eq!(world.visible(&key).await, records(n * 100, 30));
+            }
+            assert_eq!(world.contents().rows, 120);
+            assert_eq!(world.ecs_launches(), 4);
+            assert!(world.mails().len() >= 4, "at least one mail each");
+        });
+    }
+}
+
+#[test]
+fn what_is_not_watched_or_matches_no_pipeline_becomes_nothing() {
+    let pipelines = r#"
+version = 1
+ignore = [{ suffix = ".md" }]
+[[pipeline]]
+name = "tables"
+match = { prefix = "uploads/", suffix = ".csv" }
+"#;
+    World::plan(3).pipelines(pipelines).run(async |world| {
+        for key in ["elsewhere/a.csv", "rejects/a.csv", "uploads/a.json", "uploads/read.md"] {
+            world.put(key, csv(1, 1)).await;
+        }
+        world.settle().await;
+        assert_eq!(world.jobs().await, []);
+        assert_eq!(world.ecs_launches(), 0);
+        assert_eq!(world.dead_letters().await, []);
+    });
+}
+
+#[test]
+fn keys_of_any_kind_keep_their_names() {
+    let keys =
+        ["a b+c.csv", "50%.csv", "%41.csv", "ünï/日本.csv", "quote\"'.csv", "line\nbreak.csv", "a//b.csv"];
+    World::plan(4).run(async |world| {
+        for key in keys {
+            world.put(&format!("uploads/{key}"), csv(1, 2)).await;
+        }
+        world.settle().await;
+        for key in keys {
+            let key = format!("uploads/{key}");
+            assert_eq!(world.job(&key).await.state, State::Done, "{key}");
+            assert_eq!(world.visible(&key).await, records(1, 2), "{key}");
+        }
+        assert!(world.mails().iter().all(|mail| mail.subject.bytes().all(|b| (b' '..=b'~').contains(&b))));
+        assert_eq!(world.mails().len(), keys.len());
+    });
+}
+
+#[test]
+fn a_large_object_is_spread_and_whole() {
+    World::plan(5).run(async |world| {
+        world.put(KEY, csv(1, 12_000)).await;
+        world.settle().await;
+        let manifest = world.manifest(KEY).await.unwrap();
+        assert!(manifest.spread > 1, "{manifest:?}");
+        assert_eq!(world.visible(KEY).await, records(1, 12_000));
+        let first: Value = serde_json::from_str(&world.visible(KEY).await[0]).unwrap();
+        assert_eq!(first["id"], 1);
+    });
+}
