@@ -22,8 +22,8 @@ pub use task::{Container, TaskStateChange};
 /// What a message on one of our queues is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Classified {
-    /// S3 created an object.
-    S3Created(Box<S3Created>),
+    /// S3 created these objects: one through EventBridge, and as many as a classic notification names.
+    S3Created(Vec<S3Created>),
     /// An ECS task changed its state. Not only stops: a Spot warning is one too.
     TaskStateChange(Box<TaskStateChange>),
     /// A well-formed event of another kind: nothing to do with it.
@@ -55,17 +55,15 @@ fn read(body: &str) -> Result<Classified, String> {
     if event["Event"] == "s3:TestEvent" {
         return Ok(Classified::Foreign { source: "aws.s3".into(), detail_type: "s3:TestEvent".into() });
     }
-    if event["Records"][0]["eventSource"] == "aws:s3" {
-        return Err("it is a classic S3 notification; the bucket must notify through EventBridge".to_owned());
+    if let Some(records) = event["Records"].as_array().filter(|all| all.iter().any(s3::is_classic)) {
+        return s3::read_classic(records).map(Classified::S3Created);
     }
     let detail = event.get_mut("detail").map(Value::take).unwrap_or_default();
     let (Some(source), Some(detail_type)) = (event["source"].as_str(), event["detail-type"].as_str()) else {
         return Err("it is no EventBridge event: source or detail-type is missing".to_owned());
     };
     match (source, detail_type) {
-        ("aws.s3", "Object Created") => {
-            s3::read(&detail).map(|created| Classified::S3Created(Box::new(created)))
-        }
+        ("aws.s3", "Object Created") => s3::read(&detail).map(|created| Classified::S3Created(vec![created])),
         ("aws.ecs", "ECS Task State Change") => {
             task::read(detail).map(|change| Classified::TaskStateChange(Box::new(change)))
         }

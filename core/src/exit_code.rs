@@ -3,6 +3,10 @@
 //! Taken from BSD's `sysexits.h` where it has a word. Whatever is not in this table, such as 101 from a
 //! panic that nobody caught or 139 from a segmentation fault, is a crash.
 //!
+//! A pooled worker has many objects, and the ledger tells how each ended; of itself it only says 0 (nothing was left to
+//! do, or its slot is another's), 64, 75 (the jobs queue did not answer for minutes), 78 (it may not be received from)
+//! or 143. Nothing is charged to an object for it.
+//!
 //! | code | name | the worker says | charged to the object |
 //! | --- | --- | --- | --- |
 //! | 0 | `done` | published, or nothing to do: claim lost, superseded, gone | no |
@@ -17,7 +21,7 @@
 /// How the worker ends. The module's table says what each means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ExitCode {
-    /// Published, or nothing to do: the claim was lost, the object superseded or gone.
+    /// Published, or nothing to do: the claim was lost, the object superseded or gone, the backlog empty.
     Done,
     /// Wrong arguments or environment.
     Usage,
@@ -31,7 +35,7 @@ pub enum ExitCode {
     Config,
     /// The attempt took longer than the pipeline allows; the job was given back.
     TimedOut,
-    /// It was asked to stop, and gave its job back.
+    /// It was asked to stop, and gave its jobs back.
     Terminated,
 }
 

@@ -77,6 +77,12 @@ impl Size {
     /// The largest task.
     pub const LARGEST: Self = Self { cpu: 16_384, memory: 122_880 };
 
+    /// Whether what needs `other` has enough here.
+    #[must_use]
+    pub fn holds(self, other: Self) -> bool {
+        self.cpu >= other.cpu && self.memory >= other.memory
+    }
+
     /// The size of `cpu` units (1,024 are one vCPU) and `memory` MiB, if Fargate sells it.
     ///
     /// # Errors

@@ -41,6 +41,12 @@ impl JobId {
         &self.0
     }
 
+    /// Which part of a shelf it is in: the first digit.
+    #[must_use]
+    pub fn part(&self) -> char {
+        self.0.chars().next().unwrap_or('0')
+    }
+
     /// RunTask's client token for one attempt. It must contain the attempt: ECS answers a repeated token with
     /// the task of the first call, which for a retry is the dead one.
     #[must_use]
@@ -62,7 +68,7 @@ impl fmt::Display for JobId {
 }
 
 /// 128 bits in hex over length-prefixed parts, so that no two lists of parts run together.
-fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update((part.len() as u64).to_be_bytes());
@@ -193,12 +199,12 @@ impl Reason {
     }
 }
 
-/// How one attempt ended, as its task's stop told.
+/// How one attempt ended, as its task's stop or its pooled worker told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// Which try it was, from 1.
     pub number: u32,
-    /// The task's ARN.
+    /// The task's ARN, or the name of the pooled worker that had the job: `drain/<slot>/<generation>`.
     pub task: String,
     /// The verdict's code and sentence.
     pub verdict: Reason,
@@ -228,7 +234,8 @@ pub struct Job {
     /// Raised by every claim; whoever holds an older one can change nothing.
     #[serde(default)]
     pub fence: u64,
-    /// Who made the last claim: a worker whose claim was answered into the void recognises its own.
+    /// Who made the last claim: a worker whose claim was answered into the void recognises its own. Unique to the
+    /// claim; a pooled worker's begins with its name and a slash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
     /// Until when the claim holds if it is not renewed.
@@ -260,12 +267,37 @@ pub struct Job {
     /// When it settled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled_at: Option<Timestamp>,
-    /// When its mail was handed to SNS.
+    /// When its mail was handed to SNS, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notified_at: Option<Timestamp>,
     /// Attempts that have ended.
     #[serde(default)]
     pub history: Vec<Attempt>,
+    /// Where the ledger's index `shelf` has it: [`open_shelf`] or [`settled_shelf`]. Absent on jobs older than it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shelf: Option<String>,
+    /// When it was put there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shelf_at: Option<Timestamp>,
+    /// When a newer version's records took the place of this job's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_at: Option<Timestamp>,
+}
+
+/// The parts that every shelf has, so that no partition of the index takes all writes.
+pub const SHELF_PARTS: [char; 16] =
+    ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+
+/// The shelf of jobs that have not settled.
+#[must_use]
+pub fn open_shelf(part: char) -> String {
+    format!("open:{part}")
+}
+
+/// The shelf of jobs that settled, or were replaced, in the hour of this time.
+#[must_use]
+pub fn settled_shelf(part: char, at: Timestamp) -> String {
+    format!("settled:{}:{part}", at.strftime("%Y-%m-%dT%H"))
 }
 
 /// The layout of [`Job`] items written today.
@@ -297,35 +329,28 @@ impl Job {
             settled_at: None,
             notified_at: None,
             history: Vec::new(),
+            shelf: None,
+            shelf_at: Some(now),
+            replaced_at: None,
         }
-    }
-}
-
-/// What λ stops puts on the uploads queue to have a job launched again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Relaunch {
-    /// The layout of this message.
-    pub tidemill: u32,
-    /// Which job.
-    pub job: JobId,
-    /// Which attempt is due. A message for an attempt that is past is a duplicate.
-    pub attempt: u32,
-    /// How often a launch of this attempt was put off; its delays grow with it.
-    #[serde(default)]
-    pub deferrals: u32,
-}
-
-impl Relaunch {
-    /// A message of today's layout.
-    #[must_use]
-    pub fn new(job: JobId, attempt: u32, deferrals: u32) -> Self {
-        Self { tidemill: LAYOUT, job, attempt, deferrals }
+        .shelved()
     }
 
-    /// The message's body.
+    /// Whether nothing is left to be done for it: it has settled, and if it failed, people were told.
     #[must_use]
-    pub fn to_message(&self) -> String {
-        serde_json::json!(self).to_string()
+    pub fn is_over(&self) -> bool {
+        self.state.is_settled() && (self.state != State::Failed || self.notified_at.is_some())
+    }
+
+    /// The name of the pooled worker that made the last claim, if one did.
+    #[must_use]
+    pub fn pooled_worker(&self) -> Option<&str> {
+        self.holder.as_deref()?.rsplit_once('/').map(|(worker, _)| worker)
+    }
+
+    fn shelved(mut self) -> Self {
+        self.shelf = Some(open_shelf(self.id.part()));
+        self
     }
 }
 

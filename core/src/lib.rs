@@ -1,22 +1,31 @@
 //! The domain of Tidemill and its AWS adapters.
 //!
 //! The domain is plain functions of plain values: which [`pipelines`] rule takes an [`object`], what its [`job`]
-//! is and how its state moves, where its records live and what makes them visible ([`manifest`]), what a stopped
-//! task means ([`verdict`]) and what to tell people ([`mail`]). Only [`adapter`] talks to AWS.
+//! is and how its state moves, whether it gets a task of its own or a pooled worker ([`placement`]), which places
+//! tasks take ([`fleet`]), where its records live and what makes them visible ([`manifest`]), what a stopped task
+//! means ([`verdict`]) and what to tell people ([`mail`]). Only [`adapter`] talks to AWS.
 
 pub mod adapter;
 pub mod backoff;
+pub mod claim;
 pub mod clock;
+pub mod cron;
 pub mod events;
 pub mod exit_code;
 pub mod fargate;
+pub mod fleet;
 pub mod job;
 pub mod logging;
 pub mod mail;
 pub mod manifest;
+pub mod message;
+pub mod notify;
 pub mod object;
 pub mod pipelines;
+pub mod placement;
 pub mod pricing;
 pub mod record;
+pub mod scaling;
 pub mod settings;
+pub mod sweep;
 pub mod verdict;

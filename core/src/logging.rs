@@ -10,3 +10,18 @@ pub fn json() {
     // Refused where logging is set up already, as in a test that runs several programs in one process.
     drop(format.with_env_filter(filter).with_writer(std::io::stderr).try_init());
 }
+
+/// An error with its whole chain of causes in one line, each said once.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = error.source();
+    }
+    text
+}

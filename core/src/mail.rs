@@ -4,6 +4,7 @@
 //! line, and bounded, so that none can flood. SNS refuses a publish whose subject is not plain ASCII or
 //! has 100 characters: <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>.
 
+mod digest;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -17,6 +18,7 @@ use crate::job::{Job, State};
 use crate::pipelines::BadRows;
 use crate::pricing::{Architecture, Bill, Dollars, TaskUse, Usage};
 use crate::verdict::adjusted;
+pub use digest::{digest, run_failed};
 use text::{escaped, in_words, shortened};
 
 /// SNS takes fewer than 100 characters.
@@ -251,7 +253,7 @@ fn next(job: &Job) -> &'static str {
 }
 
 /// The task of the last attempt and all its writes: what a person would pay to have it done again.
-fn cost(job: &Job) -> Dollars {
+pub(crate) fn cost(job: &Job) -> Dollars {
     let ran = match (job.claimed_at, job.settled_at) {
         (Some(start), Some(end)) => u64::try_from(end.duration_since(start).as_secs()).unwrap_or(0),
         _ => 0,

@@ -109,8 +109,11 @@ pub fn natural_partition(pipeline: &Pipeline, key: &str) -> String {
 /// so more than 40 would not be faster. One partition per 5,000 units keeps small objects in one query.
 #[must_use]
 pub fn spread(write_units: u64) -> u32 {
-    u32::try_from(write_units.div_ceil(5_000)).unwrap_or(u32::MAX).clamp(1, 40)
+    u32::try_from(write_units.div_ceil(5_000)).unwrap_or(u32::MAX).clamp(1, WIDEST)
 }
+
+/// The widest [`spread`].
+pub const WIDEST: u32 = 40;
 
 #[cfg(test)]
 mod tests {

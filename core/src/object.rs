@@ -58,6 +58,9 @@ pub struct Sequencer(String);
 /// Longer than any sequencer seen (S3's have 16 to 18 digits; 64 leaves room).
 const SEQUENCER_LEN: usize = 64;
 
+/// The last digits, which [`Sequencer::after`] counts in.
+const OUR_DIGITS: usize = 8;
+
 impl From<String> for Sequencer {
     fn from(raw: String) -> Self {
         Self(format!("{:0<SEQUENCER_LEN$}", raw.to_ascii_uppercase()))
@@ -77,6 +80,15 @@ impl From<Sequencer> for String {
 }
 
 impl Sequencer {
+    /// The place `steps` (at least 1) after this one, before every later place that S3 gives: S3's own sequencers
+    /// leave the last digits zero. For versions whose event, and so whose sequencer, was lost.
+    #[must_use]
+    pub fn after(&self, steps: u32) -> Self {
+        let (given, ours) = self.0.split_at_checked(SEQUENCER_LEN - OUR_DIGITS).unwrap_or((&self.0, ""));
+        let before = u32::from_str_radix(ours, 16).unwrap_or_default();
+        Self(format!("{given}{:0OUR_DIGITS$X}", before.saturating_add(steps.max(1))))
+    }
+
     /// The padded text, as it is stored and compared.
     #[must_use]
     pub fn padded(&self) -> &str {
@@ -97,5 +109,15 @@ mod tests {
         assert_eq!(shorter, Sequencer::from("0055AED6DCD9028100".to_owned()), "trailing zeros are padding");
         assert!(Sequencer::from("9".to_owned()) > Sequencer::from("10".to_owned()), "never as integers");
         assert!(Sequencer::default() < shorter);
+    }
+
+    #[test]
+    fn a_place_after_another_is_before_all_that_s3_gives_later() {
+        let given = Sequencer::from("0055AED6DCD90281E5".to_owned());
+        let later = Sequencer::from("0055AED6DCD90281E6".to_owned());
+        assert!(given < given.after(1) && given.after(1) < given.after(2) && given.after(2) < later);
+        assert!(given.after(1).after(1) == given.after(2));
+        assert!(Sequencer::default().after(9) < given);
+        assert_eq!(String::from(given.after(1)).len(), 64);
     }
 }

@@ -68,6 +68,12 @@ impl Dollars {
         self.pico.div_ceil(1_000)
     }
 
+    /// So many billionths of a dollar.
+    #[must_use]
+    pub fn of_nanodollars(nano: u64) -> Self {
+        Self { pico: nano.saturating_mul(1_000) }
+    }
+
     /// As a float, to be drawn or divided; never to be summed.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "sixteen digits of a dollar are enough for a chart")]

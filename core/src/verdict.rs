@@ -17,16 +17,21 @@ mod tests;
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::backoff;
 use crate::events::TaskStateChange;
 use crate::exit_code::ExitCode;
 use crate::fargate::{Size, next_size};
-use crate::job::{Attempt, Job, State};
+use crate::job::{Attempt, Job, Reason, State};
 
 pub use kind::{Change, Kind};
 
 /// The reason the sweep gives StopTask for a task past its deadline begins with this; ECS shows it back.
 pub const OVERDUE: &str = "tidemill: overdue";
+
+/// The reason the sweep gives StopTask for a task that does not start begins with this.
+pub const NEVER_STARTED: &str = "tidemill: never started";
 
 /// How many launches may end for reasons that are not the object's before its job is given up: with the
 /// back-offs below, over an hour of trouble. A replay brings it back.
@@ -73,10 +78,22 @@ impl Verdict {
         self.kind.charged()
     }
 
-    /// Whether the worker itself told why, so that the reason it left in the ledger says more than this.
+    /// The attempt that ended with this verdict, as the ledger keeps it. What the worker said of its own failure is
+    /// nearer to the cause than this verdict's words. `task` is the task's ARN, or the pooled worker's name.
     #[must_use]
-    pub fn is_the_workers_word(&self) -> bool {
-        self.kind.is_the_workers_word()
+    pub fn of_attempt(&self, number: u32, job: &Job, task: &str, stopped_at: Timestamp) -> Attempt {
+        let words = match &job.reason {
+            Some(worker) if self.kind.is_the_workers_word() => worker.message.clone(),
+            _ => self.words(),
+        };
+        Attempt { number, task: task.to_owned(), verdict: Reason::new(self.code(), words), stopped_at }
+    }
+}
+
+impl From<Kind> for Verdict {
+    /// With nothing that AWS said.
+    fn from(kind: Kind) -> Self {
+        Self { kind, detail: None }
     }
 }
 
@@ -139,7 +156,9 @@ pub fn adjusted(history: &[Attempt], base: Size) -> Adjusted {
     Adjusted { size, on_demand: count(history, Kind::SpotReclaimed) >= SPOT_PATIENCE }
 }
 
-fn count(history: &[Attempt], kind: Kind) -> usize {
+/// How many attempts ended for this reason.
+#[must_use]
+pub fn count(history: &[Attempt], kind: Kind) -> usize {
     history.iter().filter(|ended| ended.verdict.code == kind.code()).count()
 }
 
@@ -156,6 +175,29 @@ pub fn verdict(change: &TaskStateChange, facts: &JobFacts) -> Verdict {
     Verdict { kind, detail }
 }
 
+/// Names why a task stopped that was launched for no job: a pooled worker, a sweep or a command.
+#[must_use]
+pub fn of_task(change: &TaskStateChange) -> Kind {
+    match by_task(change) {
+        // Without a job there is no ledger that could say otherwise.
+        Kind::ExitedWithoutDone => Kind::Succeeded,
+        kind => kind,
+    }
+}
+
+/// Names why a schedule's command stopped: its exit codes are its own, and only 0 says success.
+#[must_use]
+pub fn of_command(change: &TaskStateChange) -> Kind {
+    match exit_code(change) {
+        Some(0) => Kind::Succeeded,
+        code => match (by_task(change), code) {
+            // What AWS says stands; a word of the worker's it is not.
+            (kind, Some(code)) if kind == by_exit_code(code) && code != 137 => Kind::Crashed(code),
+            (kind, _) => kind,
+        },
+    }
+}
+
 fn kind_of(change: &TaskStateChange, facts: &JobFacts) -> Kind {
     if !change.is_stopped() {
         return Kind::NotStopped;
@@ -168,8 +210,7 @@ fn kind_of(change: &TaskStateChange, facts: &JobFacts) -> Kind {
     {
         return Kind::Duplicate;
     }
-    let exit = exit_code(change);
-    let word = exit.and_then(ExitCode::from_code);
+    let word = exit_code(change).and_then(ExitCode::from_code);
     match facts.state {
         // Done is done, however the process left afterwards.
         State::Done => return Kind::Succeeded,
@@ -183,12 +224,17 @@ fn kind_of(change: &TaskStateChange, facts: &JobFacts) -> Kind {
         // Its note in the ledger was lost; the object is no better for it.
         return Kind::BadInput;
     }
+    by_task(change)
+}
+
+/// What the task's own end says.
+fn by_task(change: &TaskStateChange) -> Kind {
     texts(change)
         .find_map(by_memory)
         .or_else(|| by_stop_code(change))
         .or_else(|| texts(change).find_map(by_text))
         .or_else(|| failed_to_start(change))
-        .unwrap_or_else(|| exit.map_or(Kind::Unknown, by_exit_code))
+        .unwrap_or_else(|| exit_code(change).map_or(Kind::Unknown, by_exit_code))
 }
 
 /// The stop codes that say all. `EssentialContainerExited` is not among them: success has it too.
@@ -199,13 +245,15 @@ fn by_stop_code(change: &TaskStateChange) -> Option<Kind> {
         "TerminationNotice" | "InfrastructureHealth" => Some(Kind::Infrastructure),
         "ServiceSchedulerInitiated" => Some(Kind::StoppedByScheduler),
         "UserInitiated" => {
-            let overdue = change.stopped_reason.as_deref().is_some_and(|reason| reason.starts_with(OVERDUE));
+            let ours =
+                |words| change.stopped_reason.as_deref().is_some_and(|reason| reason.starts_with(words));
             // A warned Spot task may come as UserInitiated with Spot's own words.
             let spot = texts(change).any(|text| text.starts_with(SPOT_TEXT));
-            Some(match (overdue, spot) {
-                (true, _) => Kind::TimedOut,
-                (_, true) => Kind::SpotReclaimed,
-                _ => Kind::Cancelled,
+            Some(match spot {
+                _ if ours(OVERDUE) => Kind::TimedOut,
+                _ if ours(NEVER_STARTED) => Kind::CannotStart,
+                true => Kind::SpotReclaimed,
+                false => Kind::Cancelled,
             })
         }
         _ => None,

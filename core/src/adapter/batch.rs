@@ -6,11 +6,11 @@ use tracing::{error, info};
 
 /// Hands each message's body to `process`, all at once, and reports only the failed, so that each message fails
 /// alone: the queue deletes those that succeeded and shows the others again after its visibility timeout. Until
-/// its `maxReceiveCount`; then they are in the dead-letter queue.
+/// its `maxReceiveCount`; then they are in the dead-letter queue. Also returns what became of those that succeeded.
 pub async fn each_message<'m, T, E, F>(
     event: &'m SqsEvent,
     process: impl Fn(&'m str) -> F,
-) -> SqsBatchResponse
+) -> (SqsBatchResponse, Vec<T>)
 where
     T: std::fmt::Debug,
     E: std::error::Error + 'static,
@@ -21,9 +21,13 @@ where
         async move { (message.message_id.clone().unwrap_or_default(), processed.await) }
     });
     let mut response = SqsBatchResponse::default();
+    let mut outcomes = Vec::with_capacity(event.records.len());
     for (id, result) in join_all(answers).await {
         match result {
-            Ok(outcome) => info!(message.id = %id, outcome = ?outcome, "message processed"),
+            Ok(outcome) => {
+                info!(message.id = %id, outcome = ?outcome, "message processed");
+                outcomes.push(outcome);
+            }
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 error!(message.id = %id, error, "message goes back to its queue");
@@ -33,5 +37,5 @@ where
             }
         }
     }
-    response
+    (response, outcomes)
 }

@@ -85,16 +85,7 @@ impl CallError {
     /// The whole chain of causes in one line, for logs and reasons.
     #[must_use]
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            let words = error.to_string();
-            if !text.contains(&words) {
-                text = format!("{text}: {words}");
-            }
-            cause = error.source();
-        }
-        text
+        crate::logging::chain(self)
     }
 }
 

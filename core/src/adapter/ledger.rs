@@ -3,6 +3,10 @@
 //! Every change is one conditional write whose condition comes from [`crate::job::next`], so two writers can
 //! never both win, and a repeat of a write that was already made is refused and told apart by reading.
 
+mod end;
+mod shelves;
+mod write;
+
 use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_dynamodb::{
@@ -13,7 +17,12 @@ use aws_sdk_dynamodb::{
 use jiff::Timestamp;
 
 use super::{CallError, SdkConfig};
-use crate::job::{Attempt, Change, Job, JobId, Reason, State, allowed_from};
+use crate::job::{Attempt, Change, Job, JobId, Reason, State};
+
+pub use end::Ended;
+pub use shelves::ShelfPage;
+use write::Write;
+pub(super) use write::{number, text, time};
 
 /// A DynamoDB item, as the SDK has it.
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -41,6 +50,47 @@ pub enum Changed {
     Yes(Box<Job>),
     /// The job is not where this change is legal, or somebody else holds it. As it stands, if it is there at all.
     No(Option<Box<Job>>),
+}
+
+/// What a claim makes of a running job whose lease has run out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expired {
+    /// It is taken over within its attempt: by a task that was launched for this attempt alone.
+    TakenOver,
+    /// It is refused: the loss of its worker has to be written down first ([`Over::Lost`]).
+    Refused,
+}
+
+/// How it is known that an attempt is over: what must still be so when its end is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// Its task has stopped.
+    Stopped,
+    /// Its worker has left the job, which nobody has claimed since.
+    Left {
+        /// The fence of that worker's claim.
+        fence: u64,
+    },
+    /// Its worker was lost: the lease has run out, and nobody has claimed or renewed it since.
+    Lost {
+        /// The fence of that worker's claim.
+        fence: u64,
+        /// When the lease was found to have run out.
+        now: Timestamp,
+    },
+}
+
+/// How a worker leaves a job.
+#[derive(Debug, Clone, Copy)]
+pub struct Leaving<'a> {
+    /// Failed, superseded, gone, or returned to be tried again.
+    pub change: Change,
+    /// Why.
+    pub reason: &'a Reason,
+    /// How far it came.
+    pub progress: &'a Progress,
+    /// The pooled worker's name, for the history of a failed job; λ stops adds a task's.
+    pub worker: Option<&'a str>,
 }
 
 /// What a job's worker tells when it leaves the job.
@@ -98,6 +148,17 @@ impl Ledger {
         answer.item.map(|item| decode(item, attempt)).transpose()
     }
 
+    /// Reads those of these jobs that are there, in no order, strongly consistent.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub async fn read_all(&self, ids: &[JobId]) -> Result<Vec<Job>, CallError> {
+        let attempt = || format!("read {} jobs", ids.len());
+        let keys = ids.iter().map(|id| HashMap::from([("job".to_owned(), text(id))])).collect();
+        let items = super::batch_get(&self.client, &self.table, keys, attempt).await?;
+        items.into_iter().map(|item| decode(item, attempt)).collect()
+    }
+
     /// Notes the task that was launched for this attempt. No change when the attempt is past or settled.
     ///
     /// # Errors
@@ -111,9 +172,8 @@ impl Ledger {
         self.update(id, "note the task of", change).await
     }
 
-    /// Takes the job for this attempt: raises its fence and leases it to `holder`. Also takes over a running job
-    /// whose lease has run out. A repeat by the same holder, as the SDK makes when the answer was lost, is told
-    /// that the job is its own.
+    /// Takes the job for this attempt: raises its fence and leases it to `holder`. A repeat by the same holder, as the
+    /// SDK makes when the answer was lost, is told that the job is its own: a holder's name is used for one claim.
     ///
     /// # Errors
     /// [`CallError`]: the claim may have been taken.
@@ -124,11 +184,17 @@ impl Ledger {
         holder: &str,
         now: Timestamp,
         lease: Duration,
+        expired: Expired,
     ) -> Result<Changed, CallError> {
+        // Whoever leaves a job removes its lease.
+        let free = match expired {
+            Expired::TakenOver => "(attribute_not_exists(lease_until) OR lease_until < :now)",
+            Expired::Refused => "attribute_not_exists(lease_until)",
+        };
         let change = Write::new(
             "SET #state = :to, fence = fence + :one, holder = :holder, lease_until = :until, records = :zero, \
              rejected = :zero, claimed_at = if_not_exists(claimed_at, :now) REMOVE reason",
-            "attempt = :attempt AND (attribute_not_exists(lease_until) OR lease_until < :now)",
+            &format!("attempt = :attempt AND {free}"),
         )
         .moving(Change::Claim)
         .value(":one", number(1))
@@ -167,40 +233,43 @@ impl Ledger {
     }
 
     /// The holder of the claim leaves the job: failed, superseded, gone, or returned to be tried again. A
-    /// returned job stays at its attempt; λ stops, who learns why the task stopped, raises it.
+    /// returned job stays at its attempt; whoever decides what follows raises it ([`Ledger::end`]). A repeat, as the
+    /// SDK makes when the answer was lost, is told that the job is left.
     ///
     /// # Errors
-    /// [`CallError`]
-    pub async fn leave(
-        &self,
-        id: &JobId,
-        fence: u64,
-        change: Change,
-        reason: &Reason,
-        progress: &Progress,
-        now: Timestamp,
-    ) -> Result<Changed, CallError> {
+    /// [`CallError`]: the job may be left; if not, its lease runs out.
+    pub async fn leave(&self, job: &Job, leaving: Leaving<'_>, now: Timestamp) -> Result<Changed, CallError> {
+        let Leaving { change, reason, progress, worker } = leaving;
         let settled = match change {
             // Only the object itself can be at fault here: that uses up an attempt.
-            Change::Fail => ", settled_at = :now, charged = charged + :one",
-            change if change.leads_to().is_settled() => ", settled_at = :now",
+            Change::Fail => ", settled_at = :now, shelf = :shelf, shelf_at = :now, charged = charged + :one",
+            change if change.leads_to().is_settled() => {
+                ", settled_at = :now, shelf = :shelf, shelf_at = :now"
+            }
             _ => "",
         };
         let format = if progress.format.is_some() { ", #format = :format" } else { "" };
+        let ended = worker.filter(|_| change == Change::Fail).map(|worker| Attempt {
+            number: job.attempt,
+            task: worker.to_owned(),
+            verdict: reason.clone(),
+            stopped_at: now,
+        });
+        let history = if ended.is_some() { ", #history = list_append(#history, :ended)" } else { "" };
         let mut write = Write::new(
             &format!(
-                "SET #state = :to, reason = :reason, records = :records, rejected = :rejected{settled}{format} \
+                "SET #state = :to, reason = :reason, records = :records, rejected = :rejected{settled}{format}{history} \
                  REMOVE lease_until"
             ),
             "fence = :fence",
         )
         .moving(change)
-        .value(":reason", reason_value(reason))
+        .value(":reason", write::reason_value(reason))
         .value(":records", number(progress.records))
         .value(":rejected", number(progress.rejected))
-        .value(":fence", number(fence));
+        .value(":fence", number(job.fence));
         if !settled.is_empty() {
-            write = write.value(":now", time(now));
+            write = write.shelving(&job.id, now);
         }
         if change == Change::Fail {
             write = write.value(":one", number(1));
@@ -208,48 +277,17 @@ impl Ledger {
         if let Some(format) = &progress.format {
             write = write.name("#format", "format").value(":format", text(format));
         }
-        self.update(id, "leave", write).await
-    }
-
-    /// After the stop of `ended`'s task: the job waits for its next attempt. `charge` is 1 when the failure was
-    /// the job's own. A repeat finds the attempt raised and is refused.
-    ///
-    /// # Errors
-    /// [`CallError`]
-    pub async fn retry(&self, id: &JobId, ended: &Attempt, charge: u32) -> Result<Changed, CallError> {
-        let change = Write::new(
-            "SET #state = :to, attempt = attempt + :one, charged = charged + :charge, reason = :reason, \
-             #history = list_append(#history, :ended) REMOVE lease_until, task",
-            "attempt = :attempt",
-        )
-        .moving(Change::Return)
-        .ending(ended)?
-        .value(":one", number(1))
-        .value(":charge", number(charge));
-        self.update(id, "retry", change).await
-    }
-
-    /// After the stop of `ended`'s task: the job has failed for good.
-    ///
-    /// # Errors
-    /// [`CallError`]
-    pub async fn give_up(
-        &self,
-        id: &JobId,
-        ended: &Attempt,
-        charge: u32,
-        now: Timestamp,
-    ) -> Result<Changed, CallError> {
-        let change = Write::new(
-            "SET #state = :to, charged = charged + :charge, reason = :reason, settled_at = :now, \
-             #history = list_append(#history, :ended) REMOVE lease_until",
-            "attempt = :attempt",
-        )
-        .moving(Change::Fail)
-        .ending(ended)?
-        .value(":charge", number(charge))
-        .value(":now", time(now));
-        self.update(id, "give up", change).await
+        if let Some(ended) = &ended {
+            write = write.name("#history", "history").value(":ended", write::attempts(ended)?);
+        }
+        let is_left = |found: &Job| {
+            (found.fence, found.state, found.attempt) == (job.fence, change.leads_to(), job.attempt)
+                && found.reason.as_ref() == Some(reason)
+        };
+        Ok(match self.update(&job.id, "leave", write).await? {
+            Changed::No(Some(found)) if is_left(&found) => Changed::Yes(found),
+            changed => changed,
+        })
     }
 
     /// Reserves the telling of a settled job until `until`, so that of two stops that come at once only one tells.
@@ -282,7 +320,9 @@ impl Ledger {
             None => Write::new("SET notified_at = :now", condition),
             Some(ended) => {
                 let update = "SET notified_at = :now, #history = list_append(#history, :ended)";
-                Write::new(update, condition).name("#history", "history").value(":ended", attempts(ended)?)
+                Write::new(update, condition)
+                    .name("#history", "history")
+                    .value(":ended", write::attempts(ended)?)
             }
         };
         self.update(id, "note the mail of", write.value(":now", time(now))).await
@@ -298,7 +338,8 @@ impl Ledger {
     ) -> Result<Update, CallError> {
         let write = Write::new(
             "SET #state = :to, records = :records, rejected = :rejected, #format = :format, \
-             write_units = :units, settled_at = :now REMOVE lease_until, reason",
+             write_units = :units, settled_at = :now, shelf = :shelf, shelf_at = :now \
+             REMOVE lease_until, reason",
             "fence = :fence",
         )
         .moving(Change::Publish)
@@ -307,7 +348,7 @@ impl Ledger {
         .value(":rejected", number(progress.rejected))
         .value(":format", text(progress.format.as_deref().unwrap_or("unknown")))
         .value(":units", number(write_units))
-        .value(":now", time(now))
+        .shelving(&job.id, now)
         .value(":fence", number(job.fence));
         Update::builder()
             .table_name(&self.table)
@@ -359,86 +400,6 @@ fn is_held(job: &Job, holder: &str) -> bool {
     job.state == State::Running && job.holder.as_deref() == Some(holder)
 }
 
-/// One conditional update being written.
-struct Write {
-    update: String,
-    condition: String,
-    names: HashMap<String, String>,
-    values: Item,
-}
-
-impl Write {
-    fn new(update: &str, condition: &str) -> Self {
-        let write = Self {
-            update: update.to_owned(),
-            condition: condition.to_owned(),
-            names: HashMap::new(),
-            values: HashMap::new(),
-        };
-        // `state` is a reserved word of DynamoDB's expressions.
-        let uses_state = write.update.contains("#state") || write.condition.contains("#state");
-        if uses_state { write.name("#state", "state") } else { write }
-    }
-
-    /// Only from the states where `change` is legal; `:to` is the state it leads to.
-    fn moving(mut self, change: Change) -> Self {
-        let mut from = Vec::new();
-        for state in allowed_from(change) {
-            let name = format!(":from_{}", state.as_str());
-            self.values.insert(name.clone(), text(state.as_str()));
-            from.push(name);
-        }
-        self.condition = format!("#state IN ({}) AND ({})", from.join(", "), self.condition);
-        self.name("#state", "state").value(":to", text(change.leads_to().as_str()))
-    }
-
-    /// The values of an attempt that has ended: only while it is the job's present attempt.
-    fn ending(self, ended: &Attempt) -> Result<Self, CallError> {
-        Ok(self
-            .name("#history", "history")
-            .value(":ended", attempts(ended)?)
-            .value(":reason", reason_value(&ended.verdict))
-            .value(":attempt", number(ended.number)))
-    }
-
-    fn name(mut self, placeholder: &str, attribute: &str) -> Self {
-        self.names.insert(placeholder.to_owned(), attribute.to_owned());
-        self
-    }
-
-    fn value(mut self, placeholder: &str, value: AttributeValue) -> Self {
-        self.values.insert(placeholder.to_owned(), value);
-        self
-    }
-}
-
 fn decode(item: Item, attempt: impl Fn() -> String) -> Result<Job, CallError> {
     serde_dynamo::from_item(item).map_err(|e| CallError::nonsense(attempt(), e))
-}
-
-/// A list of one attempt, to be appended to the history.
-fn attempts(ended: &Attempt) -> Result<AttributeValue, CallError> {
-    let attempt = || format!("note attempt {}", ended.number);
-    let item = serde_dynamo::to_item(ended).map_err(|e| CallError::nonsense(attempt(), e))?;
-    Ok(AttributeValue::L(vec![AttributeValue::M(item)]))
-}
-
-pub(super) fn text(value: impl ToString) -> AttributeValue {
-    AttributeValue::S(value.to_string())
-}
-
-pub(super) fn number(value: impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
-}
-
-/// Microseconds, always six digits: conditions compare times as text.
-fn time(at: Timestamp) -> AttributeValue {
-    text(format!("{at:.6}"))
-}
-
-fn reason_value(reason: &Reason) -> AttributeValue {
-    AttributeValue::M(HashMap::from([
-        ("code".to_owned(), text(&reason.code)),
-        ("message".to_owned(), text(&reason.message)),
-    ]))
 }

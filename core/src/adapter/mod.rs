@@ -1,18 +1,30 @@
 //! The AWS adapters: each speaks the domain's words, and SDK types are born and die inside it. One verb is one
 //! call, so what a function or task may do is the list of verbs it uses.
 
+pub mod backlog;
 pub mod batch;
+mod batch_get;
+pub mod cluster;
+pub mod collect;
 mod error;
+pub mod fleet;
+pub mod layer;
 pub mod ledger;
 pub mod mail;
 pub mod objects;
+mod pace;
+mod publish;
 pub mod queue;
 pub mod records;
+pub mod scaling;
 pub mod tasks;
+mod unanswered;
+pub mod versions;
 
 use aws_config::{BehaviorVersion, ConfigLoader};
 
 pub use aws_config::SdkConfig;
+use batch_get::batch_get;
 pub use error::CallError;
 
 /// The SDK's configuration from the standard AWS environment: credentials, region, `AWS_ENDPOINT_URL`.

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use crc_fast::{CrcAlgorithm, Digest};
 
 use super::{CallError, SdkConfig};
-use crate::object::Object;
+use crate::{backoff, object::Object};
 
 /// S3, as the worker uses it.
 #[derive(Debug, Clone)]
@@ -57,7 +57,7 @@ impl ReadError {
 }
 
 /// How often in a row a broken connection is resumed without a byte gained. With the back-off between, S3 has
-/// about 25 seconds to recover; the next attempt of the job gives it longer.
+/// 10 to 20 seconds to recover; the next attempt of the job gives it longer.
 const RESUMES: u32 = 8;
 
 impl Objects {
@@ -67,6 +67,10 @@ impl Objects {
         let by_path = config.endpoint_url().is_some();
         let config = aws_sdk_s3::config::Builder::from(config).force_path_style(by_path).build();
         Self { client: Client::from_conf(config) }
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Opens an object version: by its version id, else by its etag, so that other bytes are never read in its
@@ -199,12 +203,12 @@ impl Reading {
                 Some(Err(_)) if self.offset >= self.length => return Err(self.damaged("checksum")),
                 Some(Err(error)) => error.to_string(),
             };
-            failures += 1;
-            if failures > RESUMES {
+            if failures == RESUMES {
                 let attempt = format!("read {} beyond byte {}", self.object, self.offset);
                 return Err(CallError::exhausted(attempt, broken).into());
             }
-            tokio::time::sleep(resume_delay(failures)).await;
+            tokio::time::sleep(backoff::delay(failures, FIRST_WAIT, LONGEST_WAIT, fastrand::f64())).await;
+            failures += 1;
             let etag = self.etag.as_deref();
             match self.objects.get(&self.object, &self.object.key, Some(self.offset), etag).await {
                 Ok(answer) => self.body = answer.body,
@@ -245,12 +249,9 @@ fn stored_checksum(answer: &GetObjectOutput) -> Option<(Digest, CrcAlgorithm, St
     (!stored.contains('-')).then(|| (Digest::new(algorithm), algorithm, stored.to_owned()))
 }
 
-/// Full jitter under a doubling ceiling from 100 ms to 5 s.
-fn resume_delay(failures: u32) -> Duration {
-    let ceiling =
-        Duration::from_millis(100).saturating_mul(1 << failures.min(10)).min(Duration::from_secs(5));
-    ceiling.mul_f64(fastrand::f64())
-}
+/// The first wait before a broken connection is resumed, and the longest.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// An object being written.
 #[derive(Debug)]

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use aws_sdk_sqs::{Client, types::MessageAttributeValue};
+use aws_sdk_sqs::{
+    Client,
+    types::{MessageAttributeValue, QueueAttributeName},
+};
 
 use super::{CallError, SdkConfig};
 use crate::job::Reason;
@@ -15,6 +18,15 @@ const LONGEST_DELAY: Duration = Duration::from_secs(900);
 pub struct Queue {
     client: Client,
     url: String,
+}
+
+/// About how many messages a queue holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Waiting to be received.
+    pub visible: u64,
+    /// Received and neither deleted nor visible again.
+    pub in_flight: u64,
 }
 
 impl Queue {
@@ -34,6 +46,27 @@ impl Queue {
         let seconds = i32::try_from(delay.min(LONGEST_DELAY).as_secs()).unwrap_or(i32::MAX);
         let send = self.client.send_message().queue_url(&self.url).message_body(body).delay_seconds(seconds);
         send.send().await.map(drop).map_err(|e| CallError::of(format!("send to {}", self.url), e))
+    }
+
+    /// How many messages it holds, about: SQS's counts settle a minute after the last change.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub async fn counts(&self) -> Result<Counts, CallError> {
+        let (waiting, held) = (
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        );
+        let call = self.client.get_queue_attributes().queue_url(&self.url);
+        let answer = call.attribute_names(waiting.clone()).attribute_names(held.clone()).send().await;
+        let attempt = || format!("count the messages of {}", self.url);
+        let answer = answer.map_err(|e| CallError::of(attempt(), e))?;
+        let count = |name| {
+            let text = answer.attributes().and_then(|all| all.get(&name)).map(String::as_str);
+            let count = text.unwrap_or_default().parse();
+            count.map_err(|e| CallError::nonsense(attempt(), e))
+        };
+        Ok(Counts { visible: count(waiting)?, in_flight: count(held)? })
     }
 
     /// Sends a message that needs a person, with the reason in its attributes `reason` and `detail`.

@@ -1,20 +1,17 @@
-//! The records table: rows, natural-key records, manifests, and the transaction that makes rows visible.
+//! The records table: rows, natural-key records and manifests.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     Client,
     config::retry::RetryConfig,
-    operation::{put_item::PutItemError, transact_write_items::TransactWriteItemsError},
-    types::{
-        AttributeValue, CancellationReason, Put, PutRequest, ReturnValuesOnConditionCheckFailure,
-        TransactWriteItem, WriteRequest,
-    },
+    operation::put_item::PutItemError,
+    types::{AttributeValue, PutRequest, WriteRequest},
 };
 
 use super::{
     CallError, SdkConfig,
-    ledger::{Item, Ledger, Progress, number, text},
+    ledger::{Item, number, text},
 };
 use crate::{
     job::Job,
@@ -23,11 +20,13 @@ use crate::{
     record::{Record, Value},
 };
 
+pub use super::publish::Published;
+
 /// The table of records and manifests.
 #[derive(Debug, Clone)]
 pub struct Records {
-    client: Client,
-    table: String,
+    pub(super) client: Client,
+    pub(super) table: String,
 }
 
 /// BatchWriteItem's limit (DynamoDB API reference).
@@ -78,17 +77,6 @@ pub enum Kept {
     New,
     /// A newer version of its object, or a later row of this one, already wrote this key. That one stays.
     Newer,
-}
-
-/// What became of a publish.
-#[derive(Debug)]
-pub enum Published {
-    /// Every record is visible and the job is done.
-    Done,
-    /// A newer version of the key is visible; nothing was changed.
-    Superseded,
-    /// The claim was lost; nothing was changed.
-    ClaimLost,
 }
 
 impl Records {
@@ -170,64 +158,6 @@ impl Records {
         let answer = get.key(manifest::ROW, number(0)).send().await;
         let item = answer.map_err(|e| CallError::of(attempt(), e))?.item;
         item.map(serde_dynamo::from_item).transpose().map_err(|e| CallError::nonsense(attempt(), e))
-    }
-
-    /// Makes the rows of `job` visible and the job done, both or neither: checks the fence, and that no newer
-    /// version of the key is visible. Durable on return. The client token makes a repeat within ten minutes the
-    /// same transaction; after that the ledger tells that it was made.
-    ///
-    /// # Errors
-    /// [`CallError`]: it may have been made; repeat, or read the job.
-    pub async fn publish(
-        &self,
-        ledger: &Ledger,
-        job: &Job,
-        manifest: &Manifest,
-        progress: &Progress,
-        write_units: u64,
-    ) -> Result<Published, CallError> {
-        let attempt = || format!("publish job {} of {}", job.id, job.object);
-        let done = ledger.done(job, progress, write_units, manifest.published_at)?;
-        let item: Item = serde_dynamo::to_item(manifest).map_err(|e| CallError::nonsense(attempt(), e))?;
-        let flip = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(#part) OR sequencer <= :sequencer")
-            .expression_attribute_names("#part", manifest::PART)
-            .expression_attribute_values(":sequencer", text(manifest.sequencer.padded()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::None)
-            .build()
-            .map_err(|e| CallError::nonsense(attempt(), e))?;
-        let answer = self
-            .client
-            .transact_write_items()
-            .client_request_token(job.id.publish_token(job.fence))
-            .transact_items(TransactWriteItem::builder().update(done).build())
-            .transact_items(TransactWriteItem::builder().put(flip).build())
-            .send()
-            .await;
-        let Err(error) = answer else { return Ok(Published::Done) };
-        let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error()
-        else {
-            return Err(CallError::of(attempt(), error));
-        };
-        let refused = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
-        match cancelled.cancellation_reasons() {
-            [done, _] if refused(done) => match ledger.read(&job.id).await? {
-                // The transaction was made before and its token has expired since.
-                Some(now) if now.state == crate::job::State::Done && now.fence == job.fence => {
-                    Ok(Published::Done)
-                }
-                _ => Ok(Published::ClaimLost),
-            },
-            [_, flip] if refused(flip) => Ok(Published::Superseded),
-            // TransactionConflict, ThrottlingError, ProvisionedThroughputExceeded: nothing was changed.
-            reasons => {
-                let words =
-                    reasons.iter().filter_map(CancellationReason::code).collect::<Vec<_>>().join(", ");
-                Err(CallError::exhausted(attempt(), format!("transaction cancelled: {words}")))
-            }
-        }
     }
 
     /// Visible rows of one partition, in row order, a page at a time: those after `after`, with their rows'

@@ -1,5 +1,6 @@
 //! S3's "Object Created".
 
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use crate::object::{Object, Sequencer};
@@ -43,24 +44,61 @@ impl S3Created {
 
 pub(super) fn read(detail: &Value) -> Result<S3Created, String> {
     let object = &detail["object"];
-    let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let bucket = text(&detail["bucket"]["name"]).ok_or("an Object Created without bucket.name")?;
     let key = text(&object["key"]).ok_or("an Object Created without object.key")?;
+    created(bucket, key, object, ["version-id", "etag"], text(&detail["reason"]))
+}
+
+/// Whether this is a record of a classic notification.
+pub(super) fn is_classic(record: &Value) -> bool {
+    record["eventSource"] == "aws:s3"
+}
+
+/// The objects that a classic notification's records tell were created. Its keys are URL-encoded.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>
+pub(super) fn read_classic(records: &[Value]) -> Result<Vec<S3Created>, String> {
+    let tells =
+        |record: &&Value| record["eventName"].as_str().is_some_and(|name| name.starts_with("ObjectCreated:"));
+    records.iter().filter(tells).map(classic).collect()
+}
+
+fn classic(record: &Value) -> Result<S3Created, String> {
+    let object = &record["s3"]["object"];
+    let bucket =
+        text(&record["s3"]["bucket"]["name"]).ok_or("a classic S3 notification without bucket.name")?;
+    let encoded =
+        text(&object["key"]).ok_or("a classic S3 notification without object.key")?.replace('+', " ");
+    let key = percent_decode_str(&encoded).decode_utf8();
+    let key = key.map_err(|_| format!("a classic S3 notification whose key {encoded:?} is not UTF-8"))?;
+    let reason =
+        record["eventName"].as_str().and_then(|name| name.split_once(':')).map(|(_, how)| how.to_owned());
+    created(bucket, key.into_owned(), object, ["versionId", "eTag"], reason)
+}
+
+fn created(
+    bucket: String,
+    key: String,
+    object: &Value,
+    [version_id, etag]: [&str; 2],
+    reason: Option<String>,
+) -> Result<S3Created, String> {
     if key.len() > LONGEST_KEY_BYTES {
-        return Err(format!(
-            "an Object Created whose key has {} bytes; S3 allows {LONGEST_KEY_BYTES}",
-            key.len()
-        ));
+        let bytes = key.len();
+        return Err(format!("an Object Created whose key has {bytes} bytes; S3 allows {LONGEST_KEY_BYTES}"));
     }
     let size = &object["size"];
     Ok(S3Created {
         bucket,
         key,
         size_bytes: size.as_u64().or_else(|| size.as_str()?.parse().ok()),
-        etag: text(&object["etag"]).map(|etag| etag.trim_matches('"').to_owned()),
+        etag: text(&object[etag]).map(|etag| etag.trim_matches('"').to_owned()),
         // "null" names no one version: every put while versioning is suspended has it.
-        version_id: text(&object["version-id"]).filter(|id| id != "null"),
+        version_id: text(&object[version_id]).filter(|id| id != "null"),
         sequencer: text(&object["sequencer"]),
-        reason: text(&detail["reason"]),
+        reason,
     })
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }

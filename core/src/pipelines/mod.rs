@@ -1,4 +1,4 @@
-//! Pipelines: which objects are taken, and how each is read, keyed and run.
+//! Pipelines: which objects are taken, and how each is read, keyed and run; and what runs by the clock.
 //!
 //! `pipelines.toml` is read once ([`Pipelines::parse`]) into types that cannot be wrong; after that
 //! [`Pipelines::route`] answers for every object. The pipeline an object got is stored, resolved, in
@@ -7,6 +7,7 @@
 mod key;
 mod nearest;
 mod read;
+mod schedule;
 #[cfg(test)]
 mod tests;
 
@@ -20,12 +21,15 @@ use thiserror::Error;
 use crate::fargate::Size;
 
 pub use key::{KeyTemplate, KeyTemplateError, MissingColumn};
+pub use read::duration;
+pub use schedule::{Hours, HoursError, Run, Schedule, due};
 
 /// All pipelines, in the order of the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pipelines {
     ignored: Vec<Match>,
     pipelines: Vec<Pipeline>,
+    schedules: Vec<Schedule>,
 }
 
 impl Pipelines {
@@ -62,6 +66,12 @@ impl Pipelines {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Pipeline> {
         self.pipelines.iter().find(|pipeline| pipeline.name == name)
+    }
+
+    /// What runs by the clock.
+    #[must_use]
+    pub fn schedules(&self) -> &[Schedule] {
+        &self.schedules
     }
 
     /// All of them, in the order of the file, which is the order of trying.
@@ -114,6 +124,9 @@ pub struct Pipeline {
     /// The size of its tasks.
     #[serde(default = "default_task")]
     pub task: Size,
+    /// Objects of more bytes than this get a task of their own; all others go to pooled workers.
+    #[serde(default = "default_dedicated_above")]
+    pub dedicated_above: u64,
 }
 
 /// Which objects a pipeline takes: all that meet every condition present.
@@ -292,6 +305,11 @@ fn default_timeout() -> Duration {
 
 fn default_task() -> Size {
     Size::SMALLEST
+}
+
+/// 32 MiB: a pooled worker of the smallest size is done with it within the 20 seconds it has when it is asked to stop.
+fn default_dedicated_above() -> u64 {
+    32 * 1_024 * 1_024
 }
 
 fn write_seconds<S: Serializer>(timeout: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

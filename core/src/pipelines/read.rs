@@ -4,21 +4,24 @@
 //! and cannot say what is allowed. Here a faulty value is reported and replaced by its default, so
 //! that one reading finds everything.
 
+mod schedule;
+mod walk;
+
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::time::Duration;
 
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::nearest::nearest;
 use super::{
     BadRows, ColumnType, Format, Match, Pipeline, Pipelines, Problem, Version, default_attempts,
-    default_task, default_timeout,
+    default_dedicated_above, default_task, default_timeout,
 };
 use crate::fargate::{Size, SizeError};
+use walk::{Field, Reader, below, integer, string};
 
-const PIPELINE_KEYS: [&str; 11] = [
+pub use walk::duration;
+
+const PIPELINE_KEYS: [&str; 12] = [
     "name",
     "match",
     "format",
@@ -30,6 +33,7 @@ const PIPELINE_KEYS: [&str; 11] = [
     "attempts",
     "timeout",
     "task",
+    "dedicated_above",
 ];
 /// Longer than a day is no attempt but a leak: the sweep would never call the task overdue.
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
@@ -51,21 +55,9 @@ pub(super) fn read(text: &str) -> Result<Pipelines, Vec<Problem>> {
     }
 }
 
-/// A value with its place and its name.
-struct Field<'t> {
-    path: String,
-    span: Range<usize>,
-    value: &'t DeValue<'t>,
-}
-
-struct Reader<'t> {
-    text: &'t str,
-    problems: Vec<Problem>,
-}
-
 impl<'t> Reader<'t> {
     fn file(&mut self, document: &'t DeTable<'t>) -> Pipelines {
-        let fields = self.fields("", document, &["version", "ignore", "pipeline"]);
+        let fields = self.fields("", document, &["version", "ignore", "pipeline", "schedule"]);
         match fields.get("version") {
             None => self.problem(&(0..0), "version", "it is missing; allowed: 1".to_owned()),
             Some(field) => {
@@ -77,6 +69,7 @@ impl<'t> Reader<'t> {
         Pipelines {
             ignored: self.ignored(fields.get("ignore")),
             pipelines: self.list(fields.get("pipeline")),
+            schedules: self.schedules(fields.get("schedule")),
         }
     }
 
@@ -135,7 +128,7 @@ impl<'t> Reader<'t> {
         let format = get("format").and_then(|field| self.one_of(field, &FORMATS)).unwrap_or_default();
         let pipeline = Pipeline {
             v: Version,
-            name: self.name(place, get("name"), above),
+            name: self.name(place, get("name"), above.iter().map(|other| &*other.name)),
             matches: get("match").map(|field| self.matches(field)).unwrap_or_default(),
             format,
             delimiter: get("delimiter").and_then(|field| self.delimiter(field, format)),
@@ -146,6 +139,9 @@ impl<'t> Reader<'t> {
             attempts: get("attempts").and_then(|field| self.attempts(field)).unwrap_or_else(default_attempts),
             timeout: get("timeout").and_then(|field| self.timeout(field)).unwrap_or_else(default_timeout),
             task: get("task").and_then(|field| self.task(field)).unwrap_or_else(default_task),
+            dedicated_above: get("dedicated_above")
+                .and_then(|field| self.bytes(field))
+                .unwrap_or_else(default_dedicated_above),
         };
         if let Some(first) = above.iter().find(|other| other.matches.covers(&pipeline.matches)) {
             let words = format!(
@@ -157,7 +153,12 @@ impl<'t> Reader<'t> {
         pipeline
     }
 
-    fn name(&mut self, place: &Field<'t>, field: Option<&Field<'t>>, above: &[Pipeline]) -> String {
+    fn name<'n>(
+        &mut self,
+        place: &Field<'t>,
+        field: Option<&Field<'t>>,
+        mut above: impl Iterator<Item = &'n str>,
+    ) -> String {
         let Some(field) = field else {
             self.problem(&place.span, &format!("{}.name", place.path), "it is missing".to_owned());
             return String::new();
@@ -170,8 +171,9 @@ impl<'t> Reader<'t> {
             self.wrong(field, "1 to 64 of a-z, 0-9 and -");
             return String::new();
         };
-        if above.iter().any(|other| other.name == name) {
-            self.wrong(field, "a name that no pipeline above has");
+        if above.any(|other| other == name) {
+            let kind = place.path.split('[').next().unwrap_or_default();
+            self.wrong(field, &format!("a name that no {kind} above has"));
         }
         name.to_owned()
     }
@@ -189,14 +191,7 @@ impl<'t> Reader<'t> {
             }
         };
         let (prefix, suffix) = (text("prefix"), text("suffix"));
-        let mut bytes = |key: &str| {
-            let field = fields.get(key)?;
-            let bytes = integer(field.value).and_then(|bytes| u64::try_from(bytes).ok());
-            if bytes.is_none() {
-                self.wrong(field, "a whole number of bytes, 0 or more");
-            }
-            bytes
-        };
+        let mut bytes = |key: &str| fields.get(key).and_then(|field| self.bytes(field));
         let (min_bytes, max_bytes) = (bytes("min_bytes"), bytes("max_bytes"));
         if let (Some(least), Some(most), Some(field)) = (min_bytes, max_bytes, fields.get("max_bytes"))
             && least > most
@@ -204,6 +199,14 @@ impl<'t> Reader<'t> {
             self.wrong(field, &format!("min_bytes ({least}) or more, or nothing can match"));
         }
         Match { prefix, suffix, min_bytes, max_bytes }
+    }
+
+    fn bytes(&mut self, field: &Field<'t>) -> Option<u64> {
+        let bytes = integer(field.value).and_then(|bytes| u64::try_from(bytes).ok());
+        if bytes.is_none() {
+            self.wrong(field, "a whole number of bytes, 0 or more");
+        }
+        bytes
     }
 
     fn delimiter(&mut self, field: &Field<'t>, format: Format) -> Option<char> {
@@ -301,83 +304,6 @@ impl<'t> Reader<'t> {
             }
         }
     }
-
-    /// The entries of the table in `field`; a report and nothing if it is none.
-    fn table(&mut self, field: &Field<'t>, known: &[&'static str]) -> BTreeMap<&'t str, Field<'t>> {
-        if let DeValue::Table(table) = field.value {
-            self.fields(&field.path, table, known)
-        } else {
-            self.wrong(field, &format!("a table of {}", known.join(", ")));
-            BTreeMap::new()
-        }
-    }
-
-    /// The entries of a table by key; keys not known are reported with the nearest that is.
-    fn fields(
-        &mut self,
-        path: &str,
-        table: &'t DeTable<'t>,
-        known: &[&'static str],
-    ) -> BTreeMap<&'t str, Field<'t>> {
-        let mut fields = BTreeMap::new();
-        for (key, value) in table {
-            let name: &str = key.get_ref();
-            let field = below(path, name, value);
-            if known.contains(&name) {
-                fields.insert(name, field);
-            } else {
-                let guess =
-                    nearest(name, known).map_or_else(String::new, |word| format!("did you mean `{word}`? "));
-                let words = format!("unknown key; {guess}allowed: {}", known.join(", "));
-                self.problem(&key.span(), &field.path, words);
-            }
-        }
-        fields
-    }
-
-    fn one_of<T: Copy>(&mut self, field: &Field<'t>, words: &[(&'static str, T)]) -> Option<T> {
-        let found = string(field.value);
-        let value = words.iter().find(|(word, _)| found == Some(word)).map(|(_, value)| *value);
-        if value.is_none() {
-            let all: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            let guess = found.and_then(|found| nearest(found, &all));
-            let guess = guess.map_or_else(String::new, |word| format!(" (did you mean \"{word}\"?)"));
-            let all: Vec<String> = all.iter().map(|word| format!("\"{word}\"")).collect();
-            self.wrong(field, &format!("{}{guess}", all.join(", ")));
-        }
-        value
-    }
-
-    fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
-        &mut self,
-        field: &Field<'t>,
-        allowed: &str,
-    ) -> Option<T> {
-        let Some(text) = string(field.value) else {
-            self.wrong(field, allowed);
-            return None;
-        };
-        match text.parse() {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.wrong(field, &format!("{allowed}: {error}"));
-                None
-            }
-        }
-    }
-
-    fn wrong(&mut self, field: &Field<'t>, allowed: &str) {
-        let words = format!("found {}; allowed: {allowed}", in_words(field.value));
-        self.problem(&field.span, &field.path, words);
-    }
-
-    fn problem(&mut self, span: &Range<usize>, key: &str, words: String) {
-        // A span may end in the middle of a character only if the parser is wrong; do not panic then.
-        let before = self.text.get(..span.start).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        self.problems.push(Problem { line, column, key: key.to_owned(), words });
-    }
 }
 
 const FORMATS: [(&str, Format); 4] =
@@ -386,49 +312,3 @@ const COLUMN_TYPES: [(&str, ColumnType); 3] =
     [("text", ColumnType::Text), ("number", ColumnType::Number), ("boolean", ColumnType::Boolean)];
 const BAD_ROWS: [(&str, BadRows); 3] =
     [("reject_file", BadRows::RejectFile), ("skip", BadRows::Skip), ("quarantine", BadRows::Quarantine)];
-
-fn below<'t>(path: &str, key: &str, value: &'t Spanned<DeValue<'t>>) -> Field<'t> {
-    let dot = if path.is_empty() { "" } else { "." };
-    Field { path: format!("{path}{dot}{key}"), span: value.span(), value: value.get_ref() }
-}
-
-fn string<'t>(value: &'t DeValue<'t>) -> Option<&'t str> {
-    if let DeValue::String(text) = value { Some(text) } else { None }
-}
-
-fn integer(value: &DeValue<'_>) -> Option<i64> {
-    let DeValue::Integer(integer) = value else { return None };
-    i64::from_str_radix(integer.as_str(), integer.radix()).ok()
-}
-
-/// `90s`, `15m`, `2h`.
-fn duration(text: &str) -> Option<Duration> {
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        _ => return None,
-    };
-    if !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    digits.parse::<u64>().ok()?.checked_mul(seconds).map(Duration::from_secs)
-}
-
-/// What stands there, short enough for one line.
-fn in_words(value: &DeValue<'_>) -> String {
-    match value {
-        DeValue::String(text) => {
-            let short: String = text.chars().take(40).flat_map(char::escape_default).collect();
-            let more = if text.chars().count() > 40 { "…" } else { "" };
-            format!("\"{short}{more}\"")
-        }
-        DeValue::Integer(number) => number.to_string(),
-        DeValue::Float(number) => number.to_string(),
-        DeValue::Boolean(value) => value.to_string(),
-        DeValue::Datetime(_) => "a date".to_owned(),
-        DeValue::Array(_) => "an array".to_owned(),
-        DeValue::Table(_) => "a table".to_owned(),
-    }
-}

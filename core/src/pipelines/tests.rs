@@ -36,6 +36,12 @@ fn the_example_in_the_shipped_files_comment_is_a_legal_pipeline() {
         .collect();
     let pipelines = parse(&format!("version = 1\n{example}"));
     assert_eq!(pipelines.iter().next().unwrap().key.as_ref().unwrap().to_string(), "{customer_id}");
+    let [report, orders] = pipelines.schedules() else { panic!("{pipelines:?}") };
+    assert_eq!(report.run, Run::Command(vec!["python3".to_owned(), "report.py".to_owned()]));
+    let week = Duration::from_hours(7 * 24);
+    assert_eq!(orders.run, Run::Sweep { prefix: Some("uploads/orders/".to_owned()), since: Some(week) });
+    let tick = |text: &str| due(pipelines.schedules(), text.parse().unwrap()).len();
+    assert_eq!(["2026-07-04T01:00:00Z", "2026-07-04T02:00:00Z", "2026-07-05T04:00:00Z"].map(tick), [1, 0, 1]);
 }
 
 #[test]
@@ -111,8 +117,8 @@ fn a_wrong_value_is_named_with_its_place_and_what_is_allowed() {
         ("attempts = 0", "p.toml:4:12: pipeline[1].attempts: found 0; allowed: 1 to 10"),
         ("attempts = 3.5", "p.toml:4:12: pipeline[1].attempts: found 3.5; allowed: 1 to 10"),
         (
-            "timeout = \"1d\"",
-            "p.toml:4:11: pipeline[1].timeout: found \"1d\"; allowed: a text such as \"90s\", \"15m\" or \"2h\", \
+            "timeout = \"2d\"",
+            "p.toml:4:11: pipeline[1].timeout: found \"2d\"; allowed: a text such as \"90s\", \"15m\" or \"2h\", \
              from 1s to 24h",
         ),
         (
@@ -258,7 +264,7 @@ fn a_stored_pipeline_is_read_back_as_it_was() {
         parse("version = 1\n[[pipeline]]\nname = \"a\"\nkey = \"{id}\"\nmatch = { suffix = \".csv\" }\n");
     assert_eq!(
         serde_json::to_string(pipelines.get("a").unwrap()).unwrap(),
-        r#"{"v":1,"name":"a","match":{"suffix":".csv"},"format":"auto","key":"{id}","bad_rows":"reject_file","attempts":3,"timeout_seconds":3600,"task":{"cpu":256,"memory":512}}"#
+        r#"{"v":1,"name":"a","match":{"suffix":".csv"},"format":"auto","key":"{id}","bad_rows":"reject_file","attempts":3,"timeout_seconds":3600,"task":{"cpu":256,"memory":512},"dedicated_above":33554432}"#
     );
 }
 
@@ -286,4 +292,42 @@ fn what_is_ignored_is_taken_by_no_pipeline() {
 fn an_ignore_that_would_ignore_everything_is_refused() {
     let error = Pipelines::parse("version = 1\nignore = [{}]\n[[pipeline]]\nname = \"all\"\n", "p.toml");
     assert!(error.unwrap_err().to_string().contains("ignore[1]"));
+}
+
+#[test]
+fn a_schedule_that_cannot_be_is_refused_with_its_place() {
+    let complaint = |lines: &str| {
+        let text = format!("version = 1\n[[pipeline]]\nname = \"a\"\n[[schedule]]\n{lines}\n");
+        Pipelines::parse(&text, "p.toml").unwrap_err().to_string()
+    };
+    let table = [
+        ("name = \"n\"\ncommand = [\"x\"]", "p.toml:4:1: schedule[1].cron: it is missing"),
+        (
+            "name = \"n\"\ncron = \"0 3 * * ? *\"",
+            "p.toml:4:1: schedule[1]: it must have one of command and sweep",
+        ),
+        (
+            "name = \"n\"\ncron = \"0 3 * * ? *\"\ncommand = []",
+            "allowed: a list such as [\"python3\", \"report.py\"]",
+        ),
+        ("name = \"n\"\ncron = \"0 3 * * ? *\"\ncommand = [1]", "allowed: a list such as"),
+        (
+            "name = \"n\"\ncron = \"30 3 * * ? *\"\ncommand = [\"x\"]",
+            "p.toml:6:8: schedule[1].cron: found \"30 3",
+        ),
+        ("name = \"n\"\ncron = \"30 3 * * ? *\"\ncommand = [\"x\"]", "the minute must be 0"),
+        ("name = \"n\"\ncron = \"0 3 * * *\"\ncommand = [\"x\"]", "six fields"),
+        ("name = \"n\"\ncron = \"0 3 * * ? *\"\ntimezone = \"Mars\"\ncommand = [\"x\"]", "IANA"),
+        ("name = \"n\"\ncron = \"0 3 * * ? *\"\nsweep = { since = \"soon\" }", "how long ago"),
+        ("name = \"n\"\ncron = \"0 3 * * ? *\"\nsweep = { sinc = \"7d\" }", "did you mean `since`?"),
+        ("name = \"N\"\ncron = \"0 3 * * ? *\"\ncommand = [\"x\"]", "1 to 64 of a-z"),
+    ];
+    for (lines, words) in table {
+        let said = complaint(lines);
+        assert!(said.contains(words), "{lines}\n{said}");
+    }
+    let twice = "name = \"n\"\ncron = \"0 3 * * ? *\"\ncommand = [\"x\"]\n";
+    assert!(
+        complaint(&format!("{twice}[[schedule]]\n{twice}")).contains("a name that no schedule above has")
+    );
 }

@@ -54,6 +54,8 @@ pub enum Kind {
     Infrastructure,
     /// A service's scheduler stopped it.
     StoppedByScheduler,
+    /// The pooled worker that had it ended, or went silent, without giving it back.
+    WorkerLost,
     /// It ended with success, but the ledger says it is not done.
     ExitedWithoutDone,
     /// Nothing known fits.
@@ -90,6 +92,7 @@ impl Kind {
             Self::Cancelled => "cancelled",
             Self::Infrastructure => "infrastructure",
             Self::StoppedByScheduler => "stopped_by_scheduler",
+            Self::WorkerLost => "worker_lost",
             Self::ExitedWithoutDone => "exited_without_done",
             Self::Unknown => "unknown",
             Self::NotOurs => "not_ours",
@@ -121,6 +124,7 @@ impl Kind {
             Self::Cancelled => "somebody stopped the task",
             Self::Infrastructure => "the machine under the task failed or was retired by AWS",
             Self::StoppedByScheduler => "an ECS service's scheduler stopped the task",
+            Self::WorkerLost => "the pooled worker that had the job ended without giving it back",
             Self::ExitedWithoutDone => "the worker left with success, but the ledger does not say done",
             Self::Unknown => "the task stopped, and nothing says why",
             Self::NotOurs => "the task was not launched for this job",
@@ -155,6 +159,7 @@ impl Kind {
             | Self::Cancelled
             | Self::Infrastructure
             | Self::StoppedByScheduler
+            | Self::WorkerLost
             | Self::NotOurs
             | Self::Duplicate
             | Self::NotStopped => false,
@@ -177,6 +182,7 @@ impl Kind {
             | Self::Terminated
             | Self::Infrastructure
             | Self::StoppedByScheduler
+            | Self::WorkerLost
             | Self::ExitedWithoutDone
             | Self::Unknown => Some(Change::Same),
             Self::OutOfMemory => Some(Change::Larger),
@@ -215,12 +221,26 @@ impl Kind {
             | Self::OutOfMemory
             | Self::Terminated
             | Self::Infrastructure
+            | Self::WorkerLost
             | Self::StoppedByScheduler => (Duration::from_secs(5), Duration::from_mins(2)),
             // A person has to mend it, or AWS has to find machines.
             Self::Misconfigured | Self::ImagePull | Self::Init | Self::CannotStart | Self::Capacity => {
                 (Duration::from_mins(1), longest)
             }
             _ => (Duration::from_secs(15), longest),
+        }
+    }
+
+    /// The kind behind a reason that a worker gives for returning a job. Other reasons end a job and are no kinds of
+    /// their own.
+    #[must_use]
+    pub fn of_return(code: &str) -> Self {
+        match code {
+            "stopped" => Self::Terminated,
+            "timed_out" => Self::TimedOut,
+            "misconfigured" => Self::Misconfigured,
+            "internal" => Self::InternalError,
+            _ => Self::TryAgain,
         }
     }
 

@@ -85,6 +85,7 @@ fn shapes_seen_in_the_field_get_their_verdicts() {
         (stop("UserInitiated", "Task stopped by user", Some(137), ""), Kind::Cancelled),
         (stop("UserInitiated", "rolled back by alice", Some(137), ""), Kind::Cancelled),
         (stop("UserInitiated", "tidemill: overdue by 3 min", Some(137), ""), Kind::TimedOut),
+        (stop("UserInitiated", "tidemill: never started in 31 min", None, ""), Kind::CannotStart),
         (stop("UserInitiated", "Your Spot Task was interrupted.", Some(143), ""), Kind::SpotReclaimed),
         (stop("SpotInterruption", "Your Spot Task was interrupted.", Some(0), ""), Kind::SpotReclaimed),
         (stop("", "Your Spot Task was interrupted.", None, ""), Kind::SpotReclaimed),
@@ -114,6 +115,21 @@ fn shapes_seen_in_the_field_get_their_verdicts() {
     ];
     for (change, expected) in table {
         assert_eq!(kind(&change), expected, "{change:?}");
+    }
+}
+
+#[test]
+fn a_commands_exit_codes_are_its_own() {
+    for (change, expected) in [
+        (stop(EXITED, ESSENTIAL, Some(0), ""), Kind::Succeeded),
+        (stop(EXITED, ESSENTIAL, Some(1), ""), Kind::Crashed(1)),
+        (stop(EXITED, ESSENTIAL, Some(65), ""), Kind::Crashed(65)),
+        (stop(EXITED, ESSENTIAL, Some(143), ""), Kind::Crashed(143)),
+        (stop(EXITED, ESSENTIAL, Some(137), OOM), Kind::OutOfMemory),
+        (stop("UserInitiated", "Task stopped by user", Some(143), ""), Kind::Cancelled),
+        (stop("TaskFailedToStart", "CannotPullContainerError: no route", None, ""), Kind::ImagePull),
+    ] {
+        assert_eq!(of_command(&change), expected, "{change:?}");
     }
 }
 

@@ -1,0 +1,80 @@
+//! ECS: asking about tasks and stopping them.
+
+use aws_sdk_ecs::Client;
+use aws_smithy_types::DateTime;
+use jiff::Timestamp;
+
+use super::{CallError, SdkConfig};
+use crate::settings::{Settings, SettingsError};
+
+/// DescribeTasks's limit (ECS API reference).
+const DESCRIBED: usize = 100;
+
+/// The cluster that tasks run in.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    pub(super) client: Client,
+    pub(super) name: String,
+}
+
+/// What ECS knows of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Its ARN.
+    pub task: String,
+    /// Whether it has not stopped yet.
+    pub is_live: bool,
+    /// When it was launched.
+    pub created_at: Option<Timestamp>,
+    /// When its containers ran.
+    pub started_at: Option<Timestamp>,
+    /// When it had stopped.
+    pub stopped_at: Option<Timestamp>,
+}
+
+impl Cluster {
+    /// The cluster that the environment names.
+    ///
+    /// # Errors
+    /// [`SettingsError`] naming the variable.
+    pub fn new(config: &SdkConfig, settings: &Settings) -> Result<Self, SettingsError> {
+        Ok(Self { client: Client::new(config), name: settings.require("CLUSTER")?.to_owned() })
+    }
+
+    /// What ECS knows of these tasks, in no order. One that is missing stopped an hour ago or longer, or was launched
+    /// a moment ago.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub async fn describe(&self, tasks: &[String]) -> Result<Vec<Known>, CallError> {
+        let mut known = Vec::with_capacity(tasks.len());
+        for some in tasks.chunks(DESCRIBED) {
+            let call = self.client.describe_tasks().cluster(&self.name).set_tasks(Some(some.to_vec()));
+            let answer = call.send().await;
+            let answer = answer.map_err(|e| CallError::of(format!("describe {} tasks", some.len()), e))?;
+            known.extend(answer.tasks().iter().filter_map(|task| {
+                Some(Known {
+                    task: task.task_arn()?.to_owned(),
+                    is_live: task.last_status() != Some("STOPPED"),
+                    created_at: time(task.created_at()),
+                    started_at: time(task.started_at()),
+                    stopped_at: time(task.stopped_at()),
+                })
+            }));
+        }
+        Ok(known)
+    }
+
+    /// Asks ECS to stop a task; its stop shows the reason. A repeat changes nothing.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub async fn stop(&self, task: &str, reason: &str) -> Result<(), CallError> {
+        let call = self.client.stop_task().cluster(&self.name).task(task).reason(reason);
+        call.send().await.map(drop).map_err(|e| CallError::of(format!("stop {task}"), e))
+    }
+}
+
+fn time(at: Option<&DateTime>) -> Option<Timestamp> {
+    Timestamp::from_nanosecond(at?.as_nanos()).ok()
+}

@@ -1,0 +1,33 @@
+//! A pace for calls that AWS takes only so often.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::Semaphore;
+
+/// At most so many calls of one process within a time. Clones keep one pace.
+#[derive(Debug, Clone)]
+pub(super) struct Pace {
+    turns: Arc<Semaphore>,
+    within: Duration,
+}
+
+impl Pace {
+    /// At most `calls` within this time.
+    pub(super) fn new(calls: usize, within: Duration) -> Self {
+        Self { turns: Arc::new(Semaphore::new(calls)), within }
+    }
+
+    /// Makes a call when its turn has come.
+    pub(super) async fn keep<T>(&self, call: impl Future<Output = T>) -> T {
+        // Never closed, so never an error.
+        let turn = self.turns.clone().acquire_owned().await.ok();
+        let answer = call.await;
+        // Counted from the answer: AWS may have got it as late as that.
+        let within = self.within;
+        tokio::spawn(async move {
+            tokio::time::sleep(within).await;
+            drop(turn);
+        });
+        answer
+    }
+}

@@ -1,0 +1,82 @@
+use super::*;
+use crate::sweep::report::{Failure, Open, Took};
+
+fn summary() -> Summary {
+    let counts = |counts: &[(&str, u64)]| counts.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
+    Summary {
+        v: 1,
+        hour: "2026-11-21T14:00:00Z".parse().unwrap(),
+        came_in: 1_209,
+        settled: counts(&[("done", 1_204), ("failed", 22), ("superseded", 1)]),
+        failed: vec![Failure {
+            object: "s3://tides/uploads/o\nrders.csv".to_owned(),
+            reason: Reason::new("bad_input", "row 17 has 4 fields, the header has 5"),
+        }],
+        records: 1_234_567,
+        rejected: 1,
+        took: Some(Took {
+            p50_ms: 41_200,
+            p95_ms: 63_000,
+            max_ms: 242_000,
+            slowest: "s3://tides/uploads/big.csv".to_owned(),
+        }),
+        cost_nanodollars: 31_400_000,
+        open: Open { waiting: 2, running: 1 },
+        sweep: Doings { found: 2, stopped: 1, collected: 1, collected_rows: 3_000, ..Doings::default() },
+        ..Summary::default()
+    }
+}
+
+#[test]
+fn a_busy_hour_is_told_in_words() {
+    let mail = digest(&summary(), "s3://tides/reports/2026/11/21/14.jsonl");
+    assert_eq!(mail.subject, "[tidemill] 14:00-15:00: 1,204 done, 22 failed, 1 superseded");
+    let expected = "\
+From 14:00 to 15:00 UTC on 21 November 2026, 1,209 objects came in, and the work on 1,227 objects ended.
+
+Done             1,204  all their records are visible
+Failed              22  given up; each had a mail of its own, and is in the dead-letter queue
+Superseded           1  a newer version of the same object was visible first
+Records      1,234,567  became visible, 1 row left out
+
+Half of them took up to 41.2 s, 95 of 100 up to 1 min 3 s.
+The slowest took 4 min 2 s: s3://tides/uploads/big.csv
+Not over yet: 2 waiting, 1 being worked on.
+Tasks and writes cost about $0.031.
+
+Failed
+  s3://tides/uploads/o\\nrders.csv
+    bad_input: row 17 has 4 fields, the header has 5
+  and 21 more
+
+What the sweep found and did
+  2 objects that nobody had told of were put in line
+  1 task that did not end was stopped
+  3,000 rows that nobody can see any more were deleted
+
+Where to look
+  a line for each: s3://tides/reports/2026/11/21/14.jsonl
+";
+    assert_eq!(mail.body, expected);
+}
+
+#[test]
+fn what_the_sweep_could_not_do_is_told() {
+    let quiet = Summary { v: 1, hour: summary().hour, ..Summary::default() };
+    let mail = digest(&quiet, "s3://tides/r");
+    assert_eq!(mail.subject, "[tidemill] 14:00-15:00: 0 done");
+    assert!(mail.body.contains("nothing was lost, late or left over"), "{}", mail.body);
+    let problems = vec!["failed to list\nthe versions".to_owned()];
+    let swept = Summary { sweep: Doings { problems, ..Doings::default() }, ..quiet };
+    assert!(digest(&swept, "s3://tides/r").body.contains("  not done: failed to list\\nthe versions\n"));
+}
+
+#[test]
+fn a_failed_run_has_a_short_mail_that_sns_takes() {
+    let at = "2026-11-21T14:00:09.5Z".parse().unwrap();
+    let mail = run_failed("the command report", &Reason::new("crashed", "exit code 3"), "arn:task", at);
+    assert_eq!(mail.subject, "[tidemill] failed: the command report (crashed)");
+    assert!(mail.body.starts_with("FAILED: the command report: exit code 3\n"), "{}", mail.body);
+    let long = run_failed(&"é\n".repeat(200), &Reason::new("crashed", "x"), "arn", at);
+    assert!(long.subject.len() <= SUBJECT_CHARS && long.subject.bytes().all(|b| (b' '..=b'~').contains(&b)));
+}

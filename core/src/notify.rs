@@ -1,0 +1,42 @@
+//! Which mails people want.
+
+/// Which settled jobs people hear of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotifyOn {
+    /// The failed at once, and every hour a digest of all.
+    All,
+    /// Only the failed, at once.
+    Failures,
+    /// None.
+    None,
+}
+
+impl std::str::FromStr for NotifyOn {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "all" => Ok(Self::All),
+            "failures" => Ok(Self::Failures),
+            "none" => Ok(Self::None),
+            _ => Err(()),
+        }
+    }
+}
+
+impl NotifyOn {
+    /// What the variable that holds one must be.
+    pub const EXPECTED: &str = "it must be all, failures or none";
+
+    /// Whether a failed job is mailed of at once.
+    #[must_use]
+    pub fn of_failures(self) -> bool {
+        self != Self::None
+    }
+
+    /// Whether the hourly digest is mailed.
+    #[must_use]
+    pub fn digest(self) -> bool {
+        self == Self::All
+    }
+}

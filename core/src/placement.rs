@@ -1,0 +1,114 @@
+//! Where a job is worked on: in a task of its own, or by a pooled worker that takes it from the backlog.
+//!
+//! Half of all objects are under 6 KB and 95 % under 108 KB (a public trace of a serverless fleet), and a Fargate
+//! task takes half a minute to start and costs a minute at least: pooling is the normal case.
+
+use crate::{
+    fargate::Size,
+    job::Job,
+    verdict::{Kind, adjusted, count},
+};
+
+/// Where a job is worked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// By a pooled worker, through the jobs queue.
+    Pool,
+    /// In a task of its own, for this reason.
+    Task(Why),
+}
+
+/// Why a job gets a task of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Its object is above its pipeline's `dedicated_above`.
+    Large,
+    /// It needs more processor or memory than a pooled worker has: its pipeline says so, or it ran out of memory.
+    Size,
+    /// Pooled workers were lost with it before, and it may be the reason. Alone it harms no other job, and its stop
+    /// says what is wrong.
+    Suspect,
+}
+
+/// After how many lost pooled workers a job is tried alone: one may be bad luck, as every worker has many jobs.
+const LOSSES: usize = 2;
+
+/// Where to work on a job when pooled workers have this size.
+#[must_use]
+pub fn place(job: &Job, pooled: Size) -> Place {
+    let size = adjusted(&job.history, job.pipeline.task).size;
+    if job.object.size_bytes.is_some_and(|bytes| bytes > job.pipeline.dedicated_above) {
+        Place::Task(Why::Large)
+    } else if !pooled.holds(size) {
+        Place::Task(Why::Size)
+    } else if count(&job.history, Kind::WorkerLost) >= LOSSES {
+        Place::Task(Why::Suspect)
+    } else {
+        Place::Pool
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{
+        job::{Attempt, Reason},
+        object::Object,
+        pipelines::Pipelines,
+    };
+
+    fn job(pipeline: &str, bytes: Option<u64>, history: &[&str]) -> Job {
+        let text = format!("version = 1\n[[pipeline]]\nname = \"p\"\n{pipeline}");
+        let pipelines = Pipelines::parse(&text, "pipelines.toml").unwrap();
+        let object = Object {
+            bucket: "b".into(),
+            key: "k".into(),
+            version_id: None,
+            etag: None,
+            sequencer: Default::default(),
+            size_bytes: bytes,
+        };
+        let mut job = Job::new(object, pipelines.get("p").unwrap().clone(), Timestamp::UNIX_EPOCH);
+        job.history = history
+            .iter()
+            .zip(1..)
+            .map(|(code, number)| Attempt {
+                number,
+                task: String::new(),
+                verdict: Reason::new(code, ""),
+                stopped_at: Timestamp::UNIX_EPOCH,
+            })
+            .collect();
+        job
+    }
+
+    #[test]
+    fn small_objects_are_pooled_and_large_ones_are_not() {
+        let of = |pipeline, bytes| place(&job(pipeline, bytes, &[]), Size::SMALLEST);
+        assert_eq!(of("", Some(6_000)), Place::Pool);
+        assert_eq!(of("", None), Place::Pool, "a worker streams, whatever the size");
+        assert_eq!(of("", Some(33_554_432)), Place::Pool);
+        assert_eq!(of("", Some(33_554_433)), Place::Task(Why::Large));
+        assert_eq!(of("dedicated_above = 0", Some(0)), Place::Pool);
+        assert_eq!(of("dedicated_above = 0", Some(1)), Place::Task(Why::Large));
+    }
+
+    #[test]
+    fn what_pooled_workers_have_no_room_for_gets_a_task() {
+        let of = |pipeline, history: &[&str], pooled| place(&job(pipeline, Some(1), history), pooled);
+        let larger = Size::new(512, 1_024).unwrap();
+        assert_eq!(of("task = { cpu = 512, memory = 1024 }", &[], Size::SMALLEST), Place::Task(Why::Size));
+        assert_eq!(of("task = { cpu = 512, memory = 1024 }", &[], larger), Place::Pool);
+        assert_eq!(of("", &["out_of_memory"], Size::SMALLEST), Place::Task(Why::Size));
+        assert_eq!(of("", &["out_of_memory"], larger), Place::Pool);
+    }
+
+    #[test]
+    fn a_job_that_workers_are_lost_with_is_tried_alone() {
+        let of = |history: &[&str]| place(&job("", Some(1), history), Size::SMALLEST);
+        assert_eq!(of(&["worker_lost"]), Place::Pool);
+        assert_eq!(of(&["worker_lost", "try_again", "worker_lost"]), Place::Task(Why::Suspect));
+    }
+}

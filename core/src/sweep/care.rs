@@ -1,0 +1,133 @@
+//! What is to be done about a job that was not over when the sweep came by.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::{
+    job::{Job, State},
+    verdict::Kind,
+};
+
+/// A lease that is not renewed for this long is not being renewed: workers renew every 20 seconds.
+const EXPIRED: Duration = Duration::from_mins(2);
+
+/// After this long nothing is under way any more: twice the longest delay of SQS.
+const LATE: Duration = Duration::from_mins(30);
+
+/// How long a stop's event may be under way.
+const UNDER_WAY: Duration = Duration::from_mins(5);
+
+/// How much longer than its pipeline's timeout a task may run: the worker itself stops at that, and tells so.
+const OVERTIME: Duration = Duration::from_mins(10);
+
+/// A task that has not started for so long never will. Fargate needs about a minute.
+const NEVER: Duration = Duration::from_mins(30);
+
+/// What ECS knows of a job's own task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// The job has none: it is pooled, or its task is still to be launched.
+    None,
+    /// It has not stopped.
+    Live {
+        /// When it was launched.
+        created_at: Option<Timestamp>,
+        /// When its container ran.
+        started_at: Option<Timestamp>,
+    },
+    /// It has stopped.
+    Stopped {
+        /// When.
+        at: Option<Timestamp>,
+    },
+    /// ECS does not know it any more: it stopped an hour ago or longer.
+    Unknown,
+}
+
+/// What there is to know beside the job itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// Its own task.
+    pub task: Task,
+    /// Whether it is for the pooled workers.
+    pub pooled: bool,
+    /// Since when their queue has held messages; none while it is empty.
+    pub backlog_since: Option<Timestamp>,
+}
+
+/// What is to be done about a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Care {
+    /// Nothing: somebody works on it, or it is on its way.
+    Leave,
+    /// Whoever worked on it is gone, and the word of it was lost: its attempt has ended.
+    TakeBack,
+    /// The message that was to bring it to a worker was lost: another one.
+    Relaunch,
+    /// Its task does not end by itself: it is to be stopped.
+    Stop(Overdue),
+    /// It has failed and nobody was told: to be told.
+    Tell,
+}
+
+/// Why a task is to be stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overdue {
+    /// It runs longer than its pipeline allows, by so much.
+    Running(Duration),
+    /// It does not start, since so long.
+    Starting(Duration),
+}
+
+/// What is to be done about a job. Whatever it is, done twice it is harmless.
+#[must_use]
+pub fn care(job: &Job, facts: &Facts, now: Timestamp) -> Care {
+    let since = |at: Timestamp| Duration::try_from(now.duration_since(at)).unwrap_or_default();
+    match (job.state, facts.task) {
+        (State::Failed, _)
+            if job.notified_at.is_none() && job.settled_at.is_some_and(|at| since(at) > LATE) =>
+        {
+            Care::Tell
+        }
+        (State::Done | State::Failed | State::Superseded | State::Gone, _) => Care::Leave,
+        (_, Task::Live { created_at, started_at }) => {
+            let allowed = job.pipeline.timeout + OVERTIME;
+            match (started_at.map(since), created_at.map(since)) {
+                (Some(ran), _) if ran > allowed => Care::Stop(Overdue::Running(ran - job.pipeline.timeout)),
+                (None, Some(age)) if age > NEVER => Care::Stop(Overdue::Starting(age)),
+                _ => Care::Leave,
+            }
+        }
+        (State::Running, task) => {
+            let expired = since(job.lease_until.or(job.claimed_at).unwrap_or(job.created_at));
+            // A message that pooled workers did not delete comes back to them, if their queue moves.
+            let patience = if task == Task::None && facts.backlog_since.is_some() { LATE } else { EXPIRED };
+            if expired > patience { Care::TakeBack } else { Care::Leave }
+        }
+        (State::Waiting, Task::None) => {
+            let waits_since = job.history.last().map_or(job.created_at, |ended| ended.stopped_at);
+            // Its message may stand behind all the others: a second one would make the backlog longer, not shorter.
+            let in_line = facts.pooled && facts.backlog_since.is_some_and(|busy| busy <= waits_since);
+            if since(waits_since) > LATE && !in_line { Care::Relaunch } else { Care::Leave }
+        }
+        (State::Waiting, Task::Stopped { at }) if at.is_some_and(|at| since(at) <= UNDER_WAY) => Care::Leave,
+        (State::Waiting, Task::Stopped { .. } | Task::Unknown) => Care::TakeBack,
+    }
+}
+
+/// How the attempt ended whose end nobody told of: as its worker said when it gave the job back, or the worker was
+/// lost.
+#[must_use]
+pub fn lost(job: &Job) -> Kind {
+    let of_before = job.history.last().map(|ended| &ended.verdict);
+    match &job.reason {
+        Some(reason) if job.state == State::Waiting && Some(reason) != of_before => {
+            Kind::of_return(&reason.code)
+        }
+        _ => Kind::WorkerLost,
+    }
+}
+
+#[cfg(test)]
+mod tests;

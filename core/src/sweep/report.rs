@@ -1,0 +1,307 @@
+//! The hour's report: a line for each job that settled in it, and a summary.
+//!
+//! | object | what |
+//! | --- | --- |
+//! | `reports/2026/11/21/12.jsonl` | a [`Line`] for each job that settled from 12:00 to 13:00 UTC; absent when none did |
+//! | `reports/2026/11/21/12.json` | the [`Summary`] |
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::hour_of;
+use crate::{
+    job::{Job, Reason, State},
+    mail,
+    pricing::Dollars,
+};
+
+/// The layout of lines and summaries written today.
+pub const LAYOUT: u32 = 1;
+
+/// How many failures a summary names. The lines have all.
+pub const NAMED_FAILURES: usize = 20;
+
+/// The key of an hour's lines, under this prefix.
+#[must_use]
+pub fn lines_key(prefix: &str, hour: Timestamp) -> String {
+    format!("{prefix}{}.jsonl", hour.strftime("%Y/%m/%d/%H"))
+}
+
+/// The key of an hour's summary, under this prefix.
+#[must_use]
+pub fn summary_key(prefix: &str, hour: Timestamp) -> String {
+    format!("{prefix}{}.json", hour.strftime("%Y/%m/%d/%H"))
+}
+
+/// A job that settled.
+#[derive(Debug, Serialize)]
+pub struct Line<'j> {
+    /// The job's id.
+    pub job: &'j str,
+    /// `s3://bucket/key`, raw.
+    pub object: String,
+    /// The object's version.
+    pub version: Option<&'j str>,
+    /// Its size.
+    pub size_bytes: Option<u64>,
+    /// The pipeline's name.
+    pub pipeline: &'j str,
+    /// What became of it.
+    pub state: State,
+    /// Why, when that is not plain success.
+    pub reason: Option<&'j Reason>,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Records that became visible.
+    pub records: u64,
+    /// Rows that were left out.
+    pub rejected: u64,
+    /// When it was recorded.
+    pub created_at: Timestamp,
+    /// When it was first claimed.
+    pub claimed_at: Option<Timestamp>,
+    /// When it settled.
+    pub settled_at: Timestamp,
+    /// From the record to the end, in milliseconds.
+    pub took_ms: u64,
+    /// About what it cost, in billionths of a dollar.
+    pub cost_nanodollars: u64,
+}
+
+impl<'j> Line<'j> {
+    /// The line of a job; none of one that has not settled.
+    #[must_use]
+    pub fn of(job: &'j Job) -> Option<Self> {
+        let settled_at = job.settled_at.filter(|_| job.state.is_settled())?;
+        let took = Duration::try_from(settled_at.duration_since(job.created_at)).unwrap_or_default();
+        Some(Self {
+            job: job.id.as_str(),
+            object: job.object.uri(),
+            version: job.object.version_id.as_deref(),
+            size_bytes: job.object.size_bytes,
+            pipeline: &job.pipeline.name,
+            state: job.state,
+            reason: job.reason.as_ref(),
+            attempts: job.attempt,
+            records: visible(job),
+            rejected: job.rejected,
+            created_at: job.created_at,
+            claimed_at: job.claimed_at,
+            settled_at,
+            took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            cost_nanodollars: mail::cost(job).nanodollars(),
+        })
+    }
+
+    /// The line, with its end.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        format!("{}\n", serde_json::json!(self))
+    }
+}
+
+fn visible(job: &Job) -> u64 {
+    if job.state == State::Done { job.records } else { 0 }
+}
+
+/// What happened in one hour.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The layout of this summary.
+    pub v: u32,
+    /// The hour's beginning.
+    pub hour: Timestamp,
+    /// Jobs that were recorded in it.
+    pub came_in: u64,
+    /// Jobs that settled in it, by what became of them.
+    pub settled: BTreeMap<String, u64>,
+    /// The same by pipeline.
+    pub pipelines: BTreeMap<String, BTreeMap<String, u64>>,
+    /// How attempts of those jobs ended, by verdict. One that simply published has none.
+    pub verdicts: BTreeMap<String, u64>,
+    /// Why the failed failed, by the reason's code.
+    pub failures: BTreeMap<String, u64>,
+    /// The first of them.
+    pub failed: Vec<Failure>,
+    /// Records that became visible.
+    pub records: u64,
+    /// Rows that were left out.
+    pub rejected: u64,
+    /// How long the settled took from their record to their end; none when there are none.
+    pub took: Option<Took>,
+    /// About what they cost, in billionths of a dollar.
+    pub cost_nanodollars: u64,
+    /// Jobs that are open while this is written.
+    pub open: Open,
+    /// What the sweep that wrote this did; nothing, in the report of an hour that was made up for.
+    pub sweep: Doings,
+}
+
+/// A failed job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// `s3://bucket/key`, raw.
+    pub object: String,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// How long jobs took, in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Took {
+    /// Half of them took no longer.
+    pub p50_ms: u64,
+    /// 95 of 100 took no longer.
+    pub p95_ms: u64,
+    /// None took longer.
+    pub max_ms: u64,
+    /// The object that took so long.
+    pub slowest: String,
+}
+
+/// Jobs that are open.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Open {
+    /// Nobody works on them now.
+    pub waiting: u64,
+    /// A worker has them.
+    pub running: u64,
+}
+
+/// What a sweep found and did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doings {
+    /// Object versions it looked at.
+    pub listed: u64,
+    /// Of them, those that no pipeline takes.
+    pub ignored: u64,
+    /// Of them, those that the ledger did not know: given to the uploads queue.
+    pub found: u64,
+    /// Jobs that waited too long and were sent again.
+    pub relaunched: u64,
+    /// Jobs whose worker was gone without a word: to be tried again.
+    pub taken_back: u64,
+    /// Jobs whose worker was gone without a word once too often: failed.
+    pub given_up: u64,
+    /// Tasks that did not end by themselves and were stopped.
+    pub stopped: u64,
+    /// Failures that nobody had been told of.
+    pub told: u64,
+    /// Jobs whose rows were deleted, a day after they were last visible.
+    pub collected: u64,
+    /// Those rows.
+    pub collected_rows: u64,
+    /// What the sweep could not do, in its own words.
+    pub problems: Vec<String>,
+}
+
+impl Doings {
+    /// Whether there was anything to make up for, or anything that could not be.
+    #[must_use]
+    pub fn are_notable(&self) -> bool {
+        let Self { found, relaunched, taken_back, given_up, stopped, told, problems, .. } = self;
+        found + relaunched + taken_back + given_up + stopped + told > 0 || !problems.is_empty()
+    }
+}
+
+impl Summary {
+    /// Whether anything happened that is worth a mail.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.came_in == 0 && self.settled.is_empty() && !self.sweep.are_notable()
+    }
+
+    /// How many became this.
+    #[must_use]
+    pub fn count(&self, state: State) -> u64 {
+        self.settled.get(state.as_str()).copied().unwrap_or_default()
+    }
+
+    /// The summary as it is stored.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        format!("{:#}\n", serde_json::json!(self))
+    }
+}
+
+/// Counts an hour's jobs as they go by. It holds eight bytes of each.
+#[derive(Debug)]
+pub struct Tally {
+    summary: Summary,
+    took_ms: Vec<u64>,
+    slowest: Option<(u64, String)>,
+    cost: Dollars,
+}
+
+impl Tally {
+    /// Of the hour that begins then.
+    #[must_use]
+    pub fn new(hour: Timestamp) -> Self {
+        let summary = Summary { v: LAYOUT, hour, ..Summary::default() };
+        Self { summary, took_ms: Vec::new(), slowest: None, cost: Dollars::ZERO }
+    }
+
+    /// The hour's beginning.
+    #[must_use]
+    pub fn hour(&self) -> Timestamp {
+        self.summary.hour
+    }
+
+    /// Counts a job in, if it was recorded in this hour. To be told of every job once, open ones too.
+    pub fn came_in(&mut self, job: &Job) {
+        self.summary.came_in += u64::from(hour_of(job.created_at) == self.summary.hour);
+    }
+
+    /// Counts a job if it settled in this hour, and returns its line.
+    pub fn settled<'j>(&mut self, job: &'j Job) -> Option<Line<'j>> {
+        let line = Line::of(job).filter(|line| hour_of(line.settled_at) == self.summary.hour)?;
+        let Self { summary, took_ms, slowest, cost } = self;
+        let state = job.state.as_str().to_owned();
+        *summary.pipelines.entry(job.pipeline.name.clone()).or_default().entry(state.clone()).or_default() +=
+            1;
+        *summary.settled.entry(state).or_default() += 1;
+        for ended in &job.history {
+            *summary.verdicts.entry(ended.verdict.code.clone()).or_default() += 1;
+        }
+        if job.state == State::Failed {
+            let unknown = || Reason::new("unknown", "no reason was recorded");
+            let reason = job.reason.clone().unwrap_or_else(unknown);
+            *summary.failures.entry(reason.code.clone()).or_default() += 1;
+            if summary.failed.len() < NAMED_FAILURES {
+                summary.failed.push(Failure { object: line.object.clone(), reason });
+            }
+        }
+        summary.records += line.records;
+        summary.rejected += line.rejected;
+        took_ms.push(line.took_ms);
+        if slowest.as_ref().is_none_or(|(longest, _)| line.took_ms > *longest) {
+            *slowest = Some((line.took_ms, line.object.clone()));
+        }
+        *cost = *cost + mail::cost(job);
+        Some(line)
+    }
+
+    /// The summary.
+    #[must_use]
+    pub fn finish(mut self, open: Open, sweep: Doings) -> Summary {
+        self.took_ms.sort_unstable();
+        let took = self.slowest.map(|(max_ms, slowest)| Took {
+            p50_ms: percentile(&self.took_ms, 50),
+            p95_ms: percentile(&self.took_ms, 95),
+            max_ms,
+            slowest,
+        });
+        Summary { took, cost_nanodollars: self.cost.nanodollars(), open, sweep, ..self.summary }
+    }
+}
+
+/// The smallest value that so many of 100 do not exceed (the nearest rank).
+fn percentile(sorted: &[u64], percent: usize) -> u64 {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted.get(rank - 1).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;
