@@ -215,6 +215,7 @@ pub(crate) fn throttle(service: &str) -> Refusal {
         ),
         "sns" | "sts" => Refusal::client("Throttling", "Rate exceeded"),
         "sqs" => Refusal::client("RequestThrottled", "Request is throttled."),
+        "lambda" => Refusal::client("TooManyRequestsException", "Rate Exceeded.").with_status(429),
         _ => Refusal::client("ThrottlingException", "Rate exceeded"),
     }
 }

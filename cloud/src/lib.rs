@@ -2,11 +2,13 @@
 //!
 //! A call arrives at the [`gate`] (from the [`server`] or, in process, from the [`connector`]), which names its
 //! service and caller, lets the [`faults`] spoil it, and hands it to the service's module. Services call each
-//! other directly, as AWS's do: S3 and ECS emit events to [`events`], whose rules feed [`sqs`], whose queues feed
-//! [`lambda`]; [`sns`] writes mails to a mailbox.
+//! other directly, as AWS's do: S3 and ECS emit events to [`events`], whose rules feed [`sqs`] and [`lambda`], as do
+//! the schedules of [`scheduler`]; queues feed [`lambda`]; [`cloudwatch`] watches queues and tells [`events`] and
+//! [`sns`], which writes mails to a mailbox.
 //!
 //! What there is, is said by a [`template`] only: [`Cloud::builder`] reads it and builds the cloud it describes.
 
+pub mod cloudwatch;
 pub mod connector;
 mod deploy;
 pub mod dynamodb;
@@ -19,11 +21,13 @@ pub mod lambda;
 pub mod logs;
 pub mod mailbox;
 pub mod s3;
+pub mod scheduler;
 pub mod server;
 pub mod sns;
 pub mod sqs;
 pub mod sts;
 pub mod template;
+mod usage;
 pub mod wire;
 
 pub use deploy::{Builder, Cloud, DeployError, NotInLayers};

@@ -32,6 +32,14 @@ struct Function {
     environment: Environment,
     #[serde(default)]
     layers: Vec<String>,
+    reserved_concurrent_executions: Option<Count>,
+    dead_letter_config: Option<DeadLetters>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct DeadLetters {
+    target_arn: String,
 }
 
 #[derive(Deserialize, Default)]
@@ -78,10 +86,9 @@ const ACCOUNT_CONCURRENCY: usize = 1000;
 
 /// How code is built and shipped, and where its logs and traces go, mean nothing on one machine. The role is read
 /// by [`function_credentials`].
-const FUNCTION_PASSED_OVER: [&str; 14] = [
+const FUNCTION_PASSED_OVER: [&str; 13] = [
     "Architectures",
     "Code",
-    "DeadLetterConfig",
     "Description",
     "EphemeralStorage",
     "FunctionName",
@@ -149,6 +156,8 @@ impl Deployment<'_> {
             // Lambda's own defaults.
             timeout: function.timeout.map_or(Duration::from_secs(3), Count::seconds),
             memory: function.memory_size.map_or(128, |it| it.0),
+            reserved_concurrency: function.reserved_concurrent_executions.map(|it| it.0 as usize),
+            dead_letter_arn: function.dead_letter_config.map(|it| it.target_arn),
             host,
         });
         created.map_err(|refusal| self.refused(resource, refusal))?;

@@ -50,11 +50,15 @@ impl Deployment<'_> {
             "AWS::SNS::Topic" => self.topic(resource),
             "AWS::SNS::Subscription" => self.subscription(resource),
             "AWS::Events::Rule" => self.rule(resource),
+            "AWS::CloudWatch::Alarm" => self.alarm(resource),
             "AWS::ECS::Cluster" => self.cluster(resource),
             "AWS::ECS::TaskDefinition" => self.task_definition(resource),
             "AWS::Lambda::LayerVersion" => self.layer(resource),
             "AWS::Lambda::Function" => self.function(resource),
             "AWS::Lambda::EventSourceMapping" => self.event_source(resource),
+            "AWS::Lambda::EventInvokeConfig" => self.event_invoke_config(resource),
+            "AWS::Lambda::Permission" => self.permission(resource),
+            "AWS::Scheduler::Schedule" => self.schedule(resource),
             "AWS::IAM::Role" => {
                 self.role(resource);
                 Ok(())

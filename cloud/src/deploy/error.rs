@@ -4,8 +4,8 @@ use std::{io, path::PathBuf};
 
 use super::layers::NotInLayers;
 use crate::{
-    dynamodb, ecs::DefinitionError, events::PatternError, s3, server::BindError, template::TemplateError,
-    wire::Refusal,
+    dynamodb, ecs::DefinitionError, events::PatternError, s3, scheduler::ExpressionError, server::BindError,
+    template::TemplateError, wire::Refusal,
 };
 
 /// Why a cloud could not be started. Nothing runs then.
@@ -86,6 +86,17 @@ pub enum DeployError {
         /// Why.
         #[source]
         source: PatternError,
+    },
+    /// A schedule's expression or time zone is not one.
+    #[error("line {line}: {resource} has a schedule that EventBridge refuses")]
+    Schedule {
+        /// The schedule's or rule's logical id.
+        resource: String,
+        /// The line it is declared on.
+        line: usize,
+        /// Why, and what is allowed.
+        #[source]
+        source: ExpressionError,
     },
     /// A function's environment names a file that its layers lack.
     #[error("the function {function} names a file that is not there")]

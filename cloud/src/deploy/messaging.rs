@@ -13,6 +13,7 @@ use crate::{
     events::{Input, Pattern, Rule, Target},
     sqs::{QueueSettings, Redrive},
     template::Resource,
+    wire::Refusal,
 };
 
 #[derive(Deserialize)]
@@ -45,6 +46,7 @@ struct Subscription {
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct EventRule {
     event_pattern: Option<Value>,
+    schedule_expression: Option<String>,
     #[serde(default = "enabled")]
     state: String,
     #[serde(default)]
@@ -77,15 +79,15 @@ struct Transformer {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct RetryPolicy {
-    maximum_event_age_in_seconds: Option<Count>,
-    maximum_retry_attempts: Option<Count>,
+pub(super) struct RetryPolicy {
+    pub(super) maximum_event_age_in_seconds: Option<Count>,
+    pub(super) maximum_retry_attempts: Option<Count>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct DeadLetter {
-    arn: String,
+pub(super) struct DeadLetter {
+    pub(super) arn: String,
 }
 
 impl Deployment<'_> {
@@ -135,7 +137,15 @@ impl Deployment<'_> {
 
     pub(super) fn rule(&self, resource: &Resource) -> Result<(), DeployError> {
         let rule: EventRule = read(resource, &["Description", "Name"])?;
-        let pattern = rule.event_pattern.unwrap_or_default();
+        let enabled = rule.state == "ENABLED";
+        let pattern = match (rule.event_pattern, rule.schedule_expression) {
+            (Some(_), Some(_)) => {
+                let message = "The local cloud's rules have a pattern or a schedule, and not both.";
+                return Err(self.refused(resource, Refusal::client("ValidationException", message)));
+            }
+            (None, Some(text)) => self.scheduled(resource, &text, enabled)?,
+            (pattern, None) => pattern.unwrap_or_default(),
+        };
         let pattern = Pattern::parse(&pattern).map_err(|source| DeployError::Pattern {
             resource: resource.logical_id.clone(),
             line: resource.line,
@@ -144,7 +154,7 @@ impl Deployment<'_> {
         let put = self.services.events.put_rule(Rule {
             name: resource.name.clone(),
             pattern,
-            enabled: rule.state == "ENABLED",
+            enabled,
             targets: rule.targets.into_iter().map(RuleTarget::heeded).collect(),
         });
         put.map_err(|refusal| self.refused(resource, refusal))?;

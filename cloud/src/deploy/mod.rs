@@ -8,12 +8,14 @@
 //! the template's [`Stack`]. What the template cannot say is who runs the code on this machine, and that is given
 //! to the [`Builder`].
 
+mod alarms;
 mod compute;
 mod deployment;
 mod error;
 mod layers;
 mod messaging;
 mod properties;
+mod schedules;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -36,6 +38,7 @@ use self::{
 };
 pub use self::{error::DeployError, layers::NotInLayers};
 use crate::{
+    cloudwatch::CloudWatch,
     connector::{self, ENDPOINT},
     dynamodb::DynamoDb,
     ecs::Ecs,
@@ -46,6 +49,7 @@ use crate::{
     lambda::{FunctionHost, Lambda},
     logs::Logs,
     s3::{S3, Storage},
+    scheduler::Scheduler,
     server::{Listener, Server},
     sns::Sns,
     sqs::Sqs,
@@ -66,6 +70,7 @@ pub struct Builder {
     mailbox: Option<PathBuf>,
     address: Option<SocketAddr>,
     clock: Option<Clock>,
+    schedules: bool,
     overrides: BTreeMap<PathBuf, PathBuf>,
     functions: BTreeMap<String, FunctionMaker>,
     containers: BTreeMap<String, RunnerMaker>,
@@ -124,6 +129,14 @@ impl Builder {
         self
     }
 
+    /// Whether the template's schedules fire by themselves, which they do if not said; otherwise only
+    /// [`Cloud::fire`] makes them.
+    #[must_use]
+    pub fn schedules(mut self, run: bool) -> Self {
+        self.schedules = run;
+        self
+    }
+
     /// Lets `file` stand for a path under `/opt`, whatever the layers have there.
     #[must_use]
     pub fn layer_file(mut self, opt_path: impl Into<PathBuf>, file: impl Into<PathBuf>) -> Self {
@@ -178,6 +191,9 @@ impl Builder {
     async fn build(self, template: Template, listener: Option<Listener>) -> Result<Cloud, DeployError> {
         let clock = self.clock.unwrap_or_else(Clock::system);
         let services = services(clock, self.data.as_deref(), self.mailbox)?;
+        if !self.schedules {
+            services.scheduler.hold();
+        }
         let gate = Gate::new(services.clone(), Faults::default(), clock);
         let server = listener.map(|listener| Server::start(gate.clone(), listener));
         let endpoint = server.as_ref().map_or_else(|| ENDPOINT.to_owned(), Server::url);
@@ -218,14 +234,19 @@ fn services(clock: Clock, data: Option<&Path>, mailbox: Option<PathBuf>) -> Resu
     let under = |name: &str| data.map(|folder| folder.join(name));
     let sqs = Sqs::new(clock);
     let events = EventBridge::new(clock, sqs.clone());
+    let sns = Sns::new(clock, mailbox.or_else(|| under("mailbox")));
     let logs = Logs::new(clock, under("logs"));
+    let lambda = Lambda::new(clock, sqs.clone(), logs.clone());
+    events.set_lambda(lambda.clone());
     let storage = under("s3").map_or(Storage::Memory, Storage::Folder);
     Ok(Services {
         s3: S3::new(clock, events.clone(), storage)?,
         dynamodb: DynamoDb::new(clock, data)?,
-        sns: Sns::new(clock, mailbox.or_else(|| under("mailbox"))),
+        cloudwatch: CloudWatch::new(clock, sqs.clone(), sns.clone(), events.clone()),
+        sns,
         ecs: Ecs::new(clock, events.clone(), logs.clone()),
-        lambda: Lambda::new(clock, sqs.clone(), logs.clone()),
+        scheduler: Scheduler::new(clock, sqs.clone(), lambda.clone(), events.clone()),
+        lambda,
         sts: Sts,
         sqs,
         events,
@@ -256,6 +277,7 @@ impl Cloud {
             mailbox: None,
             address: None,
             clock: None,
+            schedules: true,
             overrides: BTreeMap::new(),
             functions: BTreeMap::new(),
             containers: BTreeMap::new(),
@@ -336,7 +358,9 @@ impl Cloud {
     /// Ends everything: functions finish what they hold, tasks are killed, the port is free. Nothing of it is left
     /// when this returns.
     pub async fn shutdown(mut self) {
-        let Services { lambda, ecs, .. } = self.gate.services();
+        let Services { scheduler, lambda, ecs, cloudwatch, .. } = self.gate.services();
+        scheduler.close();
+        cloudwatch.shutdown().await;
         lambda.shutdown().await;
         ecs.shutdown().await;
         if let Some(server) = self.server.take() {
@@ -348,7 +372,9 @@ impl Cloud {
 impl Drop for Cloud {
     fn drop(&mut self) {
         // Hosts in this process hold clients of the gate, which holds the services, which hold the hosts.
-        let Services { lambda, ecs, .. } = self.gate.services();
+        let Services { scheduler, lambda, ecs, cloudwatch, .. } = self.gate.services();
+        scheduler.close();
+        cloudwatch.close();
         lambda.close();
         ecs.close();
     }

@@ -1,13 +1,17 @@
 //! Buckets and tables.
 
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::{
     DeployError, Deployment,
     properties::{Flag, read},
 };
-use crate::{s3::BucketSettings, template::Resource};
+use crate::{
+    s3::BucketSettings,
+    template::Resource,
+    wire::{Caller, Refusal},
+};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
@@ -41,6 +45,50 @@ fn on() -> Flag {
     Flag(true)
 }
 
+/// A table: `CreateTable`'s input, but for what belongs to other operations. Streams, imports and replicas are not
+/// among these.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Table {
+    #[serde(default)]
+    deletion_protection_enabled: Flag,
+    time_to_live_specification: Option<Expiry>,
+    attribute_definitions: Value,
+    key_schema: Value,
+    billing_mode: Option<String>,
+    provisioned_throughput: Option<Value>,
+    global_secondary_indexes: Option<Vec<Index>>,
+    local_secondary_indexes: Option<Vec<Index>>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Index {
+    index_name: String,
+    key_schema: Value,
+    projection: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provisioned_throughput: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Expiry {
+    attribute_name: Option<String>,
+    enabled: Flag,
+}
+
+/// Backups, encryption, metrics and prices mean nothing on one machine.
+const TABLE_PASSED_OVER: [&str; 7] = [
+    "ContributorInsightsSpecification",
+    "PointInTimeRecoverySpecification",
+    "ResourcePolicy",
+    "SSESpecification",
+    "TableClass",
+    "TableName",
+    "Tags",
+];
+
 /// Who may read it, how it is encrypted and when it is tidied up mean nothing on one machine.
 const BUCKET_PASSED_OVER: [&str; 8] = [
     "BucketEncryption",
@@ -68,26 +116,51 @@ impl Deployment<'_> {
             .map_err(|source| DeployError::Bucket { resource: resource.logical_id.clone(), source })
     }
 
-    /// The template's properties are `CreateTable`'s, but for those of other operations.
+    /// Creates the table, with its indexes, and lets its items expire where the template says so.
     pub(super) async fn table(&self, resource: &Resource) -> Result<(), DeployError> {
-        let passed_over = [
-            "ContributorInsightsSpecification",
-            "DeletionProtectionEnabled",
-            "PointInTimeRecoverySpecification",
-            "SSESpecification",
-            "Tags",
-            "TimeToLiveSpecification",
-        ];
-        let mut input: Map<String, Value> = read(resource, &passed_over)?;
-        input.insert("TableName".to_owned(), resource.name.as_str().into());
+        let table: Table = read(resource, &TABLE_PASSED_OVER)?;
         let refused = |refusal| self.refused(resource, refusal);
-        self.services.dynamodb.create_table(input.into()).await.map_err(refused)?;
-        if let Some(expiry) = resource.properties.get("TimeToLiveSpecification") {
-            let request = serde_json::json!({ "TableName": resource.name, "TimeToLiveSpecification": { "AttributeName":
-                    expiry["AttributeName"], "Enabled": expiry["Enabled"] } });
-            let owner = crate::wire::Caller::owner();
-            self.services.dynamodb.call("UpdateTimeToLive", request, &owner).await.map_err(refused)?;
+        let dynamodb = &self.services.dynamodb;
+        dynamodb.create_table(table.creation(&resource.name)).await.map_err(refused)?;
+        if let Some(request) = table.expiry(&resource.name).map_err(refused)? {
+            dynamodb.call("UpdateTimeToLive", request, &Caller::owner()).await.map_err(refused)?;
         }
         Ok(())
+    }
+}
+
+impl Table {
+    /// `CreateTable`'s input.
+    fn creation(&self, name: &str) -> Value {
+        let mut input = json!({
+            "TableName": name,
+            "AttributeDefinitions": self.attribute_definitions,
+            "KeySchema": self.key_schema,
+            "DeletionProtectionEnabled": self.deletion_protection_enabled.0,
+        });
+        let optional = [
+            ("BillingMode", self.billing_mode.as_ref().map(|it| json!(it))),
+            ("ProvisionedThroughput", self.provisioned_throughput.clone()),
+            ("GlobalSecondaryIndexes", self.global_secondary_indexes.as_ref().map(|it| json!(it))),
+            ("LocalSecondaryIndexes", self.local_secondary_indexes.as_ref().map(|it| json!(it))),
+        ];
+        for (member, value) in optional {
+            if let Some(value) = value {
+                input[member] = value;
+            }
+        }
+        input
+    }
+
+    /// `UpdateTimeToLive`'s input. Nothing has to be done for what does not expire.
+    fn expiry(&self, name: &str) -> Result<Option<Value>, Refusal> {
+        let Some(expiry) = self.time_to_live_specification.as_ref().filter(|it| it.enabled.0) else {
+            return Ok(None);
+        };
+        let attribute = expiry.attribute_name.as_deref().ok_or_else(|| {
+            Refusal::client("ValidationException", "TimeToLiveSpecification needs its AttributeName.")
+        })?;
+        let specification = json!({ "AttributeName": attribute, "Enabled": true });
+        Ok(Some(json!({ "TableName": name, "TimeToLiveSpecification": specification })))
     }
 }

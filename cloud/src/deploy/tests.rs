@@ -1,5 +1,7 @@
 //! The deployed template, running: with functions and a worker that only look at what they are given.
 
+mod schedules;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -21,6 +23,8 @@ use crate::{
     wire::Caller,
 };
 
+mod templates;
+
 const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
 
 /// Where the layer has it.
@@ -28,8 +32,13 @@ const PIPELINES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../pipelines/pipel
 
 type Seen<T> = Arc<Mutex<Vec<T>>>;
 
+/// The template's cloud, whose scheduled functions succeed at once; those of uploads and stops are for the test.
 fn builder() -> Builder {
+    let idle = Seen::default();
     Cloud::builder(TEMPLATE)
+        .function("ScheduleFunction", witness(&idle))
+        .function("BacklogFunction", witness(&idle))
+        .function("ScalerFunction", witness(&idle))
         .parameter("NotifyEmail", "ops@example.com")
         .parameter("WorkerImage", "worker:1")
         .clock(Clock::starting_at(Timestamp::UNIX_EPOCH))

@@ -1,13 +1,20 @@
 //! DynamoDB: the storage, expressions and errors are [`dynoxide`]'s; this adds the cloud's clock, the template's
 //! tables, and the failures inside good answers that the real service has and an emulator has not.
 
-use std::{path::Path, sync::Arc};
+mod existing;
+mod tokens;
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use dynoxide::{Database, DynoxideError, storage_backend};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use tidemill_core::clock::Clock;
 
+use self::tokens::Tokens;
 use crate::{
     faults::{self, Partial},
     wire::{Caller, Refusal},
@@ -32,6 +39,8 @@ pub struct DynamoDb {
     /// Calls take their turns in the order they came. The library's own lock blocks a thread and is not fair: under
     /// the writes of a few workers, a read waited for seconds.
     turn: Arc<tokio::sync::Mutex<()>>,
+    tokens: Arc<Mutex<Tokens>>,
+    clock: Clock,
 }
 
 impl std::fmt::Debug for DynamoDb {
@@ -66,18 +75,23 @@ impl DynamoDb {
                 Database::new(&place).map_err(|source| OpenError { place: Some(place), source })?
             }
         };
-        Ok(Self { database, turn: Arc::default() })
+        Ok(Self { database, turn: Arc::default(), tokens: Arc::default(), clock })
     }
 
     /// Creates a table of the template, given `CreateTable`'s input. One that exists, from an earlier run on the
-    /// same data folder, is kept with what is in it.
+    /// same data folder, is kept with what is in it; indexes that the template has gained since are made of its
+    /// items, and those it has lost are dropped.
     ///
     /// # Errors
-    /// What `CreateTable` would refuse.
+    /// What `CreateTable` would refuse, or of a table that exists, `UpdateTable`: other keys.
     pub async fn create_table(&self, input: Value) -> Result<(), Refusal> {
-        match self.perform("CreateTable", input) {
+        match self.perform("CreateTable", input.clone()) {
             Ok(_) => Ok(()),
-            Err(refusal) if refusal.code.ends_with("ResourceInUseException") => Ok(()),
+            Err(refusal) if refusal.code.ends_with("ResourceInUseException") => {
+                let found = self.perform("DescribeTable", json!({ "TableName": input["TableName"] }))?;
+                let updates = existing::updates(&input, &found["Table"])?;
+                updates.into_iter().try_for_each(|update| self.perform("UpdateTable", update).map(drop))
+            }
             Err(refusal) => Err(refusal),
         }
     }
@@ -111,6 +125,7 @@ impl DynamoDb {
         match operation {
             "CreateTable" => run(input, |request| tables.create_table(request)),
             "DescribeTable" => run(input, |request| tables.describe_table(request)),
+            "UpdateTable" => run(input, |request| tables.update_table(request)),
             "ListTables" => run(input, |request| tables.list_tables(request)),
             "DeleteTable" => run(input, |request| tables.delete_table(request)),
             "UpdateTimeToLive" => run(input, |request| tables.update_time_to_live(request)),
@@ -123,7 +138,7 @@ impl DynamoDb {
             "BatchGetItem" => run(input, |request| tables.batch_get_item(request)),
             "Query" => run(input, |request| tables.query(request)),
             "Scan" => run(input, |request| tables.scan(request)),
-            "TransactWriteItems" => run(input, |request| tables.transact_write_items(request)),
+            "TransactWriteItems" => self.transact(input),
             "TransactGetItems" => run(input, |request| tables.transact_get_items(request)),
             // What the SDK's clients ask on their own, and what the answer is where there is no other endpoint.
             "DescribeEndpoints" => {
@@ -131,6 +146,31 @@ impl DynamoDb {
             }
             other => Err(Refusal::unsupported("DynamoDB", other)),
         }
+    }
+}
+
+/// DynamoDB's limit for a client token; the library refuses others.
+const TOKEN_BYTES: std::ops::RangeInclusive<usize> = 1..=36;
+
+impl DynamoDb {
+    /// `TransactWriteItems`, whose repeat under the same token is the same transaction.
+    fn transact(&self, mut input: Value) -> Result<Value, Refusal> {
+        let legal = |token: &str| TOKEN_BYTES.contains(&token.len());
+        let token = input["ClientRequestToken"].as_str().filter(|token| legal(token)).map(str::to_owned);
+        let Some(token) = token else {
+            return run(input, |request| self.database.transact_write_items(request));
+        };
+        if let Some(members) = input.as_object_mut() {
+            members.remove("ClientRequestToken");
+        }
+        let now = self.clock.now();
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = tokens.find(&token, &input, now)? {
+            return Ok(answer);
+        }
+        let answer = run(input.clone(), |request| self.database.transact_write_items(request))?;
+        tokens.keep(token, input, answer.clone(), now);
+        Ok(answer)
     }
 }
 
@@ -233,5 +273,7 @@ fn split(entries: Vec<Value>, share: f64, must: usize, index: &mut usize) -> (Ve
     })
 }
 
+#[cfg(test)]
+mod index_tests;
 #[cfg(test)]
 mod tests;

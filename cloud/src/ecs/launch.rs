@@ -143,6 +143,7 @@ impl Inner {
                 Err(failure) => failures.push(failure.show()),
             }
         }
+        state.note_peak(&definition.family);
         // A token is remembered only with tasks to give back; a call that launched nothing may be tried again.
         if let Some(key) = key.filter(|_| !made.is_empty()) {
             let tasks = made.iter().map(|(arn, ..)| arn.clone()).collect();
@@ -168,7 +169,9 @@ impl State {
     pub(super) fn forget(&mut self, now: Timestamp) {
         let hour_ago = now.saturating_sub(SignedDuration::from_hours(1)).unwrap_or(now);
         let before = self.tasks.len();
-        self.tasks.retain(|record| record.task.stopped_at.is_none_or(|at| at > hour_ago));
+        let forgotten =
+            self.tasks.extract_if(.., |record| record.task.stopped_at.is_some_and(|at| at <= hour_ago));
+        self.forgotten.extend(forgotten.filter_map(|record| record.task.used(now)));
         if self.tasks.len() < before {
             let known: BTreeSet<&str> = self.tasks.iter().map(|record| record.task.arn.as_str()).collect();
             self.tokens.retain(|_, token| token.tasks.iter().any(|arn| known.contains(arn.as_str())));

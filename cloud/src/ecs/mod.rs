@@ -28,7 +28,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tidemill_core::clock::Clock;
+use tidemill_core::{clock::Clock, pricing::TaskUse};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
@@ -106,11 +106,15 @@ struct State {
     start_failures: VecDeque<String>,
     /// In the order of launch, which is also the order of every listing.
     tasks: Vec<Record>,
+    /// What was used by those that are no longer among them.
+    forgotten: Vec<TaskUse>,
     /// By cluster and client token.
     tokens: BTreeMap<(String, String), Token>,
     /// The zone letter of each subnet, in order of appearance.
     subnets: Vec<String>,
     launched: u64,
+    /// The most tasks that were live at once, by task definition family.
+    peaks: BTreeMap<String, usize>,
     tags: BTreeMap<String, BTreeMap<String, String>>,
 }
 
@@ -231,6 +235,20 @@ impl Ecs {
         self.inner.lock().tasks.iter().map(|record| record.task.snapshot()).collect()
     }
 
+    /// The most tasks of this task definition family that were ever live at once.
+    #[must_use]
+    pub fn peak(&self, family: &str) -> usize {
+        self.inner.lock().peaks.get(family).copied().unwrap_or_default()
+    }
+
+    /// What all tasks so far have used, those that are live until now.
+    #[must_use]
+    pub fn usage(&self) -> Vec<TaskUse> {
+        let (state, now) = (self.inner.lock(), self.inner.clock.now());
+        let known = state.tasks.iter().filter_map(|record| record.task.used(now));
+        state.forgotten.iter().copied().chain(known).collect()
+    }
+
     /// Resolves when no task is live.
     pub async fn quiet(&self) {
         loop {
@@ -347,6 +365,17 @@ impl State {
         self.clusters
             .get(name)
             .ok_or_else(|| Refusal::client("ClusterNotFoundException", "Cluster not found."))
+    }
+
+    /// Notes how many tasks of this family are live now.
+    fn note_peak(&mut self, family: &str) {
+        let of_family = |record: &&Record| {
+            record.task.status != Status::Stopped
+                && record.task.definition_arn.contains(&format!("/{family}:"))
+        };
+        let live = self.tasks.iter().filter(of_family).count();
+        let peak = self.peaks.entry(family.to_owned()).or_default();
+        *peak = (*peak).max(live);
     }
 
     /// The definition of this ARN, `family:revision` or `family` (the newest).

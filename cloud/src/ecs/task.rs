@@ -2,6 +2,10 @@
 
 use jiff::Timestamp;
 use serde_json::Value;
+use tidemill_core::{
+    fargate::Size,
+    pricing::{Architecture, TaskUse},
+};
 
 use super::{
     definition::Container,
@@ -196,6 +200,20 @@ impl Task {
 
     pub(super) fn is_named(&self, arn_or_id: &str) -> bool {
         self.arn == arn_or_id || self.id() == arn_or_id
+    }
+
+    /// What it is paid for by now; nothing, if its image never began to come.
+    pub(super) fn used(&self, now: Timestamp) -> Option<TaskUse> {
+        let ran = self.stopped_at.unwrap_or(now).duration_since(self.pull_started_at?);
+        Some(TaskUse {
+            size: Size::new(self.cpu, self.memory).ok()?,
+            // What the template asks for by default, whatever this machine is.
+            architecture: Architecture::Arm,
+            spot: self.provider == Provider::Spot,
+            public_ip: true,
+            seconds: u64::try_from(ran.as_secs()).unwrap_or_default(),
+            count: 1,
+        })
     }
 
     pub(super) fn snapshot(&self) -> TaskSnapshot {

@@ -83,6 +83,14 @@ async fn attempt(bus: &Bus, rule_arn: &str, target: &Target, event: &Value) -> R
     if target.arn.starts_with("arn:aws:sqs:") {
         return bus.sqs.send(&target.arn, &text, Attributes::new(), None).map(drop);
     }
+    // A template need not make JSON; then it is a string.
+    let payload = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    if target.arn.starts_with("arn:aws:lambda:")
+        && let Some(lambda) = bus.lambda.get()
+    {
+        lambda.authorize("events.amazonaws.com", rule_arn, &target.arn)?;
+        return lambda.invoke_async(&target.arn, payload).map(drop);
+    }
     let sink = {
         let state = bus.state();
         let registered = state.sinks.iter().filter(|(prefix, _)| target.arn.starts_with(prefix.as_str()));
@@ -91,18 +99,17 @@ async fn attempt(bus: &Bus, rule_arn: &str, target: &Target, event: &Value) -> R
     let Some(sink) = sink else {
         return Err(Refusal::client("ResourceNotFoundException", format!("nothing here is {}", target.arn)));
     };
-    // A template need not make JSON; then it is a string.
-    sink(serde_json::from_str(&text).unwrap_or(Value::String(text))).await
+    sink(payload).await
 }
 
-/// Exponential with jitter.
-fn back_off(retries: u32) -> Duration {
+/// Exponential with jitter: how long to wait after this many retries.
+pub(crate) fn back_off(retries: u32) -> Duration {
     let full = FIRST_RETRY.saturating_mul(1 << retries.min(16)).min(SLOWEST_RETRY);
     full.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
 /// Whether a retry could help. EventBridge does not retry what lacks a permission or a target.
-fn is_transient(refusal: &Refusal) -> bool {
+pub(crate) fn is_transient(refusal: &Refusal) -> bool {
     refusal.status >= 500 || matches!(error_code(refusal), "THROTTLING")
 }
 

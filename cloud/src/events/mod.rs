@@ -3,14 +3,14 @@
 //! An event that is emitted is matched at once and delivered in the background, each target alone:
 //!
 //! ```text
-//!  emit ─▶ rules whose pattern matches ─▶ target: SQS queue or registered sink
+//!  emit ─▶ rules whose pattern matches ─▶ target: SQS queue, Lambda function or registered sink
 //!                                            │ failed: again, with back-off, as its retry policy says
 //!                                            └ given up: its dead-letter queue, or dropped with a warning
 //! ```
 //!
 //! Deliveries end when the last [`EventBridge`] is dropped.
 
-mod delivery;
+pub(crate) mod delivery;
 pub mod pattern;
 mod target;
 mod wire;
@@ -21,7 +21,7 @@ mod tests;
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -32,6 +32,7 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
+    lambda::Lambda,
     sqs::Sqs,
     wire::{ACCOUNT, REGION, Refusal},
 };
@@ -62,7 +63,7 @@ pub struct Mischief {
     pub delay: Duration,
 }
 
-/// What takes events other than a queue, such as a function.
+/// What takes events other than a queue or a function, such as a test.
 pub type Sink = Arc<dyn Fn(Value) -> BoxFuture<'static, Result<(), Refusal>> + Send + Sync>;
 
 /// The event bus. Clones share it.
@@ -77,6 +78,7 @@ pub struct EventBridge {
 struct Bus {
     clock: Clock,
     sqs: Sqs,
+    lambda: OnceLock<Lambda>,
     state: Mutex<State>,
     /// The deliveries under way.
     under_way: watch::Sender<usize>,
@@ -96,8 +98,14 @@ impl EventBridge {
     #[must_use]
     pub fn new(clock: Clock, sqs: Sqs) -> Self {
         let end = CancellationToken::new();
-        let bus =
-            Bus { clock, sqs, state: Mutex::default(), under_way: watch::Sender::new(0), end: end.clone() };
+        let bus = Bus {
+            clock,
+            sqs,
+            lambda: OnceLock::new(),
+            state: Mutex::default(),
+            under_way: watch::Sender::new(0),
+            end: end.clone(),
+        };
         Self { bus: Arc::new(bus), _end: Arc::new(end.drop_guard()) }
     }
 
@@ -118,6 +126,14 @@ impl EventBridge {
         let arn = Self::rule_arn(&rule.name);
         self.bus.state().rules.insert(rule.name.clone(), rule);
         Ok(arn)
+    }
+
+    /// Lets functions of `lambda` be targets from now on, for the rules that their policies allow. They are invoked
+    /// asynchronously: a target's retry policy is over when Lambda has accepted the event. Only the first call
+    /// counts.
+    pub fn set_lambda(&self, lambda: Lambda) {
+        // A bus has one Lambda for life.
+        let _ = self.bus.lambda.set(lambda);
     }
 
     /// Lets `sink` take the events of targets whose ARN begins with `arn_prefix`; the longest prefix wins. A

@@ -5,7 +5,11 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::*;
-use crate::sqs::{AttributeValue, QueueSettings, Received};
+use crate::{
+    lambda::{FunctionError, FunctionHost, FunctionSettings, Permission},
+    logs::Logs,
+    sqs::{AttributeValue, QueueSettings, Received},
+};
 
 struct World {
     sqs: Sqs,
@@ -232,6 +236,61 @@ async fn deliveries_end_with_the_last_handle_of_the_bus() {
     drop(world);
     tokio::time::sleep(Duration::from_secs(3_600)).await;
     assert_eq!((*under_way.borrow(), *tries.borrow()), (0, before));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_gets_the_events_of_rules_that_its_policy_allows() {
+    let world = world();
+    let clock = world.bus.bus.clock;
+    let lambda = Lambda::new(clock, world.sqs.clone(), Logs::new(clock, None));
+    let (send, mut seen) = tokio::sync::mpsc::unbounded_channel();
+    let host = FunctionHost::Direct(Arc::new(move |invocation| {
+        let sent = send.send(invocation.payload);
+        Box::pin(async move { sent.map(|()| Value::Null).map_err(|_| FunctionError::new("Closed", "no")) })
+    }));
+    let settings = FunctionSettings {
+        name: "f".into(),
+        environment: BTreeMap::new(),
+        timeout: Duration::from_secs(3),
+        memory: 128,
+        reserved_concurrency: None,
+        dead_letter_arn: None,
+        host,
+    };
+    let arn = lambda.create_function(settings).unwrap();
+    world.bus.set_lambda(lambda.clone());
+    world.rule(Target { dead_letter_arn: Some(world.dead.clone()), ..Target::new("f", &arn) });
+
+    world.bus.emit(event("not allowed"));
+    world.bus.idle().await;
+    let dead = world.received(&world.dead).await.remove(0);
+    assert_eq!(text_of(&dead, "ERROR_CODE"), "NO_PERMISSIONS");
+    assert!(dead.body.contains("not allowed"));
+
+    let mut permission = Permission {
+        action: "lambda:InvokeFunction".into(),
+        principal: "events.amazonaws.com".into(),
+        source_arn: Some(EventBridge::rule_arn("another")),
+    };
+    lambda.add_permission("f", permission.clone()).unwrap();
+    world.bus.emit(event("another's"));
+    world.bus.idle().await;
+    assert_eq!(world.received(&world.dead).await.len(), 1);
+
+    permission.source_arn = Some(EventBridge::rule_arn("r"));
+    lambda.add_permission(&arn, permission).unwrap();
+    world.bus.emit(event("allowed"));
+    world.bus.idle().await;
+    lambda.idle().await;
+    assert_eq!(seen.try_recv().unwrap()["detail"]["key"], "allowed");
+    assert!(seen.try_recv().is_err());
+
+    let none = "arn:aws:lambda:us-east-1:123456789012:function:none";
+    world.rule(Target { dead_letter_arn: Some(world.dead.clone()), ..Target::new("f", none) });
+    world.bus.emit(event("nobody's"));
+    world.bus.idle().await;
+    let dead = world.received(&world.dead).await.remove(0);
+    assert_eq!(text_of(&dead, "ERROR_CODE"), "NO_RESOURCE");
 }
 
 #[tokio::test(start_paused = true)]

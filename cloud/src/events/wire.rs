@@ -127,7 +127,7 @@ impl EventBridge {
         check_name(&input.name)?;
         let Some(text) = input.event_pattern else {
             return Err(validation(
-                "Parameter(s) EventPattern must be specified; the local cloud's schedules are EventBridge Scheduler's.",
+                "Parameter(s) EventPattern must be specified; the local cloud's rules get their schedules from the template.",
             ));
         };
         let enabled = match input.state.as_deref() {

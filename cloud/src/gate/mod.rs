@@ -9,7 +9,9 @@
 
 mod answer;
 mod callers;
+mod lambda;
 mod request;
+mod s3;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -28,6 +30,7 @@ use tidemill_core::clock::Clock;
 use self::answer::{Json, Query, respond};
 pub use self::callers::Callers;
 use crate::{
+    cloudwatch::CloudWatch,
     dynamodb::DynamoDb,
     ecs::Ecs,
     events::EventBridge,
@@ -35,6 +38,7 @@ use crate::{
     lambda::Lambda,
     logs::Logs,
     s3::S3,
+    scheduler::Scheduler,
     sns::Sns,
     sqs::Sqs,
     sts::Sts,
@@ -56,6 +60,8 @@ pub struct Services {
     pub ecs: Ecs,
     pub logs: Logs,
     pub lambda: Lambda,
+    pub cloudwatch: CloudWatch,
+    pub scheduler: Scheduler,
     pub sts: Sts,
 }
 
@@ -166,6 +172,8 @@ impl Gate {
         let mut response = if service == "s3" {
             parts.extensions.insert(id.clone());
             self.call_s3(Request::from_parts(parts, body)).await
+        } else if service == "lambda" {
+            self.call_lambda(key, parts, body, &id).await
         } else if let Some(target) = target {
             self.call_json(&service, &target, key, parts, body).await
         } else if is_form {
@@ -182,38 +190,6 @@ impl Gate {
             response.headers_mut().insert(name, value);
         }
         response
-    }
-
-    async fn call_s3(&self, mut request: Request<Body>) -> Response<Body> {
-        let (parts, body) = request.into_parts();
-        let (operation, input) = request::s3_operation(&parts);
-        request = Request::from_parts(parts, body);
-        let fault = self.meet("s3", &operation, &input).await;
-        match &fault {
-            Some(Fault::LoseRequest) => return lost(),
-            Some(Fault::Refuse(refusal)) => return refuse_s3(refusal),
-            Some(Fault::Throttle) => return refuse_s3(&faults::throttle("s3")),
-            _ => {}
-        }
-        let mut response = match self.s3.call(request).await {
-            Ok(response) => response,
-            Err(error) => {
-                let cause = s3s::StdError::from(error);
-                tracing::error!(error = %cause, operation, "failed to answer an S3 call");
-                refuse_s3(
-                    &Refusal::client("InternalError", "We encountered an internal error.").with_status(500),
-                )
-            }
-        };
-        match fault {
-            Some(Fault::LoseAnswer) => lost(),
-            Some(Fault::CutBody { after }) => {
-                let body = std::mem::take(response.body_mut());
-                *response.body_mut() = cut(body, after);
-                response
-            }
-            _ => response,
-        }
     }
 
     async fn call_json(
@@ -395,46 +371,9 @@ fn unknown_service(service: &str) -> Response<Body> {
     json.write(Err(Refusal::unsupported(service, "call of this kind")))
 }
 
-fn refuse_s3(refusal: &Refusal) -> Response<Body> {
-    let code = refusal.code.parse().unwrap_or(s3s::S3ErrorCode::InternalError);
-    let mut error = s3s::S3Error::with_message(code, refusal.message.clone());
-    error.set_status_code(StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
-    error.to_http_response().unwrap_or_else(|_| {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        response
-    })
-}
-
 fn lost() -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     response.extensions_mut().insert(Lost);
     response
-}
-
-/// `body` up to `after` bytes and then a broken connection; a body no longer than that is whole.
-fn cut(body: Body, after: u64) -> Body {
-    use futures::StreamExt as _;
-
-    let frames = futures::stream::unfold((body, Some(after), None), |(mut body, left, rest)| async move {
-        if let Some(error) = rest {
-            return Some((Err(error), (body, None, None)));
-        }
-        // The connection broke before.
-        let allowed = left?;
-        let bytes = match body.next().await? {
-            Ok(bytes) => bytes,
-            Err(error) => return Some((Err(error), (body, None, None))),
-        };
-        let length = bytes.len() as u64;
-        if length <= allowed {
-            return Some((Ok(http_body::Frame::data(bytes)), (body, Some(allowed - length), None)));
-        }
-        let head = bytes.slice(..usize::try_from(allowed).unwrap_or(bytes.len()));
-        let reset = s3s::StdError::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
-        Some((Ok(http_body::Frame::data(head)), (body, None, Some(reset))))
-    });
-    // Whoever reads a body may ask again after its end.
-    Body::http_body_unsync(http_body_util::StreamBody::new(frames.fuse()))
 }

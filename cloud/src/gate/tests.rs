@@ -1,23 +1,32 @@
 //! The gate spoken to in bare HTTP, as a client in any language would.
 
+use std::time::Duration;
+
 use http::Request;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::s3::Storage;
+use crate::{
+    lambda::{FunctionError, FunctionHost, FunctionSettings},
+    s3::Storage,
+};
 
 /// A cloud in memory, with nothing in it.
 pub(crate) fn gate() -> Gate {
     let clock = Clock::starting_at("2026-11-21T08:00:00Z".parse().unwrap());
     let sqs = Sqs::new(clock);
     let events = EventBridge::new(clock, sqs.clone());
+    let sns = Sns::new(clock, None);
     let logs = Logs::new(clock, None);
+    let lambda = Lambda::new(clock, sqs.clone(), logs.clone());
     let services = Services {
         s3: S3::new(clock, events.clone(), Storage::Memory).unwrap(),
         dynamodb: DynamoDb::new(clock, None).unwrap(),
-        sns: Sns::new(clock, None),
+        cloudwatch: CloudWatch::new(clock, sqs.clone(), sns.clone(), events.clone()),
+        sns,
         ecs: Ecs::new(clock, events.clone(), logs.clone()),
-        lambda: Lambda::new(clock, sqs.clone(), logs.clone()),
+        scheduler: Scheduler::new(clock, sqs.clone(), lambda.clone(), events.clone()),
+        lambda,
         sqs,
         events,
         logs,
@@ -135,6 +144,100 @@ async fn a_fault_reaches_the_service_as_a_partial_failure_or_not_at_all() {
     let scan = json_call(Some("tidemill"), "DynamoDB_20120810.Scan", r#"{"TableName":"records"}"#);
     let found: Value = serde_json::from_str(&answer(&gate, scan).await.2).unwrap();
     assert_eq!(found["Items"], json!([{ "id": { "S": "done" } }]));
+}
+
+fn invoke(function: &str, kind: Option<&str>, payload: &str) -> Request<Body> {
+    let mut request = Request::post(format!("/2015-03-31/functions/{function}/invocations"))
+        .header("authorization", credential("tidemill", "lambda"));
+    if let Some(kind) = kind {
+        request = request.header("x-amz-invocation-type", kind);
+    }
+    request.body(Body::from(payload.to_owned())).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn functions_are_invoked_in_three_ways() {
+    let gate = gate();
+    let lambda = &gate.services().lambda;
+    let invoked = Arc::new(Mutex::new(Vec::new()));
+    let seen = invoked.clone();
+    let host = FunctionHost::Direct(Arc::new(move |invocation| {
+        seen.lock().unwrap().push(invocation.request_id);
+        Box::pin(async move {
+            match invocation.payload {
+                Value::Null => Err(FunctionError::new("Bad", "no")),
+                payload => Ok(json!({ "got": payload })),
+            }
+        })
+    }));
+    let arn = lambda
+        .create_function(FunctionSettings {
+            name: "echo".into(),
+            environment: BTreeMap::new(),
+            timeout: Duration::from_secs(3),
+            memory: 128,
+            reserved_concurrency: None,
+            dead_letter_arn: None,
+            host,
+        })
+        .unwrap();
+    let (status, headers, text) = answer(&gate, invoke("echo", None, "[1]")).await;
+    assert_eq!((status, text.as_str()), (200, "{\"got\":[1]}"));
+    assert_eq!(headers["x-amz-executed-version"], "$LATEST");
+    assert_eq!(headers["x-amzn-requestid"].to_str().unwrap(), invoked.lock().unwrap()[0]);
+    // An SDK escapes an ARN's colons.
+    let (status, _, text) =
+        answer(&gate, invoke(&arn.replace(':', "%3A"), Some("RequestResponse"), "")).await;
+    assert_eq!((status, text.as_str()), (200, "{\"got\":{}}"));
+    let (status, headers, text) = answer(&gate, invoke("echo", None, "null")).await;
+    assert_eq!((status, &headers["x-amz-function-error"]), (200, &HeaderValue::from_static("Unhandled")));
+    assert_eq!(text, "{\"errorMessage\":\"no\",\"errorType\":\"Bad\"}");
+    let before = invoked.lock().unwrap().len();
+    let (status, _, text) = answer(&gate, invoke("echo", Some("DryRun"), "{}")).await;
+    assert_eq!((status, text.as_str(), invoked.lock().unwrap().len()), (204, "", before));
+    let (status, headers, text) = answer(&gate, invoke("echo", Some("Event"), "2")).await;
+    assert_eq!((status, text.as_str()), (202, ""));
+    lambda.idle().await;
+    assert_eq!(headers["x-amzn-requestid"].to_str().unwrap(), invoked.lock().unwrap()[before]);
+    assert_eq!(gate.calls()[&("lambda".to_owned(), "Invoke".to_owned())], 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn invocations_that_lambda_refuses_say_why() {
+    let gate = gate();
+    let refused = async |request| {
+        let (status, headers, text) = answer(&gate, request).await;
+        assert!(text.contains("\"Message\":"), "{text}");
+        (status, headers["x-amzn-errortype"].to_str().unwrap().to_owned())
+    };
+    let host = FunctionHost::Direct(Arc::new(|_| Box::pin(async { Ok(Value::Null) })));
+    let off = FunctionSettings {
+        name: "off".into(),
+        environment: BTreeMap::new(),
+        timeout: Duration::from_secs(3),
+        memory: 128,
+        reserved_concurrency: Some(0),
+        dead_letter_arn: None,
+        host,
+    };
+    gate.services().lambda.create_function(off).unwrap();
+    for (request, status, code) in [
+        (invoke("none", None, "{}"), 404, "ResourceNotFoundException"),
+        (invoke("off", None, "{"), 400, "InvalidRequestContentException"),
+        (invoke("off", Some("Later"), "{}"), 400, "InvalidParameterValueException"),
+        (invoke("off", None, "{}"), 429, "TooManyRequestsException"),
+    ] {
+        assert_eq!(refused(request).await, (status, code.to_owned()));
+    }
+    let mut unsigned = invoke("off", None, "{}");
+    let nobody = HeaderValue::from_str(&credential("AKIANOBODY", "lambda")).unwrap();
+    unsigned.headers_mut().insert("authorization", nobody);
+    assert_eq!(refused(unsigned).await, (403, "UnrecognizedClientException".to_owned()));
+    let list =
+        Request::get("/2015-03-31/functions").header("authorization", credential("tidemill", "lambda"));
+    assert_eq!(refused(list.body(Body::empty()).unwrap()).await.0, 501);
+    gate.faults().on(crate::faults::Rule::new("lambda", "Invoke", Fault::Throttle));
+    assert_eq!(refused(invoke("off", None, "{}")).await, (429, "TooManyRequestsException".to_owned()));
 }
 
 pub(crate) fn table(name: &str) -> Value {

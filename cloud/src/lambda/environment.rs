@@ -18,8 +18,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{FunctionError, FunctionHost, FunctionSettings, Inner, PAYLOAD_BYTES, arn, exited, request_id};
-use crate::host::{Exit, Launch, Runner};
+use super::{
+    FunctionError, FunctionHost, FunctionSettings, Inner, InvokeError, PAYLOAD_BYTES, arn, invoke::exited,
+    request_id,
+};
+use crate::{
+    host::{Exit, Launch, Runner},
+    wire::Refusal,
+};
 
 /// How long AWS lets an environment initialise before it counts against the first invocation.
 const INIT: Duration = Duration::from_secs(10);
@@ -123,21 +129,23 @@ impl Inner {
         settings: &Arc<FunctionSettings>,
         request_id: String,
         payload: &Value,
-    ) -> Result<Value, FunctionError> {
+    ) -> Result<Value, InvokeError> {
         let payload = payload.to_string();
         if payload.len() > PAYLOAD_BYTES {
             let message = format!(
                 "Request must be smaller than {PAYLOAD_BYTES} bytes for the InvokeFunction operation"
             );
-            return Err(FunctionError::new("RequestEntityTooLargeException", message));
+            return Err(Refusal::client("RequestEntityTooLargeException", message).with_status(413).into());
         }
         let lease = Lease { inner: self.clone(), environment: Some(self.take(settings)?) };
-        let Some(environment) = &lease.environment else { return Err(exited(&request_id, "signal: killed")) };
+        let Some(environment) = &lease.environment else {
+            return Err(exited(&request_id, "signal: killed").into());
+        };
         tokio::select! {
             () = environment.ready.cancelled() => {}
-            () = environment.gone.cancelled() => return Err(environment.epitaph(&request_id)),
+            () = environment.gone.cancelled() => return Err(environment.epitaph(&request_id).into()),
             () = tokio::time::sleep(INIT + settings.timeout) => {
-                return Err(FunctionError::timed_out(&request_id, INIT + settings.timeout));
+                return Err(FunctionError::timed_out(&request_id, INIT + settings.timeout).into());
             }
         }
         let (answer, mut result) = oneshot::channel();
@@ -151,19 +159,19 @@ impl Inner {
             answer,
         };
         if environment.offer.send(work).is_err() {
-            return Err(environment.epitaph(&request_id));
+            return Err(environment.epitaph(&request_id).into());
         }
         let result = tokio::select! {
             // A result that came just before the exit or the deadline counts.
             biased;
             Ok(result) = &mut result => result,
-            () = environment.gone.cancelled() => return Err(environment.epitaph(&request_id)),
+            () = environment.gone.cancelled() => return Err(environment.epitaph(&request_id).into()),
             () = tokio::time::sleep(settings.timeout) => {
-                return Err(FunctionError::timed_out(&request_id, settings.timeout));
+                return Err(FunctionError::timed_out(&request_id, settings.timeout).into());
             }
         };
         lease.give_back();
-        result
+        result.map_err(InvokeError::Failed)
     }
 
     pub(super) fn prewarm(self: &Arc<Self>, function: &str) {

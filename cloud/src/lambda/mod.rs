@@ -2,37 +2,50 @@
 //!
 //! ```text
 //! SQS ─▶ source (batches, concurrency) ─▶ invoke ─┬─ Direct: a function of this process
-//!            ◀── deletes what succeeded           └─ Environment: real processes, which poll the Runtime API
+//!            ◀── deletes what succeeded     ▲     └─ Environment: real processes, which poll the Runtime API
+//! Invoke, waiting for the answer ───────────┤
+//! Invoke as Event, rules, schedules ─▶ asynchronous: again when it fails, then a dead letter
 //! ```
 //!
 //! `docs`: [Runtime API](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html),
-//! [SQS event sources](https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html).
+//! [SQS event sources](https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html),
+//! [asynchronous invocation](https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html).
 
+mod asynchronous;
 mod environment;
+mod invoke;
+mod permission;
+mod record;
 mod runtime;
+mod settings;
 mod source;
 mod sqs_event;
+mod wire;
 
 use std::{
     collections::BTreeMap,
-    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use futures::{FutureExt, future::BoxFuture};
-use jiff::Timestamp;
 use serde_json::Value;
 use tidemill_core::clock::Clock;
+use tokio::sync::watch;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
 };
 
 use self::environment::Environment;
-pub use self::source::EventSource;
+pub(crate) use self::wire::Invoked;
+pub use self::{
+    asynchronous::EventInvokeConfig,
+    invoke::{FunctionError, Invocation, InvokeError},
+    permission::Permission,
+    settings::{DirectFunction, FunctionHost, FunctionSettings},
+    source::EventSource,
+};
 use crate::{
-    host::Runner,
     logs::Logs,
     sqs::Sqs,
     wire::{ACCOUNT, REGION, Refusal},
@@ -44,101 +57,6 @@ pub(crate) const PAYLOAD_BYTES: usize = 6_291_556;
 /// How long invocations get to finish when the service ends: many of them take milliseconds, and who ends the cloud
 /// waits for the others.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// The most that a function's own environment variables may take.
-const ENVIRONMENT_BYTES: usize = 4096;
-
-/// Names that a function may not set, because Lambda does.
-/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
-const RESERVED: [&str; 11] = [
-    "_HANDLER",
-    "_X_AMZN_TRACE_ID",
-    "AWS_DEFAULT_REGION",
-    "AWS_REGION",
-    "AWS_EXECUTION_ENV",
-    "AWS_ACCESS_KEY",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "LAMBDA_TASK_ROOT",
-    "LAMBDA_RUNTIME_DIR",
-];
-
-/// A function that runs in this process.
-pub type DirectFunction =
-    Arc<dyn Fn(Invocation) -> BoxFuture<'static, Result<Value, FunctionError>> + Send + Sync>;
-
-/// A function's configuration.
-#[derive(Debug, Clone)]
-pub struct FunctionSettings {
-    /// 1 to 64 letters, digits, `-` and `_`.
-    pub name: String,
-    /// Its environment variables.
-    pub environment: BTreeMap<String, String>,
-    /// How long an invocation may take: 1 s to 15 min.
-    pub timeout: Duration,
-    /// MiB: 128 to 10,240.
-    pub memory: u32,
-    /// What runs it.
-    pub host: FunctionHost,
-}
-
-/// What runs a function.
-#[derive(Clone)]
-pub enum FunctionHost {
-    /// A function of this process.
-    Direct(DirectFunction),
-    /// A program that polls the Runtime API; a process for each invocation at a time.
-    Environment(Runner),
-}
-
-impl std::fmt::Debug for FunctionHost {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Direct(_) => "Direct",
-            Self::Environment(_) => "Environment",
-        })
-    }
-}
-
-/// One invocation, as a direct function gets it.
-#[derive(Debug, Clone)]
-pub struct Invocation {
-    /// The function's name.
-    pub function: String,
-    /// Its environment, as a process would have it.
-    pub environment: BTreeMap<String, String>,
-    /// The event.
-    pub payload: Value,
-    /// The invocation's id.
-    pub request_id: String,
-    /// When it will have timed out.
-    pub deadline: Timestamp,
-}
-
-/// How an invocation failed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{error_type}: {message}")]
-pub struct FunctionError {
-    /// The kind, such as `Sandbox.Timedout`, or the function's own.
-    pub error_type: String,
-    /// The sentence.
-    pub message: String,
-}
-
-impl FunctionError {
-    /// An error of this kind.
-    #[must_use]
-    pub fn new(error_type: &str, message: impl Into<String>) -> Self {
-        Self { error_type: error_type.to_owned(), message: message.into() }
-    }
-
-    fn timed_out(request_id: &str, after: Duration) -> Self {
-        let message =
-            format!("RequestId: {request_id} Error: Task timed out after {:.2} seconds", after.as_secs_f64());
-        Self::new("Sandbox.Timedout", message)
-    }
-}
 
 /// Environment that every environment of a function gets, such as its role's credentials.
 pub type FunctionEnvironment = Arc<dyn Fn(&str) -> BTreeMap<String, String> + Send + Sync>;
@@ -157,10 +75,12 @@ struct Inner {
     logs: Logs,
     /// Kills everything.
     closing: CancellationToken,
-    /// Ends the polling of queues, but no invocation.
+    /// Ends the polling of queues and the waits for another try, but no invocation.
     draining: CancellationToken,
-    /// The mappings and the invocations they have under way.
+    /// The mappings and the invocations they have under way, and the asynchronous ones.
     sources: TaskTracker,
+    /// The asynchronous invocations that are accepted and not over.
+    under_way: watch::Sender<usize>,
     /// The lives of the environments.
     lives: TaskTracker,
     state: Mutex<State>,
@@ -170,6 +90,7 @@ struct Inner {
 struct State {
     functions: BTreeMap<String, Function>,
     usage: Usage,
+    dropped: u64,
     environments: BTreeMap<String, Arc<Environment>>,
     /// `host:port` at which processes reach the Runtime API.
     endpoint: String,
@@ -190,6 +111,10 @@ struct Function {
     settings: Arc<FunctionSettings>,
     /// Warm environments, the last used one last.
     idle: Vec<Arc<Environment>>,
+    /// The invocations under way.
+    running: usize,
+    event_invoke: EventInvokeConfig,
+    permissions: Vec<Permission>,
 }
 
 impl Lambda {
@@ -204,6 +129,7 @@ impl Lambda {
             closing: closing.clone(),
             draining: CancellationToken::new(),
             sources: TaskTracker::new(),
+            under_way: watch::Sender::new(0),
             lives: TaskTracker::new(),
             state: Mutex::default(),
         };
@@ -228,14 +154,25 @@ impl Lambda {
     /// Makes a function, or gives one new settings; warm environments of the old ones are not used again.
     ///
     /// # Errors
-    /// `InvalidParameterValueException` for what Lambda refuses.
+    /// `InvalidParameterValueException` for what Lambda refuses, and for a dead-letter queue that does not exist.
     pub fn create_function(&self, settings: FunctionSettings) -> Result<String, Refusal> {
-        check(&settings)?;
-        let arn = arn(&settings.name);
-        let function = Function { settings: Arc::new(settings.clone()), idle: Vec::new() };
-        let old = self.inner.lock().functions.insert(settings.name, function);
-        old.into_iter().flat_map(|old| old.idle).for_each(|environment| environment.kill());
-        Ok(arn)
+        settings::check(&settings)?;
+        self.inner.check_queue("dead-letter queue", settings.dead_letter_arn.as_deref())?;
+        let (name, settings) = (settings.name.clone(), Arc::new(settings));
+        let mut state = self.inner.lock();
+        let idle = match state.functions.get_mut(&name) {
+            Some(function) => {
+                function.settings = settings;
+                std::mem::take(&mut function.idle)
+            }
+            None => {
+                state.functions.insert(name.clone(), Function::new(settings));
+                Vec::new()
+            }
+        };
+        drop(state);
+        idle.into_iter().for_each(|environment| environment.kill());
+        Ok(arn(&name))
     }
 
     /// Starts an environment now, so that the first event does not wait for it. Nothing to do for a direct one.
@@ -246,9 +183,9 @@ impl Lambda {
     /// Invokes a function and waits for its answer.
     ///
     /// # Errors
-    /// The function's own error, or Lambda's: unknown, timed out, crashed, too large.
-    pub async fn invoke(&self, function: &str, payload: Value) -> Result<Value, FunctionError> {
-        self.inner.invoke(function, payload).await
+    /// What the function failed of, timeouts and crashes included, or why Lambda did not run it.
+    pub async fn invoke(&self, function: &str, payload: Value) -> Result<Value, InvokeError> {
+        self.inner.invoke(function, payload, &request_id()).await
     }
 
     /// What was used so far.
@@ -273,7 +210,8 @@ impl Lambda {
         runtime::answer(&self.inner, request).await
     }
 
-    /// Takes no more messages, and returns when the invocations under way have ended.
+    /// Takes no more messages, and returns when the invocations under way have ended. Asynchronous ones that wait
+    /// for another try are dropped: their queue is memory.
     pub async fn drain(&self) {
         self.inner.draining.cancel();
         self.inner.sources.close();
@@ -311,83 +249,16 @@ impl std::fmt::Debug for Lambda {
     }
 }
 
+impl Function {
+    fn new(settings: Arc<FunctionSettings>) -> Self {
+        let event_invoke = EventInvokeConfig::default();
+        Self { settings, idle: Vec::new(), running: 0, event_invoke, permissions: Vec::new() }
+    }
+}
+
 impl Inner {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn invoke(self: &Arc<Self>, name: &str, payload: Value) -> Result<Value, FunctionError> {
-        let settings = self.lock().functions.get(name).map(|function| function.settings.clone());
-        let Some(settings) = settings else {
-            return Err(FunctionError::new(
-                "ResourceNotFoundException",
-                format!("Function not found: {}", arn(name)),
-            ));
-        };
-        let started = tokio::time::Instant::now();
-        let answer = self.invoke_with(&settings, payload).await;
-        let duration_ms = u64::try_from(started.elapsed().as_micros().div_ceil(1000)).unwrap_or(u64::MAX);
-        let usage = &mut self.lock().usage;
-        usage.invocations += 1;
-        usage.mb_ms = usage.mb_ms.saturating_add(duration_ms.saturating_mul(settings.memory.into()));
-        answer
-    }
-
-    async fn invoke_with(
-        self: &Arc<Self>,
-        settings: &Arc<FunctionSettings>,
-        payload: Value,
-    ) -> Result<Value, FunctionError> {
-        let request_id = request_id();
-        match &settings.host {
-            FunctionHost::Environment(_) => self.invoke_process(settings, request_id, &payload).await,
-            FunctionHost::Direct(function) => {
-                let deadline = self.clock.now().saturating_add(settings.timeout).unwrap_or(Timestamp::MAX);
-                let invocation = Invocation {
-                    function: settings.name.clone(),
-                    environment: self.variables(settings),
-                    payload,
-                    request_id: request_id.clone(),
-                    deadline,
-                };
-                // A function that panics is a crashed process elsewhere; here it must not take the cloud along.
-                let run = AssertUnwindSafe(async { function(invocation).await }).catch_unwind();
-                let answer = match tokio::time::timeout(settings.timeout, run).await {
-                    Err(_elapsed) => return Err(FunctionError::timed_out(&request_id, settings.timeout)),
-                    Ok(Err(_panic)) => return Err(exited(&request_id, "exit status 101")),
-                    Ok(Ok(answer)) => answer?,
-                };
-                if answer.to_string().len() > PAYLOAD_BYTES { Err(too_large()) } else { Ok(answer) }
-            }
-        }
-    }
-
-    /// The variables of a function that are not about one environment.
-    fn variables(&self, settings: &FunctionSettings) -> BTreeMap<String, String> {
-        let name = &settings.name;
-        let (mut env, by_function) = {
-            let state = self.lock();
-            (state.endpoint_env.clone(), state.function_env.clone())
-        };
-        env.extend(by_function.map(|environment| environment(name)).unwrap_or_default());
-        env.extend(settings.environment.clone());
-        let fixed = [
-            ("AWS_LAMBDA_FUNCTION_NAME", name.as_str()),
-            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
-            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &settings.memory.to_string()),
-            ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
-            ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
-            ("AWS_LAMBDA_LOG_GROUP_NAME", &format!("/aws/lambda/{name}")),
-            ("AWS_REGION", REGION),
-            ("AWS_DEFAULT_REGION", REGION),
-            ("LAMBDA_TASK_ROOT", "/var/task"),
-            ("LAMBDA_RUNTIME_DIR", "/var/runtime"),
-            ("_HANDLER", "bootstrap"),
-            ("LANG", "en_US.UTF-8"),
-            ("TZ", ":UTC"),
-        ];
-        env.extend(fixed.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        env
     }
 }
 
@@ -399,47 +270,8 @@ fn request_id() -> String {
     uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid().to_string()
 }
 
-fn exited(request_id: &str, how: &str) -> FunctionError {
-    let message = format!("RequestId: {request_id} Error: Runtime exited with error: {how}");
-    FunctionError::new("Runtime.ExitError", message)
-}
-
-fn too_large() -> FunctionError {
-    let message =
-        format!("Response payload size exceeded maximum allowed payload size ({PAYLOAD_BYTES} bytes).");
-    FunctionError::new("Function.ResponseSizeTooLarge", message)
-}
-
 fn invalid(message: impl Into<String>) -> Refusal {
     Refusal::client("InvalidParameterValueException", message)
-}
-
-fn check(settings: &FunctionSettings) -> Result<(), Refusal> {
-    let name = &settings.name;
-    let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if name.is_empty() || name.len() > 64 || !name.chars().all(legal) {
-        return Err(invalid(format!(
-            "A function's name has 1 to 64 letters, numbers, hyphens and underscores: {name}"
-        )));
-    }
-    if !(1..=900).contains(&settings.timeout.as_secs()) {
-        return Err(invalid(format!("The timeout of {name} must be between 1 and 900 seconds.")));
-    }
-    if !(128..=10_240).contains(&settings.memory) {
-        return Err(invalid(format!("The memory of {name} must be between 128 and 10240 MB.")));
-    }
-    if let Some(key) = settings.environment.keys().find(|key| RESERVED.contains(&key.as_str())) {
-        return Err(invalid(format!(
-            "Lambda was unable to configure your environment variables because the environment variables you have \
-             provided contains reserved keys that are currently not supported for modification. Reserved keys used \
-             in this request: {key}"
-        )));
-    }
-    let bytes: usize = settings.environment.iter().map(|(key, value)| key.len() + value.len()).sum();
-    if bytes > ENVIRONMENT_BYTES {
-        return Err(invalid(format!("The environment variables of {name} exceed the 4KB limit.")));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

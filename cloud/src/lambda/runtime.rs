@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{
     FunctionError, Inner, PAYLOAD_BYTES,
     environment::{Environment, trace_id},
-    too_large,
+    invoke::too_large,
 };
 use crate::wire::Body;
 

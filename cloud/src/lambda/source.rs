@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::Semaphore, time::Instant};
 
-use super::{Inner, invalid, sqs_event};
+use super::{Inner, invalid, invoke::not_found, request_id, sqs_event};
 use crate::{sqs::Received, wire::Refusal};
 
 /// The most messages that one receive gives.
@@ -58,8 +58,7 @@ impl Inner {
     pub(super) fn create_event_source(self: &Arc<Self>, source: EventSource) -> Result<(), Refusal> {
         source.check()?;
         if !self.lock().functions.contains_key(&source.function) {
-            let message = format!("Function not found: {}", super::arn(&source.function));
-            return Err(Refusal::client("ResourceNotFoundException", message).with_status(404));
+            return Err(not_found(&source.function));
         }
         self.sqs.counts(&source.queue_arn)?;
         let inner = self.clone();
@@ -137,7 +136,7 @@ async fn gather(inner: &Inner, source: &EventSource) -> Vec<Received> {
 
 /// Invokes the function with a batch and deletes what succeeded.
 async fn handle(inner: &Arc<Inner>, source: &EventSource, batch: Vec<Received>, event: serde_json::Value) {
-    let answer = inner.invoke(&source.function, event).await;
+    let answer = inner.invoke(&source.function, event, &request_id()).await;
     if let Err(error) = &answer {
         tracing::warn!(function = %source.function, error = %error, messages = batch.len(), "a batch failed");
     }

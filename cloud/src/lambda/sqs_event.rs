@@ -6,7 +6,7 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value, json};
 
-use super::{FunctionError, PAYLOAD_BYTES};
+use super::{InvokeError, PAYLOAD_BYTES};
 use crate::{
     sqs::{AttributeValue, Received},
     wire::REGION,
@@ -67,7 +67,7 @@ fn record(queue_arn: &str, message: &Received) -> Value {
 /// - item failures are not reported, or the report is empty, null or absent: all;
 /// - a report that names messages of the batch: all others;
 /// - a report that names anything else, or has another shape: none.
-pub(super) fn done(ids: &[&str], reports: bool, answer: &Result<Value, FunctionError>) -> Vec<usize> {
+pub(super) fn done(ids: &[&str], reports: bool, answer: &Result<Value, InvokeError>) -> Vec<usize> {
     let all = || (0..ids.len()).collect();
     let Ok(answer) = answer else { return Vec::new() };
     if !reports {
@@ -101,6 +101,7 @@ pub(super) fn done(ids: &[&str], reports: bool, answer: &Result<Value, FunctionE
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lambda::FunctionError;
 
     #[test]
     fn an_answer_decides_message_by_message() {
@@ -122,7 +123,7 @@ mod tests {
             assert_eq!(done(&["a", "b", "c"], true, &Ok(answer.clone())), expected, "{answer}");
             assert_eq!(done(&["a", "b", "c"], false, &Ok(answer)), [0, 1, 2]);
         }
-        assert!(done(&["a"], false, &Err(FunctionError::new("E", "no"))).is_empty());
+        assert!(done(&["a"], false, &Err(FunctionError::new("E", "no").into())).is_empty());
     }
 
     #[test]

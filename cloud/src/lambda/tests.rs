@@ -1,5 +1,6 @@
 //! Functions in this process and behind the Runtime API, and the queues that feed them.
 
+mod asynchronous;
 mod processes;
 mod sources;
 
@@ -8,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::{
-    host::{Exit, Launch},
+    host::{Exit, Launch, Runner},
     wire::Body,
 };
 
@@ -27,6 +28,8 @@ fn settings(host: FunctionHost) -> FunctionSettings {
         environment: [("TABLE".to_owned(), "jobs".to_owned())].into(),
         timeout: Duration::from_secs(30),
         memory: 256,
+        reserved_concurrency: None,
+        dead_letter_arn: None,
         host,
     }
 }
@@ -36,6 +39,14 @@ where
     F: Future<Output = Result<Value, FunctionError>> + Send + 'static,
 {
     FunctionHost::Direct(Arc::new(move |invocation| Box::pin(function(invocation))))
+}
+
+/// What the function failed of.
+fn failure(error: InvokeError) -> FunctionError {
+    match error {
+        InvokeError::Failed(error) => error,
+        InvokeError::Refused(refusal) => panic!("it did not run: {refusal}"),
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -60,15 +71,16 @@ async fn a_direct_function_gets_its_event_environment_and_deadline() {
 async fn a_direct_function_that_hangs_panics_or_says_too_much_fails_as_on_lambda() {
     let (lambda, ..) = lambda();
     lambda.create_function(settings(direct(|_| std::future::pending()))).unwrap();
-    let error = lambda.invoke("uploads", json!({})).await.unwrap_err();
+    let error = failure(lambda.invoke("uploads", json!({})).await.unwrap_err());
     assert!(error.message.ends_with("Task timed out after 30.00 seconds"), "{error}");
     lambda.create_function(settings(direct(|_| async { panic!("a bug") }))).unwrap();
-    assert_eq!(lambda.invoke("uploads", json!({})).await.unwrap_err().error_type, "Runtime.ExitError");
+    let error = failure(lambda.invoke("uploads", json!({})).await.unwrap_err());
+    assert_eq!(error.error_type, "Runtime.ExitError");
     lambda.create_function(settings(direct(|_| async { Ok(json!("x".repeat(PAYLOAD_BYTES))) }))).unwrap();
-    let error = lambda.invoke("uploads", json!({})).await.unwrap_err();
+    let error = failure(lambda.invoke("uploads", json!({})).await.unwrap_err());
     assert_eq!(error.error_type, "Function.ResponseSizeTooLarge");
     let error = lambda.invoke("nobody", json!({})).await.unwrap_err();
-    assert_eq!(error.error_type, "ResourceNotFoundException");
+    assert!(matches!(error, InvokeError::Refused(refusal) if refusal.code == "ResourceNotFoundException"));
 }
 
 #[tokio::test(start_paused = true)]

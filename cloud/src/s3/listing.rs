@@ -188,8 +188,13 @@ impl S3 {
             truncated
         };
         // The rest of the key at which the page before ended comes first.
-        let resumed = version_marker.is_some().then(|| Line::Key(key_marker.clone()));
-        let (lines, _) = page(bucket, &prefix, delimiter.as_deref(), &key_marker, usize::MAX, |_| true);
+        let resumed = (version_marker.is_some() && limit > 0).then(|| Line::Key(key_marker.clone()));
+        let (lines, _) = match limit {
+            // Nobody asked for any: that is all, and not a page to go on from.
+            0 => (Vec::new(), false),
+            // Each line has an entry at least, and one more than asked for tells that more follow.
+            _ => page(bucket, &prefix, delimiter.as_deref(), &key_marker, limit + 1, |_| true),
+        };
         'lines: for line in resumed.into_iter().chain(lines) {
             match line {
                 Line::Group(group) => {
@@ -202,11 +207,13 @@ impl S3 {
                 Line::Key(key) => {
                     let all = bucket.keys.get(&key).map(Vec::as_slice).unwrap_or_default();
                     let newest = all.len().saturating_sub(1);
-                    let resumes = version_marker.is_some() && key == key_marker;
-                    let mut passed = !resumes;
+                    // A version that went since the page before is no place to go on from: better some again
+                    // than those behind it never.
+                    let marker = version_marker.as_deref().filter(|_| key == key_marker);
+                    let mut passed = marker.is_none_or(|name| all.iter().all(|it| it.name() != name));
                     for (index, version) in all.iter().enumerate().rev() {
                         if !passed {
-                            passed = Some(version.name()) == version_marker.as_deref();
+                            passed = Some(version.name()) == marker;
                             continue;
                         }
                         if full(&last, versions.len() + markers.len() + groups.len()) {

@@ -9,6 +9,7 @@ mod content;
 mod intake;
 mod journal;
 mod listing;
+mod members;
 mod multipart;
 mod notice;
 mod objects;

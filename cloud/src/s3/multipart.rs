@@ -12,6 +12,7 @@ use super::{
     bucket::{Checksums, Headers},
     content::Content,
     intake::{Claims, enable, receive},
+    members::{claimed_checksums, with_checksums},
     objects::{Arrival, metadata, request_id, timestamp},
     refuse,
     store::draw_id,
@@ -96,14 +97,7 @@ impl S3 {
                 "Part number must be an integer between 1 and {MAX_PART_NUMBER}, inclusive"
             ));
         }
-        let checksums = Checksums {
-            crc32: input.checksum_crc32,
-            crc32c: input.checksum_crc32c,
-            crc64nvme: input.checksum_crc64nvme,
-            sha1: input.checksum_sha1,
-            sha256: input.checksum_sha256,
-            composite: false,
-        };
+        let checksums = claimed_checksums!(input);
         let algorithm = {
             let mut buckets = self.store.lock();
             let upload = find(&mut buckets.bucket_mut(&input.bucket)?.uploads, &input.upload_id, &input.key)?;
@@ -145,12 +139,7 @@ impl S3 {
         }
         Ok(S3Response::new(UploadPartOutput {
             e_tag: Some(ETag::Strong(etag)),
-            checksum_crc32: checksums.crc32,
-            checksum_crc32c: checksums.crc32c,
-            checksum_crc64nvme: checksums.crc64nvme,
-            checksum_sha1: checksums.sha1,
-            checksum_sha256: checksums.sha256,
-            ..Default::default()
+            ..with_checksums!(UploadPartOutput, checksums)
         }))
     }
 
@@ -207,12 +196,7 @@ impl S3 {
             e_tag: Some(ETag::Strong(etag)),
             version_id: version.id,
             checksum_type: kind,
-            checksum_crc32: checksums.crc32,
-            checksum_crc32c: checksums.crc32c,
-            checksum_crc64nvme: checksums.crc64nvme,
-            checksum_sha1: checksums.sha1,
-            checksum_sha256: checksums.sha256,
-            ..Default::default()
+            ..with_checksums!(CompleteMultipartUploadOutput, checksums)
         }))
     }
 
@@ -248,11 +232,7 @@ impl S3 {
                 last_modified: Some(timestamp(part.modified)),
                 part_number: Some(*number),
                 size: i64::try_from(part.size).ok(),
-                checksum_crc32: part.checksums.crc32.clone(),
-                checksum_crc32c: part.checksums.crc32c.clone(),
-                checksum_crc64nvme: part.checksums.crc64nvme.clone(),
-                checksum_sha1: part.checksums.sha1.clone(),
-                checksum_sha256: part.checksums.sha256.clone(),
+                ..with_checksums!(Part, part.checksums.clone())
             })
             .collect();
         let truncated = rest.next().is_some();

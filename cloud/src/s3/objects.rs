@@ -11,6 +11,7 @@ use super::{
     content::Content,
     intake::{Claims, receive},
     journal::Change,
+    members::{claimed_checksums, with_checksums},
     notice::{Deletion, Notice},
     reading::{check_version_id, find},
     refuse,
@@ -45,14 +46,7 @@ impl S3 {
         let claims = Claims {
             length: input.content_length,
             md5: input.content_md5,
-            checksums: Checksums {
-                crc32: input.checksum_crc32,
-                crc32c: input.checksum_crc32c,
-                crc64nvme: input.checksum_crc64nvme,
-                sha1: input.checksum_sha1,
-                sha256: input.checksum_sha256,
-                composite: false,
-            },
+            checksums: claimed_checksums!(input),
             trailer,
             trailing: req.trailing_headers,
             algorithm: input.checksum_algorithm,
@@ -86,12 +80,7 @@ impl S3 {
             e_tag: Some(ETag::Strong(object.etag)),
             version_id,
             checksum_type: kind,
-            checksum_crc32: object.checksums.crc32,
-            checksum_crc32c: object.checksums.crc32c,
-            checksum_crc64nvme: object.checksums.crc64nvme,
-            checksum_sha1: object.checksums.sha1,
-            checksum_sha256: object.checksums.sha256,
-            ..Default::default()
+            ..with_checksums!(PutObjectOutput, object.checksums)
         }))
     }
 

@@ -7,6 +7,7 @@ use s3s::{S3Error, S3Request, S3Response, S3Result, dto, dto::*, s3_error};
 use super::{
     S3,
     bucket::{Bucket, Checksums, Object, Version},
+    members::with_checksums,
     objects::{holds, timestamp},
     refuse,
 };
@@ -55,11 +56,49 @@ struct Question<'a> {
     wants_checksums: bool,
 }
 
+/// The question of a `GetObjectInput` or a `HeadObjectInput`.
+macro_rules! question {
+    ($input:ident) => {
+        Question {
+            if_match: $input.if_match.as_ref(),
+            if_none_match: $input.if_none_match.as_ref(),
+            if_modified_since: $input.if_modified_since.as_ref(),
+            if_unmodified_since: $input.if_unmodified_since.as_ref(),
+            range: $input.range.as_ref(),
+            wants_checksums: $input.checksum_mode.is_some(),
+        }
+    };
+}
+
 /// What it gets.
 struct Answer {
     range: Range<u64>,
     content_range: Option<String>,
     checksums: Checksums,
+}
+
+/// A `GetObjectOutput` or `HeadObjectOutput` with all that both say of a version.
+macro_rules! described {
+    ($output:ident, $version:expr, $object:expr, $answer:expr) => {{
+        let (version, object, answer): (Version, Object, Answer) = ($version, $object, $answer);
+        let headers = object.headers;
+        $output {
+            accept_ranges: Some("bytes".to_owned()),
+            cache_control: headers.cache_control,
+            checksum_type: answer.checksums.kind(),
+            content_disposition: headers.content_disposition,
+            content_encoding: headers.content_encoding,
+            content_language: headers.content_language,
+            content_length: i64::try_from(answer.range.end - answer.range.start).ok(),
+            content_range: answer.content_range,
+            content_type: Some(headers.content_type.unwrap_or_else(|| "binary/octet-stream".to_owned())),
+            e_tag: Some(ETag::Strong(object.etag)),
+            last_modified: Some(timestamp(version.modified)),
+            metadata: Some(headers.metadata.into_iter().collect()),
+            version_id: version.id,
+            ..with_checksums!($output, answer.checksums)
+        }
+    }};
 }
 
 impl Question<'_> {
@@ -132,40 +171,11 @@ impl S3 {
     pub(super) async fn get(&self, req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let input = req.input;
         let (version, object) = self.look_up(&input.bucket, &input.key, input.version_id.as_deref())?;
-        let question = Question {
-            if_match: input.if_match.as_ref(),
-            if_none_match: input.if_none_match.as_ref(),
-            if_modified_since: input.if_modified_since.as_ref(),
-            if_unmodified_since: input.if_unmodified_since.as_ref(),
-            range: input.range.as_ref(),
-            wants_checksums: input.checksum_mode.is_some(),
-        };
-        let answer = question.ask(&version, &object)?;
-        let length = answer.range.end - answer.range.start;
-        let reader = object.content.read(answer.range);
-        let headers = object.headers;
-        let kind = answer.checksums.kind();
+        let answer = question!(input).ask(&version, &object)?;
+        let body = StreamingBlob::wrap(futures::stream::iter(object.content.read(answer.range.clone())));
         Ok(S3Response::new(GetObjectOutput {
-            accept_ranges: Some("bytes".to_owned()),
-            body: Some(StreamingBlob::wrap(futures::stream::iter(reader))),
-            cache_control: headers.cache_control,
-            checksum_type: kind,
-            checksum_crc32: answer.checksums.crc32,
-            checksum_crc32c: answer.checksums.crc32c,
-            checksum_crc64nvme: answer.checksums.crc64nvme,
-            checksum_sha1: answer.checksums.sha1,
-            checksum_sha256: answer.checksums.sha256,
-            content_disposition: headers.content_disposition,
-            content_encoding: headers.content_encoding,
-            content_language: headers.content_language,
-            content_length: i64::try_from(length).ok(),
-            content_range: answer.content_range,
-            content_type: Some(headers.content_type.unwrap_or_else(|| "binary/octet-stream".to_owned())),
-            e_tag: Some(ETag::Strong(object.etag)),
-            last_modified: Some(timestamp(version.modified)),
-            metadata: Some(headers.metadata.into_iter().collect()),
-            version_id: version.id,
-            ..Default::default()
+            body: Some(body),
+            ..described!(GetObjectOutput, version, object, answer)
         }))
     }
 
@@ -175,37 +185,7 @@ impl S3 {
     ) -> S3Result<S3Response<HeadObjectOutput>> {
         let input = req.input;
         let (version, object) = self.look_up(&input.bucket, &input.key, input.version_id.as_deref())?;
-        let question = Question {
-            if_match: input.if_match.as_ref(),
-            if_none_match: input.if_none_match.as_ref(),
-            if_modified_since: input.if_modified_since.as_ref(),
-            if_unmodified_since: input.if_unmodified_since.as_ref(),
-            range: input.range.as_ref(),
-            wants_checksums: input.checksum_mode.is_some(),
-        };
-        let answer = question.ask(&version, &object)?;
-        let headers = object.headers;
-        let kind = answer.checksums.kind();
-        Ok(S3Response::new(HeadObjectOutput {
-            accept_ranges: Some("bytes".to_owned()),
-            cache_control: headers.cache_control,
-            checksum_type: kind,
-            checksum_crc32: answer.checksums.crc32,
-            checksum_crc32c: answer.checksums.crc32c,
-            checksum_crc64nvme: answer.checksums.crc64nvme,
-            checksum_sha1: answer.checksums.sha1,
-            checksum_sha256: answer.checksums.sha256,
-            content_disposition: headers.content_disposition,
-            content_encoding: headers.content_encoding,
-            content_language: headers.content_language,
-            content_length: i64::try_from(answer.range.end - answer.range.start).ok(),
-            content_range: answer.content_range,
-            content_type: Some(headers.content_type.unwrap_or_else(|| "binary/octet-stream".to_owned())),
-            e_tag: Some(ETag::Strong(object.etag)),
-            last_modified: Some(timestamp(version.modified)),
-            metadata: Some(headers.metadata.into_iter().collect()),
-            version_id: version.id,
-            ..Default::default()
-        }))
+        let answer = question!(input).ask(&version, &object)?;
+        Ok(S3Response::new(described!(HeadObjectOutput, version, object, answer)))
     }
 }

@@ -120,7 +120,33 @@ impl Draft {
     }
 }
 
+impl From<Message> for Draft {
+    /// The message to be sent once more.
+    fn from(message: Message) -> Self {
+        let Message { body, attributes, trace_header, group, .. } = message;
+        Self { body, attributes, delay: None, trace_header, group }
+    }
+}
+
 impl Message {
+    /// A message that nobody has received yet. The draft's delay is the caller's to heed.
+    pub(super) fn new(draft: Draft, place: Place, now: Timestamp) -> Self {
+        Self {
+            id: new_id(),
+            body: draft.body,
+            attributes: draft.attributes,
+            trace_header: draft.trace_header,
+            group: draft.group,
+            sent: now,
+            arrived: now,
+            receive_count: 0,
+            first_received: None,
+            source_arn: None,
+            receipt: None,
+            place,
+        }
+    }
+
     pub(super) fn as_received(&self, receipt: &str) -> Received {
         let mut system = BTreeMap::from([
             // The id of who sent it. This cloud has one account and says so.
@@ -256,6 +282,6 @@ fn check_attribute(name: &str, attribute: &Attribute) -> Result<(), Refusal> {
     Ok(())
 }
 
-pub(super) fn new_id() -> MessageId {
+fn new_id() -> MessageId {
     uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid().to_string()
 }

@@ -12,12 +12,15 @@
 
 mod attributes;
 mod batch;
+mod measure;
 mod message;
 mod moves;
 mod queue;
 mod settings;
 mod wire;
 
+#[cfg(test)]
+mod sdk_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -33,13 +36,15 @@ use tidemill_core::clock::Clock;
 use tokio::sync::Notify;
 
 use crate::wire::{ACCOUNT, REGION, Refusal};
+pub(crate) use measure::{Reading, Totals};
 use message::Draft;
 pub use message::{Attribute, AttributeValue, Attributes, MessageId, Received};
 use queue::{Handed, Queue, Takes};
 pub use settings::{QueueSettings, Redrive};
 pub use wire::query_error;
 
-/// What a queue holds now. AWS calls these numbers approximate; here they are exact.
+/// What a queue holds now. AWS calls these numbers approximate; here they are exact, unless a test wants them late
+/// ([`Sqs::set_counts_delay`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     /// Messages a receive can get.
@@ -74,6 +79,7 @@ pub struct Sqs {
 struct State {
     endpoint: String,
     mischief: Mischief,
+    counts_delay: Duration,
     queues: BTreeMap<String, Queue>,
     moves: Vec<moves::Move>,
 }
@@ -85,6 +91,7 @@ impl Sqs {
         let state = State {
             endpoint: "http://cloud.local".into(),
             mischief: Mischief::default(),
+            counts_delay: Duration::ZERO,
             queues: BTreeMap::new(),
             moves: Vec::new(),
         };
@@ -128,7 +135,7 @@ impl Sqs {
             Some(queue) if queue.settings == settings => {}
             Some(_) => return Err(settings::exists_otherwise(&settings.name)),
             None => {
-                state.queues.insert(settings.name.clone(), Queue::new(settings, now));
+                state.add(Queue::new(settings, now));
             }
         }
         Ok(arn)
@@ -322,6 +329,11 @@ impl Sqs {
 impl State {
     fn queue(&mut self, name: &str) -> Result<&mut Queue, Refusal> {
         self.queues.get_mut(name).ok_or_else(no_such_queue)
+    }
+
+    fn add(&mut self, mut queue: Queue) {
+        queue.delay_counts(self.counts_delay, queue.created);
+        self.queues.insert(queue.settings.name.clone(), queue);
     }
 
     /// The name of the queue's dead-letter queue, if it has one that exists.

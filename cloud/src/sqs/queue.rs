@@ -13,7 +13,8 @@ use tokio::sync::Notify;
 
 use super::{
     Changed, Counts, MessageId, Mischief, QueueSettings, Received,
-    message::{self, Draft, Message, Place, Receipt, new_id},
+    measure::{History, Totals},
+    message::{self, Draft, Message, Place, Receipt},
     settings::{MAX_VISIBILITY, check_visibility, invalid, out_of_range},
 };
 use crate::wire::Refusal;
@@ -35,6 +36,11 @@ pub(super) struct Queue {
     pub(super) purged: Option<Timestamp>,
     /// Told whenever a message may have become receivable.
     pub(super) changed: Changed,
+    pub(super) totals: Totals,
+    /// Up to when time has passed for this queue.
+    reached: Timestamp,
+    /// Kept only where counts are to be answered late.
+    history: Option<History>,
     next_slot: Slot,
     messages: BTreeMap<Slot, Message>,
     visible: BTreeSet<Slot>,
@@ -68,6 +74,9 @@ impl Queue {
             modified: now,
             purged: None,
             changed: Arc::new(Notify::new()),
+            totals: Totals::default(),
+            reached: now,
+            history: None,
             next_slot: 0,
             messages: BTreeMap::new(),
             visible: BTreeSet::new(),
@@ -94,27 +103,18 @@ impl Queue {
                 "MessageGroupId can only include alphanumeric and punctuation characters. 1 to 128 in length.",
             ));
         }
-        let id = new_id();
+        self.advance(now);
         let place = if delay.is_zero() { Place::Visible } else { Place::Delayed(now + delay) };
-        self.insert(Message {
-            id: id.clone(),
-            body: draft.body,
-            attributes: draft.attributes,
-            trace_header: draft.trace_header,
-            group: draft.group,
-            sent: now,
-            arrived: now,
-            receive_count: 0,
-            first_received: None,
-            source_arn: None,
-            receipt: None,
-            place,
-        });
+        let message = Message::new(draft, place, now);
+        let id = message.id.clone();
+        self.insert(message);
+        self.totals.sent += 1;
         Ok(id)
     }
 
     /// Takes in a message that died in the queue `source_arn`. Its age is not reset.
     pub(super) fn bury(&mut self, mut message: Message, source_arn: &str, now: Timestamp) {
+        self.advance(now);
         message.source_arn = Some(source_arn.into());
         message.arrived = now;
         message.receipt = None;
@@ -124,17 +124,8 @@ impl Queue {
 
     /// Takes in a message moved out of a dead-letter queue: to SQS it is a new one.
     pub(super) fn revive(&mut self, message: Message, now: Timestamp) {
-        self.insert(Message {
-            id: new_id(),
-            sent: now,
-            arrived: now,
-            receive_count: 0,
-            first_received: None,
-            source_arn: None,
-            receipt: None,
-            place: Place::Visible,
-            ..message
-        });
+        self.advance(now);
+        self.insert(Message::new(message.into(), Place::Visible, now));
     }
 
     pub(super) fn receive(
@@ -168,6 +159,7 @@ impl Queue {
             handed.received.push(message.as_received(&self.receipt_handle(slot, nonce)));
             taken.push((slot, message));
         }
+        self.totals.received += taken.len() as u64;
         // Only now back into the order, so that one receive never gets a message twice.
         for (slot, message) in taken {
             self.put(slot, message);
@@ -181,6 +173,7 @@ impl Queue {
     pub(super) fn delete(&mut self, handle: &str, returns: f64, now: Timestamp) -> Result<(), Refusal> {
         self.advance(now);
         let (slot, nonce) = self.read_handle(handle)?;
+        self.totals.deleted += 1;
         if self.holds(slot, nonce)
             && let Some(mut message) = self.remove(slot)
         {
@@ -242,6 +235,7 @@ impl Queue {
                 format!("Only one PurgeQueue operation on {name} is allowed every 60 seconds."),
             ));
         }
+        self.advance(now);
         self.purged = Some(now);
         self.messages.clear();
         self.visible.clear();
@@ -266,11 +260,44 @@ impl Queue {
     pub(super) fn counts(&mut self, now: Timestamp) -> Counts {
         self.advance(now);
         let oldest = self.messages.first_key_value().map(|(_, message)| now.duration_since(message.arrived));
+        let oldest_age = oldest.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default();
+        Counts { oldest_age, ..self.held() }
+    }
+
+    /// The counts that a client is told: late ones, where that is asked for. They have no age.
+    pub(super) fn told_counts(&mut self, now: Timestamp) -> Counts {
+        self.advance(now);
+        let held = self.held();
+        let (created, reached) = (self.created, self.reached);
+        match &mut self.history {
+            None => held,
+            Some(history) => {
+                history.note(reached, held);
+                history.counts(now, created)
+            }
+        }
+    }
+
+    /// Begins to tell counts this late; none is at once.
+    pub(super) fn delay_counts(&mut self, delay: Duration, now: Timestamp) {
+        self.advance(now);
+        self.history = (!delay.is_zero()).then(|| History::new(delay));
+        self.note_counts();
+    }
+
+    fn held(&self) -> Counts {
         Counts {
             visible: self.visible.len(),
             in_flight: self.in_flight.len(),
             delayed: self.delayed.len(),
-            oldest_age: oldest.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default(),
+            oldest_age: Duration::ZERO,
+        }
+    }
+
+    fn note_counts(&mut self) {
+        let held = self.held();
+        if let Some(history) = &mut self.history {
+            history.note(self.reached, held);
         }
     }
 
@@ -296,8 +323,33 @@ impl Queue {
         [&self.in_flight, &self.delayed].into_iter().filter_map(|set| set.first()).map(|(at, _)| *at).min()
     }
 
-    /// Lets the time until `now` pass.
+    /// Lets the time until `now` pass. Every operation begins with it.
     fn advance(&mut self, now: Timestamp) {
+        // With a history to keep, moment by moment: each is left with the counts that held in it.
+        while self.history.is_some()
+            && let Some(at) = self.next_change().filter(|at| *at <= now)
+        {
+            self.move_on(at);
+            self.pass(at);
+        }
+        self.move_on(now);
+        self.pass(now);
+    }
+
+    fn move_on(&mut self, to: Timestamp) {
+        if to > self.reached {
+            self.note_counts();
+            self.reached = to;
+        }
+    }
+
+    /// When the counts next change by themselves.
+    fn next_change(&self) -> Option<Timestamp> {
+        let expires = self.by_age.first().map(|(sent, _)| *sent + self.settings.retention);
+        [expires, self.next_visible()].into_iter().flatten().min()
+    }
+
+    fn pass(&mut self, now: Timestamp) {
         // What has expired is gone even if it would have become visible since.
         while let Some(&(sent, slot)) = self.by_age.first()
             && sent + self.settings.retention <= now

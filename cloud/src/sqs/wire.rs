@@ -159,7 +159,7 @@ impl Sqs {
                 state.check(&settings)?;
                 let mut queue = Queue::new(settings, now);
                 (queue.documents, queue.tags) = (documents, input.tags);
-                state.queues.insert(input.queue_name.clone(), queue);
+                state.add(queue);
             }
         }
         drop(state);

@@ -15,9 +15,11 @@
 //! | Lambda Function | name | Arn |
 //! | Lambda LayerVersion | ARN with version 1 | LayerVersionArn |
 //! | Lambda EventSourceMapping | id | Id, EventSourceMappingArn |
+//! | Lambda EventInvokeConfig, Permission | id | |
 //! | Logs LogGroup | name | Arn |
+//! | CloudWatch Alarm | name | Arn |
 //! | IAM Role | name | Arn, RoleId |
-//! | passed over: EC2, ECR, KMS, policies, alarms | id, name or ARN | the id or ARN, under its usual name |
+//! | passed over: EC2, ECR, KMS, policies | id, name or ARN | the id or ARN, under its usual name |
 //!
 //! Names are the same for the same stack name and logical id, so that a data folder fits the next start.
 
@@ -27,15 +29,18 @@ use sha2::{Digest, Sha256};
 use crate::wire::{ACCOUNT, REGION};
 
 /// The types that the local cloud runs.
-pub(super) const RUN: [&str; 14] = [
+pub(super) const RUN: [&str; 17] = [
+    "AWS::CloudWatch::Alarm",
     "AWS::DynamoDB::Table",
     "AWS::ECS::Cluster",
     "AWS::ECS::TaskDefinition",
     "AWS::Events::Rule",
     "AWS::IAM::Role",
+    "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::EventSourceMapping",
     "AWS::Lambda::Function",
     "AWS::Lambda::LayerVersion",
+    "AWS::Lambda::Permission",
     "AWS::Logs::LogGroup",
     "AWS::S3::Bucket",
     "AWS::SNS::Subscription",
@@ -45,9 +50,8 @@ pub(super) const RUN: [&str; 14] = [
 ];
 
 /// The types that mean nothing on one machine: they resolve to ids, and that is all.
-pub(super) const PASSED_OVER: [&str; 31] = [
+pub(super) const PASSED_OVER: [&str; 29] = [
     "AWS::CloudFormation::WaitConditionHandle",
-    "AWS::CloudWatch::Alarm",
     "AWS::CloudWatch::CompositeAlarm",
     "AWS::CloudWatch::Dashboard",
     "AWS::EC2::EIP",
@@ -70,7 +74,6 @@ pub(super) const PASSED_OVER: [&str; 31] = [
     "AWS::IAM::RolePolicy",
     "AWS::KMS::Alias",
     "AWS::KMS::Key",
-    "AWS::Lambda::Permission",
     "AWS::Logs::MetricFilter",
     "AWS::Logs::QueryDefinition",
     "AWS::S3::BucketPolicy",
@@ -107,7 +110,10 @@ fn longest_name(kind: &str) -> usize {
         "AWS::S3::Bucket" => 63,
         "AWS::SQS::Queue" => 80,
         "AWS::SNS::Topic" | "AWS::ECR::Repository" => 256,
-        "AWS::DynamoDB::Table" | "AWS::ECS::Cluster" | "AWS::ECS::TaskDefinition" => 255,
+        "AWS::CloudWatch::Alarm"
+        | "AWS::DynamoDB::Table"
+        | "AWS::ECS::Cluster"
+        | "AWS::ECS::TaskDefinition" => 255,
         "AWS::Lambda::LayerVersion" => 140,
         "AWS::Logs::LogGroup" => 512,
         _ => 64,

@@ -4,6 +4,7 @@
 //! | in the template | becomes |
 //! | --- | --- |
 //! | Function `F` | Lambda Function `F`, and Role `FRole` unless it names one |
+//! | its EventInvokeConfig | Lambda EventInvokeConfig `FEventInvokeConfig` |
 //! | its event `E` of type SQS | Lambda EventSourceMapping `FE` |
 //! | of type EventBridgeRule, CloudWatchEvent, Schedule | Events Rule `FE`, Lambda Permission `FEPermission` |
 //! | of type ScheduleV2 | Scheduler Schedule `FE`, Role `FERole` |
@@ -21,10 +22,9 @@ use super::{
 };
 
 /// Function properties that mean the same to Lambda, as (SAM's name, Lambda's name).
-const FUNCTION: [(&str, &str); 20] = [
+const FUNCTION: [(&str, &str); 19] = [
     ("Architectures", "Architectures"),
     ("CodeUri", "Code"),
-    ("DeadLetterQueue", "DeadLetterConfig"),
     ("Description", "Description"),
     ("Environment", "Environment"),
     ("EphemeralStorage", "EphemeralStorage"),
@@ -45,7 +45,7 @@ const FUNCTION: [(&str, &str); 20] = [
 ];
 
 /// Function properties that the transform itself reads.
-const READ_HERE: [&str; 2] = ["Events", "Policies"];
+const READ_HERE: [&str; 4] = ["DeadLetterQueue", "EventInvokeConfig", "Events", "Policies"];
 
 const LAYER: [(&str, &str); 6] = [
     ("CompatibleArchitectures", "CompatibleArchitectures"),
@@ -79,7 +79,8 @@ impl<'t> Globals<'t> {
             }
         };
         if let Some(function) = function {
-            let known: Vec<&str> = FUNCTION.iter().map(|(name, _)| *name).collect();
+            let known = FUNCTION.iter().map(|(name, _)| *name).chain(["EventInvokeConfig"]);
+            let known: Vec<&str> = known.collect();
             function.only(&known).map_err(|flaw| flaw.within("Function"))?;
         }
         Ok(Self(function))
@@ -145,6 +146,15 @@ fn function(declared: Declared, globals: &Globals<'_>) -> Step<Vec<Declared>> {
     let mut entries = renamed(&properties, &FUNCTION)?;
     let mut others = Vec::new();
     let mut polls = false;
+    if let Some(queue) = properties.get("DeadLetterQueue") {
+        let config =
+            dead_letters(queue).map_err(|flaw| flaw.within("DeadLetterQueue").within("Properties"))?;
+        entries.push(Entry { key: "DeadLetterConfig".to_owned(), line: queue.line, node: config });
+    }
+    if let Some(config) = properties.get("EventInvokeConfig") {
+        let made = event_invoke_config(&declared, config);
+        others.push(made.map_err(|flaw| flaw.within("EventInvokeConfig").within("Properties"))?);
+    }
     if let Some(events) = properties.get("Events") {
         for event in events.as_map()? {
             let made = self::event(&declared, event)
@@ -162,6 +172,49 @@ fn function(declared: Declared, globals: &Globals<'_>) -> Step<Vec<Declared>> {
     let properties = Some(Node { line: own.line, yaml: Yaml::Map(entries) });
     let function = Declared { kind: "AWS::Lambda::Function".to_owned(), properties, ..declared };
     Ok([vec![function], others].concat())
+}
+
+/// The dead-letter queue without SAM's `Type`.
+fn dead_letters(queue: &Node) -> Step<Node> {
+    queue.only(&["Type", "TargetArn"])?;
+    sqs_only(queue)?;
+    let arn = queue.get("TargetArn").ok_or_else(|| Flaw::new(queue.line, Fault::Lacks("TargetArn")))?;
+    Ok(Node::map(queue.line, [("TargetArn", arn.clone())]))
+}
+
+/// How the function's asynchronous invocations are retried. SAM would make a destination that is not named.
+fn event_invoke_config(function: &Declared, config: &Node) -> Step<Declared> {
+    const LIMITS: [(&str, &str); 2] = [
+        ("MaximumEventAgeInSeconds", "MaximumEventAgeInSeconds"),
+        ("MaximumRetryAttempts", "MaximumRetryAttempts"),
+    ];
+    let line = config.line;
+    config.only(&["DestinationConfig", "MaximumEventAgeInSeconds", "MaximumRetryAttempts"])?;
+    let mut entries = renamed(config, &LIMITS)?;
+    let mut entry = |key: &str, node: Node| entries.push(Entry { key: key.to_owned(), line, node });
+    entry("FunctionName", Node::plain(line, &json!({ "Ref": function.logical_id })));
+    entry("Qualifier", Node::text(line, "$LATEST".to_owned()));
+    if let Some(destinations) = config.get("DestinationConfig") {
+        destinations.only(&["OnFailure", "OnSuccess"])?;
+        let mut plain = Vec::new();
+        for Entry { key, line, node } in destinations.as_map()? {
+            node.only(&["Type", "Destination"])?;
+            sqs_only(node)?;
+            let to = node.get("Destination").ok_or_else(|| Flaw::new(*line, Fault::Lacks("Destination")))?;
+            let node = Node::map(*line, [("Destination", to.clone())]);
+            plain.push(Entry { key: key.clone(), line: *line, node });
+        }
+        entry("DestinationConfig", Node { line, yaml: Yaml::Map(plain) });
+    }
+    let properties = Node { line, yaml: Yaml::Map(entries) };
+    Ok(function.beside("EventInvokeConfig", "AWS::Lambda::EventInvokeConfig", properties))
+}
+
+fn sqs_only(node: &Node) -> Step<()> {
+    match node.get("Type") {
+        Some(kind) if kind.as_text()? != "SQS" => Err(kind.not("SQS, which is what the local cloud has")),
+        _ => Ok(()),
+    }
 }
 
 fn layer(declared: Declared) -> Step<Vec<Declared>> {
@@ -235,10 +288,8 @@ fn event(function: &Declared, event: &Entry) -> Step<Vec<Declared>> {
     let id = &event.key;
     let target = |more: Vec<Entry>| {
         let arn = Node::plain(line, &json!({ "Fn::GetAtt": [function.logical_id, "Arn"] }));
-        let first =
-            ["Id", "Arn"].into_iter().zip([Node::text(line, format!("{}{id}", function.logical_id)), arn]);
-        let first = first.map(|(key, node)| Entry { key: key.to_owned(), line, node });
-        Node { line, yaml: Yaml::Map(first.chain(more).collect()) }
+        let arn = Entry { key: "Arn".to_owned(), line, node: arn };
+        Node { line, yaml: Yaml::Map([vec![arn], more].concat()) }
     };
     let map = |entries: Vec<Entry>| Node { line, yaml: Yaml::Map(entries) };
     let entry = |key: &str, node: Node| Entry { key: key.to_owned(), line, node };
@@ -265,7 +316,9 @@ fn event(function: &Declared, event: &Entry) -> Step<Vec<Declared>> {
             let delivery = delivery.map(|it| (it, it));
             only(properties, &rule, &delivery)?;
             let mut entries = renamed(properties, &rule)?;
-            let targets = vec![target(renamed(properties, &delivery)?)];
+            let mut to = renamed(properties, &delivery)?;
+            to.push(entry("Id", Node::text(line, format!("{}{id}", function.logical_id))));
+            let targets = vec![target(to)];
             entries.push(entry("Targets", Node::list(line, targets)));
             Ok(vec![function.beside(id, "AWS::Events::Rule", map(entries)), permission(function, id, line)])
         }

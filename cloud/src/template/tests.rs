@@ -245,11 +245,46 @@ fn a_serverless_function_becomes_the_resources_it_stands_for() {
     );
     assert_eq!(of("FHour")["Target"]["Arn"], stack.resources["F"].arn.as_str());
     assert_eq!(of("FHour")["Target"]["RetryPolicy"]["MaximumRetryAttempts"], 2);
+    assert_eq!(of("FHour")["Target"].get("Id"), None);
     assert_eq!(of("FTick")["Targets"][0]["Input"], "{}");
+    assert_eq!(of("FTick")["Targets"][0]["Id"], "FTick");
     assert_eq!(of("FSeen")["EventPattern"], json!({ "source": ["x"] }));
     let managed = of("FRole")["ManagedPolicyArns"].as_array().unwrap();
     assert_eq!(managed.len(), 3);
     assert_eq!(of("FRole")["Policies"][0]["PolicyDocument"]["Statement"][0]["Action"], "sqs:SendMessage");
+}
+
+#[test]
+fn a_serverless_function_says_what_becomes_of_its_asynchronous_invocations() {
+    let more = "      Runtime: provided.al2023
+      DeadLetterQueue: {Type: SQS, TargetArn: !GetAtt Queue.Arn}
+      EventInvokeConfig:
+        MaximumRetryAttempts: 1
+        DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Queue.Arn}}
+";
+    let text = SERVERLESS.replace("      Runtime: provided.al2023\n", more);
+    let stack = resolve(&text, &[]).unwrap();
+    let queue = stack.resources["Queue"].arn.as_str();
+    let function = &stack.resources["F"];
+    assert_eq!(function.properties["DeadLetterConfig"], json!({ "TargetArn": queue }));
+    let config = &stack.resources["FEventInvokeConfig"];
+    assert_eq!(config.kind, "AWS::Lambda::EventInvokeConfig");
+    assert_eq!(
+        config.properties,
+        json!({
+            "FunctionName": function.name,
+            "Qualifier": "$LATEST",
+            "MaximumRetryAttempts": 1,
+            "DestinationConfig": { "OnFailure": { "Destination": queue } },
+        })
+    );
+    for (from, to, part) in [
+        ("Type: SQS, TargetArn", "Type: SNS, TargetArn", "Properties.DeadLetterQueue"),
+        ("OnFailure: {Type: SQS, Destination: !GetAtt Queue.Arn}", "OnFailure: {Type: SQS}", "`Destination`"),
+    ] {
+        let error = resolve(&text.replace(from, to), &[]).unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    }
 }
 
 #[test]
@@ -329,9 +364,12 @@ fn the_deployed_queues_wait_six_times_their_functions_timeout() {
 }
 
 #[test]
-fn watching_where_rejected_rows_are_written_is_refused() {
-    let error = deployed_stack(&[("WatchedPrefix", "rejects/")]).unwrap_err().to_string();
-    assert!(error.contains("Rules.RejectsAreNotWatched: WatchedPrefix cannot be rejects/"), "{error}");
+fn watching_what_is_written_by_ourselves_is_refused() {
+    for own in ["rejects/", "reports/"] {
+        let error = deployed_stack(&[("WatchedPrefix", own)]).unwrap_err().to_string();
+        let words = format!("Rules.OwnOutputIsNotWatched: WatchedPrefix cannot be {own}");
+        assert!(error.contains(&words), "{error}");
+    }
     assert!(deployed_stack(&[("WatchedPrefix", "incoming")]).is_err());
     assert!(deployed_stack(&[("WatchedPrefix", "incoming/a/")]).is_ok());
 }

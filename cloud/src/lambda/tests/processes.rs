@@ -116,7 +116,7 @@ async fn a_timeout_kills_the_environment_and_the_next_event_gets_a_fresh_one() {
             std::future::pending().await
         }
     });
-    let error = lambda.invoke("uploads", json!("hang")).await.unwrap_err();
+    let error = failure(lambda.invoke("uploads", json!("hang")).await.unwrap_err());
     assert_eq!(error.error_type, "Sandbox.Timedout");
     assert!(error.message.ends_with("Task timed out after 30.00 seconds"), "{error}");
     assert_eq!(lambda.invoke("uploads", json!("fine")).await.unwrap(), json!("fine"));
@@ -131,19 +131,20 @@ async fn a_crash_a_failed_start_and_the_functions_own_errors_are_told_apart() {
         api.next().await;
         Exit::Code(101)
     });
-    let error = lambda.invoke("uploads", json!(1)).await.unwrap_err();
+    let error = failure(lambda.invoke("uploads", json!(1)).await.unwrap_err());
     assert_eq!(error.error_type, "Runtime.ExitError");
     assert!(error.message.ends_with("Runtime exited with error: exit status 101"), "{error}");
 
     program(&lambda, |_| async { Exit::NotStarted("no such file".to_owned()) });
-    assert_eq!(lambda.invoke("uploads", json!(1)).await.unwrap_err().error_type, "Runtime.InvalidEntrypoint");
+    let error = failure(lambda.invoke("uploads", json!(1)).await.unwrap_err());
+    assert_eq!(error.error_type, "Runtime.InvalidEntrypoint");
 
     program(&lambda, |api| async move {
         let body = json!({ "errorType": "Config", "errorMessage": "TABLE is missing" }).to_string();
         api.call("POST", "init/error", &body).await;
         Exit::Code(1)
     });
-    let error = lambda.invoke("uploads", json!(1)).await.unwrap_err();
+    let error = failure(lambda.invoke("uploads", json!(1)).await.unwrap_err());
     assert_eq!(error, FunctionError::new("Config", "TABLE is missing"));
 
     program(&lambda, |api| async move {
@@ -153,7 +154,7 @@ async fn a_crash_a_failed_start_and_the_functions_own_errors_are_told_apart() {
             api.call("POST", &format!("invocation/{id}/error"), &body).await;
         }
     });
-    let error = lambda.invoke("uploads", json!(1)).await.unwrap_err();
+    let error = failure(lambda.invoke("uploads", json!(1)).await.unwrap_err());
     assert_eq!(error, FunctionError::new("Bad", "no"));
 }
 
@@ -174,7 +175,7 @@ async fn the_runtime_api_refuses_what_does_not_fit() {
             std::future::pending().await
         }
     });
-    let error = lambda.invoke("uploads", json!(1)).await.unwrap_err();
+    let error = failure(lambda.invoke("uploads", json!(1)).await.unwrap_err());
     assert_eq!(error.error_type, "Function.ResponseSizeTooLarge");
     let mut statuses = Vec::new();
     for _ in 0..5 {

@@ -212,6 +212,27 @@ async fn listings_page_and_group() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_listing_continues_over_a_thousand_keys_though_some_go_meanwhile() {
+    let (_gate, client) = bucket(false).await;
+    for n in 0..1_203 {
+        put(&client, &format!("k{n:04}"), b"").await;
+    }
+    let list = || client.list_objects_v2().bucket("bucket");
+    let first = list().send().await.unwrap();
+    assert_eq!((first.key_count(), first.is_truncated()), (Some(1_000), Some(true)));
+    // The key at which the page ended, and the one that would have begun the next.
+    for key in ["k0999", "k1000"] {
+        client.delete_object().bucket("bucket").key(key).send().await.unwrap();
+    }
+    let token = first.next_continuation_token().unwrap();
+    // Where it goes on, the token says, whatever it began after.
+    let second = list().continuation_token(token).start_after("k1100").send().await.unwrap();
+    assert_eq!((second.key_count(), second.is_truncated()), (Some(202), Some(false)));
+    assert_eq!(second.contents()[0].key(), Some("k1001"));
+    assert_eq!(second.next_continuation_token(), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wrong_key_or_secret_is_refused() {
     let (gate, _) = bucket(false).await;
     let stranger = client_as(&gate, "AKIANOBODY");

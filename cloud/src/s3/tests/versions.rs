@@ -1,5 +1,7 @@
 //! Versions and delete markers.
 
+use std::time::Duration;
+
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
 use super::{bucket, get, put, refusal};
@@ -100,4 +102,95 @@ async fn a_copy_lives_on_its_own() {
     assert_eq!(refusal(itself), (400, "InvalidRequest".into()));
     let missing = client.copy_object().bucket("bucket").key("to").copy_source("bucket/none").send().await;
     assert_eq!(refusal(missing).0, 404);
+}
+
+/// A version or delete marker as a listing has it: key, version id, whether it is the latest, and when it came (as
+/// seconds since 1970).
+type Listed = (String, String, bool, i64);
+
+#[tokio::test(start_paused = true)]
+async fn over_a_thousand_versions_are_listed_once_each_newest_first_over_pages() {
+    let (gate, client) = bucket(true).await;
+    put(&client, "a/before", b"").await;
+    let mut expected: Vec<Listed> = Vec::new();
+    for key in 0..30 {
+        let key = format!("uploads/{key:02}");
+        // Newest first; of every third key that is a delete marker.
+        let mut versions: Vec<Listed> = Vec::new();
+        for n in 0..40 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let at = gate.clock().now().as_second();
+            let id = if n == 39 && key.ends_with(['0', '3', '6', '9']) {
+                let gone = client.delete_object().bucket("bucket").key(&key).send().await.unwrap();
+                gone.version_id.unwrap()
+            } else {
+                put(&client, &key, &[n]).await
+            };
+            versions.push((key.clone(), id, n == 39, at));
+        }
+        expected.extend(versions.into_iter().rev());
+    }
+    put(&client, "uploads0", b"").await;
+
+    let (mut versions, mut markers, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut key, mut version) = (None, None);
+    loop {
+        let page = client.list_object_versions().bucket("bucket").prefix("uploads/");
+        let page = page.set_key_marker(key).set_version_id_marker(version).send().await.unwrap();
+        sizes.push(page.versions().len() + page.delete_markers().len());
+        versions.extend(page.versions().iter().map(|it| -> Listed {
+            let name = |text: Option<&str>| text.unwrap().to_owned();
+            let at = it.last_modified().unwrap().secs();
+            (name(it.key()), name(it.version_id()), it.is_latest().unwrap(), at)
+        }));
+        markers.extend(page.delete_markers().iter().map(|it| -> Listed {
+            let name = |text: Option<&str>| text.unwrap().to_owned();
+            let at = it.last_modified().unwrap().secs();
+            (name(it.key()), name(it.version_id()), it.is_latest().unwrap(), at)
+        }));
+        if page.is_truncated() != Some(true) {
+            break;
+        }
+        (key, version) = (page.next_key_marker, page.next_version_id_marker);
+        assert!(key.is_some() && version.is_some());
+    }
+    assert_eq!(sizes, [1000, 200]);
+    let is_marker = |it: &&Listed| it.2 && it.0.ends_with(['0', '3', '6', '9']);
+    let (expected_markers, expected_versions): (Vec<&Listed>, Vec<&Listed>) =
+        expected.iter().partition(is_marker);
+    assert!(versions.iter().eq(expected_versions));
+    assert!(markers.iter().eq(expected_markers));
+    assert_eq!(markers.len(), 12);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_goes_on_behind_markers_that_are_gone_and_refuses_half_a_marker() {
+    let (_gate, client) = bucket(true).await;
+    for key in ["a", "b", "c"] {
+        put(&client, key, b"1").await;
+        put(&client, key, b"2").await;
+    }
+    let list = || client.list_object_versions().bucket("bucket");
+    // A key alone goes on behind all versions of it, be it there or not.
+    for marker in ["b", "bb"] {
+        let page = list().key_marker(marker).send().await.unwrap();
+        assert_eq!(
+            page.versions().iter().filter_map(|it| it.key()).collect::<Vec<_>>(),
+            ["c", "c"],
+            "{marker}"
+        );
+    }
+    // A version that went meanwhile loses nobody its place.
+    let first = list().max_keys(1).send().await.unwrap();
+    let (key, version) = (first.next_key_marker().unwrap(), first.next_version_id_marker().unwrap());
+    client.delete_object().bucket("bucket").key(key).version_id(version).send().await.unwrap();
+    let rest = list().key_marker(key).version_id_marker(version).send().await.unwrap();
+    assert_eq!(
+        rest.versions().iter().filter_map(|it| it.key()).collect::<Vec<_>>(),
+        ["a", "b", "b", "c", "c"]
+    );
+    let half = list().version_id_marker("x".repeat(32)).send().await;
+    assert_eq!(refusal(half), (400, "InvalidArgument".into()));
+    let none = list().max_keys(0).send().await.unwrap();
+    assert_eq!((none.versions().len(), none.is_truncated()), (0, Some(false)));
 }

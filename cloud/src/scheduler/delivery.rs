@@ -1,0 +1,142 @@
+//! One firing on its way to its target.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::{
+    Action, Inner, Target,
+    input::{Occasion, payload, time},
+};
+use crate::{
+    events::delivery::{back_off, is_transient},
+    sqs::{Attribute, Attributes},
+    wire::Refusal,
+};
+
+/// The longest payload that a dead letter carries whole: half of a message, the rest being for its attributes.
+const DEAD_LETTER_BYTES: usize = 512 * 1024;
+
+/// Counts a firing as under way for as long as it lives, however it ends.
+struct UnderWay(Arc<Inner>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.send_modify(|count| *count -= 1);
+    }
+}
+
+/// Begins the firing of the schedule of this ARN in the background.
+pub(super) fn start(inner: &Arc<Inner>, arn: &str, action: &Action, scheduled: Timestamp) {
+    let target = match action {
+        Action::Invoke(target) => target.clone(),
+        Action::Emit => {
+            // The bus takes it from here, with the retry policies of the rule's targets.
+            inner.events.emit(json!({
+                "source": "aws.events",
+                "detail-type": "Scheduled Event",
+                "time": time(scheduled),
+                "resources": [arn],
+            }));
+            return;
+        }
+    };
+    inner.under_way.send_modify(|count| *count += 1);
+    let under_way = UnderWay(Arc::clone(inner));
+    let arn = arn.to_owned();
+    tokio::spawn(async move {
+        let inner = &under_way.0;
+        inner.end.run_until_cancelled(deliver(inner, &arn, &target, scheduled)).await;
+    });
+}
+
+/// Tries until the target has taken it, cannot take it, or its retry policy says to give up; then it is a dead
+/// letter, or dropped with a warning.
+async fn deliver(inner: &Inner, arn: &str, target: &Target, scheduled: Timestamp) {
+    let begun = Instant::now();
+    let mut retries = 0;
+    loop {
+        let execution_id = format!("{:016x}", fastrand::u64(..));
+        let attempt = retries + 1;
+        let occasion = Occasion { schedule_arn: arn, scheduled, execution_id: &execution_id, attempt };
+        let body = payload(target.input.as_deref(), &occasion);
+        let Err(refusal) = hand_over(inner, target, &body) else { return };
+        let wait = back_off(retries);
+        let exhausted = if !is_transient(&refusal) {
+            None
+        } else if retries >= target.max_attempts {
+            Some("MaximumRetryAttempts")
+        } else if begun.elapsed() + wait > target.max_age {
+            Some("MaximumEventAgeInSeconds")
+        } else {
+            sleep(wait).await;
+            retries += 1;
+            continue;
+        };
+        return bury(inner, target, &body, &GivenUp { occasion, retries, refusal, exhausted });
+    }
+}
+
+fn hand_over(inner: &Inner, target: &Target, body: &str) -> Result<(), Refusal> {
+    if target.is_queue() {
+        return inner.sqs.send(&target.arn, body, Attributes::new(), None).map(drop);
+    }
+    // What filled in an attribute can have made of JSON something else.
+    let payload = serde_json::from_str(body).map_err(|error| {
+        let message = format!("Could not parse request body into json: {error}");
+        Refusal::client("InvalidRequestContentException", message)
+    })?;
+    inner.lambda.invoke_async(&target.arn, payload).map(drop)
+}
+
+/// Why a firing was given up.
+struct GivenUp<'o> {
+    occasion: Occasion<'o>,
+    retries: u32,
+    refusal: Refusal,
+    /// The limit of the retry policy that was met; none where a retry could not have helped.
+    exhausted: Option<&'static str>,
+}
+
+/// Sends the payload to the dead-letter queue with
+/// [Scheduler's attributes](https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html), or
+/// drops it, audibly.
+fn bury(inner: &Inner, target: &Target, body: &str, given_up: &GivenUp<'_>) {
+    let GivenUp { occasion, retries, refusal, exhausted } = given_up;
+    let fits = body.len() <= DEAD_LETTER_BYTES;
+    let cut = if fits { body } else { &body[..body.floor_char_boundary(DEAD_LETTER_BYTES)] };
+    let mut attributes = Attributes::from(
+        [
+            ("ERROR_CODE", refusal.code.as_str()),
+            ("ERROR_MESSAGE", &refusal.message),
+            ("EXECUTION_ID", occasion.execution_id),
+            ("IS_PAYLOAD_TRUNCATED", if fits { "false" } else { "true" }),
+            ("RETRY_ATTEMPTS", &retries.to_string()),
+            ("SCHEDULED_TIME", &time(occasion.scheduled)),
+            ("SCHEDULE_ARN", occasion.schedule_arn),
+            ("TARGET_ARN", &target.arn),
+        ]
+        // SQS refuses empty attributes, and a dead letter must not be lost over one.
+        .map(|(name, value)| (name.to_owned(), Attribute::text(if value.is_empty() { "-" } else { value }))),
+    );
+    if let Some(condition) = exhausted {
+        attributes.insert("EXHAUSTED_RETRY_CONDITION".into(), Attribute::text(*condition));
+    }
+    let buried = match &target.dead_letter_arn {
+        Some(queue) => inner.sqs.send(queue, cut, attributes, None).map(drop),
+        None => Err(Refusal::client("NoDeadLetterQueue", "the schedule has no dead-letter queue")),
+    };
+    if let Err(no_burial) = buried {
+        inner.lock().dropped += 1;
+        tracing::error!(
+            schedule.arn = occasion.schedule_arn,
+            target.arn,
+            retries,
+            error = %refusal,
+            dead_letter.error = %no_burial,
+            "a firing is dropped"
+        );
+    }
+}
