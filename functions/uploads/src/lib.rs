@@ -1,60 +1,61 @@
-//! λ uploads: an *Object Created* event becomes a job in the ledger and a task that works on it.
+//! λ uploads: an *Object Created* event becomes a job in the ledger, and the job a message for the pooled workers or
+//! a task of its own.
 //!
-//! The queue it reads also carries [`Relaunch`] messages: attempts that are due again, from λ stops, and launches
-//! that had to wait, from this function.
+//! The queue it reads also carries attempts that are due again ([`JobMessage`]), from λ stops, the workers, the sweep
+//! and this function, and objects that somebody asks for ([`ObjectMessage`]).
+
+mod launch;
+mod resolve;
 
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use futures::future::try_join_all;
 use lambda_runtime::{LambdaEvent, service_fn};
 use tidemill_core::{
     adapter::{
         self, CallError, SdkConfig,
         batch::each_message,
+        fleet::Fleet,
+        layer::{self, StartError},
         ledger::{Ledger, Recorded},
+        objects::Objects,
         queue::Queue,
-        tasks::{LaunchError, Tasks},
+        records::Records,
+        scaling::{self, Scaling, Trigger},
+        tasks::Tasks,
     },
-    backoff,
     clock::Clock,
-    events::{self, Classified, S3Created},
-    job::{Job, JobId, Reason, Relaunch, State},
+    events::S3Created,
+    fargate::Size,
+    job::{Job, JobId, Reason, State},
     logging,
-    pipelines::{Pipelines, PipelinesError},
-    settings::{Settings, SettingsError},
+    message::{self, JobMessage, Message, ObjectMessage},
+    object::Object,
+    pipelines::Pipelines,
+    placement::{Place, place},
+    settings::Settings,
 };
-use tracing::info;
+use tracing::error;
 
 /// What λ uploads is made of. Built once in a cold start.
 #[derive(Debug)]
 pub struct Uploads {
     ledger: Ledger,
+    records: Records,
+    objects: Objects,
     tasks: Tasks,
+    fleet: Fleet,
+    scaling: Scaling,
     uploads: Queue,
+    jobs: Queue,
     dead_letters: Queue,
     pipelines: Pipelines,
+    bucket: String,
     watched_prefix: String,
+    pooled: Size,
+    maximum_tasks: u32,
     clock: Clock,
-}
-
-/// Why λ uploads cannot start: its deployment is wrong.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A variable.
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-    /// The pipelines file is not there.
-    #[error("cannot read the pipelines file {path}")]
-    Unreadable {
-        /// Where it should be.
-        path: String,
-        /// Why not.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The pipelines file is wrong.
-    #[error(transparent)]
-    Pipelines(#[from] PipelinesError),
 }
 
 /// What became of one message. Each deletes it from the queue.
@@ -67,7 +68,12 @@ pub enum Outcome {
         /// This task.
         task: String,
     },
-    /// Fargate has no room now: a delayed message will try again.
+    /// Pooled workers have it in their queue.
+    Queued {
+        /// This job.
+        job: JobId,
+    },
+    /// There is no room for its task now: a delayed message will try again.
     Deferred {
         /// This job.
         job: JobId,
@@ -83,6 +89,19 @@ pub enum Outcome {
     Foreign,
     /// Not something this queue carries: moved to the dead-letter queue with the reason.
     Buried(Reason),
+    /// A classic notification told of several objects.
+    Several(Vec<Outcome>),
+}
+
+impl Outcome {
+    /// How many jobs it gave to the pooled workers.
+    fn queued(&self) -> u64 {
+        match self {
+            Self::Queued { .. } => 1,
+            Self::Several(all) => all.iter().map(Self::queued).sum(),
+            _ => 0,
+        }
+    }
 }
 
 /// Why a message goes back to its queue. After the queue's `maxReceiveCount` it ends in the dead-letter queue.
@@ -102,36 +121,48 @@ pub enum ProcessError {
     },
 }
 
-/// The first wait after a launch that found no room, and the longest: SQS delays a message by 15 minutes at most.
-const FIRST_DEFERRAL: Duration = Duration::from_secs(5);
-const LONGEST_DEFERRAL: Duration = Duration::from_secs(900);
-
 impl Uploads {
     /// From the function's environment.
     ///
     /// # Errors
     /// [`StartError`] naming what is wrong with the deployment.
     pub fn new(config: &SdkConfig, settings: &Settings, clock: Clock) -> Result<Self, StartError> {
-        let path = settings.require("PIPELINES_FILE")?;
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| StartError::Unreadable { path: path.to_owned(), source })?;
+        let (pipelines, _) = layer::pipelines(settings)?;
         Ok(Self {
             ledger: Ledger::new(config, settings.require("LEDGER_TABLE")?),
+            records: Records::new(config, settings.require("RECORDS_TABLE")?),
+            objects: Objects::new(config),
             tasks: Tasks::new(config, settings)?,
+            fleet: Fleet::new(config, settings.require("FLEET_TABLE")?),
+            scaling: Scaling::new(config, settings)?,
             uploads: Queue::new(config, settings.require("UPLOADS_QUEUE_URL")?),
+            jobs: Queue::new(config, settings.require("JOBS_QUEUE_URL")?),
             dead_letters: Queue::new(config, settings.require("DEAD_LETTER_QUEUE_URL")?),
-            pipelines: Pipelines::parse(&text, path)?,
+            pipelines,
+            bucket: settings.require("BUCKET")?.to_owned(),
             watched_prefix: settings.require("WATCHED_PREFIX")?.to_owned(),
+            pooled: scaling::size(settings)?,
+            maximum_tasks: scaling::maximum(settings)?,
             clock,
         })
     }
 
     /// Processes a batch; each message fails alone. A message is deleted when its [`Outcome`] is durable: the
-    /// job is in the ledger and its task exists or another message will launch it. It goes back to the queue on
-    /// a [`ProcessError`]. A message that comes twice finds its job known, and RunTask answers a repeated client
-    /// token with the task that exists.
+    /// job is in the ledger, and its task exists or another message will bring it to one. It goes back to the queue
+    /// on a [`ProcessError`]. A message that comes twice finds its job known; RunTask answers a repeated client
+    /// token with the task that exists, and a second message for pooled workers finds the job taken.
+    ///
+    /// When work was queued and no worker is there, the first is launched at once.
     pub async fn handle(&self, event: &SqsEvent) -> SqsBatchResponse {
-        each_message(event, |body| self.process(body)).await
+        let (response, outcomes) = each_message(event, |body| self.process(body)).await;
+        let count = outcomes.iter().map(Outcome::queued).sum();
+        if count > 0
+            && let Err(error) = self.scaling.run(Trigger::Queued { count }, self.clock.now()).await
+        {
+            // The jobs are safe in their queue, and λ scaler launches within the minute.
+            error!(error = &error as &dyn std::error::Error, "no worker was launched for what was queued");
+        }
+        response
     }
 
     /// Processes one message.
@@ -139,70 +170,90 @@ impl Uploads {
     /// # Errors
     /// [`ProcessError`]: the message is to come again.
     pub async fn process(&self, body: &str) -> Result<Outcome, ProcessError> {
-        if let Ok(relaunch) = serde_json::from_str::<Relaunch>(body) {
-            return self.relaunch(body, &relaunch).await;
-        }
-        match events::classify(body) {
-            Classified::S3Created(created) => self.created(body, &created).await,
-            Classified::TaskStateChange(_) | Classified::Foreign { .. } => Ok(Outcome::Foreign),
-            Classified::Malformed { reason } => self.bury(body, Reason::new("malformed", reason)).await,
+        match message::read(body) {
+            Message::Created(created) => {
+                let all = created.iter().map(|created| self.created(body, created));
+                let mut outcomes = try_join_all(all).await?;
+                Ok(match outcomes.len() {
+                    0 => Outcome::Foreign,
+                    1 => outcomes.remove(0),
+                    _ => Outcome::Several(outcomes),
+                })
+            }
+            Message::Job(due) => self.due(body, &due).await,
+            Message::Object(asked) => self.asked(body, &asked).await,
+            Message::Task(_) | Message::Settled(_) | Message::Foreign => Ok(Outcome::Foreign),
+            Message::Malformed { reason } => self.bury(body, Reason::new("malformed", reason)).await,
         }
     }
 
+    /// An object was created.
     async fn created(&self, body: &str, created: &S3Created) -> Result<Outcome, ProcessError> {
         let object = created.object();
         // The rule filters by prefix; whoever else feeds this queue must not make us read what we write.
         if !object.key.starts_with(&self.watched_prefix) {
             return Ok(Outcome::Foreign);
         }
-        if object.size_bytes.is_none() && self.pipelines.needs_size(&object.key) {
-            let why = "its event tells no size, and pipelines.toml takes objects of this name by size";
-            return self.bury(body, Reason::new("unknown_size", why)).await;
+        if object.size_bytes.is_some() || !self.pipelines.needs_size(&object.key) {
+            return self.begin(object).await;
         }
+        match self.resolve(&object.bucket, &object.key, object.version_id.as_deref()).await? {
+            Some(found) => self.begin(Object { size_bytes: found.size_bytes, ..object }).await,
+            None => self.bury(body, no_such_object(&object.uri())).await,
+        }
+    }
+
+    /// Somebody asks for an object, or the sweep found one that nobody told of.
+    async fn asked(&self, body: &str, asked: &ObjectMessage) -> Result<Outcome, ProcessError> {
+        if asked.bucket != self.bucket || !asked.key.starts_with(&self.watched_prefix) {
+            let words =
+                format!("only objects under s3://{}/{} are processed", self.bucket, self.watched_prefix);
+            return self.bury(body, Reason::new("not_watched", words)).await;
+        }
+        match self.resolve(&asked.bucket, &asked.key, asked.version_id.as_deref()).await? {
+            Some(object) => self.begin(object).await,
+            None => {
+                self.bury(body, no_such_object(&tidemill_core::object::uri(&asked.bucket, &asked.key))).await
+            }
+        }
+    }
+
+    /// Records the job of an object and has it worked on.
+    async fn begin(&self, object: Object) -> Result<Outcome, ProcessError> {
         let Some(pipeline) = self.pipelines.route(&object.key, object.size_bytes) else {
             return Ok(Outcome::NoPipeline);
         };
         let job = Job::new(object, pipeline.clone(), self.clock.now());
         match self.ledger.record(&job).await? {
-            Recorded::New => self.launch(&job, 0).await,
-            // Recorded by a call that died before it launched.
-            Recorded::Known(job) if is_due(&job, 1) => self.launch(&job, 0).await,
+            Recorded::New => self.place(&job, 0).await,
+            // Recorded by a call that died before it launched or queued. Where that was queued and not yet taken, it
+            // is queued twice: whoever takes the second finds the job taken.
+            Recorded::Known(job) if is_due(&job, 1) => self.place(&job, 0).await,
             Recorded::Known(job) => Ok(Outcome::Duplicate { job: job.id }),
         }
     }
 
-    async fn relaunch(&self, body: &str, relaunch: &Relaunch) -> Result<Outcome, ProcessError> {
-        match self.ledger.read(&relaunch.job).await? {
+    /// An attempt is due.
+    async fn due(&self, body: &str, due: &JobMessage) -> Result<Outcome, ProcessError> {
+        match self.ledger.read(&due.job).await? {
             None => self.bury(body, Reason::new("unknown_job", "the ledger has no such job")).await,
-            Some(job) if is_due(&job, relaunch.attempt) => self.launch(&job, relaunch.deferrals).await,
+            Some(job) if is_due(&job, due.attempt) => self.place(&job, due.deferrals).await,
             Some(job) => Ok(Outcome::Duplicate { job: job.id }),
         }
     }
 
-    /// Launches the task of the job's present attempt. What cannot launch now waits in the queue under a message
-    /// of its own, so that a shortage of hours uses up none of the original's receives.
-    async fn launch(&self, job: &Job, deferrals: u32) -> Result<Outcome, ProcessError> {
-        let refused = match self.tasks.launch(job).await {
-            Ok(task) => {
-                // Refused when the task already stopped and the attempt is past: nothing is left to note.
-                self.ledger.launched(&job.id, job.attempt, &task).await?;
-                return Ok(Outcome::Launched { job: job.id.clone(), task });
-            }
-            Err(LaunchError::Call(source)) if !source.is_retryable() => {
-                return Err(ProcessError::Launch { job: job.id.clone(), source });
-            }
-            Err(refused) => refused,
-        };
-        let delay = backoff::delay(deferrals, FIRST_DEFERRAL, LONGEST_DEFERRAL, fastrand::f64());
-        let again = Relaunch::new(job.id.clone(), job.attempt, deferrals.saturating_add(1));
-        info!(
-            job.id = %job.id,
-            delay_s = delay.as_secs(),
-            reason = &refused as &dyn std::error::Error,
-            "launch put off"
-        );
-        self.uploads.send(&again.to_message(), delay).await?;
-        Ok(Outcome::Deferred { job: job.id.clone() })
+    /// Gives a job to the pooled workers, or a task of its own.
+    async fn place(&self, job: &Job, deferrals: u32) -> Result<Outcome, ProcessError> {
+        match place(job, self.pooled) {
+            Place::Pool => self.queue(job).await,
+            Place::Task(why) => self.launch(job, why, deferrals).await,
+        }
+    }
+
+    async fn queue(&self, job: &Job) -> Result<Outcome, ProcessError> {
+        let message = JobMessage::new(job.id.clone(), job.attempt, 0);
+        self.jobs.send(&message.to_body(), Duration::ZERO).await?;
+        Ok(Outcome::Queued { job: job.id.clone() })
     }
 
     async fn bury(&self, body: &str, reason: Reason) -> Result<Outcome, ProcessError> {
@@ -211,7 +262,11 @@ impl Uploads {
     }
 }
 
-/// Whether this attempt waits for a task that nobody has launched yet.
+fn no_such_object(uri: &str) -> Reason {
+    Reason::new("no_such_object", format!("{uri} is not in the bucket, or not in this version"))
+}
+
+/// Whether this attempt waits for a task or worker that it does not have yet.
 fn is_due(job: &Job, attempt: u32) -> bool {
     job.state == State::Waiting && job.task.is_none() && job.attempt == attempt
 }

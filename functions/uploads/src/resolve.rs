@@ -1,0 +1,54 @@
+//! What a message does not tell of an object, from the bucket.
+
+use tidemill_core::{
+    adapter::versions::Version,
+    job::JobId,
+    object::{Object, Sequencer},
+};
+
+use crate::{ProcessError, Uploads};
+
+impl Uploads {
+    /// This version of the key, or its newest; `None` when the bucket does not hold it.
+    ///
+    /// The bucket does not tell sequencers, by which versions are ordered, but lists versions in their order: the
+    /// place of this one is after the newest older version that the ledger or the manifest knows, by as many steps as
+    /// it has older versions. So of several that nobody told of, too, the newest wins, whichever comes first.
+    pub(crate) async fn resolve(
+        &self,
+        bucket: &str,
+        key: &str,
+        version_id: Option<&str>,
+    ) -> Result<Option<Object>, ProcessError> {
+        let versions = self.objects.versions_of(bucket, key).await?;
+        let wanted = |version: &Version| version_id.is_none_or(|wanted| version.version_id == wanted);
+        let Some(place) = versions.iter().position(wanted) else { return Ok(None) };
+        let (newer, older) = (&versions[..place], &versions[place + 1..]);
+        let ids: Vec<JobId> = older.iter().filter_map(|version| self.id(bucket, version)).collect();
+        let known = self.ledger.read_all(&ids).await?.into_iter().map(|job| job.object.sequencer);
+        let visible = self.records.manifest(bucket, key).await?.filter(|visible| {
+            // One that is deleted by now was there before this one, which is there still.
+            !newer.iter().any(|version| visible.version_id.as_deref() == Some(version.version_id.as_str()))
+        });
+        let before = known.chain(visible.map(|visible| visible.sequencer)).max().unwrap_or_default();
+        let steps = u32::try_from(older.len()).unwrap_or(u32::MAX).saturating_add(1);
+        Ok(Some(object(bucket, &versions[place], before.after(steps))))
+    }
+
+    /// The id of this version's job, if a pipeline takes it.
+    fn id(&self, bucket: &str, version: &Version) -> Option<JobId> {
+        let pipeline = self.pipelines.route(&version.key, Some(version.size_bytes))?;
+        Some(JobId::derive(&pipeline.name, &object(bucket, version, Sequencer::default())))
+    }
+}
+
+fn object(bucket: &str, version: &Version, sequencer: Sequencer) -> Object {
+    Object {
+        bucket: bucket.to_owned(),
+        key: version.key.clone(),
+        version_id: Some(version.version_id.clone()),
+        etag: version.etag.clone(),
+        sequencer,
+        size_bytes: Some(version.size_bytes),
+    }
+}
