@@ -1,6 +1,8 @@
 //! The life of one job in a worker: claim it, work on it, publish it or leave it with a reason.
 
 use std::{
+    any::Any,
+    panic::AssertUnwindSafe,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -8,33 +10,38 @@ use std::{
     time::Duration,
 };
 
+use futures::FutureExt;
 use tidemill_core::{
     adapter::{
         CallError, SdkConfig,
-        ledger::{Changed, Ledger, Progress},
+        ledger::{Changed, Expired, Leaving, Ledger},
         objects::Objects,
         records::{Published, Records},
     },
     backoff,
     clock::Clock,
     exit_code::ExitCode,
-    job::{Change, Job, JobId, Reason},
-    manifest::Manifest,
+    job::{Change, Job, JobId},
     settings::{Settings, SettingsError},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::work::{End, called, work};
+use crate::{
+    memory::Memory,
+    usage::Usage,
+    work::{Left, Written, called, work},
+};
 
 /// What a worker works with.
 #[derive(Debug)]
-pub struct Workshop {
+pub(crate) struct Workshop {
     pub(crate) ledger: Ledger,
     pub(crate) records: Records,
     pub(crate) objects: Objects,
     pub(crate) rejects_prefix: String,
     pub(crate) clock: Clock,
+    pub(crate) memory: Memory,
 }
 
 impl Workshop {
@@ -42,13 +49,14 @@ impl Workshop {
     ///
     /// # Errors
     /// [`SettingsError`] naming the variable.
-    pub fn new(config: &SdkConfig, settings: &Settings, clock: Clock) -> Result<Self, SettingsError> {
+    pub(crate) fn new(config: &SdkConfig, settings: &Settings, clock: Clock) -> Result<Self, SettingsError> {
         Ok(Self {
             ledger: Ledger::new(config, settings.require("LEDGER_TABLE")?),
             records: Records::new(config, settings.require("RECORDS_TABLE")?),
             objects: Objects::new(config),
             rejects_prefix: settings.require("REJECTS_PREFIX")?.to_owned(),
             clock,
+            memory: Memory::new(),
         })
     }
 }
@@ -57,45 +65,135 @@ impl Workshop {
 const LEASE: Duration = Duration::from_secs(60);
 const RENEW_EVERY: Duration = Duration::from_secs(20);
 
-/// Works on one attempt of a job to its end and returns the worker's exit code.
+/// Who works on a job.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum By<'a> {
+    /// The task that was launched for this attempt: it takes over from one of its own kind that was lost.
+    Task,
+    /// The pooled worker of this name.
+    Worker(&'a str),
+}
+
+/// What became of a job in a worker.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It was not to be claimed. As it stands, if it is there at all.
+    Refused(Option<Box<Job>>),
+    /// The ledger did not answer the claim, which may have been taken.
+    Unclaimed(CallError),
+    /// So many records of it are visible.
+    Done(u64),
+    /// Another worker has it.
+    ClaimLost,
+    /// It was left so. As the ledger has it, reason and all.
+    Left(Change, Box<Job>),
+    /// The ledger did not answer how it was left, and its lease runs out.
+    Untold,
+}
+
+impl Outcome {
+    /// The exit code of a task that worked on this job alone.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            // Not to be claimed, or claimed by another: its stop finds in the ledger how the job stands.
+            Self::Refused(_) | Self::Done(_) | Self::ClaimLost => ExitCode::Done,
+            Self::Unclaimed(error) if error.is_retryable() => ExitCode::TryAgain,
+            Self::Unclaimed(_) => ExitCode::Config,
+            Self::Untold => ExitCode::TryAgain,
+            Self::Left(Change::Fail, _) => ExitCode::BadInput,
+            Self::Left(Change::Return, job) => match job.reason.as_ref().map(|reason| reason.code.as_str()) {
+                Some("stopped") => ExitCode::Terminated,
+                Some("timed_out") => ExitCode::TimedOut,
+                Some("misconfigured") => ExitCode::Config,
+                Some("internal") => ExitCode::Software,
+                _ => ExitCode::TryAgain,
+            },
+            Self::Left(..) => ExitCode::Done,
+        }
+    }
+}
+
+/// Works on one attempt of a job to its end, or until `stop` is cancelled, which hands the job back.
 ///
 /// Killed at any line, it leaves the job waiting, or running with a lease that runs out, and rows that nobody
 /// sees. Run twice at once, one of the two has the claim and the other leaves quietly.
-pub async fn run(workshop: &Workshop, id: &JobId, attempt: u32, stop: CancellationToken) -> ExitCode {
-    let holder = format!("{:032x}", fastrand::u128(..));
-    let claimed = workshop.ledger.claim(id, attempt, &holder, workshop.clock.now(), LEASE).await;
+pub(crate) async fn attend(
+    workshop: &Workshop,
+    id: &JobId,
+    attempt: u32,
+    by: By<'_>,
+    stop: &CancellationToken,
+) -> Outcome {
+    let unique = fastrand::u128(..);
+    let (holder, expired) = match by {
+        By::Task => (format!("{unique:032x}"), Expired::TakenOver),
+        By::Worker(name) => (format!("{name}/{unique:032x}"), Expired::Refused),
+    };
+    let claimed = workshop.ledger.claim(id, attempt, &holder, workshop.clock.now(), LEASE, expired).await;
     let job = match claimed {
         Ok(Changed::Yes(job)) => job,
         Ok(Changed::No(found)) => {
-            let state = found.map_or("not there", |job| job.state.as_str());
-            info!(job.id = %id, attempt, state, "the job is not to be claimed: nothing to do");
-            return ExitCode::Done;
+            let state = found.as_ref().map_or("not there", |job| job.state.as_str());
+            info!(job.id = %id, attempt, state, "the job is not to be claimed");
+            return Outcome::Refused(found);
         }
         Err(error) => {
             warn!(job.id = %id, error = %error.chain(), "cannot claim the job");
-            return if error.is_retryable() { ExitCode::TryAgain } else { ExitCode::Config };
+            return Outcome::Unclaimed(error);
         }
     };
     info!(job.id = %id, object = %job.object, attempt, fence = job.fence, "claimed");
     let written = Arc::new(AtomicU64::new(0));
-    let end = tokio::select! {
-        end = work(workshop, &job, &written) => end.unwrap_or_else(|trouble| trouble),
+    let worked = tokio::select! {
+        worked = make_room_and_work(workshop, &job, &written) => worked,
         () = lose_claim(workshop, &job, &written) => {
             warn!(job.id = %id, "the claim is lost: another worker has the job");
-            return ExitCode::Done;
+            return Outcome::ClaimLost;
         }
-        () = stop.cancelled() => End::left(Change::Return, "stopped", "the task was asked to stop"),
-        () = tokio::time::sleep(job.pipeline.timeout) => {
-            let limit = job.pipeline.timeout.as_secs();
-            End::left(Change::Return, "timed_out", format!("not done within the pipeline's timeout of {limit} s"))
-        }
+        () = stop.cancelled() => Err(Left::new(Change::Return, "stopped", "the task was asked to stop")),
     };
-    match end {
-        End::Written { manifest, progress, write_units } => {
-            publish(workshop, &job, &manifest, &progress, write_units).await
+    let left = match worked {
+        Ok(written) => match publish(workshop, &job, &written).await {
+            Ok(outcome) => return outcome,
+            Err(left) => left,
+        },
+        Err(left) => left,
+    };
+    leave(workshop, &job, by, left).await
+}
+
+/// Works within the pipeline's timeout, which begins when the process has memory for the object.
+async fn make_room_and_work(
+    workshop: &Workshop,
+    job: &Job,
+    written: &Arc<AtomicU64>,
+) -> Result<Written, Left> {
+    let share = workshop.memory.share(job.object.size_bytes).await.map_err(|closed| {
+        Left::new(Change::Return, "internal", format!("the memory budget is gone: {closed}"))
+    })?;
+    contained(job.pipeline.timeout, work(workshop, job, &share, written)).await
+}
+
+/// Work that may take too long or panic, as a reader may on bytes that nobody foresaw: either ends this attempt and
+/// nothing else of the process.
+async fn contained<T>(limit: Duration, work: impl Future<Output = Result<T, Left>>) -> Result<T, Left> {
+    // What a panic leaves behind is dropped, and what it shares with others is semaphores and clients.
+    match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
+        Ok(Ok(worked)) => worked,
+        Ok(Err(panic)) => {
+            Err(Left::new(Change::Return, "internal", format!("the worker panicked: {}", words(&*panic))))
         }
-        End::Left { change, reason, progress } => leave(workshop, &job, change, &reason, &progress).await,
+        Err(_elapsed) => {
+            let words = format!("not done within the pipeline's timeout of {} s", limit.as_secs());
+            Err(Left::new(Change::Return, "timed_out", words))
+        }
     }
+}
+
+/// What a panic said.
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without words")
 }
 
 /// Renews the claim until it is lost: refused, or not renewed in time.
@@ -121,26 +219,28 @@ async fn lose_claim(workshop: &Workshop, job: &Job, written: &AtomicU64) {
 
 /// Makes the rows visible and the job done. Not to be interrupted: it takes one call, or a few while another
 /// version's publish is in the way.
-async fn publish(
-    workshop: &Workshop,
-    job: &Job,
-    manifest: &Manifest,
-    progress: &Progress,
-    write_units: u64,
-) -> ExitCode {
+async fn publish(workshop: &Workshop, job: &Job, written: &Written) -> Result<Outcome, Left> {
+    let Written { manifest, progress, write_units } = written;
     for n in 0..PUBLISH_TRIES {
-        match workshop.records.publish(&workshop.ledger, job, manifest, progress, write_units).await {
+        match workshop.records.publish(&workshop.ledger, job, manifest, progress, *write_units).await {
             Ok(Published::Done) => {
-                info!(job.id = %job.id, records = progress.records, "done: all records are visible");
-                return ExitCode::Done;
+                let memory = Usage::of_process().map(|usage| usage.peak_memory_bytes);
+                info!(
+                    job.id = %job.id,
+                    records = progress.records,
+                    memory.peak_bytes = memory,
+                    "done: all records are visible"
+                );
+                return Ok(Outcome::Done(progress.records));
             }
             Ok(Published::ClaimLost) => {
                 warn!(job.id = %job.id, "the claim was lost before the publish");
-                return ExitCode::Done;
+                return Ok(Outcome::ClaimLost);
             }
             Ok(Published::Superseded) => {
-                let reason = Reason::new("superseded", "a newer version of this key became visible first");
-                return leave(workshop, job, Change::Supersede, &reason, progress).await;
+                let newer = "a newer version of this key became visible first";
+                let left = Left::new(Change::Supersede, "superseded", newer);
+                return Err(Left { progress: progress.clone(), ..left });
             }
             Err(error) if error.is_retryable() => {
                 warn!(job.id = %job.id, error = %error.chain(), "the publish is tried again");
@@ -148,49 +248,47 @@ async fn publish(
                     backoff::delay(n, Duration::from_millis(100), Duration::from_secs(5), fastrand::f64());
                 tokio::time::sleep(wait).await;
             }
-            Err(error) => return leave_on(workshop, job, error).await,
+            Err(error) => return Err(called(error)),
         }
     }
-    let reason = Reason::new("try_again", "the publish transaction kept being refused");
-    leave(workshop, job, Change::Return, &reason, &Progress::default()).await
+    Err(Left::new(Change::Return, "try_again", "the publish transaction kept being refused"))
 }
 
 /// How often a publish is tried: some twenty seconds.
 const PUBLISH_TRIES: u32 = 8;
 
-async fn leave_on(workshop: &Workshop, job: &Job, error: CallError) -> ExitCode {
-    match called(error) {
-        End::Left { change, reason, progress } => leave(workshop, job, change, &reason, &progress).await,
-        End::Written { .. } => ExitCode::Software,
+/// Tells the ledger how the job is left.
+async fn leave(workshop: &Workshop, job: &Job, by: By<'_>, left: Left) -> Outcome {
+    let Left { change, reason, progress } = &left;
+    warn!(job.id = %job.id, ?change, reason = reason.code, detail = reason.message, "leaving the job");
+    let worker = match by {
+        By::Task => None,
+        By::Worker(name) => Some(name),
+    };
+    let leaving = Leaving { change: *change, reason, progress, worker };
+    match workshop.ledger.leave(job, leaving, workshop.clock.now()).await {
+        Ok(Changed::Yes(job)) => Outcome::Left(*change, job),
+        Ok(Changed::No(_)) => Outcome::ClaimLost,
+        Err(error) => {
+            warn!(job.id = %job.id, error = %error.chain(), "cannot tell the ledger");
+            Outcome::Untold
+        }
     }
 }
 
-/// Tells the ledger how the job is left, and the exit code that says the same. A claim that was lost meanwhile is
-/// a quiet success; a ledger that does not answer leaves the lease to run out.
-async fn leave(
-    workshop: &Workshop,
-    job: &Job,
-    change: Change,
-    reason: &Reason,
-    progress: &Progress,
-) -> ExitCode {
-    warn!(job.id = %job.id, ?change, reason = reason.code, detail = reason.message, "leaving the job");
-    let now = workshop.clock.now();
-    match workshop.ledger.leave(&job.id, job.fence, change, reason, progress, now).await {
-        Ok(Changed::Yes(_)) => {}
-        Ok(Changed::No(_)) => return ExitCode::Done,
-        Err(error) => {
-            warn!(job.id = %job.id, error = %error.chain(), "cannot tell the ledger");
-            return ExitCode::TryAgain;
-        }
-    }
-    match (change, reason.code.as_str()) {
-        (Change::Fail, _) => ExitCode::BadInput,
-        (Change::Return, "stopped") => ExitCode::Terminated,
-        (Change::Return, "timed_out") => ExitCode::TimedOut,
-        (Change::Return, "misconfigured") => ExitCode::Config,
-        (Change::Return, "internal") => ExitCode::Software,
-        (Change::Return, _) => ExitCode::TryAgain,
-        _ => ExitCode::Done,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_or_a_hang_is_a_reason_to_return_the_job() {
+        let limit = Duration::from_secs(30);
+        let panics = async { if limit.is_zero() { Ok(()) } else { panic!("row {} is odd", 7) } };
+        let left = contained(limit, panics).await.unwrap_err();
+        let said = (left.change, left.reason.code.as_str(), left.reason.message.as_str());
+        assert_eq!(said, (Change::Return, "internal", "the worker panicked: row 7 is odd"));
+        let left = contained::<()>(limit, std::future::pending()).await.unwrap_err();
+        assert_eq!((left.change, left.reason.code.as_str()), (Change::Return, "timed_out"));
+        assert_eq!(contained(limit, async { Ok(3) }).await.unwrap(), 3);
     }
 }

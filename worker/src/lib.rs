@@ -1,19 +1,30 @@
 //! The worker: the container that turns objects into records.
 //!
-//! One job, from claim to publish, is [`job::run`]: it takes the job in the ledger, reads the object twice — once
-//! to check every byte and settle the columns' types, once to write — and makes all its records visible in one
+//! | command | the task |
+//! | --- | --- |
+//! | `job` | works on the one job that its environment names |
+//! | `drain` | takes jobs from the backlog, many at once, until there are none |
+//! | `sweep` | makes up for what was lost, late or left over, and reports the hour |
+//! | `exec` | runs a program of the image: a schedule's command |
+//!
+//! One job, from claim to publish, is `job::attend` in both: it takes the job in the ledger, reads the object twice —
+//! once to check every byte and settle the columns' types, once to write — and makes all its records visible in one
 //! transaction. Nothing is written for an object that does not pass the check. [`read`] turns bytes into
 //! records; its two passes get the bytes from the same place.
 
-pub mod job;
+mod drain;
+mod exec;
+mod job;
+mod memory;
 pub mod read;
 mod rejects;
 mod source;
+mod sweep;
 mod usage;
 mod work;
 mod write;
 
-use std::{process, sync::Arc};
+use std::process;
 
 use tidemill_core::{
     adapter::{self, SdkConfig, tasks},
@@ -27,7 +38,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::{job::Workshop, usage::Usage};
+use crate::{
+    drain::Drain,
+    job::{By, Workshop},
+    usage::Usage,
+};
 
 /// Runs the container's program with these arguments to its exit code, as the process of the container.
 #[must_use]
@@ -45,13 +60,19 @@ pub fn main(arguments: impl Iterator<Item = String>) -> process::ExitCode {
     };
     let code = runtime.block_on(async {
         let stop = stop_on_sigterm();
+        if let Some((exec, command)) = arguments.split_first()
+            && exec == "exec"
+        {
+            return exec::run(command, stop).await;
+        }
         let config = adapter::sdk_config().await;
-        run(&arguments, &config, &Settings::of_process(), Clock::system(), stop).await
+        run(&arguments, &config, &Settings::of_process(), Clock::system(), stop).await.code()
     });
-    process::ExitCode::from(code.code())
+    process::ExitCode::from(code)
 }
 
-/// Runs the program with these arguments and settings until it has done its work or `stop` is cancelled.
+/// Runs the program with these arguments and settings until it has done its work or `stop` is cancelled. Not `exec`,
+/// whose exit codes are its program's own.
 pub async fn run(
     arguments: &[String],
     config: &SdkConfig,
@@ -59,22 +80,26 @@ pub async fn run(
     clock: Clock,
     stop: CancellationToken,
 ) -> ExitCode {
-    if arguments != ["job"] {
-        error!(?arguments, "usage: worker job");
-        return ExitCode::Usage;
-    }
-    let (workshop, id, attempt) = match prepare(config, settings, clock) {
-        Ok(prepared) => prepared,
-        Err(error) => {
-            error!(error = &error as &dyn std::error::Error, "the task is configured wrongly");
+    let rest = arguments.get(1..).unwrap_or_default();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let code = match arguments[..] {
+        ["job"] => job(config, settings, clock, stop).await,
+        ["drain"] => drain(config, settings, clock, stop).await,
+        ["sweep", ..] => Ok(sweep::run(rest, config, settings, clock, stop).await),
+        _ => {
+            error!(
+                ?arguments,
+                "usage: worker job | drain | sweep [--since T] [--until T] [--prefix P] [--dry-run] | exec PROGRAM …"
+            );
             return ExitCode::Usage;
         }
     };
-    let code = job::run(&workshop, &id, attempt, stop).await;
+    let code = code.unwrap_or_else(|error| {
+        error!(error = &error as &dyn std::error::Error, "the task is configured wrongly");
+        ExitCode::Usage
+    });
     let usage = Usage::of_process();
     info!(
-        job.id = %id,
-        attempt,
         exit_code = code.code(),
         memory.peak_bytes = usage.map(|usage| usage.peak_memory_bytes),
         cpu_ms = usage.map(|usage| usage.cpu_ms),
@@ -83,11 +108,13 @@ pub async fn run(
     code
 }
 
-fn prepare(
+/// Works on the job that the environment names.
+async fn job(
     config: &SdkConfig,
     settings: &Settings,
     clock: Clock,
-) -> Result<(Arc<Workshop>, JobId, u32), SettingsError> {
+    stop: CancellationToken,
+) -> Result<ExitCode, SettingsError> {
     let text = settings.require(tasks::JOB_VARIABLE)?;
     let id = JobId::parse(text).ok_or_else(|| SettingsError::Invalid {
         name: tasks::JOB_VARIABLE.to_owned(),
@@ -95,7 +122,18 @@ fn prepare(
         expected: "it must be a job id of 32 hex digits".to_owned(),
     })?;
     let attempt = settings.parse(tasks::ATTEMPT_VARIABLE, "it must be a number from 1")?;
-    Ok((Arc::new(Workshop::new(config, settings, clock)?), id, attempt))
+    let workshop = Workshop::new(config, settings, clock)?;
+    Ok(job::attend(&workshop, &id, attempt, By::Task, &stop).await.exit_code())
+}
+
+/// Works on jobs from the backlog until there are none.
+async fn drain(
+    config: &SdkConfig,
+    settings: &Settings,
+    clock: Clock,
+    stop: CancellationToken,
+) -> Result<ExitCode, SettingsError> {
+    Ok(Drain::new(config, settings, clock)?.run(stop).await)
 }
 
 /// A token that SIGTERM cancels. Process 1 of a container has no default action for the signal: without this

@@ -18,14 +18,12 @@ use tokio_util::{io::StreamReader, task::AbortOnDropHandle};
 /// How many chunks are fetched ahead. A chunk is what one read of the connection gave, at most some 400 KB.
 const CHUNKS_AHEAD: usize = 8;
 
-/// Objects up to this size are kept between the checking and the writing pass, and fetched only once.
-const KEPT_BYTES: usize = 4 << 20;
-
 /// An object that is read twice.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
     objects: Objects,
     object: Object,
+    keep_bytes: u64,
     kept: Arc<Mutex<Kept>>,
 }
 
@@ -37,8 +35,10 @@ struct Kept {
 }
 
 impl Source {
-    pub(crate) fn new(objects: Objects, object: Object) -> Self {
-        Self { objects, object, kept: Arc::default() }
+    /// One that is kept between the checking and the writing pass, and fetched only once, if it has up to `keep_bytes`:
+    /// its job's share of the memory.
+    pub(crate) fn new(objects: Objects, object: Object, keep_bytes: u64) -> Self {
+        Self { objects, object, keep_bytes, kept: Arc::default() }
     }
 
     /// The object's bytes from the first to the last. A failure to get them is an [`io::Error`] around a
@@ -80,7 +80,7 @@ impl Source {
     async fn pump(&self, send: &mpsc::Sender<io::Result<Bytes>>) -> Result<(), ReadError> {
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Kept::default();
         let mut reading = self.objects.open(&self.object).await?;
-        let keep = reading.length() <= KEPT_BYTES as u64;
+        let keep = reading.length() <= self.keep_bytes;
         while let Some(chunk) = reading.next().await? {
             if keep {
                 let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

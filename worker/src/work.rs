@@ -18,40 +18,50 @@ use tracing::info;
 
 use crate::{
     job::Workshop,
+    memory::Share,
     read::{self, Checked, Compression, Layout, Rows, Tolerance},
     rejects::Rejects,
     source::{self, Source},
     write::{self, Batched},
 };
 
-/// How the work on a job ended, before the ledger is told.
+/// A job whose rows are all written: to be published.
 #[derive(Debug)]
-pub(crate) enum End {
-    /// All rows are written: publish.
-    Written { manifest: Box<Manifest>, progress: Progress, write_units: u64 },
-    /// The job is left, with this change and reason.
-    Left { change: Change, reason: Reason, progress: Progress },
+pub(crate) struct Written {
+    pub(crate) manifest: Manifest,
+    pub(crate) progress: Progress,
+    pub(crate) write_units: u64,
 }
 
-impl End {
-    pub(crate) fn left(change: Change, code: &str, message: impl Into<String>) -> Self {
-        Self::Left { change, reason: Reason::new(code, message), progress: Progress::default() }
+/// How a job is left that is not to be published, before the ledger is told.
+#[derive(Debug)]
+pub(crate) struct Left {
+    pub(crate) change: Change,
+    pub(crate) reason: Reason,
+    pub(crate) progress: Progress,
+}
+
+impl Left {
+    pub(crate) fn new(change: Change, code: &str, message: impl Into<String>) -> Self {
+        Self { change, reason: Reason::new(code, message), progress: Progress::default() }
     }
 }
 
-/// Checks and writes the object. Both arms are ends: the error is the one that `?` leads to.
-pub(crate) async fn work(workshop: &Workshop, job: &Job, written: &Arc<AtomicU64>) -> Result<End, End> {
+/// Checks and writes the object, of whose bytes it holds no more than its share of the memory.
+pub(crate) async fn work(
+    workshop: &Workshop,
+    job: &Job,
+    share: &Share,
+    written: &Arc<AtomicU64>,
+) -> Result<Written, Left> {
     let object = &job.object;
     let visible = workshop.records.manifest(&object.bucket, &object.key).await.map_err(called)?;
     if visible.is_some_and(|visible| visible.sequencer > object.sequencer) {
-        return Ok(End::left(
-            Change::Supersede,
-            "superseded",
-            "a newer version of this key is visible already",
-        ));
+        let newer = "a newer version of this key is visible already";
+        return Err(Left::new(Change::Supersede, "superseded", newer));
     }
-    let source = Source::new(workshop.objects.clone(), object.clone());
-    let options = options(&job.pipeline);
+    let source = Source::new(workshop.objects.clone(), object.clone(), share.bytes());
+    let options = options(&job.pipeline, workshop.memory.room());
     let tolerance = match job.pipeline.bad_rows {
         BadRows::RejectFile => Tolerance::None,
         BadRows::Skip | BadRows::Quarantine => Tolerance::Any,
@@ -71,14 +81,14 @@ pub(crate) async fn work(workshop: &Workshop, job: &Job, written: &Arc<AtomicU64
     let rows = written.load(Ordering::Relaxed);
     if rows != progress.records {
         let differs = format!("{} rows were checked and {rows} written", progress.records);
-        return Ok(End::left(Change::Return, "internal", differs));
+        return Err(Left::new(Change::Return, "internal", differs));
     }
-    let manifest = Box::new(Manifest::of(job, spread, rows, workshop.clock.now()));
-    Ok(End::Written { manifest, progress, write_units: checked.write_units })
+    let manifest = Manifest::of(job, spread, rows, workshop.clock.now());
+    Ok(Written { manifest, progress, write_units: checked.write_units })
 }
 
 /// How a pipeline wants its objects read.
-fn options(pipeline: &Pipeline) -> read::Options {
+fn options(pipeline: &Pipeline, room: read::Room) -> read::Options {
     read::Options {
         format: match pipeline.format {
             Format::Auto => read::Format::Auto,
@@ -91,6 +101,7 @@ fn options(pipeline: &Pipeline) -> read::Options {
         pointer: pipeline.records.clone(),
         columns: pipeline.columns.clone(),
         limits: read::Limits::default(),
+        room,
     }
 }
 
@@ -112,14 +123,14 @@ fn format_of(checked: &Checked) -> String {
 }
 
 /// Counts the rows whose natural key cannot be one: the check of the text does not look at keys.
-async fn check_keys(mut rows: Rows, key: &KeyTemplate, tolerance: Tolerance) -> Result<u64, End> {
+async fn check_keys(mut rows: Rows, key: &KeyTemplate, tolerance: Tolerance) -> Result<u64, Left> {
     let mut rejected = 0;
     while let Some(row) = rows.next().await.map_err(unread)? {
         let Ok(record) = row.content else { continue };
         let Err(reject) = write::natural_key(key, &record) else { continue };
         if tolerance == Tolerance::None {
             let message = format!("row {}: {}", row.number, reject.message);
-            return Err(End::left(Change::Fail, reject.reason.code(), message));
+            return Err(Left::new(Change::Fail, reject.reason.code(), message));
         }
         rejected += 1;
     }
@@ -134,17 +145,22 @@ async fn write_rows(
     rejects: Option<Rejects>,
     spread: u32,
     written: &Arc<AtomicU64>,
-) -> Result<(), End> {
+) -> Result<(), Left> {
     let (send, receive) = mpsc::channel(write::BATCHES_AHEAD);
-    let producing =
-        AbortOnDropHandle::new(tokio::spawn(produce(rows, rejects, job.pipeline.key.clone(), send)));
+    let producing = AbortOnDropHandle::new(tokio::spawn(produce(
+        rows,
+        rejects,
+        job.pipeline.key.clone(),
+        workshop.memory.rows(),
+        send,
+    )));
     match &job.pipeline.key {
         None => write::write_all(&workshop.records, job, spread, receive, written).await,
         Some(key) => write::keep_all(&workshop.records, job, key, receive, written).await,
     }
     .map_err(called)?;
     producing.await.unwrap_or_else(|panic| {
-        Err(End::left(Change::Return, "internal", format!("the reader stopped unexpectedly: {panic}")))
+        Err(Left::new(Change::Return, "internal", format!("the reader stopped unexpectedly: {panic}")))
     })
 }
 
@@ -154,9 +170,9 @@ async fn produce(
     mut rows: Rows,
     mut rejects: Option<Rejects>,
     key: Option<KeyTemplate>,
+    budget: Arc<Semaphore>,
     send: mpsc::Sender<Batched>,
-) -> Result<(), End> {
-    let budget = Arc::new(Semaphore::new(write::BUDGET_BYTES));
+) -> Result<(), Left> {
     let mut batch = Vec::with_capacity(BATCH_ITEMS);
     let mut bytes = 0;
     loop {
@@ -186,7 +202,7 @@ async fn produce(
             // A single row of 400 KB fits: the budget is never smaller than what is asked of it.
             let share = u32::try_from(std::mem::take(&mut bytes)).unwrap_or(u32::MAX);
             let permit = budget.clone().acquire_many_owned(share).await.map_err(|closed| {
-                End::left(Change::Return, "internal", format!("the memory budget is gone: {closed}"))
+                Left::new(Change::Return, "internal", format!("the memory budget is gone: {closed}"))
             })?;
             if send.send(Batched { rows: full, permit }).await.is_err() {
                 // The writer gave up and says why.
@@ -204,25 +220,25 @@ async fn produce(
 }
 
 /// A call that failed, after the SDK's retries: the job is tried again by another task, later.
-pub(crate) fn called(error: CallError) -> End {
+pub(crate) fn called(error: CallError) -> Left {
     let code = if error.is_retryable() { "try_again" } else { "misconfigured" };
-    End::left(Change::Return, code, error.chain())
+    Left::new(Change::Return, code, error.chain())
 }
 
 /// An object that could not be read, or that is not what it should be.
-fn unread(error: read::ReadError) -> End {
+fn unread(error: read::ReadError) -> Left {
     match error {
-        read::ReadError::Bad(bad) => End::left(Change::Fail, bad.reason.code(), bad.message),
+        read::ReadError::Bad(bad) => Left::new(Change::Fail, bad.reason.code(), bad.message),
         read::ReadError::Source(error) => match source::read_error(error) {
             Ok(ReadError::Call(error)) => called(error),
-            Ok(gone @ ReadError::Gone(_)) => End::left(Change::Lose, "gone", gone.to_string()),
+            Ok(gone @ ReadError::Gone(_)) => Left::new(Change::Lose, "gone", gone.to_string()),
             Ok(changed @ ReadError::Changed(_)) => {
-                End::left(Change::Supersede, "superseded", changed.to_string())
+                Left::new(Change::Supersede, "superseded", changed.to_string())
             }
             Ok(damaged @ ReadError::Damaged { .. }) => {
-                End::left(Change::Return, "try_again", damaged.to_string())
+                Left::new(Change::Return, "try_again", damaged.to_string())
             }
-            Err(error) => End::left(Change::Return, "internal", format!("the reader failed: {error}")),
+            Err(error) => Left::new(Change::Return, "internal", format!("the reader failed: {error}")),
         },
     }
 }

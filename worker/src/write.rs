@@ -30,8 +30,8 @@ pub(crate) struct Batched {
 /// How many batches are parsed ahead of the calls.
 pub(crate) const BATCHES_AHEAD: usize = 4;
 
-/// How many bytes of rows, by DynamoDB's count, may be parsed and not yet written. In memory a row of short
-/// columns takes some ten times its count.
+/// How many bytes of rows, by DynamoDB's count, a process may have parsed and not yet written. In memory a row of
+/// short columns takes some ten times its count.
 pub(crate) const BUDGET_BYTES: usize = 2 << 20;
 
 /// A batch is closed at 25 rows, or at this many bytes. A single row may be larger: 400 KB at most.

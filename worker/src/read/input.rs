@@ -7,21 +7,46 @@
 //! here: which row a bad byte is in, only the reader of rows knows.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use encoding_rs::{DecoderResult, UTF_16BE, UTF_16LE};
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::Limits;
 use super::detect::{self, Compression, Encoding};
 use super::gzip::Gzip;
 use super::reason::{BadInput, ReadError, Reason};
 use super::zstandard::Zstd;
+use super::{Limits, Options};
 
 /// What is taken from the source at once, and about what a chunk holds.
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// How much of the object is looked at before it is decided what it is.
 pub(super) const LOOK_BYTES: usize = 64 * 1024;
+
+/// How much of its text any object may be read of at any time.
+const SHALLOW_BYTES: u64 = 128 * 1024;
+
+/// How many readers may go beyond the first 128 KiB of their text at once: what a reader holds is bounded,
+/// but by much more than by the text it has seen. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Room(Arc<Semaphore>);
+
+impl Room {
+    /// For so many readers.
+    #[must_use]
+    pub fn new(readers: usize) -> Self {
+        Self(Arc::new(Semaphore::new(readers)))
+    }
+}
+
+impl Default for Room {
+    /// For any number.
+    fn default() -> Self {
+        Self::new(Semaphore::MAX_PERMITS)
+    }
+}
 
 type Source = Pin<Box<dyn AsyncRead + Send>>;
 
@@ -48,11 +73,14 @@ pub(super) struct Input {
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
     limits: Limits,
+    room: Room,
+    /// Leave to go deep, until the reader is dropped.
+    leave: Option<OwnedSemaphorePermit>,
 }
 
 impl Input {
     /// Reads the beginning of `source` and finds out how its bytes are packed.
-    pub(super) async fn open(source: Source, limits: &Limits) -> Result<Self, ReadError> {
+    pub(super) async fn open(source: Source, options: &Options) -> Result<Self, ReadError> {
         let mut input = Self {
             source,
             raw: Vec::with_capacity(BUFFER_BYTES),
@@ -67,7 +95,9 @@ impl Input {
             encoding: Encoding::Utf8,
             bytes_in: 0,
             bytes_out: 0,
-            limits: limits.clone(),
+            limits: options.limits.clone(),
+            room: options.room.clone(),
+            leave: None,
         };
         input.receive(detect::SIGNATURE_BYTES).await?;
         input.compression = detect::compression(&input.raw)?;
@@ -112,6 +142,10 @@ impl Input {
     pub(super) async fn advance(&mut self, spent: &mut Vec<u8>) -> Result<bool, ReadError> {
         // A source that always has bytes would otherwise keep this task running, and a lease unrenewed.
         tokio::task::coop::consume_budget().await;
+        if self.leave.is_none() && self.bytes_out >= SHALLOW_BYTES {
+            let leave = self.room.0.clone().acquire_owned().await;
+            self.leave = Some(leave.map_err(|closed| ReadError::Source(std::io::Error::other(closed)))?);
+        }
         spent.clear();
         self.chunk = std::mem::take(spent);
         while self.chunk.is_empty() {

@@ -54,6 +54,7 @@ use tidemill_core::record::{FIELD_BYTES, ITEM_BYTES};
 
 pub use self::check::{Checked, Tolerance, check};
 pub use self::detect::{Compression, Encoding, Layout};
+pub use self::input::Room;
 pub use self::reason::{BadInput, ReadError, Reason, Reject, Scope};
 pub use self::rows::{Row, Rows};
 pub use self::schema::{Column, ColumnType, Schema};
@@ -74,6 +75,8 @@ pub struct Options {
     pub columns: BTreeMap<String, ColumnType>,
     /// Bounds.
     pub limits: Limits,
+    /// Where this reader gets leave to go deep.
+    pub room: Room,
 }
 
 /// What the text is said to be.

@@ -53,7 +53,7 @@ impl Opened {
             )
             .into());
         }
-        let mut input = Input::open(Box::pin(source), &options.limits).await?;
+        let mut input = Input::open(Box::pin(source), options).await?;
         let (text, whole) = (input.chunk(), input.is_last());
         let layout = match options.format {
             Format::Auto => detect::layout(text, whole, options.pointer.is_some(), options.delimiter),

@@ -1,0 +1,46 @@
+//! When a worker that has nothing to do leaves.
+
+use std::time::Duration;
+
+use tidemill_core::adapter::backlog::LONGEST_WAIT;
+use tokio::time::Instant;
+
+/// Fargate bills a minute at least (<https://aws.amazon.com/fargate/pricing/>): until then waiting costs nothing.
+const PAID: Duration = Duration::from_secs(60);
+
+/// How long a worker waits for work after that. The next one needs longer to start.
+const IDLE: Duration = Duration::from_secs(20);
+
+/// The wait of the last look at the queue, after the fleet was told. Long enough for SQS to ask all of its servers.
+pub(super) const LAST_WAIT: Duration = Duration::from_secs(2);
+
+/// When a worker that holds nothing since `idle_since` leaves.
+pub(super) fn leave_at(started: Instant, idle_since: Instant) -> Instant {
+    (started + PAID).max(idle_since + IDLE)
+}
+
+/// How long a poll waits when it is so long until the worker leaves: SQS takes whole seconds.
+pub(super) fn wait(left: Duration) -> Duration {
+    let up = Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0));
+    up.clamp(Duration::from_secs(1), LONGEST_WAIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_leaves_within_the_paid_minute_or_just_after_work() {
+        let started = Instant::now();
+        let after = |seconds| started + Duration::from_secs(seconds);
+        assert_eq!(leave_at(started, started), after(60));
+        assert_eq!(leave_at(started, after(39)), after(60));
+        assert_eq!(leave_at(started, after(100)), after(120));
+    }
+
+    #[test]
+    fn polls_wait_whole_seconds_and_never_past_the_time_to_leave_by_more() {
+        let of = |millis| wait(Duration::from_millis(millis)).as_secs();
+        assert_eq!([of(0), of(1_000), of(1_001), of(19_999), of(90_000)], [1, 1, 2, 20, 20]);
+    }
+}

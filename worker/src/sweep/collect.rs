@@ -1,0 +1,101 @@
+//! Rows that nobody can see or read any more.
+
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use tidemill_core::{
+    adapter::ledger::Changed,
+    job::{Job, SHELF_PARTS, State, settled_shelf},
+    manifest,
+    sweep::{HOUR, KEPT, PROGRESS, Progress, report::Doings},
+};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::{Pages, StepError, Sweep};
+
+/// How long a sweep collects at most: the next hour's sweep is to come by in time, and goes on where this one ended.
+const LONGEST: Duration = Duration::from_mins(30);
+
+/// How long nobody may replay a job whose rows are being deleted: longer than a sweep collects.
+const RESERVED: Duration = Duration::from_hours(1);
+
+/// How many partitions of a job are looked into at once.
+const PARTITIONS: usize = 8;
+
+impl Sweep {
+    /// Deletes the rows of jobs that settled without success, or were replaced by a newer version, a day ago or
+    /// longer. Who is done leaves the shelf, so what this does not reach in its time, or dies at, is the next sweep's.
+    pub(super) async fn collect(
+        &self,
+        progress: &mut Progress,
+        doings: &mut Doings,
+    ) -> Result<(), StepError> {
+        let deadline = Instant::now() + LONGEST;
+        for hour in progress.to_collect(self.clock.now()) {
+            for part in SHELF_PARTS {
+                let mut pages = Pages::of(settled_shelf(part, hour));
+                while let Some(jobs) = self.next_jobs(&mut pages).await? {
+                    for job in jobs {
+                        if Instant::now() >= deadline {
+                            info!(hour = %hour, "the rest of the rows are left to the next sweep");
+                            return Ok(());
+                        }
+                        self.collect_job(&job, doings).await?;
+                    }
+                }
+            }
+            progress.collected_until = hour.checked_add(HOUR).unwrap_or(hour);
+            if !self.dry_run {
+                self.fleet.keep(PROGRESS, progress).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn collect_job(&self, job: &Job, doings: &mut Doings) -> Result<(), StepError> {
+        if !self.is_collectable(job) {
+            return Ok(());
+        }
+        // The last word has the manifest: what it names is never deleted.
+        let visible = self.records.manifest(&job.object.bucket, &job.object.key).await?;
+        if visible.is_some_and(|visible| visible.job == job.id) {
+            warn!(job.id = %job.id, state = job.state.as_str(), "a job that should not be visible is: left alone");
+            return Ok(());
+        }
+        doings.collected += 1;
+        if self.dry_run {
+            info!(job.id = %job.id, "its rows would be deleted");
+            return Ok(());
+        }
+        let until = self.clock.now() + RESERVED;
+        // Refused: it was replayed since it was read.
+        let Changed::Yes(_) = self.ledger.collecting(&job.id, job.state, until).await? else { return Ok(()) };
+        // A worker that was stopped in mid-write may have left some partitions empty and later ones not.
+        let partitions = match job.state {
+            State::Done => manifest::spread(job.write_units),
+            _ => manifest::WIDEST,
+        };
+        let deletes = stream::iter(0..partitions)
+            .map(|partition| self.collector.delete_rows(&job.id, partition))
+            .buffer_unordered(PARTITIONS);
+        let rows: u64 = deletes.try_fold(0, |sum, rows| async move { Ok(sum + rows) }).await?;
+        // Killed before this line, the next sweep finds the job on its shelf and no rows.
+        self.ledger.collected(&job.id, self.clock.now()).await?;
+        doings.collected_rows += rows;
+        info!(job.id = %job.id, state = job.state.as_str(), rows, "rows collected");
+        Ok(())
+    }
+
+    /// Whether the rows of a job, if it has any, are of no use to anybody: not visible, and for a day already.
+    fn is_collectable(&self, job: &Job) -> bool {
+        let since = match job.state {
+            State::Waiting | State::Running => None,
+            State::Done => job.replaced_at,
+            State::Failed | State::Superseded | State::Gone => job.settled_at,
+        };
+        let old = since.and_then(|at| at.checked_add(KEPT).ok()).is_some_and(|at| at <= self.clock.now());
+        // Records under natural keys are not under the job; and who never claimed wrote nothing.
+        old && job.pipeline.key.is_none() && job.fence > 0
+    }
+}

@@ -1,0 +1,173 @@
+//! Jobs that are open: bringing back those that nobody works on, and stopping tasks that do not end.
+
+use std::{collections::HashMap, time::Duration};
+
+use jiff::Timestamp;
+use tidemill_core::{
+    adapter::{
+        CallError,
+        ledger::{Ended, Over},
+    },
+    job::{Attempt, Job, Reason, SHELF_PARTS, State, open_shelf},
+    message::{JobMessage, SettledMessage},
+    placement::{Place, place},
+    sweep::{
+        Care, Facts, Overdue, Task, care, lost,
+        report::{Doings, Open},
+    },
+    verdict::{self, Kind, Verdict},
+};
+use tracing::info;
+
+use super::{Pages, StepError, Sweep, settled::Tallies};
+
+/// ECS may not know a task that it launched a moment ago: what it does not know is asked for again after this long.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
+
+impl Sweep {
+    /// Looks at every open job.
+    pub(super) async fn open_jobs(
+        &self,
+        tallies: &mut Tallies,
+        open: &mut Open,
+        doings: &mut Doings,
+    ) -> Result<(), StepError> {
+        let backlog_since = self.backlog_since().await?;
+        for part in SHELF_PARTS {
+            let mut pages = Pages::of(open_shelf(part));
+            while let Some(mut jobs) = self.next_jobs(&mut pages).await? {
+                // The index is a moment behind: some have settled by now.
+                jobs.retain(|job| !job.state.is_settled());
+                let tasks = self.tasks_of(&jobs).await?;
+                for job in jobs {
+                    tallies.came_in(&job);
+                    let counter =
+                        if job.state == State::Running { &mut open.running } else { &mut open.waiting };
+                    *counter += 1;
+                    let known = |task: &str| tasks.get(task).copied().unwrap_or(Task::Unknown);
+                    let task = job.task.as_deref().map_or(Task::None, known);
+                    let pooled = place(&job, self.pooled) == Place::Pool;
+                    self.care_for(&job, &Facts { task, pooled, backlog_since }, doings).await?;
+                }
+            }
+        }
+        info!(waiting = open.waiting, running = open.running, "open jobs looked at");
+        Ok(())
+    }
+
+    /// What ECS knows of the tasks of these jobs.
+    async fn tasks_of(&self, jobs: &[Job]) -> Result<HashMap<String, Task>, CallError> {
+        let mut wanted: Vec<String> = jobs.iter().filter_map(|job| job.task.clone()).collect();
+        let mut found = HashMap::new();
+        for again in [true, false] {
+            if wanted.is_empty() {
+                break;
+            }
+            for known in self.cluster.describe(&wanted).await? {
+                let task = if known.is_live {
+                    Task::Live { created_at: known.created_at, started_at: known.started_at }
+                } else {
+                    Task::Stopped { at: known.stopped_at }
+                };
+                found.insert(known.task, task);
+            }
+            wanted.retain(|task| !found.contains_key(task));
+            if again && !wanted.is_empty() {
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Does what is to be done about a job. Killed on any line, it leaves the job open, and the next sweep comes by
+    /// it; where the ledger was told and the message not yet sent, the job waits and is relaunched then.
+    pub(super) async fn care_for(
+        &self,
+        job: &Job,
+        facts: &Facts,
+        doings: &mut Doings,
+    ) -> Result<(), StepError> {
+        let now = self.clock.now();
+        let care = care(job, facts, now);
+        if care == Care::Leave {
+            return Ok(());
+        }
+        info!(job.id = %job.id, job.state = job.state.as_str(), attempt = job.attempt, ?care, dry_run = self.dry_run, "job cared for");
+        match care {
+            Care::Leave => {}
+            Care::TakeBack => return self.take_back(job, now, doings).await,
+            Care::Relaunch => {
+                doings.relaunched += 1;
+                if !self.dry_run {
+                    self.send_again(job, Duration::ZERO).await?;
+                }
+            }
+            Care::Stop(overdue) => {
+                doings.stopped += 1;
+                if let (Some(task), false) = (&job.task, self.dry_run) {
+                    // Its stop's event tells λ stops, who knows the words.
+                    self.cluster.stop(task, &stop_words(overdue)).await?;
+                }
+            }
+            Care::Tell => {
+                doings.told += 1;
+                if !self.dry_run {
+                    let message = SettledMessage::new(job.id.clone());
+                    self.stops.send(&message.to_body(), Duration::ZERO).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the attempt whose end nobody told of, as λ stops or its worker would have.
+    async fn take_back(&self, job: &Job, now: Timestamp, doings: &mut Doings) -> Result<(), StepError> {
+        if self.dry_run {
+            doings.taken_back += 1;
+            return Ok(());
+        }
+        let verdict = Verdict::from(lost(job));
+        let words = match (&job.reason, verdict.kind) {
+            (_, Kind::WorkerLost) => "whoever worked on it was gone, and nobody was told".to_owned(),
+            (Some(reason), _) => reason.message.clone(),
+            (None, kind) => kind.words(),
+        };
+        let ended = Attempt {
+            number: job.attempt,
+            task: job.task.clone().unwrap_or_default(),
+            verdict: Reason::new(verdict.code(), words),
+            stopped_at: now,
+        };
+        let over = match job.state {
+            State::Running => Over::Lost { fence: job.fence, now },
+            _ => Over::Left { fence: job.fence },
+        };
+        match self.ledger.end(job, &verdict, &ended, over, now).await? {
+            Ended::Retry { job, after } => {
+                doings.taken_back += 1;
+                self.send_again(&job, after).await?;
+            }
+            Ended::GivenUp(job) => {
+                doings.given_up += 1;
+                self.stops.send(&SettledMessage::new(job.id).to_body(), Duration::ZERO).await?;
+            }
+            // Its worker, or the word of its end, came back in the meantime.
+            Ended::Refused(_) | Ended::Nothing => {}
+        }
+        Ok(())
+    }
+
+    /// A message for the job's present attempt, to λ uploads, who places it: a duplicate finds the job taken.
+    async fn send_again(&self, job: &Job, after: Duration) -> Result<(), CallError> {
+        let message = JobMessage::new(job.id.clone(), job.attempt, 0);
+        self.uploads.send(&message.to_body(), after).await
+    }
+}
+
+/// The reason that StopTask is given; what it begins with, the verdict knows.
+fn stop_words(overdue: Overdue) -> String {
+    match overdue {
+        Overdue::Running(by) => format!("{} by {} min", verdict::OVERDUE, by.as_secs() / 60),
+        Overdue::Starting(since) => format!("{} in {} min", verdict::NEVER_STARTED, since.as_secs() / 60),
+    }
+}

@@ -1,0 +1,130 @@
+//! The bucket against the ledger: object versions that nobody told of.
+
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use tidemill_core::{
+    adapter::versions::Version,
+    job::JobId,
+    message::ObjectMessage,
+    object::{Object, Sequencer},
+    pipelines::Pipelines,
+    sweep::{KeptPipelines, PIPELINES, report::Doings},
+};
+use tracing::info;
+
+use super::{StepError, Sweep};
+
+/// How many messages are sent at once.
+const SENDS: usize = 8;
+
+impl Sweep {
+    /// Lists the versions under the prefix, and gives those in the range that a pipeline takes and the ledger does not
+    /// know to the uploads queue: λ uploads records them, and works out their order among their key's versions.
+    ///
+    /// A repeat, or an event that comes after all, finds the job known. A version that is still in the uploads queue
+    /// is sent a second time.
+    pub(super) async fn reconcile(&self, doings: &mut Doings) -> Result<(), StepError> {
+        let kept: KeptPipelines = self.fleet.kept(PIPELINES).await?.ok_or(StepError::NoPipelines)?;
+        let pipelines = Pipelines::parse(&kept.text, "pipelines.toml")?;
+        let Some(prefix) = within(&self.watched_prefix, self.prefix.as_deref()) else {
+            info!(
+                prefix = self.prefix,
+                watched = self.watched_prefix,
+                "nothing under this prefix is watched"
+            );
+            return Ok(());
+        };
+        let mut from = None;
+        loop {
+            let page = self.objects.versions(&self.bucket, &prefix, from).await?;
+            self.reconcile_page(page.versions, &pipelines, doings).await?;
+            match page.next {
+                Some(next) => from = Some(next),
+                None => break,
+            }
+        }
+        info!(
+            listed = doings.listed,
+            ignored = doings.ignored,
+            found = doings.found,
+            "bucket and ledger compared"
+        );
+        Ok(())
+    }
+
+    async fn reconcile_page(
+        &self,
+        versions: Vec<Version>,
+        pipelines: &Pipelines,
+        doings: &mut Doings,
+    ) -> Result<(), StepError> {
+        let mut taken = Vec::with_capacity(versions.len());
+        for version in versions.into_iter().filter(|version| self.range.holds(version.modified_at)) {
+            doings.listed += 1;
+            match pipelines.route(&version.key, Some(version.size_bytes)) {
+                Some(pipeline) => taken.push((self.id(&pipeline.name, &version), version)),
+                None => doings.ignored += 1,
+            }
+        }
+        let ids: Vec<JobId> = taken.iter().map(|(id, _)| id.clone()).collect();
+        let known: std::collections::HashSet<JobId> =
+            self.ledger.read_all(&ids).await?.into_iter().map(|job| job.id).collect();
+        let lost = taken.into_iter().filter(|(id, _)| !known.contains(id));
+        let sends = stream::iter(lost).map(|(id, version)| async move {
+            info!(
+                job.id = %id,
+                object.key = version.key,
+                object.version = version.version_id,
+                dry_run = self.dry_run,
+                "nobody told of this version: to the uploads queue"
+            );
+            if self.dry_run {
+                return Ok(());
+            }
+            let message = ObjectMessage::new(&self.bucket, &version.key, Some(&version.version_id));
+            self.uploads.send(&message.to_body(), Duration::ZERO).await
+        });
+        let sent: Vec<()> = sends.buffer_unordered(SENDS).try_collect().await?;
+        doings.found += sent.len() as u64;
+        Ok(())
+    }
+
+    /// The id that this version's job has, whoever records it: in a bucket with versions they alone decide.
+    fn id(&self, pipeline: &str, version: &Version) -> JobId {
+        let object = Object {
+            bucket: self.bucket.clone(),
+            key: version.key.clone(),
+            version_id: Some(version.version_id.clone()),
+            etag: version.etag.clone(),
+            sequencer: Sequencer::default(),
+            size_bytes: Some(version.size_bytes),
+        };
+        JobId::derive(pipeline, &object)
+    }
+}
+
+/// The prefix to list: what is asked for, as far as it is watched.
+fn within(watched: &str, asked: Option<&str>) -> Option<String> {
+    match asked {
+        None => Some(watched.to_owned()),
+        Some(asked) if asked.starts_with(watched) => Some(asked.to_owned()),
+        Some(asked) if watched.starts_with(asked) => Some(watched.to_owned()),
+        Some(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::within;
+
+    #[test]
+    fn only_what_is_watched_is_swept() {
+        let of = |asked| within("uploads/", asked);
+        assert_eq!(of(None).as_deref(), Some("uploads/"));
+        assert_eq!(of(Some("uploads/orders/")).as_deref(), Some("uploads/orders/"));
+        assert_eq!(of(Some("up")).as_deref(), Some("uploads/"));
+        assert_eq!(of(Some("")).as_deref(), Some("uploads/"));
+        assert_eq!(of(Some("rejects/")), None);
+    }
+}

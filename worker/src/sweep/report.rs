@@ -1,0 +1,64 @@
+//! The hours' reports and digests.
+
+use tidemill_core::{
+    mail, object,
+    sweep::{
+        HOUR, PROGRESS, Progress,
+        report::{Doings, Open, Summary, lines_key, summary_key},
+    },
+};
+use tracing::info;
+
+use super::{
+    StepError, Sweep,
+    settled::{Counted, Tallies},
+};
+
+impl Sweep {
+    /// Writes the reports of the hours that are over, oldest first, and mails their digests. An hour is noted as
+    /// reported when both are out: killed before that, the next sweep writes the same lines again, and the digest
+    /// may come twice.
+    pub(super) async fn report(
+        &self,
+        tallies: Tallies,
+        open: Open,
+        doings: &mut Doings,
+    ) -> Result<(), StepError> {
+        let Tallies { mut progress, hours, .. } = tallies;
+        let last = hours.len().saturating_sub(1);
+        for (index, counted) in hours.into_iter().enumerate() {
+            let (open, doings) = if index == last { (open, doings.clone()) } else { Default::default() };
+            self.report_hour(counted, open, doings, &mut progress).await?;
+        }
+        Ok(())
+    }
+
+    async fn report_hour(
+        &self,
+        counted: Counted,
+        open: Open,
+        doings: Doings,
+        progress: &mut Progress,
+    ) -> Result<(), StepError> {
+        let Counted { tally, lines } = counted;
+        let summary: Summary = tally.finish(open, doings);
+        let hour = summary.hour;
+        info!(hour = %hour, summary = %serde_json::json!(summary), dry_run = self.dry_run, "hour reported");
+        if self.dry_run {
+            return Ok(());
+        }
+        if let Some(lines) = lines {
+            lines.finish().await?;
+        }
+        let mut file = self.objects.create(&self.bucket, &summary_key(&self.reports_prefix, hour));
+        file.write(summary.to_json().as_bytes()).await?;
+        file.finish().await?;
+        if self.notify_on.digest() && !summary.is_quiet() {
+            let report = object::uri(&self.bucket, &lines_key(&self.reports_prefix, hour));
+            self.post.send(&mail::digest(&summary, &report)).await?;
+        }
+        progress.reported_until = hour.checked_add(HOUR).unwrap_or(hour);
+        self.fleet.keep(PROGRESS, progress).await?;
+        Ok(())
+    }
+}
