@@ -13,7 +13,13 @@ use std::{
 use tidemill_cloud::{Builder, Cloud, host::process, lambda::FunctionHost};
 
 /// The functions: their names in the template, and as folder, crate and binary.
-const FUNCTIONS: [(&str, &str); 2] = [("UploadsFunction", "uploads"), ("StopsFunction", "stops")];
+const FUNCTIONS: [(&str, &str); 5] = [
+    ("UploadsFunction", "uploads"),
+    ("BacklogFunction", "backlog"),
+    ("ScalerFunction", "scaler"),
+    ("ScheduleFunction", "schedule"),
+    ("StopsFunction", "stops"),
+];
 
 /// The worker's container, as the template names it.
 const CONTAINER: &str = "worker";
@@ -54,6 +60,9 @@ pub(crate) fn function(name: &str) -> ExitCode {
     let ended = runtime.block_on(async {
         match name {
             "uploads" => uploads::run().await,
+            "backlog" => backlog::run().await,
+            "scaler" => scaler::run().await,
+            "schedule" => schedule::run().await,
             "stops" => stops::run().await,
             _ => Err(format!("there is no function {name:?}").into()),
         }
@@ -64,6 +73,18 @@ pub(crate) fn function(name: &str) -> ExitCode {
             eprintln!("function {name}: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// How many tasks the template lets run at once.
+pub(crate) fn maximum_tasks(stack: &tidemill_cloud::template::Stack) -> u32 {
+    let function = stack.resources.get("UploadsFunction");
+    let maximum = function.map(|it| &it.properties["Environment"]["Variables"]["MAXIMUM_TASKS"]);
+    // The function itself refuses to start without a number there.
+    match maximum {
+        Some(serde_json::Value::String(text)) => text.parse().unwrap_or_default(),
+        Some(number) => number.as_u64().and_then(|number| number.try_into().ok()).unwrap_or_default(),
+        None => 0,
     }
 }
 

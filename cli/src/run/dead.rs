@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use tidemill_cloud::sqs::{AttributeValue, Received};
 use tidemill_core::{
-    adapter::tasks::launched_for,
-    events::{self, Classified},
-    job::{Job, JobId, Relaunch},
+    adapter::tasks::{LaunchedFor, launched_for},
+    job::{Job, JobId},
+    message::{self, Message},
     pipelines::Pipelines,
 };
 
@@ -52,7 +52,7 @@ impl DeadLetter {
         let settled = job.is_some_and(|job| job.state.is_settled());
         match &self.about {
             Some((about, About::Launch)) => about == id && !settled,
-            Some((about, About::Stop)) => about == id && job.is_none_or(|job| job.notified_at.is_none()),
+            Some((about, About::Stop)) => about == id && !job.is_some_and(Job::is_over),
             None => false,
         }
     }
@@ -69,20 +69,21 @@ impl DeadLetter {
 }
 
 fn about(body: &str, pipelines: &Pipelines) -> Option<(JobId, About)> {
-    if let Ok(relaunch) = serde_json::from_str::<Relaunch>(body) {
-        return Some((relaunch.job, About::Launch));
-    }
-    match events::classify(body) {
-        Classified::S3Created(created) => {
-            let object = created.object();
+    match message::read(body) {
+        Message::Job(due) => Some((due.job, About::Launch)),
+        Message::Settled(settled) => Some((settled.settled, About::Stop)),
+        Message::Created(created) => {
+            let object = created.first()?.object();
             let pipeline = pipelines.route(&object.key, object.size_bytes)?;
             Some((JobId::derive(&pipeline.name, &object), About::Launch))
         }
-        Classified::TaskStateChange(change) => {
+        Message::Task(change) => {
             let started_by = change.started_by.as_deref();
-            let (job, _) = launched_for(started_by, |name| change.variable(name))?;
-            Some((job, About::Stop))
+            match launched_for(started_by, |name| change.variable(name))? {
+                LaunchedFor::Job { job, .. } => Some((job, About::Stop)),
+                LaunchedFor::Drain { .. } | LaunchedFor::Sweep(_) | LaunchedFor::Command(_) => None,
+            }
         }
-        Classified::Foreign { .. } | Classified::Malformed { .. } => None,
+        Message::Object(_) | Message::Foreign | Message::Malformed { .. } => None,
     }
 }

@@ -1,6 +1,5 @@
 //! `tidemill run`: start the local cloud, upload files, wait until every job is settled, tell what each became.
 
-mod cost;
 mod dead;
 mod export;
 mod files;
@@ -24,9 +23,10 @@ use tidemill_cloud::{
     template::{Stack, Template},
 };
 use tidemill_core::{
-    adapter::{ledger::Ledger, records::Records},
+    adapter::{SdkConfig, fleet::Fleet, ledger::Ledger, records::Records},
     job::JobId,
     pipelines::Pipelines,
+    pricing::Bill,
 };
 
 use self::{
@@ -160,6 +160,17 @@ fn output<'a>(
     outputs.get(name).map(String::as_str).with_context(|| format!("the template has no output {name}"))
 }
 
+/// The tasks of an earlier run with the same data have ended with it, untold: their slots are free.
+async fn free_slots(config: &SdkConfig, stack: &Stack, table: &str) -> anyhow::Result<()> {
+    let fleet = Fleet::new(config, table);
+    for slot in fleet.slots(local::maximum_tasks(stack)).await? {
+        if !slot.is_free() {
+            fleet.free(slot.number, slot.generation).await?;
+        }
+    }
+    Ok(())
+}
+
 async fn process(
     cloud: &Cloud,
     plan: &Plan,
@@ -169,15 +180,18 @@ async fn process(
     let named = |name| output(&plan.stack.outputs, name);
     let config = upload::config(cloud.endpoint()).await;
     let bucket = named("Bucket")?;
+    if arguments.data.is_some() {
+        free_slots(&config, &plan.stack, named("FleetTable")?).await?;
+    }
     let uploaded = upload::all(&config, bucket, &plan.uploads, &plan.pipelines).await?;
     let ids: Vec<JobId> = uploaded.iter().filter_map(|uploaded| uploaded.job.clone()).collect();
     let ledger = Ledger::new(&config, named("LedgerTable")?);
-    let queues = [named("DeadLetterQueue")?, named("UploadsQueue")?, named("StopsQueue")?];
+    let queues =
+        [named("DeadLetterQueue")?, named("UploadsQueue")?, named("JobsQueue")?, named("StopsQueue")?];
     let watch = Watch { cloud, ledger: &ledger, pipelines: &plan.pipelines, queues };
     let Settled { jobs, dead_letters, stuck } = watch.settle(&ids).await?;
-    match stuck {
-        Some(_) => watch.show_logs(),
-        None => cloud.services().ecs.quiet().await,
+    if stuck.is_some() {
+        watch.show_logs();
     }
     if let Some(out) = &arguments.out {
         let records = Records::new(&config, named("RecordsTable")?);
@@ -197,7 +211,9 @@ async fn process(
         })
         .collect();
     let mails = cloud.services().sns.mails();
-    let bill = cost::bill(cloud, became.iter().filter_map(|became| became.job.as_ref()));
+    let mut usage = cloud.usage();
+    usage.write_units +=
+        became.iter().filter_map(|became| became.job.as_ref()).map(|job| job.write_units).sum::<u64>();
     Ok(Report {
         bucket: bucket.to_owned(),
         prefix: named("WatchedPrefix")?.to_owned(),
@@ -208,6 +224,6 @@ async fn process(
         mails: mails.into_iter().map(|mail| Sent { subject: mail.subject, body: mail.body }).collect(),
         dead_letters,
         mailbox: arguments.data.as_ref().map(|folder| folder.join("mailbox")),
-        cost: bill,
+        cost: Bill::of(&usage),
     })
 }

@@ -186,7 +186,10 @@ impl Became {
             "records": job.records,
             "rejected": job.rejected,
             "attempts": job.attempt,
-            "verdict": job.history.last().map(|ended| &ended.verdict.code),
+            "verdict": match (&job.reason, job.state) {
+                (_, State::Done) => Some("succeeded"),
+                (reason, _) => reason.as_ref().map(|reason| &*reason.code),
+            },
             "reason": job.reason,
             "settled_ms": self.took().map(|took| took.as_secs_f64() * 1e3),
         })

@@ -48,11 +48,11 @@ pub(crate) struct Watch<'c> {
     /// What its functions route by.
     pub(crate) pipelines: &'c Pipelines,
     /// The URLs of its queues, the one of the dead letters first.
-    pub(crate) queues: [&'c str; 3],
+    pub(crate) queues: [&'c str; 4],
 }
 
 impl Watch<'_> {
-    /// Reads these jobs until each is settled and its mail is noted, or until that cannot happen any more.
+    /// Reads these jobs until each is settled, and told of if it failed, or until that cannot happen any more.
     pub(crate) async fn settle(&self, ids: &[JobId]) -> Result<Settled, CallError> {
         let mut jobs: Vec<Option<Job>> = ids.iter().map(|_| None).collect();
         let mut progress = Progress::new(ids.len());
@@ -63,20 +63,20 @@ impl Watch<'_> {
             // Before the ledger: a failed job enters it before the dead-letter queue.
             let dead_letters = self.dead_letters();
             for (id, known) in ids.iter().zip(&mut jobs) {
-                if known.as_ref().is_some_and(is_over) {
+                if known.as_ref().is_some_and(Job::is_over) {
                     continue;
                 }
                 let found = self.ledger.read(id).await?;
                 if found != *known {
                     *known = found;
                     changed_at = Instant::now();
-                    if let Some(job) = known.as_ref().filter(|job| is_over(job)) {
+                    if let Some(job) = known.as_ref().filter(|job| job.is_over()) {
                         progress.settled(job);
                     }
                 }
             }
             progress.show(&jobs);
-            let mut left = ids.iter().zip(&jobs).filter(|(_, job)| !job.as_ref().is_some_and(is_over));
+            let mut left = ids.iter().zip(&jobs).filter(|(_, job)| !job.as_ref().is_some_and(Job::is_over));
             let over = left.clone().next().is_none();
             let dead = left.all(|(id, job)| dead_letters.iter().any(|letter| letter.ends(id, job.as_ref())));
             let stuck = match (over, dead) {
@@ -129,10 +129,6 @@ impl Watch<'_> {
 /// Of the queue with this URL.
 fn arn(url: &str) -> String {
     Sqs::arn(url.rsplit('/').next().unwrap_or_default())
-}
-
-fn is_over(job: &Job) -> bool {
-    job.state.is_settled() && job.notified_at.is_some()
 }
 
 /// What a person sees meanwhile, on standard error: a bar on a terminal, elsewhere a line per settled object.

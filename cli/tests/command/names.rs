@@ -55,10 +55,4 @@ fn folders_and_files_of_any_name_are_done_under_it() {
     let told: BTreeSet<String> =
         records(&out).iter().map(|line| line["object"].as_str().expect("text").to_owned()).collect();
     assert_eq!(told, uris);
-    let mails = report["mails"].as_array().expect("mails");
-    assert_eq!(mails.len(), keys.len());
-    for mail in mails {
-        let subject = mail["subject"].as_str().expect("text");
-        assert!(subject.is_ascii() && !subject.contains('\n') && subject.len() < 100, "{subject:?}");
-    }
 }
