@@ -1,13 +1,15 @@
 //! Functions and worker in this process, as their own mains would make them: from the environment they are given.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
 use aws_sdk_s3::config::Region;
 use futures::FutureExt;
+use schedule::Ticker;
+use serde_json::Value;
 use stops::Stops;
 use tempfile::TempDir;
 use tidemill_cloud::{
@@ -16,7 +18,14 @@ use tidemill_cloud::{
     host::{Exit, Launch, Runner},
     lambda::{FunctionError, FunctionHost, Invocation},
 };
-use tidemill_core::{adapter::SdkConfig, settings::Settings};
+use tidemill_core::{
+    adapter::{
+        SdkConfig,
+        scaling::{Scaling, Trigger},
+    },
+    clock::Clock,
+    settings::Settings,
+};
 use uploads::Uploads;
 
 /// What happens to a task when its container starts.
@@ -43,38 +52,76 @@ impl Accidents {
 }
 
 /// λ uploads; `folder` is kept as long as it.
-pub(crate) fn uploads(gate: &Gate, region: &str, folder: Option<TempDir>) -> FunctionHost {
-    let (gate, region, cell) = (gate.clone(), region.to_owned(), Arc::new(OnceLock::new()));
-    FunctionHost::Direct(Arc::new(move |invocation| {
+pub(crate) fn uploads(gate: &Gate, region: &str, folder: Option<Arc<TempDir>>) -> FunctionHost {
+    let make = move |config: &SdkConfig, settings: &Settings, clock| {
         let _ = &folder;
-        let (gate, region, cell) = (gate.clone(), region.clone(), cell.clone());
-        async move {
-            let made = warm(&cell, || {
-                let (config, settings) = given(&gate, &region, &invocation);
-                Uploads::new(&config, &settings, gate.clock())
-            })?;
-            let event = serde_json::from_value(invocation.payload).map_err(|e| failed(&e))?;
-            serde_json::to_value(made.handle(&event).await).map_err(|e| failed(&e))
-        }
-        .boxed()
-    }))
+        Uploads::new(config, settings, clock)
+    };
+    direct(gate, region, make, |uploads, invocation| async move {
+        let event = serde_json::from_value(invocation.payload).map_err(|e| failed(&e))?;
+        answer(&uploads.handle(&event).await)
+    })
 }
 
 /// λ stops.
 pub(crate) fn stops(gate: &Gate, region: &str) -> FunctionHost {
-    let (gate, region, cell) = (gate.clone(), region.to_owned(), Arc::new(OnceLock::new()));
-    FunctionHost::Direct(Arc::new(move |invocation| {
-        let (gate, region, cell) = (gate.clone(), region.clone(), cell.clone());
-        async move {
-            let made = warm(&cell, || {
-                let (config, settings) = given(&gate, &region, &invocation);
-                Stops::new(&config, &settings, gate.clock())
-            })?;
-            let event = serde_json::from_value(invocation.payload).map_err(|e| failed(&e))?;
-            serde_json::to_value(made.handle(&event).await).map_err(|e| failed(&e))
+    direct(gate, region, Stops::new, |stops, invocation| async move {
+        let event = serde_json::from_value(invocation.payload).map_err(|e| failed(&e))?;
+        answer(&stops.handle(&event).await)
+    })
+}
+
+/// λ scaler, and λ backlog: both look at the fleet.
+pub(crate) fn scaling(gate: &Gate, region: &str) -> FunctionHost {
+    let make = |config: &SdkConfig, settings: &Settings, clock: Clock| {
+        Scaling::new(config, settings).map(|scaling| (scaling, clock))
+    };
+    direct(gate, region, make, |made, _| async move {
+        let (scaling, clock) = &*made;
+        answer(&scaling.run(Trigger::Tick, clock.now()).await.map_err(|e| failed(&e))?)
+    })
+}
+
+/// λ schedule; `folder` is kept as long as it.
+pub(crate) fn schedule(gate: &Gate, region: &str, folder: Option<Arc<TempDir>>) -> FunctionHost {
+    let make = move |config: &SdkConfig, settings: &Settings, clock| {
+        let _ = &folder;
+        Ticker::new(config, settings, clock)
+    };
+    direct(gate, region, make, |ticker, invocation| async move {
+        let launched = ticker.handle(invocation.payload, &invocation.request_id).await;
+        answer(&launched.map_err(|e| failed(&e))?)
+    })
+}
+
+/// A function in this process: made from its environment when it is first invoked, as a cold start makes it.
+fn direct<T, E, F>(
+    gate: &Gate,
+    region: &str,
+    make: impl Fn(&SdkConfig, &Settings, Clock) -> Result<T, E> + Send + Sync + 'static,
+    handle: impl Fn(Arc<T>, Invocation) -> F + Send + Sync + 'static,
+) -> FunctionHost
+where
+    T: Send + Sync + 'static,
+    E: std::error::Error,
+    F: Future<Output = Result<Value, FunctionError>> + Send + 'static,
+{
+    let (gate, region, cell) = (gate.clone(), region.to_owned(), OnceLock::new());
+    FunctionHost::Direct(Arc::new(move |invocation: Invocation| {
+        let made = warm(&cell, || {
+            let key = invocation.environment.get("AWS_ACCESS_KEY_ID");
+            let config = config(&gate, &region, key.map(String::as_str).unwrap_or_default());
+            make(&config, &Settings::from(invocation.environment.clone()), gate.clock())
+        });
+        match made {
+            Ok(made) => handle(made, invocation).boxed(),
+            Err(error) => std::future::ready(Err(error)).boxed(),
         }
-        .boxed()
     }))
+}
+
+fn answer(answer: &impl serde::Serialize) -> Result<Value, FunctionError> {
+    serde_json::to_value(answer).map_err(|e| failed(&e))
 }
 
 /// The worker's container.
@@ -84,7 +131,8 @@ pub(crate) fn worker(gate: &Gate, region: &str, accidents: Accidents) -> Runner 
         let (gate, region, accident) = (gate.clone(), region.clone(), accidents.next());
         async move {
             let settings = Settings::from(launch.env.clone());
-            let config = config(&gate, &region, &launch.env);
+            let key = launch.env.get("AWS_ACCESS_KEY_ID").map(String::as_str).unwrap_or_default();
+            let config = config(&gate, &region, key);
             let run = worker::run(&launch.command, &config, &settings, gate.clock(), launch.stop);
             let exit = match accident {
                 Accident::None => i32::from(run.await.code()),
@@ -110,12 +158,7 @@ fn warm<T, E: std::error::Error>(
     Ok(cell.get_or_init(|| made).clone())
 }
 
-fn given(gate: &Gate, region: &str, invocation: &Invocation) -> (SdkConfig, Settings) {
-    (config(gate, region, &invocation.environment), Settings::from(invocation.environment.clone()))
-}
-
-fn config(gate: &Gate, region: &str, environment: &BTreeMap<String, String>) -> SdkConfig {
-    let key = environment.get("AWS_ACCESS_KEY_ID").map(String::as_str).unwrap_or_default();
+fn config(gate: &Gate, region: &str, key: &str) -> SdkConfig {
     alone(connector::sdk_config(gate, gate.clock(), key), region)
 }
 

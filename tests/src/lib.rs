@@ -11,11 +11,13 @@
 //! A scenario asserts on the state that is left behind. [`World::golden`] compares the run's transcript with the
 //! one that is kept.
 
+pub mod flood;
 mod golden;
 mod host;
 mod look;
 mod settle;
 mod story;
+mod sweep;
 
 use std::{
     fmt,
@@ -48,6 +50,9 @@ use story::Story;
 
 const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
 
+/// The pipelines that are shipped.
+const PIPELINES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../pipelines/pipelines.toml");
+
 /// Where the functions' layer has the pipelines file.
 const MOUNTED_PIPELINES: &str = "/opt/pipelines.toml";
 
@@ -71,10 +76,21 @@ pub struct Plan {
     timing: Timing,
     parameters: Vec<(String, String)>,
     pipelines: Option<String>,
+    schedules: bool,
     told: bool,
 }
 
 impl Plan {
+    /// Gives every object a task of its own and lets no schedule fire, so that what happens is the object's doing.
+    #[must_use]
+    pub fn alone(mut self) -> Self {
+        let text =
+            self.pipelines.take().unwrap_or_else(|| std::fs::read_to_string(PIPELINES).expect("a file"));
+        self.pipelines = Some(text.replace("\n[[pipeline]]\n", "\n[[pipeline]]\ndedicated_above = 0\n"));
+        self.schedules = false;
+        self
+    }
+
     /// Sets a parameter of the template.
     #[must_use]
     pub fn parameter(mut self, name: &str, value: &str) -> Self {
@@ -93,6 +109,13 @@ impl Plan {
     #[must_use]
     pub fn timing(mut self, timing: Timing) -> Self {
         self.timing = timing;
+        self
+    }
+
+    /// Lets the schedules fire all the same.
+    #[must_use]
+    pub fn scheduled(mut self) -> Self {
+        self.schedules = true;
         self
     }
 
@@ -132,16 +155,22 @@ impl Plan {
         let folder = self.pipelines.as_ref().map(|text| {
             let folder = tempfile::tempdir().expect("a folder");
             std::fs::write(folder.path().join("pipelines.toml"), text).expect("a pipelines file");
-            folder
+            Arc::new(folder)
         });
         if let Some(folder) = &folder {
             builder = builder.layer_file(MOUNTED_PIPELINES, folder.path().join("pipelines.toml"));
         }
         let accidents = accidents.clone();
-        let [for_uploads, for_stops, for_worker] = [(); 3].map(|()| region.to_owned());
+        let [for_uploads, for_stops, for_scaler, for_backlog, for_schedule, for_worker] =
+            [(); 6].map(|()| region.to_owned());
+        let for_both = folder.clone();
         let cloud = builder
             .function("UploadsFunction", move |gate| host::uploads(gate, &for_uploads, folder))
             .function("StopsFunction", move |gate| host::stops(gate, &for_stops))
+            .function("ScalerFunction", move |gate| host::scaling(gate, &for_scaler))
+            .function("BacklogFunction", move |gate| host::scaling(gate, &for_backlog))
+            .function("ScheduleFunction", move |gate| host::schedule(gate, &for_schedule, for_both))
+            .schedules(self.schedules)
             .container("worker", move |gate| host::worker(gate, &for_worker, accidents))
             .start()
             .await;
@@ -173,7 +202,8 @@ impl World {
     /// A world whose chances are drawn from this seed.
     #[must_use]
     pub fn plan(seed: u64) -> Plan {
-        Plan { seed, timing: TIMING, parameters: Vec::new(), pipelines: None, told: false }
+        let (parameters, pipelines) = (Vec::new(), None);
+        Plan { seed, timing: TIMING, parameters, pipelines, schedules: true, told: false }
     }
 
     async fn new(plan: Plan) -> Self {

@@ -42,7 +42,7 @@ impl World {
     pub async fn settle(&self) {
         self.quiet().await;
         for job in self.jobs().await {
-            let over = job.state.is_settled() && job.notified_at.is_some() && job.settled_at.is_some();
+            let over = job.is_over() && job.settled_at.is_some();
             if !over || job.charged > job.pipeline.attempts {
                 panic!("nothing is under way, and this job is not over: {job:#?}\n{}", self.state().await);
             }
@@ -69,9 +69,9 @@ impl World {
 
     fn is_quiet(&self) -> bool {
         let services = self.cloud.services();
-        services.events.under_way() == 0
+        services.events.under_way() + services.scheduler.under_way() + services.lambda.under_way() == 0
             && services.ecs.tasks().iter().all(|task| task.status == Status::Stopped)
-            && ["UploadsQueue", "StopsQueue"].iter().all(|queue| self.held(queue) == 0)
+            && ["UploadsQueue", "JobsQueue", "StopsQueue"].iter().all(|queue| self.held(queue) == 0)
     }
 
     fn held(&self, queue: &str) -> usize {
@@ -82,13 +82,15 @@ impl World {
     /// All there is to know when something does not end.
     pub async fn state(&self) -> String {
         let services = self.cloud.services();
-        let queues = ["UploadsQueue", "StopsQueue", "DeadLetterQueue"];
+        let queues = ["UploadsQueue", "JobsQueue", "StopsQueue", "DeadLetterQueue"];
         let queues: Vec<_> =
             queues.iter().map(|queue| (queue, services.sqs.counts(&self.arn(queue)))).collect();
         format!(
-            "time: {}\nevents under way: {}\nqueues: {queues:#?}\ntasks: {:#?}\njobs: {:#?}\nmails: {:#?}",
+            "time: {}\nevents under way: {}\nfirings under way: {}\nasynchronous invocations under way: {}\nqueues: {queues:#?}\ntasks: {:#?}\njobs: {:#?}\nmails: {:#?}",
             self.cloud.clock().now(),
             services.events.under_way(),
+            services.scheduler.under_way(),
+            services.lambda.under_way(),
             services.ecs.tasks(),
             self.jobs().await,
             self.subjects(),

@@ -94,6 +94,12 @@ impl Story {
                 let exit = exit.as_i64().map(|code| format!(" exit {code}")).unwrap_or_default();
                 format!("event  {arn} {}{stop}{exit}", detail["lastStatus"].as_str().unwrap_or_default())
             }
+            Some("CloudWatch Alarm State Change") => {
+                let state = &detail["state"]["value"];
+                // The stack's name, the logical id, a hash.
+                let name = detail["alarmName"].as_str().and_then(|name| name.split('-').nth(1));
+                format!("alarm  {} is {}", name.unwrap_or_default(), state.as_str().unwrap_or_default())
+            }
             Some(kind) => {
                 let object = &detail["object"];
                 let version = object["version-id"].as_str().unwrap_or_default();

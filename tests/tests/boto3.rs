@@ -28,6 +28,7 @@ async fn boto3_finds_a_cloud_that_it_cannot_tell_from_aws() {
         "outputs": cloud.outputs(),
         "task_definition": resource("WorkerTask").physical_id,
         "family": resource("WorkerTask").name,
+        "function": resource("UploadsFunction").name,
         "log_group": resource("WorkerLogs").name,
         "subnets": [resource("SubnetA").physical_id, resource("SubnetB").physical_id],
         "security_group": resource("WorkerSecurityGroup").physical_id,
@@ -68,6 +69,9 @@ async fn cloud() -> Cloud {
         .parameter("NotifyEmail", "ops@example.com")
         .parameter("WorkerImage", "worker:1")
         .function("UploadsFunction", idle)
+        .function("ScheduleFunction", idle)
+        .function("BacklogFunction", idle)
+        .function("ScalerFunction", idle)
         .function("StopsFunction", idle)
         .container("worker", move |_| worker)
         .serve(([127, 0, 0, 1], 0).into())

@@ -14,7 +14,7 @@ bad_rows = "quarantine"
 #[test]
 fn a_rejects_object_of_many_parts_holds_every_rejected_row() {
     const BAD: usize = 20_000;
-    World::plan(1).pipelines(QUARANTINE).run(async |world| {
+    World::plan(1).pipelines(QUARANTINE).alone().run(async |world| {
         let ragged = format!("1,2,{}\n", "x".repeat(300));
         let table = std::iter::once("id,name\n7,good\n").chain(std::iter::repeat_n(ragged.as_str(), BAD));
         world.put("uploads/ragged.csv", table.collect::<String>()).await;

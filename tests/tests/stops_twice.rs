@@ -9,16 +9,14 @@ use tidemill_cloud::{events::Mischief, faults::Fault};
 /// of the job once, and its dead-letter entry is one.
 #[test]
 fn a_stop_that_comes_twice_at_once_is_told_of_once() {
-    World::plan(7).run(async |world| {
+    World::plan(7).alone().run(async |world| {
         let mischief = Mischief { duplicate: 1.0, lose: 0.0, delay: Duration::ZERO };
         world.cloud().services().events.misbehave(mischief);
         // Time enough for the other one to read the ledger.
         world.fault("sns", "Publish", Fault::Delay(Duration::from_secs(1)));
-        world.put("uploads/good.csv", "a,b\n1,2\n").await;
         world.put("uploads/bad.csv", "a,b\n1,\"2\n").await;
         world.settle().await;
-        assert_eq!(world.subjects().len(), 2, "{:#?}", world.subjects());
+        assert_eq!(world.subjects().len(), 1, "{:#?}", world.subjects());
         assert_eq!(world.dead_letters().await.len(), 1);
-        assert_eq!(world.job("uploads/good.csv").await.history.len(), 1);
     });
 }

@@ -305,8 +305,9 @@ def events_reach_rules():
         equal(told["Result"], expected)
     equal(refused(events.test_event_pattern, EventPattern='{"a": 1}', Event=json.dumps(event))[0], "InvalidEventPatternException")
     names = [rule["Name"] for rule in events.list_rules()["Rules"]]
-    equal(len(names), 2)
-    targets = events.list_targets_by_rule(Rule=names[0])["Targets"]
+    equal(len(names), 3)
+    uploads = next(name for name in names if "Uploads" in name)
+    targets = events.list_targets_by_rule(Rule=uploads)["Targets"]
     assert targets[0]["DeadLetterConfig"]["Arn"] and targets[0]["RetryPolicy"]["MaximumRetryAttempts"] == 185
     equal(refused(events.describe_rule, Name="none"), ("ResourceNotFoundException", 400))
 
@@ -340,6 +341,19 @@ def an_uploads_event_is_delivered():
     assert event["detail"]["object"]["sequencer"] > told["sequencer"]
 
 
+def functions_are_invoked():
+    functions, name = client("lambda"), known["function"]
+    answer = functions.invoke(FunctionName=name, Payload=b'{"Records": []}')
+    equal((answer["StatusCode"], answer["ExecutedVersion"]), (200, "$LATEST"))
+    equal((json.load(answer["Payload"]), "FunctionError" in answer), (None, False))
+    arn = f"arn:aws:lambda:us-east-1:123456789012:function:{name}"
+    equal(functions.invoke(FunctionName=arn, InvocationType="Event", Payload=b"{}")["StatusCode"], 202)
+    equal(functions.invoke(FunctionName=name, InvocationType="DryRun")["StatusCode"], 204)
+    equal(refused(functions.invoke, FunctionName="none"), ("ResourceNotFoundException", 404))
+    refusal = refused(functions.invoke, FunctionName=name, Payload=b"{")
+    equal(refusal, ("InvalidRequestContentException", 400))
+
+
 def sts_knows_the_caller():
     identity = client("sts").get_caller_identity()
     equal((identity["Account"], identity["Arn"]), ("123456789012", "arn:aws:iam::123456789012:root"))
@@ -359,6 +373,7 @@ CHECKS = [
     ecs_tasks_run_and_stop,
     events_reach_rules,
     an_uploads_event_is_delivered,
+    functions_are_invoked,
     sts_knows_the_caller,
 ]
 

@@ -23,7 +23,7 @@ const EXPECTED: [(&str, &str); 25] = [
     ("malformed-no-envelope", "malformed"),
     ("malformed-no-json", "malformed"),
     ("malformed-s3-without-key", "malformed"),
-    ("s3-classic-notification", "malformed"),
+    ("s3-classic-notification", "created"),
     ("s3-complete-multipart-upload", "created"),
     ("s3-copy-object", "created"),
     ("s3-object-deleted", "foreign"),

@@ -13,7 +13,7 @@ const KEY: &str = "uploads/people.csv";
 /// Uploads 500 rows, plain or packed, under these faults; they are all there after one attempt.
 fn all_the_same(seed: u64, rules: impl Fn() -> Vec<Rule>) {
     for packed in [false, true] {
-        World::plan(seed).run(async |world| {
+        World::plan(seed).alone().run(async |world| {
             rules().into_iter().for_each(|rule| world.on(rule));
             world.put(KEY, if packed { gzip(&csv(1, 500)) } else { csv(1, 500).into_bytes() }).await;
             world.settle().await;
@@ -22,7 +22,7 @@ fn all_the_same(seed: u64, rules: impl Fn() -> Vec<Rule>) {
             assert_eq!(world.visible(KEY).await, records(1, 500));
             assert_eq!(world.contents(), Contents { rows: 500, natural: 0, manifests: 1 });
             assert!(world.cloud().faults().fired() > 0, "nothing went wrong");
-            assert_eq!(world.mails().len(), 1);
+            assert_eq!(world.mails().len(), 0);
         });
     }
 }

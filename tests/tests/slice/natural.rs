@@ -27,7 +27,7 @@ fn people(people: &[(u32, &str)]) -> String {
 
 #[test]
 fn a_newer_version_replaces_record_by_record() {
-    plan(81).run(async |world| {
+    plan(81).alone().run(async |world| {
         world.put(KEY, people(&[(1, "ann"), (2, "bob")])).await;
         world.settle().await;
         world.put(KEY, people(&[(2, "bea"), (3, "cid")])).await;
@@ -40,7 +40,7 @@ fn a_newer_version_replaces_record_by_record() {
 
 #[test]
 fn a_late_older_version_changes_nothing_that_is_newer() {
-    plan(82).run(async |world| {
+    plan(82).alone().run(async |world| {
         let slow = Fault::Delay(Duration::from_secs(120));
         let records = world.cloud().outputs()["RecordsTable"].clone();
         let first_record = Rule::new("dynamodb", "PutItem", slow).when(move |it| it["TableName"] == *records);
@@ -57,7 +57,7 @@ fn a_late_older_version_changes_nothing_that_is_newer() {
 
 #[test]
 fn within_an_object_the_last_row_of_a_key_wins() {
-    plan(83).run(async |world| {
+    plan(83).alone().run(async |world| {
         world.put(KEY, people(&[(1, "ann"), (2, "bob"), (1, "abe"), (1, "art")])).await;
         world.settle().await;
         assert_eq!(world.visible(KEY).await, [r#"{"id":2,"name":"bob"}"#, r#"{"id":1,"name":"art"}"#]);
@@ -67,7 +67,7 @@ fn within_an_object_the_last_row_of_a_key_wins() {
 #[test]
 fn broken_connections_change_nothing() {
     for seed in 0..5 {
-        plan(seed).run(async |world| {
+        plan(seed).alone().run(async |world| {
             world.on(Rule::new("dynamodb", "PutItem", Fault::LoseAnswer).chance(0.2));
             world.on(Rule::new("dynamodb", "PutItem", Fault::Throttle).chance(0.2));
             let rows: Vec<_> = (0..200).map(|n| (n % 90, if n < 110 { "old" } else { "new" })).collect();

@@ -23,7 +23,7 @@ fn every_version_ends_once_and_the_newest_is_visible() {
     for seed in 0..seeds {
         // Should it fail: `SEEDS` is not needed to repeat it, only this number.
         let named = NameOnPanic(seed);
-        World::plan(seed).run(async |world| {
+        World::plan(seed).alone().run(async |world| {
             for state in one(world).await {
                 *ends.entry(state.as_str()).or_insert(0) += 1;
             }

@@ -1,0 +1,53 @@
+//! Pooled workers: many objects in one task, and nothing lost with it.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is how a test fails")]
+
+mod leaving;
+mod lost;
+mod many;
+mod messages;
+mod returned;
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tests::{Plan, World};
+use tidemill_cloud::faults::{Fault, Rule};
+
+const KEY: &str = "uploads/people.csv";
+
+/// Longer than anybody holds up a call in AWS.
+const HELD: Fault = Fault::Delay(Duration::from_secs(1_200));
+
+/// A world with room for one pooled worker and one task of an object's own.
+fn pool(seed: u64) -> Plan {
+    World::plan(seed).parameter("MaximumTasks", "2")
+}
+
+/// Two columns and this many rows.
+fn csv(rows: usize) -> String {
+    let rows = (1..=rows).map(|row| format!("{row},name {row}\n"));
+    std::iter::once("id,name\n".to_owned()).chain(rows).collect()
+}
+
+/// The records of [`csv`].
+fn records(rows: usize) -> Vec<String> {
+    (1..=rows).map(|row| format!(r#"{{"id":{row},"name":"name {row}"}}"#)).collect()
+}
+
+/// The first `n` reads of this object are held up for longer than anybody waits.
+fn hold_reads(world: &World, key: &'static str, n: u64) {
+    world.on(Rule::new("s3", "GetObject", HELD).when(move |input| input["Key"] == key).first(n));
+}
+
+/// What the jobs queue says of its messages, without receiving them.
+fn backlog(world: &World) -> Vec<(String, u32)> {
+    let arn = &world.cloud().stack().resources["JobsQueue"].arn;
+    let messages = world.cloud().services().sqs.look(arn).unwrap().into_iter();
+    messages.map(|it| (it.body, it.system["ApproximateReceiveCount"].parse().unwrap())).collect()
+}
+
+/// Whether this is the call by which a worker tells the fleet that it leaves.
+fn tells_leaving(input: &Value) -> bool {
+    input["ExpressionAttributeValues"][":phase"]["S"] == "leaving"
+}

@@ -1,0 +1,92 @@
+//! The jobs queue is a public entrance.
+
+use serde_json::{Value, json};
+use tidemill_core::{
+    job::{JobId, State},
+    message::{JobMessage, ObjectMessage, SettledMessage},
+};
+
+use crate::{csv, pool, records};
+
+#[test]
+fn what_is_no_job_is_in_the_dead_letter_queue_at_first_sight() {
+    pool(231).run(async |world| {
+        let id = JobId::parse("00112233445566778899aabbccddeeff").unwrap();
+        let sent = [
+            ("malformed", "this is not JSON".to_owned()),
+            ("malformed", r#"{"tidemill":9,"job":"x"}"#.to_owned()),
+            ("foreign", r#"{"source":"aws.ec2","detail-type":"Anything","detail":{}}"#.to_owned()),
+            ("foreign", SettledMessage::new(id.clone()).to_body()),
+            ("unknown_job", JobMessage::new(id, 1, 0).to_body()),
+        ];
+        for (_, body) in &sent {
+            world.send("JobsQueue", body);
+        }
+        world.settle().await;
+        let letters = world.dead_letters().await;
+        for (reason, body) in &sent {
+            let letter = letters.iter().find(|letter| letter.body == *body).unwrap();
+            assert_eq!(letter.reason.as_deref(), Some(*reason), "{letter:?}");
+        }
+        assert_eq!(letters.len(), sent.len());
+        assert_eq!(world.calls("sqs", "DeleteMessageBatch"), 1);
+        assert_eq!(world.ecs_launches(), 1);
+    });
+}
+
+#[test]
+fn objects_and_both_kinds_of_notification_become_jobs() {
+    pool(232).run(async |world| {
+        world.put_silently("uploads/asked for.csv", csv(1)).await;
+        let event = world.put_silently("uploads/event.csv", csv(2)).await;
+        let classic = classic(&world.put_silently("uploads/classic+one.csv", csv(3)).await);
+        let asked = ObjectMessage::new(world.bucket(), "uploads/asked for.csv", None).to_body();
+        for body in [asked, event.to_string(), classic.to_string()] {
+            world.send("JobsQueue", &body);
+        }
+        world.settle().await;
+        for (key, rows) in
+            [("uploads/asked for.csv", 1), ("uploads/event.csv", 2), ("uploads/classic+one.csv", 3)]
+        {
+            assert_eq!(world.job(key).await.state, State::Done);
+            assert_eq!(world.visible(key).await, records(rows));
+        }
+        assert_eq!(world.dead_letters().await, []);
+    });
+}
+
+/// The classic notification that tells the same as this event.
+fn classic(event: &Value) -> Value {
+    let object = &event["detail"]["object"];
+    let key = object["key"].as_str().unwrap().replace('+', "%2B");
+    json!({ "Records": [{
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "eventName": "ObjectCreated:Put",
+        "s3": {
+            "bucket": event["detail"]["bucket"],
+            "object": {
+                "key": key,
+                "size": object["size"],
+                "eTag": object["etag"],
+                "versionId": object["version-id"],
+                "sequencer": object["sequencer"],
+            },
+        },
+    }] })
+}
+
+#[test]
+fn a_message_of_a_job_that_is_over_is_deleted() {
+    pool(233).run(async |world| {
+        world.put("uploads/a.csv", csv(2)).await;
+        world.settle().await;
+        let job = world.job("uploads/a.csv").await;
+        for attempt in [1, 1, 7] {
+            world.send("JobsQueue", &JobMessage::new(job.id.clone(), attempt, 0).to_body());
+        }
+        world.settle().await;
+        assert_eq!(world.job("uploads/a.csv").await, job);
+        assert_eq!(world.dead_letters().await, []);
+    });
+}
