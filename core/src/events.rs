@@ -43,14 +43,19 @@ pub enum Classified {
 /// Says what this message body is.
 #[must_use]
 pub fn classify(body: &str) -> Classified {
-    match read(body) {
+    match parse(body).and_then(read) {
         Ok(classified) => classified,
         Err(reason) => Classified::Malformed { reason },
     }
 }
 
-fn read(body: &str) -> Result<Classified, String> {
-    let mut event: Value = serde_json::from_str(body).map_err(|error| format!("it is not JSON: {error}"))?;
+/// A message body as JSON, or why it is none.
+pub(crate) fn parse(body: &str) -> Result<Value, String> {
+    serde_json::from_str(body).map_err(|error| format!("it is not JSON: {error}"))
+}
+
+/// Says what this event is, or why it is none.
+pub(crate) fn read(mut event: Value) -> Result<Classified, String> {
     // S3 sends this one to a queue when a classic notification is set up.
     if event["Event"] == "s3:TestEvent" {
         return Ok(Classified::Foreign { source: "aws.s3".into(), detail_type: "s3:TestEvent".into() });
@@ -63,7 +68,10 @@ fn read(body: &str) -> Result<Classified, String> {
         return Err("it is no EventBridge event: source or detail-type is missing".to_owned());
     };
     match (source, detail_type) {
-        ("aws.s3", "Object Created") => s3::read(&detail).map(|created| Classified::S3Created(vec![created])),
+        ("aws.s3", "Object Created") => {
+            let at = event["time"].as_str().and_then(|at| at.parse().ok());
+            s3::read(&detail, at).map(|created| Classified::S3Created(vec![created]))
+        }
         ("aws.ecs", "ECS Task State Change") => {
             task::read(detail).map(|change| Classified::TaskStateChange(Box::new(change)))
         }

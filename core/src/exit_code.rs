@@ -1,5 +1,7 @@
 //! The worker's exit codes: an interface between the worker, ECS and the verdict on a stopped task.
 //!
+//! 137 is also what a process leaves with that the kernel's memory killer took: the two mean the same.
+//!
 //! Taken from BSD's `sysexits.h` where it has a word. Whatever is not in this table, such as 101 from a
 //! panic that nobody caught or 139 from a segmentation fault, is a crash.
 //!
@@ -14,8 +16,10 @@
 //! | 65 | `bad_input` | the object is at fault; the ledger says failed already | yes |
 //! | 70 | `software` | an error inside the worker, such as a panic it caught | yes |
 //! | 75 | `try_again` | something it needs did not answer; the ledger says waiting | no |
+//! | 76 | `command_crashed` | the pipeline's command ended otherwise than its contract allows; the ledger says waiting | yes |
 //! | 78 | `config` | the deployment is wrong: a permission or a table is missing | no |
 //! | 124 | `timed_out` | the attempt took longer than the pipeline allows; the ledger says waiting | yes |
+//! | 137 | `out_of_memory` | the pipeline's command needs more memory than its task has; the ledger says waiting | yes |
 //! | 143 | `terminated` | SIGTERM came; the job was given back, the ledger says waiting | no |
 
 /// How the worker ends. The module's table says what each means.
@@ -31,24 +35,30 @@ pub enum ExitCode {
     Software,
     /// Something it needs did not answer; the job waits in the ledger.
     TryAgain,
+    /// The pipeline's command crashed; the job was given back.
+    CommandCrashed,
     /// The deployment is wrong: a permission or a resource is missing.
     Config,
     /// The attempt took longer than the pipeline allows; the job was given back.
     TimedOut,
+    /// The pipeline's command ran out of memory; the job was given back.
+    OutOfMemory,
     /// It was asked to stop, and gave its jobs back.
     Terminated,
 }
 
 impl ExitCode {
     /// Every one, by number.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Done,
         Self::Usage,
         Self::BadInput,
         Self::Software,
         Self::TryAgain,
+        Self::CommandCrashed,
         Self::Config,
         Self::TimedOut,
+        Self::OutOfMemory,
         Self::Terminated,
     ];
 
@@ -61,9 +71,13 @@ impl ExitCode {
             Self::BadInput => 65,
             Self::Software => 70,
             Self::TryAgain => 75,
+            // Called a protocol error there.
+            Self::CommandCrashed => 76,
             Self::Config => 78,
             // As timeout(1) has it.
             Self::TimedOut => 124,
+            // 128 + SIGKILL, which is how the kernel ends what needs too much.
+            Self::OutOfMemory => 137,
             // 128 + SIGTERM, as a shell would count a process that the signal ended.
             Self::Terminated => 143,
         }
@@ -84,8 +98,10 @@ impl ExitCode {
             Self::BadInput => "bad_input",
             Self::Software => "software",
             Self::TryAgain => "try_again",
+            Self::CommandCrashed => "command_crashed",
             Self::Config => "config",
             Self::TimedOut => "timed_out",
+            Self::OutOfMemory => "out_of_memory",
             Self::Terminated => "terminated",
         }
     }
@@ -93,7 +109,10 @@ impl ExitCode {
     /// Whether leaving so uses up one of the object's attempts.
     #[must_use]
     pub const fn charged(self) -> bool {
-        matches!(self, Self::BadInput | Self::Software | Self::TimedOut)
+        matches!(
+            self,
+            Self::BadInput | Self::Software | Self::CommandCrashed | Self::TimedOut | Self::OutOfMemory
+        )
     }
 }
 
@@ -106,7 +125,7 @@ mod tests {
         for exit in ExitCode::ALL {
             assert_eq!(ExitCode::from_code(exit.code().into()), Some(exit));
         }
-        for crash in [1, 2, 101, 134, 137, 139, 255, -1, 256] {
+        for crash in [1, 2, 101, 134, 139, 255, -1, 256] {
             assert_eq!(ExitCode::from_code(crash), None, "{crash}");
         }
     }

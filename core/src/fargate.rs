@@ -264,6 +264,23 @@ mod tests {
     }
 
     #[test]
+    fn the_next_size_is_the_least_that_has_more_memory_and_no_less_cpu_for_all_pairs() {
+        let all: Vec<Size> = cpus()
+            .into_iter()
+            .flat_map(|cpu| memories(cpu).into_iter().map(move |memory| Size::new(cpu, memory).unwrap()))
+            .collect();
+        assert_eq!(all.len(), 74);
+        for &from in &all {
+            let larger = all.iter().filter(|it| it.cpu() >= from.cpu() && it.memory() > from.memory());
+            let least = larger.min_by_key(|it| (it.cpu(), it.memory())).copied();
+            for &maximum in &all {
+                let fits = |it: &Size| it.cpu() <= maximum.cpu() && it.memory() <= maximum.memory();
+                assert_eq!(next_size(from, maximum), least.filter(fits), "{from}, at most {maximum}");
+            }
+        }
+    }
+
+    #[test]
     fn a_stored_size_is_checked_when_read_back() {
         let size = Size::new(512, 2_048).unwrap();
         let json = serde_json::to_string(&size).unwrap();

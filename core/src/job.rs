@@ -1,81 +1,14 @@
 //! A job: processing one object with one pipeline. Its identity, its states and the one function that moves
 //! between them.
 
-use std::fmt;
+mod id;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use crate::{object::Object, pipelines::Pipeline};
-
-/// A job's id: the first 128 bits, in hex, of a SHA-256 over (pipeline, bucket, key, version). A duplicate event
-/// derives the same id, which is what makes it the same job.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct JobId(String);
-
-impl JobId {
-    /// The id of the job that processes `object` with the pipeline of this name.
-    ///
-    /// Without a version id, the etag and sequencer tell versions apart.
-    #[must_use]
-    pub fn derive(pipeline: &str, object: &Object) -> Self {
-        let version = match &object.version_id {
-            Some(id) => ["version", id, ""],
-            None => ["etag", object.etag.as_deref().unwrap_or_default(), object.sequencer.padded()],
-        };
-        Self(digest(["job", pipeline, &object.bucket, &object.key].into_iter().chain(version)))
-    }
-
-    /// The id in this text, if it has an id's form: a foreign task's `startedBy` has not.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let hex = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        hex.then(|| Self(text.to_owned()))
-    }
-
-    /// The id as text: 32 lower-case hex digits.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Which part of a shelf it is in: the first digit.
-    #[must_use]
-    pub fn part(&self) -> char {
-        self.0.chars().next().unwrap_or('0')
-    }
-
-    /// RunTask's client token for one attempt. It must contain the attempt: ECS answers a repeated token with
-    /// the task of the first call, which for a retry is the dead one.
-    #[must_use]
-    pub fn launch_token(&self, attempt: u32) -> String {
-        digest(["launch", &self.0, &attempt.to_string()])
-    }
-
-    /// The publish transaction's client token: the same for every repeat by the same holder of the claim.
-    #[must_use]
-    pub fn publish_token(&self, fence: u64) -> String {
-        digest(["publish", &self.0, &fence.to_string()])
-    }
-}
-
-impl fmt::Display for JobId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// 128 bits in hex over length-prefixed parts, so that no two lists of parts run together.
-pub(crate) fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    hex::encode(&hash.finalize()[..16])
-}
+pub use self::id::JobId;
+pub(crate) use self::id::digest;
+use crate::{object::Object, pipelines::Pipeline, story::Note};
 
 /// Where a job is. Only [`next`] moves it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -210,6 +143,9 @@ pub struct Attempt {
     pub verdict: Reason,
     /// When the task stopped.
     pub stopped_at: Timestamp,
+    /// Whether the configuration was known to be wrong then, and launches held back: it counts towards no limit.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub parked: bool,
 }
 
 /// A job as the ledger holds it. The field names are the table's attribute names.
@@ -247,6 +183,9 @@ pub struct Job {
     /// Rows written so far by the holder of the claim, and in the end the records published.
     #[serde(default)]
     pub records: u64,
+    /// How far the pipeline's command says it is, while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<String>,
     /// Rows that the pipeline's policy let it leave out.
     #[serde(default)]
     pub rejected: u64,
@@ -259,8 +198,14 @@ pub struct Job {
     /// Write request units that its records took, estimated from their sizes.
     #[serde(default)]
     pub write_units: u64,
+    /// When its object was created, as its event tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_at: Option<Timestamp>,
     /// When λ uploads recorded it.
     pub created_at: Timestamp,
+    /// Until when its launch is put off: a message comes for it then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub put_off_until: Option<Timestamp>,
     /// When it was first claimed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed_at: Option<Timestamp>,
@@ -270,9 +215,21 @@ pub struct Job {
     /// When its mail was handed to SNS, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notified_at: Option<Timestamp>,
+    /// Until when λ stops has the telling of its failure to itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub telling_until: Option<Timestamp>,
+    /// Until when, at the latest, the sweep deletes rows that nobody can see: it may not be replayed before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collecting_until: Option<Timestamp>,
     /// Attempts that have ended.
     #[serde(default)]
     pub history: Vec<Attempt>,
+    /// How many of those ended before a person last had it run again: they count towards no limit any more.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replayed_from: u32,
+    /// What else happened to it, oldest first; at most [`story::MOST_NOTES`](crate::story::MOST_NOTES).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub story: Vec<Note>,
     /// Where the ledger's index `shelf` has it: [`open_shelf`] or [`settled_shelf`]. Absent on jobs older than it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shelf: Option<String>,
@@ -282,6 +239,16 @@ pub struct Job {
     /// When a newer version's records took the place of this job's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_at: Option<Timestamp>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// The parts that every shelf has, so that no partition of the index takes all writes.
@@ -298,6 +265,12 @@ pub fn open_shelf(part: char) -> String {
 #[must_use]
 pub fn settled_shelf(part: char, at: Timestamp) -> String {
     format!("settled:{}:{part}", at.strftime("%Y-%m-%dT%H"))
+}
+
+/// The shelf of jobs that were on this one and whose rows, which nobody could see, are deleted.
+#[must_use]
+pub fn collected_shelf(shelf: &str) -> Option<String> {
+    shelf.strip_prefix("settled:").map(|rest| format!("collected:{rest}"))
 }
 
 /// The layout of [`Job`] items written today.
@@ -320,15 +293,22 @@ impl Job {
             lease_until: None,
             task: None,
             records: 0,
+            progress: None,
             rejected: 0,
             format: None,
             reason: None,
             write_units: 0,
+            event_at: None,
             created_at: now,
+            put_off_until: None,
             claimed_at: None,
             settled_at: None,
             notified_at: None,
+            telling_until: None,
+            collecting_until: None,
             history: Vec::new(),
+            replayed_from: 0,
+            story: Vec::new(),
             shelf: None,
             shelf_at: Some(now),
             replaced_at: None,
@@ -358,38 +338,32 @@ impl Job {
 mod tests {
     use super::*;
 
-    fn object(version_id: Option<&str>, etag: &str, sequencer: &str) -> Object {
-        Object {
-            bucket: "b".into(),
-            key: "k".into(),
-            version_id: version_id.map(Into::into),
-            etag: Some(etag.into()),
-            sequencer: sequencer.to_owned().into(),
-            size_bytes: None,
-        }
-    }
-
     #[test]
-    fn the_same_event_twice_is_the_same_job() {
-        let id = JobId::derive("p", &object(Some("v1"), "e", "01"));
-        assert_eq!(
-            id,
-            JobId::derive("p", &object(Some("v1"), "other", "02")),
-            "the version id decides alone"
-        );
-        assert_ne!(id, JobId::derive("q", &object(Some("v1"), "e", "01")));
-        assert_ne!(id, JobId::derive("p", &object(Some("v2"), "e", "01")));
-        let unversioned = JobId::derive("p", &object(None, "e", "01"));
-        assert_ne!(unversioned, JobId::derive("p", &object(None, "e", "02")), "the same bytes put twice");
-        assert_eq!(JobId::parse(id.as_str()), Some(id));
-        assert_eq!(JobId::parse("ecs-svc/1234567890123456789"), None);
-    }
-
-    #[test]
-    fn every_attempt_has_a_launch_token_of_its_own_that_ecs_accepts() {
-        let id = JobId::derive("p", &object(Some("v1"), "e", "01"));
-        assert_ne!(id.launch_token(1), id.launch_token(2));
-        assert!(id.launch_token(1).len() <= 64);
+    fn a_job_of_before_stories_were_kept_reads_as_one_without_any() {
+        let text = "version = 1\n[[pipeline]]\nname = \"p\"\n";
+        let pipelines = crate::pipelines::Pipelines::parse(text, "pipelines.toml").unwrap();
+        let job: Job = serde_json::from_value(serde_json::json!({
+            "v": 1,
+            "job": "00112233445566778899aabbccddeeff",
+            "object": { "bucket": "b", "key": "k", "sequencer": "01" },
+            "pipeline": pipelines.get("p").unwrap(),
+            "state": "waiting",
+            "attempt": 2,
+            "created_at": "2026-01-01T00:00:00Z",
+            "history": [{
+                "number": 1,
+                "task": "t",
+                "verdict": { "code": "crashed", "message": "" },
+                "stopped_at": "2026-01-01T00:01:00Z",
+            }],
+        }))
+        .unwrap();
+        assert!(job.story.is_empty() && !job.history[0].parked);
+        assert_eq!((job.replayed_from, job.put_off_until, job.event_at), (0, None, None));
+        // Nor does a job that has nothing to tell carry any of it.
+        let item = serde_json::to_value(&job).unwrap();
+        let absent = ["story", "replayed_from", "put_off_until", "event_at"];
+        assert!(absent.iter().all(|name| item.get(name).is_none()), "{item}");
     }
 
     #[test]

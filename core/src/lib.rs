@@ -3,10 +3,12 @@
 //! The domain is plain functions of plain values: which [`pipelines`] rule takes an [`object`], what its [`job`]
 //! is and how its state moves, whether it gets a task of its own or a pooled worker ([`placement`]), which places
 //! tasks take ([`fleet`]), where its records live and what makes them visible ([`manifest`]), what a stopped task
-//! means ([`verdict`]) and what to tell people ([`mail`]). Only [`adapter`] talks to AWS.
+//! means ([`verdict`]) and what to tell people ([`mail`], [`storm`]). Only [`adapter`] talks to AWS.
 
 pub mod adapter;
 pub mod backoff;
+pub mod breaker;
+pub mod capacity;
 pub mod claim;
 pub mod clock;
 pub mod cron;
@@ -25,7 +27,10 @@ pub mod pipelines;
 pub mod placement;
 pub mod pricing;
 pub mod record;
+pub mod replay;
 pub mod scaling;
 pub mod settings;
+pub mod storm;
+pub mod story;
 pub mod sweep;
 pub mod verdict;

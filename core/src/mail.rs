@@ -5,6 +5,10 @@
 //! has 100 characters: <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>.
 
 mod digest;
+mod folded;
+mod held;
+mod links;
+mod log;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -14,22 +18,24 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::fargate::Size;
 use crate::job::{Job, State};
+use crate::object;
 use crate::pipelines::BadRows;
 use crate::pricing::{Architecture, Bill, Dollars, TaskUse, Usage};
-use crate::verdict::adjusted;
+use crate::verdict::{Kind, adjusted};
 pub use digest::{digest, run_failed};
-use text::{escaped, in_words, shortened};
+pub use folded::folded;
+pub use held::launches;
+pub use links::{Place, explain};
+pub use log::{LOG_LINES, Log, LogLine};
+use text::quoted;
+pub use text::{escaped, grouped, in_words, shortened};
 
 /// SNS takes fewer than 100 characters.
 const SUBJECT_CHARS: usize = 99;
 /// SNS takes 256 KB; nobody reads more than this.
 const BODY_BYTES: usize = 32 * 1_024;
-/// How many log lines are shown, the last ones.
-const LOG_LINES: usize = 20;
-/// What a person can do about a failed job.
-const AGAIN: &str =
-    "\nTo run it again\n  Upload the object again, mended. It becomes a new version with a job of its own.\n";
 /// How many earlier attempts are shown, the last ones.
 const HISTORY_LINES: usize = 10;
 /// How much of one log line or reason is shown.
@@ -69,6 +75,8 @@ pub struct Letter {
     pub attempts: u32,
     /// Launches that it took.
     pub launches: u32,
+    /// The size of its last task, if that was its own.
+    pub size: Option<Size>,
     /// Records that became visible.
     pub records: u64,
     /// Rows that were left out.
@@ -81,8 +89,10 @@ pub struct Letter {
     pub next: String,
     /// Earlier attempts, oldest first.
     pub history: Vec<Past>,
-    /// What the worker logged, oldest first; the last are shown.
-    pub log: Vec<String>,
+    /// Whether the object itself is at fault: it would fail again as it is.
+    pub bad_input: bool,
+    /// What the worker logged.
+    pub log: Log,
     /// Where to look: what it is, and its address.
     pub links: Vec<(String, String)>,
 }
@@ -106,6 +116,16 @@ pub fn settled(job: &Job) -> Mail {
     compose(&Letter::of(job))
 }
 
+/// Whether a job failed for what its object holds. The last attempt's verdict says so, or, of a pooled worker's, which
+/// ends with the worker's own reason, that nothing else can have ended it: all others are tried again.
+fn is_bad_input(job: &Job) -> bool {
+    let Some(reason) = job.reason.as_ref().filter(|_| job.state == State::Failed) else { return false };
+    let last = job.history.last();
+    let of_pool = last.is_some_and(|ended| !ended.task.starts_with("arn:") && ended.verdict == *reason);
+    let codes = [Some(reason.code.as_str()), last.map(|ended| ended.verdict.code.as_str())];
+    codes.contains(&Some(Kind::BadInput.code())) || (of_pool && !Kind::is_code(&reason.code))
+}
+
 impl Letter {
     /// What the ledger can tell of a job; log lines and links are for the caller to add.
     #[must_use]
@@ -123,6 +143,7 @@ impl Letter {
             charged: job.charged,
             attempts: job.pipeline.attempts,
             launches: u32::try_from(job.history.len()).unwrap_or(u32::MAX).max(job.attempt),
+            size: own_size(job),
             records: if job.state == State::Done { job.records } else { 0 },
             rejected: job.rejected,
             took,
@@ -138,7 +159,8 @@ impl Letter {
                     words: ended.verdict.message.clone(),
                 })
                 .collect(),
-            log: Vec::new(),
+            bad_input: is_bad_input(job),
+            log: Log::Unasked,
             links: Vec::new(),
         }
     }
@@ -181,6 +203,14 @@ fn write_body(letter: &Letter, out: &mut String) -> std::fmt::Result {
     writeln!(out, "Pipeline   {}", line(&letter.pipeline))?;
     writeln!(out, "Job        {}", line(&letter.job))?;
     writeln!(out, "Attempts   {}", attempts(letter))?;
+    if let Some(size) = letter.size {
+        writeln!(
+            out,
+            "Task size  {} vCPU, {} MiB",
+            f64::from(size.cpu()) / 1_024.0,
+            grouped(size.memory().into())
+        )?;
+    }
     if let Some(code) = &letter.code {
         writeln!(out, "Reason     {}", line(code))?;
     }
@@ -197,7 +227,7 @@ fn write_body(letter: &Letter, out: &mut String) -> std::fmt::Result {
     }
     writeln!(out, "\nWhat happens next\n  {}", line(&letter.next))?;
     if letter.state == State::Failed {
-        out.write_str(AGAIN)?;
+        write_again(letter, out)?;
     }
     if !letter.history.is_empty() {
         writeln!(out, "\nWhat happened")?;
@@ -206,19 +236,27 @@ fn write_body(letter: &Letter, out: &mut String) -> std::fmt::Result {
             writeln!(out, "  {}. {:.0}  {code}: {words}", past.number, past.at)?;
         }
     }
-    if !letter.log.is_empty() {
-        writeln!(out, "\nLast log lines")?;
-        for text in last(&letter.log, LOG_LINES) {
-            writeln!(out, "  {}", line(text))?;
-        }
-    }
-    if !letter.links.is_empty() {
-        writeln!(out, "\nWhere to look")?;
-        for (name, address) in &letter.links {
-            writeln!(out, "  {}: {}", line(name), escaped(address))?;
-        }
+    log::write(&letter.log, out)?;
+    writeln!(out, "\nWhere to look")?;
+    // Quoted for a shell before it is escaped for the eye: nothing is left to escape.
+    writeln!(out, "  its story: {}", escaped(&explain(&object::uri(&letter.bucket, &letter.key))))?;
+    for (name, address) in &letter.links {
+        writeln!(out, "  {}: {}", line(name), escaped(address))?;
     }
     Ok(())
+}
+
+/// What a person can do about a failed job.
+fn write_again(letter: &Letter, out: &mut String) -> std::fmt::Result {
+    writeln!(out, "\nTo run it again")?;
+    if letter.bad_input {
+        writeln!(
+            out,
+            "  Mend the object and upload it: that is a new version with a job of its own, and nothing else is to be\n  \
+             done. As it is, it would fail again, unless the program has changed since. If so:"
+        )?;
+    }
+    writeln!(out, "  tidemill replay --job {}", quoted(&letter.job))
 }
 
 /// How often it was tried. Attempts that failed through no fault of the object do not count towards its limit.
@@ -234,6 +272,10 @@ fn attempts(letter: &Letter) -> String {
 /// What happens next to a job in this state.
 fn next(job: &Job) -> &'static str {
     match job.state {
+        State::Failed if job.pipeline.key.is_none() && is_out_of_sizes(job) => {
+            "Nothing by itself: it ran out of memory in the largest task that it is given. None of this version's records \
+             are visible. The job is in the dead-letter queue."
+        }
         State::Failed if job.pipeline.key.is_some() => {
             "Nothing by itself. Records already written under their own keys stay. The job is in the dead-letter \
              queue."
@@ -250,6 +292,18 @@ fn next(job: &Job) -> &'static str {
         State::Gone => "Nothing: the object was deleted before it was read.",
         State::Waiting | State::Running => "It is tried again by itself.",
     }
+}
+
+/// The size of the last attempt's task, if it was the job's own. Each time it ran out of memory before, it got more.
+fn own_size(job: &Job) -> Option<Size> {
+    let (last, before) = job.history.split_last()?;
+    last.task.starts_with("arn:").then(|| adjusted(before, job.pipeline.task).size)
+}
+
+/// Whether it was given up because there is no larger task to try.
+fn is_out_of_sizes(job: &Job) -> bool {
+    let ran_out = job.history.last().is_some_and(|ended| ended.verdict.code == Kind::OutOfMemory.code());
+    ran_out && job.charged < job.pipeline.attempts
 }
 
 /// The task of the last attempt and all its writes: what a person would pay to have it done again.

@@ -6,7 +6,10 @@
 //! | --- | --- | --- |
 //! | `object:s3://bucket/key` | 0 | the [`Manifest`] of that key |
 //! | `rows:{job}:{n}` | the row | a record, visible while the manifest names its job |
+//! | `rows:{job}:{edition}:{n}` | the row | the same of an [edition], visible while the manifest names it too |
 //! | `key:{pipeline}:{natural key}` | 0 | a record under its natural key, visible at once |
+//!
+//! [edition]: edition()
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -30,8 +33,11 @@ pub const SEQUENCER: &str = "_sequencer";
 /// On natural-key records: the row they came from.
 pub const SOURCE_ROW: &str = "_source_row";
 
+/// On natural-key records: the [`edition()`] they are of, where there are any.
+pub const EDITION: &str = "_edition";
+
 /// The names above: no column may carry one of them.
-pub const RESERVED: [&str; 6] = [PART, ROW, OBJECT, VERSION, SEQUENCER, SOURCE_ROW];
+pub const RESERVED: [&str; 7] = [PART, ROW, OBJECT, VERSION, SEQUENCER, SOURCE_ROW, EDITION];
 
 /// Which records of a key are visible. The field names are the item's attribute names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +52,9 @@ pub struct Manifest {
     pub row: u64,
     /// The job whose records are visible.
     pub job: JobId,
+    /// Which of its [`edition()`]s is; 0 where there are none, and in manifests older than editions.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub edition: u64,
     /// Its pipeline's name.
     pub pipeline: String,
     /// The natural key template, where records lie under natural keys and not under the job.
@@ -73,6 +82,7 @@ impl Manifest {
             part: Self::partition(&job.object.bucket, &job.object.key),
             row: 0,
             job: job.id.clone(),
+            edition: edition(job),
             pipeline: job.pipeline.name.clone(),
             natural_key: job.pipeline.key.as_ref().map(ToString::to_string),
             version_id: job.object.version_id.clone(),
@@ -90,10 +100,28 @@ impl Manifest {
     }
 }
 
-/// The partition key of row `row` of a job whose rows are spread over `spread` partitions.
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// Which edition of its rows the holder of this job's claim writes.
+///
+/// Where rows are a pure function of the object version every claim writes the same ones, and there is one edition, 0.
+/// A command may answer differently each time: then each claim writes an edition of its own, told by its fence, so that
+/// a worker which lost its claim and goes on writing touches nothing that the next one publishes.
 #[must_use]
-pub fn rows_partition(job: &JobId, row: u64, spread: u32) -> String {
-    format!("rows:{job}:{}", row % u64::from(spread.max(1)))
+pub fn edition(job: &Job) -> u64 {
+    if job.pipeline.format.is_repeatable() { 0 } else { job.fence }
+}
+
+/// The partition key of row `row` of an edition of a job's rows that are spread over `spread` partitions.
+#[must_use]
+pub fn rows_partition(job: &JobId, edition: u64, row: u64, spread: u32) -> String {
+    let partition = row % u64::from(spread.max(1));
+    match edition {
+        0 => format!("rows:{job}:{partition}"),
+        edition => format!("rows:{job}:{edition}:{partition}"),
+    }
 }
 
 /// The partition key of a record under a natural key.
@@ -118,25 +146,48 @@ pub const WIDEST: u32 = 40;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::object::Object;
+    use crate::{object::Object, pipelines::Pipelines};
 
     #[test]
     fn small_objects_stay_in_one_partition_and_large_ones_spread_no_wider_than_helps() {
         assert_eq!([0, 1, 5_000, 5_001, 10_000_000].map(spread), [1, 1, 1, 2, 40]);
     }
 
-    #[test]
-    fn rows_of_one_job_take_turns_over_its_partitions() {
-        let object = Object {
+    fn object() -> Object {
+        Object {
             bucket: "b".into(),
             key: "k".into(),
             version_id: Some("v".into()),
             etag: None,
             sequencer: Sequencer::default(),
             size_bytes: None,
+        }
+    }
+
+    #[test]
+    fn rows_of_one_job_take_turns_over_its_partitions() {
+        let job = JobId::derive("p", &object());
+        assert_eq!(rows_partition(&job, 0, 7, 3), format!("rows:{job}:1"));
+        assert_eq!(rows_partition(&job, 0, 7, 1), format!("rows:{job}:0"));
+        assert_eq!(rows_partition(&job, 12, 7, 3), format!("rows:{job}:12:1"));
+    }
+
+    #[test]
+    fn only_what_may_come_out_differently_has_editions_and_old_manifests_have_none() {
+        let text = "version = 1\n[[pipeline]]\nname = \"p\"\n";
+        let pipelines = |more: &str| Pipelines::parse(&format!("{text}{more}"), "p.toml").unwrap();
+        let of = |more: &str| {
+            let pipeline = pipelines(more).get("p").unwrap().clone();
+            let mut job = Job::new(object(), pipeline, Timestamp::UNIX_EPOCH);
+            job.fence = 3;
+            serde_json::to_value(Manifest::of(&job, 1, 2, Timestamp::UNIX_EPOCH)).unwrap()
         };
-        let job = JobId::derive("p", &object);
-        assert_eq!(rows_partition(&job, 7, 3), format!("rows:{job}:1"));
-        assert_eq!(rows_partition(&job, 7, 1), format!("rows:{job}:0"));
+        let mut command = of("format = \"command\"\ncommand = [\"cat\"]\n");
+        assert_eq!(command["edition"], 3);
+        for repeatable in ["", "format = \"object\"\n"] {
+            assert!(of(repeatable).get("edition").is_none());
+        }
+        command.as_object_mut().unwrap().remove("edition");
+        assert_eq!(serde_json::from_value::<Manifest>(command).unwrap().edition, 0);
     }
 }

@@ -126,17 +126,20 @@ impl SettledMessage {
 /// Says what this message body is.
 #[must_use]
 pub fn read(body: &str) -> Message {
-    match serde_json::from_str::<Value>(body) {
-        Ok(value) if value.get("tidemill").is_some() => {
-            ours(&value).unwrap_or_else(|reason| Message::Malformed { reason })
-        }
-        _ => match events::classify(body) {
-            Classified::S3Created(created) => Message::Created(created),
-            Classified::TaskStateChange(change) => Message::Task(change),
-            Classified::Foreign { .. } => Message::Foreign,
-            Classified::Malformed { reason } => Message::Malformed { reason },
-        },
+    parse(body).unwrap_or_else(|reason| Message::Malformed { reason })
+}
+
+fn parse(body: &str) -> Result<Message, String> {
+    let value = events::parse(body)?;
+    if value.get("tidemill").is_some() {
+        return ours(&value);
     }
+    Ok(match events::read(value)? {
+        Classified::S3Created(created) => Message::Created(created),
+        Classified::TaskStateChange(change) => Message::Task(change),
+        Classified::Foreign { .. } => Message::Foreign,
+        Classified::Malformed { reason } => Message::Malformed { reason },
+    })
 }
 
 fn ours(value: &Value) -> Result<Message, String> {

@@ -79,6 +79,7 @@ mod tests {
                 task: String::new(),
                 verdict: Reason::new(code, ""),
                 stopped_at: Timestamp::UNIX_EPOCH,
+                parked: false,
             })
             .collect();
         job
@@ -103,6 +104,11 @@ mod tests {
         assert_eq!(of("task = { cpu = 512, memory = 1024 }", &[], larger), Place::Pool);
         assert_eq!(of("", &["out_of_memory"], Size::SMALLEST), Place::Task(Why::Size));
         assert_eq!(of("", &["out_of_memory"], larger), Place::Pool);
+        let command = "format = \"command\"\ncommand = [\"cat\"]\n";
+        let larger = format!("{command}task = {{ cpu = 512, memory = 1024 }}");
+        assert_eq!(of(command, &[], Size::SMALLEST), Place::Pool);
+        assert_eq!(of(&larger, &[], Size::SMALLEST), Place::Task(Why::Size));
+        assert_eq!(of(command, &["out_of_memory"], Size::SMALLEST), Place::Task(Why::Size));
     }
 
     #[test]

@@ -30,7 +30,7 @@ const ARM_GB_HOUR: u64 = 3_560_000_000;
 /// Spot is "up to 70 % off", and moves: this much is left at best.
 const SPOT_PERCENT: u64 = 30;
 /// Whatever runs shorter is paid for as a minute.
-const LEAST_TASK_SECONDS: u64 = 60;
+pub const LEAST_TASK_SECONDS: u64 = 60;
 /// <https://aws.amazon.com/vpc/pricing/>, an hour.
 const PUBLIC_IPV4_HOUR: u64 = 5_000_000_000;
 

@@ -18,13 +18,15 @@ mod tests;
 
 use std::time::Duration;
 
+use crate::pricing::LEAST_TASK_SECONDS;
+
 pub use census::{Census, census};
 pub use estimates::{Estimates, FIRST_SERVICE, FIRST_STARTUP, Report, estimates};
 pub use look::{Look, STALE_AFTER, Trend, next_look};
 
 /// The time a launched task is paid for at least: Fargate bills by the second from the image pull, for no less than
 /// a minute (<https://aws.amazon.com/fargate/pricing/>).
-pub const PAID: Duration = Duration::from_secs(60);
+pub const PAID: Duration = Duration::from_secs(LEAST_TASK_SECONDS);
 
 /// How long messages may wait, beyond a start-up, before what was learned is no longer believed. Work that is
 /// launched for is done a start-up and a paid minute later, give or take a minute's age of the counts.

@@ -43,6 +43,11 @@ impl Settings {
         value.ok_or_else(|| SettingsError::Missing(name.to_owned()))
     }
 
+    /// All variables that are set, with their values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The value of a variable, parsed.
     ///
     /// # Errors

@@ -84,9 +84,14 @@ impl Verdict {
     pub fn of_attempt(&self, number: u32, job: &Job, task: &str, stopped_at: Timestamp) -> Attempt {
         let words = match &job.reason {
             Some(worker) if self.kind.is_the_workers_word() => worker.message.clone(),
+            // The kernel's killer leaves no word; a worker that has killed its command does.
+            Some(worker) if self.kind == Kind::OutOfMemory && worker.code == self.code() => {
+                worker.message.clone()
+            }
             _ => self.words(),
         };
-        Attempt { number, task: task.to_owned(), verdict: Reason::new(self.code(), words), stopped_at }
+        let verdict = Reason::new(self.code(), words);
+        Attempt { number, task: task.to_owned(), verdict, stopped_at, parked: false }
     }
 }
 
@@ -112,8 +117,12 @@ pub struct JobFacts {
     pub charged: u32,
     /// Attempts the object may use up.
     pub max_attempts: u32,
-    /// Launches so far, with the one that just ended.
+    /// Launches since the job was recorded or last replayed, with the one that just ended. Those whose end was put down
+    /// to a wrong configuration do not count.
     pub launches: u32,
+    /// Whether the configuration is known to be wrong, and launches are held back until it is mended: nothing is given
+    /// up for that.
+    pub parked: bool,
     /// How often Spot capacity was reclaimed before.
     pub reclaimed: usize,
     /// The size of the task that just ended.
@@ -131,11 +140,17 @@ impl JobFacts {
             past_tasks: job.history.iter().map(|ended| ended.task.clone()).collect(),
             charged: job.charged,
             max_attempts: job.pipeline.attempts,
-            launches: u32::try_from(job.history.len()).unwrap_or(u32::MAX).saturating_add(1),
+            launches: launches(job),
+            parked: false,
             reclaimed: count(&job.history, Kind::SpotReclaimed),
             size: adjusted(&job.history, job.pipeline.task).size,
         }
     }
+}
+
+fn launches(job: &Job) -> u32 {
+    let present = job.history.iter().skip(job.replayed_from as usize).filter(|ended| !ended.parked);
+    u32::try_from(present.count()).unwrap_or(u32::MAX).saturating_add(1)
 }
 
 /// How a job's next task is to be launched.
@@ -300,12 +315,14 @@ fn by_exit_code(code: i64) -> Kind {
         Some(ExitCode::Done) => Kind::ExitedWithoutDone,
         Some(ExitCode::BadInput) => Kind::BadInput,
         Some(ExitCode::TryAgain) => Kind::TryAgain,
+        Some(ExitCode::CommandCrashed) => Kind::CommandCrashed,
         Some(ExitCode::Usage | ExitCode::Config) => Kind::Misconfigured,
         Some(ExitCode::Software) => Kind::InternalError,
         Some(ExitCode::TimedOut) => Kind::TimedOut,
         Some(ExitCode::Terminated) => Kind::Terminated,
-        // Nobody asked it to stop, or a stop code would have said so: SIGKILL from the kernel's memory killer.
-        None if code == 137 => Kind::OutOfMemory,
+        // The worker's word, or SIGKILL from the kernel's memory killer: nobody asked it to stop, or a stop code would
+        // have said so.
+        Some(ExitCode::OutOfMemory) => Kind::OutOfMemory,
         None => Kind::Crashed(code),
     }
 }
@@ -357,7 +374,9 @@ pub fn next_step(verdict: &Verdict, facts: &JobFacts, jitter: f64) -> NextStep {
     let Some(change) = verdict.kind.retry() else { return NextStep::GiveUp };
     let charged = facts.charged.saturating_add(u32::from(verdict.charged()));
     let uncharged = facts.launches.saturating_sub(charged);
-    if charged >= facts.max_attempts || uncharged >= UNCHARGED_LIMIT {
+    let is_worn_out = charged >= facts.max_attempts || uncharged >= UNCHARGED_LIMIT;
+    let counts = verdict.charged() || !facts.parked;
+    if is_worn_out && counts {
         return NextStep::GiveUp;
     }
     let change = match change {

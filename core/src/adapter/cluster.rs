@@ -1,6 +1,6 @@
 //! ECS: asking about tasks and stopping them.
 
-use aws_sdk_ecs::Client;
+use aws_sdk_ecs::{Client, types::Failure};
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 
@@ -52,6 +52,10 @@ impl Cluster {
             let call = self.client.describe_tasks().cluster(&self.name).set_tasks(Some(some.to_vec()));
             let answer = call.send().await;
             let answer = answer.map_err(|e| CallError::of(format!("describe {} tasks", some.len()), e))?;
+            if let Some(failure) = untold(answer.failures()) {
+                let words = format!("{failure:?}");
+                return Err(CallError::exhausted(format!("describe {} tasks", some.len()), words));
+            }
             known.extend(answer.tasks().iter().filter_map(|task| {
                 Some(Known {
                     task: task.task_arn()?.to_owned(),
@@ -75,6 +79,27 @@ impl Cluster {
     }
 }
 
+/// A failure that says nothing of whether its task lives. One that ECS does not know is `MISSING`.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html>
+fn untold(failures: &[Failure]) -> Option<&Failure> {
+    failures.iter().find(|failure| failure.reason() != Some("MISSING"))
+}
+
 fn time(at: Option<&DateTime>) -> Option<Timestamp> {
     Timestamp::from_nanosecond(at?.as_nanos()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_missing_task_is_known_to_be_no_more() {
+        let failure = |reason| Failure::builder().arn("task").set_reason(reason).build();
+        let missing = failure(Some("MISSING".to_owned()));
+        assert_eq!(untold(&[missing.clone(), missing.clone()]), None);
+        for other in [failure(Some("ACCESS_DENIED".to_owned())), failure(None)] {
+            assert_eq!(untold(&[missing.clone(), other.clone()]), Some(&other));
+        }
+    }
 }

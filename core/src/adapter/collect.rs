@@ -7,17 +7,15 @@ use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
 use super::{
     CallError,
     ledger::text,
+    leftovers::Leftovers,
     pace::Pace,
     records::{BATCH_ITEMS, Records},
 };
-use crate::{backoff, job::JobId, manifest};
+use crate::{job::JobId, manifest};
 
 /// How many batches of deletes are sent within a second. A partition takes 1,000 write units a second, and a delete of
 /// a small row is one: slower than that, the workers' own writes keep most of the table.
 const BATCHES: usize = 20;
-
-/// How often in a row DynamoDB may leave deletes undone: with the back-off, some eight seconds.
-const TRIES: u32 = 8;
 
 /// Deletes rows at a pace of its own.
 #[derive(Debug, Clone)]
@@ -33,13 +31,13 @@ impl Collector {
         Self { records, pace: Pace::new(BATCHES, Duration::from_secs(1)) }
     }
 
-    /// Deletes all rows of one partition of a job and returns how many there were. The caller has made sure that no
-    /// manifest names the job, and that nobody writes rows of it. A repeat deletes what is left.
+    /// Deletes all rows of one partition of an edition of a job and returns how many there were. The caller has made sure
+    /// that no manifest names them, and that nobody writes more of them. A repeat deletes what is left.
     ///
     /// # Errors
     /// [`CallError`]: some may be deleted.
-    pub async fn delete_rows(&self, job: &JobId, partition: u32) -> Result<u64, CallError> {
-        let part = manifest::rows_partition(job, u64::from(partition), u32::MAX);
+    pub async fn delete_rows(&self, job: &JobId, edition: u64, partition: u32) -> Result<u64, CallError> {
+        let part = manifest::rows_partition(job, edition, u64::from(partition), u32::MAX);
         let attempt = || format!("delete the rows of {part}");
         let (mut from, mut deleted) = (None, 0);
         loop {
@@ -78,26 +76,17 @@ impl Collector {
         mut left: Vec<WriteRequest>,
         attempt: impl Fn() -> String,
     ) -> Result<(), CallError> {
-        let mut tries = 0;
+        let mut leftovers = Leftovers::default();
         while !left.is_empty() {
             let rest = left.split_off(left.len().min(BATCH_ITEMS));
             let call = self.records.client.batch_write_item().request_items(&self.records.table, left);
             let answer = self.pace.keep(call.send()).await.map_err(|e| CallError::of(attempt(), e))?;
             let undone: Vec<_> =
                 answer.unprocessed_items.unwrap_or_default().into_values().flatten().collect();
-            let stuck = !undone.is_empty();
+            let is_left = !undone.is_empty();
             left = rest;
             left.extend(undone);
-            if !stuck {
-                tries = 0;
-                continue;
-            }
-            tries += 1;
-            if tries == TRIES {
-                return Err(CallError::exhausted(attempt(), "DynamoDB leaves deletes undone"));
-            }
-            let (first, longest) = (Duration::from_millis(50), Duration::from_secs(2));
-            tokio::time::sleep(backoff::delay(tries, first, longest, fastrand::f64())).await;
+            leftovers.after(is_left, &attempt).await?;
         }
         Ok(())
     }

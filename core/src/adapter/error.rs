@@ -7,9 +7,12 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 #[derive(Debug, thiserror::Error)]
 #[error("failed to {attempt}{}", code.as_ref().map(|code| format!(": {code}")).unwrap_or_default())]
 pub struct CallError {
-    attempt: String,
-    code: Option<String>,
+    // Boxed texts, since this is a part of many other errors: a large error makes every answer large.
+    attempt: Box<str>,
+    code: Option<Box<str>>,
+    message: Option<Box<str>>,
     retryable: bool,
+    unreachable: bool,
     #[source]
     source: Box<dyn std::error::Error + Send + Sync>,
 }
@@ -43,14 +46,23 @@ impl CallError {
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         let service = error.as_service_error();
-        let code = service.and_then(|e| e.code()).map(str::to_owned);
+        let code = service.and_then(|e| e.code()).map(Box::<str>::from);
         let broken = error.raw_response().is_some_and(|answer| answer.status().is_server_error());
         let retryable = match &code {
-            Some(code) => broken || RETRYABLE_CODES.contains(&code.as_str()),
+            Some(code) => broken || RETRYABLE_CODES.contains(&&**code),
             // No answer, a broken one, or one without a code, such as a load balancer's 503.
             None => !matches!(error, SdkError::ConstructionFailure(_)),
         };
-        Self { attempt: attempt.into(), code, retryable, source: Box::new(error) }
+        let message: Option<Box<str>> = service.and_then(|e| e.message()).map(Box::from);
+        let unreachable = matches!(error, SdkError::DispatchFailure(_) | SdkError::TimeoutError(_));
+        // AWS's own sentence is what a person needs. What the SDK says around it names its types, and a request id that
+        // is another each time.
+        let source = match &message {
+            Some(message) => message.to_string().into(),
+            None => Box::new(error) as Box<_>,
+        };
+        let attempt = attempt.into().into_boxed_str();
+        Self { attempt, code, message, retryable, unreachable, source }
     }
 
     /// An answer that was received and makes no sense.
@@ -58,7 +70,7 @@ impl CallError {
         attempt: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self { attempt: attempt.into(), code: None, retryable: false, source: source.into() }
+        Self::own(attempt, source, false)
     }
 
     /// An attempt that ran out of patience and may be made again later.
@@ -67,7 +79,34 @@ impl CallError {
         attempt: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self { attempt: attempt.into(), code: None, retryable: true, source: source.into() }
+        Self::own(attempt, source, true)
+    }
+
+    fn own(
+        attempt: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+        retryable: bool,
+    ) -> Self {
+        let (attempt, source) = (attempt.into().into_boxed_str(), source.into());
+        Self { attempt, code: None, message: None, retryable, unreachable: false, source }
+    }
+
+    /// What was tried, such as "read job 12ab".
+    #[must_use]
+    pub fn attempt(&self) -> &str {
+        &self.attempt
+    }
+
+    /// AWS's sentence, where the service answered with one.
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
+
+    /// Whether nobody answered at all.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        self.unreachable
     }
 
     /// AWS's error code, where the service answered with one.

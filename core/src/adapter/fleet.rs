@@ -4,23 +4,33 @@
 //! | --- | --- |
 //! | `slot:0001` … | a [`Slot`] |
 //! | `lease:<name>` | who may do what only one may do at a time ([`Fleet::lease`]) |
-//! | any other | a small document that one program leaves for another ([`Fleet::keep`]) |
+//! | any other | a small document that one program leaves for another ([`Fleet::keep`]), or that several change ([`Fleet::change`]) |
+
+mod documents;
 
 use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_dynamodb::{
     Client,
-    operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
+    operation::{
+        put_item::PutItemError,
+        update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
+    },
     types::{AttributeValue, ReturnValue},
 };
 use jiff::Timestamp;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
+use self::documents::decode;
 use super::{
     CallError, SdkConfig,
+    breaker::BREAKER,
     ledger::{Item, number, text, time},
 };
-use crate::fleet::{LAYOUT, Occupant, Slot};
+use crate::{
+    breaker::Breaker,
+    fleet::{LAYOUT, Occupant, Slot},
+};
 
 /// The fleet table.
 #[derive(Debug, Clone)]
@@ -50,32 +60,44 @@ impl Fleet {
     /// # Errors
     /// [`CallError`]
     pub async fn slots(&self, count: u32) -> Result<Vec<Slot>, CallError> {
-        Ok(self.read(count, None).await?.0)
+        Ok(self.read(count, &[]).await?.0)
     }
 
-    /// The slots 1 to `count`, in order, and the document kept under this id: in one call up to 99 slots, strongly
-    /// consistent.
+    /// The slots 1 to `count`, in order, and the breaker: in one call up to 99 slots, strongly consistent.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub async fn slots_and_breaker(&self, count: u32) -> Result<(Vec<Slot>, Breaker), CallError> {
+        let (slots, mut found) = self.read(count, &[BREAKER]).await?;
+        Ok((slots, self.document(&mut found, BREAKER)?.unwrap_or_default()))
+    }
+
+    /// The slots 1 to `count`, in order, the document kept under this id, and the breaker: in one call up to 98 slots,
+    /// strongly consistent.
     ///
     /// # Errors
     /// [`CallError`]
     pub async fn slots_and<T: DeserializeOwned>(
         &self,
         count: u32,
-        document: &str,
-    ) -> Result<(Vec<Slot>, Option<T>), CallError> {
-        let (slots, found) = self.read(count, Some(document)).await?;
-        let attempt = || format!("read {document} of {}", self.table);
-        Ok((slots, found.map(|item| decode(item, attempt)).transpose()?))
+        id: &str,
+    ) -> Result<(Vec<Slot>, Option<T>, Breaker), CallError> {
+        let (slots, mut found) = self.read(count, &[id, BREAKER]).await?;
+        let document = self.document(&mut found, id)?;
+        Ok((slots, document, self.document(&mut found, BREAKER)?.unwrap_or_default()))
     }
 
-    async fn read(&self, count: u32, document: Option<&str>) -> Result<(Vec<Slot>, Option<Item>), CallError> {
+    /// Slots, and whichever of these documents are there, by their ids.
+    async fn read(&self, count: u32, ids: &[&str]) -> Result<(Vec<Slot>, HashMap<String, Item>), CallError> {
         let attempt = || format!("read {count} slots of {}", self.table);
         let mut slots: Vec<Slot> = (1..=count).map(Slot::untouched).collect();
-        let keys = slots.iter().map(|slot| key(&Slot::id(slot.number))).chain(document.map(key)).collect();
-        let mut found = None;
+        let keys = slots.iter().map(|slot| key(&Slot::id(slot.number)));
+        let keys = keys.chain(ids.iter().map(|id| key(id))).collect();
+        let mut found = HashMap::new();
         for item in super::batch_get(&self.client, &self.table, keys, attempt).await? {
-            if document.is_some_and(|id| item.get("id") == Some(&text(id))) {
-                found = Some(item);
+            let id = item.get("id").and_then(|id| id.as_s().ok()).cloned().unwrap_or_default();
+            if ids.contains(&id.as_str()) {
+                found.insert(id, item);
                 continue;
             }
             let slot: Slot = decode(item, attempt)?;
@@ -113,9 +135,7 @@ impl Fleet {
             .await;
         let Err(error) = answer else { return Ok(Some(reserved)) };
         match error.as_service_error() {
-            Some(aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(
-                found,
-            )) => {
+            Some(PutItemError::ConditionalCheckFailedException(found)) => {
                 // The SDK repeats a write whose answer was lost: then it is our own that refuses.
                 let found = found.item().cloned().map(|item| decode::<Slot>(item, attempt)).transpose()?;
                 Ok(found.filter(|found| *found == reserved))
@@ -199,9 +219,8 @@ impl Fleet {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<bool, CallError> {
-        let update =
-            self.client.update_item().table_name(&self.table).set_key(Some(key(&format!("lease:{name}"))));
-        let update = update
+        let update = self
+            .of_item(&format!("lease:{name}"))
             .update_expression("SET holder = :holder, lease_until = :until")
             .condition_expression("attribute_not_exists(id) OR holder = :holder OR lease_until < :now")
             .expression_attribute_values(":holder", text(holder))
@@ -215,9 +234,8 @@ impl Fleet {
     /// # Errors
     /// [`CallError`]: it runs out by itself.
     pub async fn release(&self, name: &str, holder: &str) -> Result<bool, CallError> {
-        let update =
-            self.client.update_item().table_name(&self.table).set_key(Some(key(&format!("lease:{name}"))));
-        let update = update
+        let update = self
+            .of_item(&format!("lease:{name}"))
             .update_expression("SET lease_until = :never")
             .condition_expression("holder = :holder")
             .expression_attribute_values(":holder", text(holder))
@@ -225,28 +243,8 @@ impl Fleet {
         made(update, || format!("give back the lease {name}")).await
     }
 
-    /// A document kept under this id, strongly consistent.
-    ///
-    /// # Errors
-    /// [`CallError`]
-    pub async fn kept<T: DeserializeOwned>(&self, id: &str) -> Result<Option<T>, CallError> {
-        let attempt = || format!("read {id} of {}", self.table);
-        let get = self.client.get_item().table_name(&self.table).set_key(Some(key(id))).consistent_read(true);
-        let item = get.send().await.map_err(|e| CallError::of(attempt(), e))?.item;
-        item.map(|item| decode(item, attempt)).transpose()
-    }
-
-    /// Keeps a document under this id, whatever was there. It is to have no attribute `id`.
-    ///
-    /// # Errors
-    /// [`CallError`]: it may be kept.
-    pub async fn keep<T: Serialize>(&self, id: &str, document: &T) -> Result<(), CallError> {
-        let attempt = || format!("keep {id} in {}", self.table);
-        let mut item: Item =
-            serde_dynamo::to_item(document).map_err(|e| CallError::nonsense(attempt(), e))?;
-        item.insert("id".into(), text(id));
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
-        put.send().await.map(drop).map_err(|e| CallError::of(attempt(), e))
+    fn of_item(&self, id: &str) -> UpdateItemFluentBuilder {
+        self.client.update_item().table_name(&self.table).set_key(Some(key(id)))
     }
 
     /// An update of a slot that only its present generation may make.
@@ -257,10 +255,7 @@ impl Fleet {
         update: &str,
         condition: &str,
     ) -> UpdateItemFluentBuilder {
-        self.client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key(&Slot::id(slot))))
+        self.of_item(&Slot::id(slot))
             .update_expression(update)
             .condition_expression(format!("v = :layout AND generation = :generation AND {condition}"))
             .expression_attribute_values(":layout", number(LAYOUT))
@@ -297,9 +292,4 @@ async fn made(update: UpdateItemFluentBuilder, attempt: impl Fn() -> String) -> 
 
 fn key(id: &str) -> HashMap<String, AttributeValue> {
     HashMap::from([("id".to_owned(), text(id))])
-}
-
-fn decode<T: DeserializeOwned>(mut item: Item, attempt: impl Fn() -> String) -> Result<T, CallError> {
-    item.remove("id");
-    serde_dynamo::from_item(item).map_err(|e| CallError::nonsense(attempt(), e))
 }

@@ -3,8 +3,11 @@
 //! Every change is one conditional write whose condition comes from [`crate::job::next`], so two writers can
 //! never both win, and a repeat of a write that was already made is refused and told apart by reading.
 
+mod browse;
 mod end;
+mod replay;
 mod shelves;
+mod story;
 mod write;
 
 use std::{collections::HashMap, time::Duration};
@@ -20,7 +23,7 @@ use super::{CallError, SdkConfig};
 use crate::job::{Attempt, Change, Job, JobId, Reason, State};
 
 pub use end::Ended;
-pub use shelves::ShelfPage;
+pub use shelves::{ShelfPage, Shelved};
 use write::Write;
 pub(super) use write::{number, text, time};
 
@@ -159,19 +162,6 @@ impl Ledger {
         items.into_iter().map(|item| decode(item, attempt)).collect()
     }
 
-    /// Notes the task that was launched for this attempt. No change when the attempt is past or settled.
-    ///
-    /// # Errors
-    /// [`CallError`]
-    pub async fn launched(&self, id: &JobId, attempt: u32, task: &str) -> Result<Changed, CallError> {
-        let change = Write::new("SET task = :task", "attempt = :attempt AND #state IN (:waiting, :running)")
-            .value(":task", text(task))
-            .value(":attempt", number(attempt))
-            .value(":waiting", text("waiting"))
-            .value(":running", text("running"));
-        self.update(id, "note the task of", change).await
-    }
-
     /// Takes the job for this attempt: raises its fence and leases it to `holder`. A repeat by the same holder, as the
     /// SDK makes when the answer was lost, is told that the job is its own: a holder's name is used for one claim.
     ///
@@ -193,9 +183,10 @@ impl Ledger {
         };
         let change = Write::new(
             "SET #state = :to, fence = fence + :one, holder = :holder, lease_until = :until, records = :zero, \
-             rejected = :zero, claimed_at = if_not_exists(claimed_at, :now) REMOVE reason",
+             rejected = :zero, claimed_at = if_not_exists(claimed_at, :now) REMOVE reason, #progress",
             &format!("attempt = :attempt AND {free}"),
         )
+        .name("#progress", "progress")
         .moving(Change::Claim)
         .value(":one", number(1))
         .value(":zero", number(0))
@@ -210,7 +201,8 @@ impl Ledger {
         })
     }
 
-    /// Renews the claim with this fence and notes the progress. Refused: the claim is lost.
+    /// Renews the claim with this fence and notes the progress: rows written, and what a command says of itself.
+    /// Refused: the claim is lost.
     ///
     /// # Errors
     /// [`CallError`]
@@ -220,15 +212,21 @@ impl Ledger {
         fence: u64,
         until: Timestamp,
         records: u64,
+        progress: Option<&str>,
     ) -> Result<Changed, CallError> {
-        let change = Write::new(
+        let mut change = Write::new(
             "SET lease_until = :until, records = :records",
             "fence = :fence AND #state = :running",
-        )
-        .value(":until", time(until))
-        .value(":records", number(records))
-        .value(":fence", number(fence))
-        .value(":running", text("running"));
+        );
+        if let Some(progress) = progress {
+            change.update.push_str(", #progress = :progress");
+            change = change.name("#progress", "progress").value(":progress", text(progress));
+        }
+        let change = change
+            .value(":until", time(until))
+            .value(":records", number(records))
+            .value(":fence", number(fence))
+            .value(":running", text("running"));
         self.update(id, "renew the claim of", change).await
     }
 
@@ -254,6 +252,7 @@ impl Ledger {
             task: worker.to_owned(),
             verdict: reason.clone(),
             stopped_at: now,
+            parked: false,
         });
         let history = if ended.is_some() { ", #history = list_append(#history, :ended)" } else { "" };
         let mut write = Write::new(
@@ -339,10 +338,11 @@ impl Ledger {
         let write = Write::new(
             "SET #state = :to, records = :records, rejected = :rejected, #format = :format, \
              write_units = :units, settled_at = :now, shelf = :shelf, shelf_at = :now \
-             REMOVE lease_until, reason",
+             REMOVE lease_until, reason, #progress",
             "fence = :fence",
         )
         .moving(Change::Publish)
+        .name("#progress", "progress")
         .name("#format", "format")
         .value(":records", number(progress.records))
         .value(":rejected", number(progress.rejected))

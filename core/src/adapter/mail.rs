@@ -24,7 +24,13 @@ impl Post {
     /// The topic with this ARN.
     #[must_use]
     pub fn new(config: &SdkConfig, topic: &str) -> Self {
-        let pace = Pace::new(MAILS, Duration::from_secs(1));
+        Self::paced(config, topic, MAILS)
+    }
+
+    /// The topic with this ARN, for so many mails a second.
+    #[must_use]
+    pub fn paced(config: &SdkConfig, topic: &str, mails: usize) -> Self {
+        let pace = Pace::new(mails, Duration::from_secs(1));
         Self { client: Client::new(config), topic: topic.to_owned(), pace }
     }
 

@@ -53,8 +53,9 @@ impl Batch {
     /// BatchWriteItem demands.
     #[must_use]
     pub fn of(job: &Job, spread: u32, rows: Vec<(u64, Record)>) -> Self {
+        let edition = manifest::edition(job);
         let put = |(row, record)| {
-            let item = item(manifest::rows_partition(&job.id, row, spread), row, record);
+            let item = item(manifest::rows_partition(&job.id, edition, row, spread), row, record);
             // The builder only fails without an item.
             let put = PutRequest::builder().set_item(Some(item)).build().ok()?;
             Some(WriteRequest::builder().put_request(put).build())
@@ -89,9 +90,9 @@ impl Records {
         Self { client: Client::from_conf(config), table: table.to_owned() }
     }
 
-    /// Writes a batch in one call. Rows are pure functions of their object version, so a repeat, or a worker
-    /// that lost its claim without noticing, writes the same bytes again; this is why no fence is needed here,
-    /// where BatchWriteItem could not check one.
+    /// Writes a batch in one call. Rows are pure functions of their object version, or else of an edition of the claim's
+    /// own ([`manifest::edition`]). So a repeat, or a worker that lost its claim without noticing, writes the same bytes
+    /// again or where nobody looks; this is why no fence is needed here, where BatchWriteItem could not check one.
     ///
     /// # Errors
     /// [`CallError`]: any part of the batch may be written.
@@ -104,8 +105,8 @@ impl Records {
         Ok(Written { unprocessed: Batch(left.remove(&self.table).unwrap_or_default()) })
     }
 
-    /// Writes one record under its natural key, unless a newer version of the same object or a later row of this
-    /// version has. Visible at once.
+    /// Writes one record under its natural key, unless a newer version of the same object, or of this version a later
+    /// edition or a later row of this one, has. Visible at once.
     ///
     /// # Errors
     /// [`CallError`]: the record may be written; a repeat changes nothing more.
@@ -119,16 +120,24 @@ impl Records {
         if let Some(version) = &job.object.version_id {
             item.insert(manifest::VERSION.into(), text(version));
         }
-        let answer = self
-            .client
-            .put_item()
-            .table_name(&self.table)
+        let edition = manifest::edition(job);
+        let mut put = self.client.put_item().table_name(&self.table);
+        // Which row is the later one can only be said within an edition.
+        let mut later = "#row <= :row";
+        if edition > 0 {
+            item.insert(manifest::EDITION.into(), number(edition));
+            later = "attribute_not_exists(#edition) OR #edition < :edition OR (#edition = :edition AND #row <= :row)";
+            put = put
+                .expression_attribute_names("#edition", manifest::EDITION)
+                .expression_attribute_values(":edition", number(edition));
+        }
+        let answer = put
             .set_item(Some(item))
             // Sequencers of different keys cannot be compared: another object's record is replaced.
-            .condition_expression(
+            .condition_expression(format!(
                 "attribute_not_exists(#part) OR #object <> :object OR #sequencer < :sequencer \
-                 OR (#sequencer = :sequencer AND #row <= :row)",
-            )
+                 OR (#sequencer = :sequencer AND ({later}))"
+            ))
             .expression_attribute_names("#part", manifest::PART)
             .expression_attribute_names("#object", manifest::OBJECT)
             .expression_attribute_names("#sequencer", manifest::SEQUENCER)
@@ -171,7 +180,8 @@ impl Records {
         partition: u32,
         after: Option<u64>,
     ) -> Result<Vec<(u64, Record)>, CallError> {
-        let part = manifest::rows_partition(&manifest.job, u64::from(partition), manifest.spread);
+        let (job, edition) = (&manifest.job, manifest.edition);
+        let part = manifest::rows_partition(job, edition, u64::from(partition), manifest.spread);
         let attempt = || format!("read the rows of {part}");
         let answer = self
             .client

@@ -20,11 +20,13 @@ use super::{
     CallError, SdkConfig,
     fleet::Fleet,
     queue::Queue,
-    tasks::{LaunchError, Order, Tasks},
+    tasks::{Order, Tasks},
 };
 use crate::{
+    breaker::{Breaker, Sign},
     fargate::Size,
     fleet::{Occupant, Slot, free_for_drain},
+    job::Reason,
     logging,
     scaling::{Look, Signals, census, launches, next_look, why_none},
     settings::{Settings, SettingsError},
@@ -86,19 +88,9 @@ pub struct Scaled {
     pub stopped: u32,
     /// Why nothing, or less than wanted, was launched.
     pub reason: Option<String>,
-}
-
-/// Why the fleet was not sized. Jobs wait safely in their queue, and the next run does what this one could not.
-#[derive(Debug, thiserror::Error)]
-pub enum ScalingError {
-    /// A table, the queue or ECS did not answer.
-    #[error(transparent)]
-    Call(#[from] CallError),
-    /// A launch was refused for a reason that waiting does not cure: role, image, cluster.
-    #[error(
-        "no pooled worker can be launched until its configuration is mended; the jobs are safe in their queue"
-    )]
-    Refused(#[source] CallError),
+    /// The breaker as it was before anything was launched.
+    #[serde(skip)]
+    pub breaker: Breaker,
 }
 
 impl Scaling {
@@ -119,23 +111,30 @@ impl Scaling {
     /// Looks at the fleet and launches what is missing; a [`Trigger::Tick`] also takes care of the slots. Each launch
     /// is durable on its own. A repeat sees what the first did, or loses its slots to it.
     ///
+    /// While the [breaker](crate::breaker) is open, nothing is launched but what tries whether it is mended.
+    ///
     /// # Errors
-    /// [`ScalingError`]. Trouble with the care of slots does not keep workers from being launched; it is told after.
-    pub async fn run(&self, trigger: Trigger, now: Timestamp) -> Result<Scaled, ScalingError> {
+    /// [`CallError`]: jobs wait safely in their queue, and the next run does what this one could not. Trouble with the
+    /// care of slots does not keep workers from being launched; it is told after.
+    pub async fn run(&self, trigger: Trigger, now: Timestamp) -> Result<Scaled, CallError> {
         // Boxed: the SDK's futures nest so deeply that a function's main, around them, meets the compiler's limit.
         self.size_fleet(trigger, now).boxed().await
     }
 
-    async fn size_fleet(&self, trigger: Trigger, now: Timestamp) -> Result<Scaled, ScalingError> {
-        let (mut slots, look) = self.fleet.slots_and::<Look>(self.maximum, LOOK).await?;
+    async fn size_fleet(&self, trigger: Trigger, now: Timestamp) -> Result<Scaled, CallError> {
+        let (mut slots, look, mut breaker) = self.fleet.slots_and::<Look>(self.maximum, LOOK).await?;
         let mut scaled = Scaled::default();
+        if came_to_work(&slots, &breaker) {
+            breaker = self.fleet.sign(&Sign::Works, now).await?;
+        }
+        scaled.breaker = breaker.clone();
         let cared = match trigger {
             Trigger::Queued { .. } if census(&slots, now).is_attended() => return Ok(scaled),
             Trigger::Queued { .. } => Ok(()),
-            Trigger::Tick => self.care(&mut slots, now, &mut scaled).await,
+            Trigger::Tick => self.care(&mut slots, &breaker, now, &mut scaled).await,
         };
         let signals = self.signals(trigger, &slots, look.as_ref(), now).await?;
-        let launched = self.launch_missing(&signals, &slots, now, &mut scaled).await;
+        let launched = self.launch_missing(&signals, &slots, &breaker, now, &mut scaled).await;
         tell(&signals, &scaled);
         launched.and(cared).map(|()| scaled)
     }
@@ -167,11 +166,22 @@ impl Scaling {
         &self,
         signals: &Signals,
         slots: &[Slot],
+        breaker: &Breaker,
         now: Timestamp,
         scaled: &mut Scaled,
-    ) -> Result<(), ScalingError> {
-        let wanted = launches(signals);
+    ) -> Result<(), CallError> {
+        let mut wanted = launches(signals);
         scaled.saw(signals, wanted);
+        if wanted > 0
+            && let Some(until) = self.fleet.gate(breaker, now).await?
+        {
+            scaled.reason = Some(format!("launches are held back until {until:.0}: {}", breaker.words()));
+            return Ok(());
+        }
+        if breaker.is_open() {
+            // To see whether it is mended, one is enough.
+            wanted = wanted.min(1);
+        }
         let began = Instant::now();
         for slot in free_for_drain(slots).take(wanted as usize) {
             if began.elapsed() >= ROUND {
@@ -188,8 +198,17 @@ impl Scaling {
             }
             // What keeps one from being launched will keep the next.
             match launched {
-                Launched::Task(_) => scaled.launched += 1,
-                Launched::Refused(error) => return Err(ScalingError::Refused(error)),
+                Launched::Task(_) => {
+                    scaled.launched += 1;
+                    if breaker.is_open() {
+                        self.fleet.sign(&Sign::Accepted, now).await?;
+                    }
+                }
+                Launched::Refused(reason) => {
+                    scaled.reason = Some(reason.message.clone());
+                    self.fleet.sign(&Sign::Refused(reason), now).await?;
+                    break;
+                }
                 Launched::NoRoom(reason) => {
                     scaled.reason = Some(reason);
                     break;
@@ -204,19 +223,19 @@ impl Scaling {
     }
 
     /// Launches a worker into a slot that is reserved for it, and notes its task.
-    async fn launch(&self, slot: &Slot) -> Result<Launched, ScalingError> {
+    async fn launch(&self, slot: &Slot) -> Result<Launched, CallError> {
         match self.tasks.launch(&Order::of_drain(slot, self.size)).await {
-            Ok(task) => {
+            Ok(launched) => {
                 // Refused when the task has already stopped and its slot is free: nothing is left to note.
-                self.fleet.launched(slot.number, slot.generation, &task).await?;
-                Ok(Launched::Task(task))
+                self.fleet.launched(slot.number, slot.generation, &launched.task).await?;
+                Ok(Launched::Task(launched.task))
             }
-            Err(LaunchError::Call(error)) if error.is_retryable() => {
+            Err(error) if !error.is_answer() => {
                 let error = &error as &dyn std::error::Error;
                 warn!(slot = slot.number, error, "a launch was not answered: the next run makes up for it");
                 Ok(Launched::Unanswered)
             }
-            Err(LaunchError::Call(error)) => Ok(Launched::Refused(error)),
+            Err(error) if error.is_refusal() => Ok(Launched::Refused(error.to_reason())),
             Err(no_room) => Ok(Launched::NoRoom(logging::chain(&no_room))),
         }
     }
@@ -229,9 +248,15 @@ enum Launched {
     /// Not now, for this reason.
     NoRoom(String),
     /// Not before somebody mends it.
-    Refused(CallError),
+    Refused(Reason),
     /// Nobody knows.
     Unanswered,
+}
+
+/// Whether a worker polls that was not there before launches were held back.
+fn came_to_work(slots: &[Slot], breaker: &Breaker) -> bool {
+    let since = breaker.opened_at;
+    since.is_some_and(|since| slots.iter().any(|slot| slot.is_drain() && slot.polling_at > Some(since)))
 }
 
 impl Scaled {

@@ -1,37 +1,43 @@
 //! ECS: launching tasks, asking about them, stopping them.
 
-use std::time::Duration;
+mod order;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+use tracing::info;
 
 pub use super::cluster::Known;
 use super::{CallError, SdkConfig, cluster::Cluster, pace::Pace, unanswered::Unanswered};
 use crate::{
-    fargate::Size,
-    fleet::Slot,
-    job::{Job, JobId, digest},
+    capacity::{Place, Provider, Shortage, Step, ladder},
+    job::Reason,
+    logging,
     settings::{Settings, SettingsError},
-    verdict,
 };
 use aws_sdk_ecs::{
     operation::run_task::RunTaskError,
     types::{
-        AssignPublicIp, AwsVpcConfiguration, ContainerOverride, Failure, KeyValuePair, LaunchType,
-        NetworkConfiguration, TaskOverride,
+        AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, ContainerOverride, Failure,
+        KeyValuePair, LaunchType, NetworkConfiguration, TaskOverride,
     },
 };
-
-/// The variable that tells a task its job. Overrides carry ids only: they are limited to 8,192 characters.
-pub const JOB_VARIABLE: &str = "TIDEMILL_JOB";
-/// The variable that tells a task which attempt it is.
-pub const ATTEMPT_VARIABLE: &str = "TIDEMILL_ATTEMPT";
-/// The variable that tells a pooled worker its slot.
-pub const SLOT_VARIABLE: &str = "TIDEMILL_SLOT";
-/// The variable that tells a pooled worker its slot's generation.
-pub const GENERATION_VARIABLE: &str = "TIDEMILL_GENERATION";
+pub use order::{
+    ATTEMPT_VARIABLE, GENERATION_VARIABLE, JOB_VARIABLE, LaunchedFor, Order, SLOT_VARIABLE, drain_name,
+    launched_for,
+};
 
 /// How many RunTask calls one process makes a second. ECS takes 20 a second of an account
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html>), and the template runs at
 /// most ten launching functions at once.
 const LAUNCHES: usize = 2;
+
+/// After no place had room, only the first is tried for this long: what was short for one task is short for the next,
+/// and each try is a RunTask call.
+const STILL_SHORT: Duration = Duration::from_secs(15);
 
 /// Where and as what tasks are launched. Clones keep one pace.
 #[derive(Debug, Clone)]
@@ -41,84 +47,26 @@ pub struct Tasks {
     container: String,
     subnets: Vec<String>,
     security_group: String,
+    /// The percentage of tasks that are first tried on Spot.
+    spot_share: u8,
     pace: Pace,
+    /// When no place had room.
+    short_at: Arc<Mutex<Option<Instant>>>,
 }
 
-/// A task to be launched.
+/// A task that was launched.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Order {
-    /// RunTask's client token: a repeat of the same order answers with the same task.
-    pub token: String,
-    /// What for: [`launched_for`] reads it back from the task's stop.
-    pub started_by: String,
-    /// The container's command; the task definition's own when it is empty.
-    pub command: Vec<String>,
-    /// Variables above the task definition's.
-    pub environment: Vec<(&'static str, String)>,
-    /// Its size; the task definition's own when there is none.
-    pub size: Option<Size>,
-}
-
-impl Order {
-    /// The task for a job's present attempt.
-    #[must_use]
-    pub fn of_job(job: &Job) -> Self {
-        Self {
-            token: job.id.launch_token(job.attempt),
-            started_by: job.id.to_string(),
-            command: Vec::new(),
-            environment: vec![
-                (JOB_VARIABLE, job.id.to_string()),
-                (ATTEMPT_VARIABLE, job.attempt.to_string()),
-            ],
-            size: Some(verdict::adjusted(&job.history, job.pipeline.task).size),
-        }
-    }
-
-    /// The pooled worker for a slot that is reserved. The token holds the slot's generation, as a job's holds its
-    /// attempt: ECS would answer with the slot's last worker, long stopped.
-    #[must_use]
-    pub fn of_drain(slot: &Slot, size: Size) -> Self {
-        let (number, generation) = (slot.number.to_string(), slot.generation.to_string());
-        Self {
-            token: digest(["drain", &number, &generation]),
-            started_by: format!("drain/{number}/{generation}"),
-            command: vec!["drain".to_owned()],
-            environment: vec![(SLOT_VARIABLE, number), (GENERATION_VARIABLE, generation)],
-            size: Some(size),
-        }
-    }
-
-    /// A sweep. `which` tells it apart, in the letters of a schedule's name: a repeated order of one is the same task.
-    /// `arguments` are those after `sweep`.
-    #[must_use]
-    pub fn of_sweep(which: &str, arguments: &[String]) -> Self {
-        Self {
-            token: digest(["sweep", which]),
-            started_by: format!("sweep/{which}"),
-            command: std::iter::once("sweep").map(str::to_owned).chain(arguments.iter().cloned()).collect(),
-            environment: Vec::new(),
-            size: None,
-        }
-    }
-
-    /// The command of the schedule of this name for one hour, such as `20261121T12`: once, however often it is ordered.
-    #[must_use]
-    pub fn of_command(schedule: &str, hour: &str, command: &[String]) -> Self {
-        Self {
-            token: digest(["command", schedule, hour]),
-            started_by: format!("command/{schedule}/{hour}"),
-            command: std::iter::once("exec").map(str::to_owned).chain(command.iter().cloned()).collect(),
-            environment: Vec::new(),
-            size: None,
-        }
-    }
+pub struct Launched {
+    /// Its ARN.
+    pub task: String,
+    /// What it was launched on; not known of one that another call had launched with other parameters.
+    pub place: Option<Place>,
 }
 
 /// Why a task was not launched. None of these fails an upload: the job waits in the ledger.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
-    /// Fargate has no room for it now: a `failures[]` entry in an answer of 200.
+    /// Fargate has no room for it now, in no place that may help: `failures[]` entries in answers of 200.
     #[error("no capacity: {reason}")]
     Unavailable {
         /// ECS's words.
@@ -156,16 +104,66 @@ impl Tasks {
             container: settings.require("CONTAINER")?.to_owned(),
             subnets: settings.require("SUBNETS")?.split(',').map(|id| id.trim().to_owned()).collect(),
             security_group: settings.require("SECURITY_GROUP")?.to_owned(),
+            spot_share: settings.parse("SPOT_SHARE", "it must be a percentage from 0 to 100")?,
             pace: Pace::new(LAUNCHES, Duration::from_secs(1)),
+            short_at: Arc::default(),
         })
     }
 
-    /// Launches a task and returns its ARN, after a wait if there are many. A client token met with other
-    /// parameters, after a deploy, names the task that exists, which is adopted.
+    /// Launches a task, after a wait if there are many. Where there is no room, other places are tried: one call each,
+    /// with the same client token, since a call that was answered with failures has launched nothing. A client token met
+    /// with other parameters, after a deploy or in another place, names the task that exists, which is adopted.
     ///
     /// # Errors
     /// [`LaunchError`]: after [`LaunchError::Call`] the task may exist; a repeat finds it.
-    pub async fn launch(&self, order: &Order) -> Result<String, LaunchError> {
+    pub async fn launch(&self, order: &Order) -> Result<Launched, LaunchError> {
+        let mut short: Option<String> = None;
+        for (step, place) in self.places(order) {
+            let helps = short.as_deref().is_none_or(|words| step.helps(Shortage::of(words)));
+            if !helps || (step != Step::First && self.is_still_short()) {
+                continue;
+            }
+            match self.run(order, place).await {
+                Err(LaunchError::Unavailable { reason }) => {
+                    info!(started_by = order.started_by, %place, reason, "no room");
+                    short = Some(reason);
+                }
+                answered => {
+                    self.note_shortage(false);
+                    return answered;
+                }
+            }
+        }
+        self.note_shortage(true);
+        Err(LaunchError::Unavailable { reason: short.unwrap_or_default() })
+    }
+
+    /// Where to try, best first. Which tasks are tried on Spot their tokens say: the same for every repeat.
+    fn places(&self, order: &Order) -> Vec<(Step, Place)> {
+        let lot = order.token.bytes().fold(0_u32, |sum, byte| (sum * 31 + u32::from(byte)) % 10_007) % 100;
+        let spot = order.spot && lot < u32::from(self.spot_share);
+        let provider = if spot { Provider::Spot } else { Provider::OnDemand };
+        let either = order.spot && self.spot_share > 0;
+        ladder(Place { subnet: None, provider, size: order.size }, either, self.subnets.len())
+    }
+
+    fn is_still_short(&self) -> bool {
+        let short_at = *self.short_at.lock().unwrap_or_else(PoisonError::into_inner);
+        short_at.is_some_and(|at| at.elapsed() < STILL_SHORT)
+    }
+
+    fn note_shortage(&self, is_short: bool) {
+        let mut short_at = self.short_at.lock().unwrap_or_else(PoisonError::into_inner);
+        match (is_short, *short_at) {
+            // Counted from the last time that all places were tried.
+            (true, Some(at)) if at.elapsed() < STILL_SHORT => {}
+            (true, _) => *short_at = Some(Instant::now()),
+            (false, _) => *short_at = None,
+        }
+    }
+
+    /// One RunTask call.
+    async fn run(&self, order: &Order, place: Place) -> Result<Launched, LaunchError> {
         let attempt = || format!("launch a task for {}", order.started_by);
         let variables = order
             .environment
@@ -176,15 +174,19 @@ impl Tasks {
             .set_command((!order.command.is_empty()).then(|| order.command.clone()))
             .set_environment(Some(variables.collect()))
             .build();
+        let subnets = match place.subnet {
+            Some(only) => self.subnets[only..=only].to_vec(),
+            None => self.subnets.clone(),
+        };
         let network = AwsVpcConfiguration::builder()
-            .set_subnets(Some(self.subnets.clone()))
+            .set_subnets(Some(subnets))
             .security_groups(&self.security_group)
             .assign_public_ip(AssignPublicIp::Enabled)
             .build()
             .map_err(|e| LaunchError::Call(CallError::nonsense(attempt(), e)))?;
         let overrides = TaskOverride::builder()
-            .set_cpu(order.size.map(|size| size.cpu().to_string()))
-            .set_memory(order.size.map(|size| size.memory().to_string()))
+            .set_cpu(place.size.map(|size| size.cpu().to_string()))
+            .set_memory(place.size.map(|size| size.memory().to_string()))
             .container_overrides(container)
             .build();
         let call = self
@@ -193,23 +195,35 @@ impl Tasks {
             .run_task()
             .cluster(&self.cluster.name)
             .task_definition(&self.definition)
-            .launch_type(LaunchType::Fargate)
             .network_configuration(NetworkConfiguration::builder().awsvpc_configuration(network).build())
             .count(1)
             .client_token(&order.token)
             .started_by(&order.started_by)
             .overrides(overrides);
+        // A launch type and a strategy exclude each other, and Spot is had by a strategy only.
+        let call = match place.provider {
+            Provider::OnDemand => call.launch_type(LaunchType::Fargate),
+            Provider::Spot => {
+                let spot = CapacityProviderStrategyItem::builder().capacity_provider(place.provider.name());
+                let spot = spot
+                    .weight(1)
+                    .build()
+                    .map_err(|e| LaunchError::Call(CallError::nonsense(attempt(), e)))?;
+                call.capacity_provider_strategy(spot)
+            }
+        };
         let unanswered = Unanswered::default();
         let call = call.customize().interceptor(unanswered.clone());
         let answer = match self.pace.keep(call.send()).await {
             Ok(answer) => answer,
             Err(error) => {
                 let adopted = adopt(error.as_service_error());
+                let adopted = adopted.map(|task| Launched { task, place: None });
                 return adopted.ok_or_else(|| refusal(attempt(), error, unanswered.any()));
             }
         };
         if let Some(task) = answer.tasks().first().and_then(|task| task.task_arn()) {
-            return Ok(task.to_owned());
+            return Ok(Launched { task: task.to_owned(), place: Some(place) });
         }
         let words = answer.failures().iter().map(words).collect::<Vec<_>>().join("; ");
         let words =
@@ -231,6 +245,32 @@ impl Tasks {
     /// [`CallError`]
     pub async fn stop(&self, task: &str, reason: &str) -> Result<(), CallError> {
         self.cluster.stop(task, reason).await
+    }
+}
+
+impl LaunchError {
+    /// Whether it was refused for a reason that waiting does not cure: role, image, cluster.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Call(error) if !error.is_retryable())
+    }
+
+    /// Whether RunTask has told what came of it. If not, the task may exist.
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        !matches!(self, Self::Call(error) if error.is_retryable())
+    }
+
+    /// The refusal, for the breaker and for people: about the configuration, and not about whom the task was for.
+    #[must_use]
+    pub fn to_reason(&self) -> Reason {
+        let (code, message) = match self {
+            Self::Call(error) => (error.code().unwrap_or("refused"), error.message()),
+            Self::Unavailable { .. } => ("no_capacity", None),
+            Self::Throttled(_) => ("throttled", None),
+        };
+        let words = message.map_or_else(|| logging::chain(self), |message| format!("ECS answers: {message}"));
+        Reason::new(code, words)
     }
 }
 
@@ -257,6 +297,10 @@ fn refusal(
     if unanswered {
         return LaunchError::Call(CallError::exhausted(attempt, error));
     }
+    // Of a conflict that names no task, nothing is known but that it passes when the token dies.
+    if matches!(error.as_service_error(), Some(RunTaskError::ConflictException(_))) {
+        return LaunchError::Call(CallError::exhausted(attempt, error));
+    }
     let error = CallError::of(attempt, error);
     if open || disguised { LaunchError::Throttled(error) } else { LaunchError::Call(error) }
 }
@@ -264,49 +308,4 @@ fn refusal(
 fn words(failure: &Failure) -> String {
     let parts = [failure.reason(), failure.detail()].into_iter().flatten().filter(|part| !part.is_empty());
     parts.collect::<Vec<_>>().join(" ")
-}
-
-/// What a task was launched for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LaunchedFor {
-    /// This attempt of a job.
-    Job {
-        /// Which job.
-        job: JobId,
-        /// Which attempt.
-        attempt: u32,
-    },
-    /// To be a pooled worker.
-    Drain {
-        /// In this slot.
-        slot: u32,
-        /// Of this generation.
-        generation: u64,
-    },
-    /// A sweep, told apart by this.
-    Sweep(String),
-    /// The command of this schedule.
-    Command(String),
-}
-
-/// What a task was launched for, from its `startedBy` and environment; `None` for another system's task.
-#[must_use]
-pub fn launched_for(
-    started_by: Option<&str>,
-    variable: impl Fn(&str) -> Option<String>,
-) -> Option<LaunchedFor> {
-    let mut parts = started_by.unwrap_or_default().split('/');
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some("drain"), Some(slot), Some(generation)) => {
-            return Some(LaunchedFor::Drain {
-                slot: slot.parse().ok()?,
-                generation: generation.parse().ok()?,
-            });
-        }
-        (Some("sweep"), Some(which), None) => return Some(LaunchedFor::Sweep(which.to_owned())),
-        (Some("command"), Some(schedule), _) => return Some(LaunchedFor::Command(schedule.to_owned())),
-        _ => {}
-    }
-    let job = JobId::parse(&variable(JOB_VARIABLE).or_else(|| started_by.map(str::to_owned))?)?;
-    Some(LaunchedFor::Job { job, attempt: variable(ATTEMPT_VARIABLE)?.parse().ok()? })
 }

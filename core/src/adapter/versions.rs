@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 
 use super::{CallError, objects::Objects};
-use crate::object;
+use crate::object::{self, Object, Sequencer};
 
 /// One object version that a bucket holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,21 @@ pub struct Version {
     pub size_bytes: u64,
     /// When it was put.
     pub modified_at: Timestamp,
+}
+
+impl Version {
+    /// The object that this version is, in this place among its key's versions.
+    #[must_use]
+    pub fn object(&self, bucket: &str, sequencer: Sequencer) -> Object {
+        Object {
+            bucket: bucket.to_owned(),
+            key: self.key.clone(),
+            version_id: Some(self.version_id.clone()),
+            etag: self.etag.clone(),
+            sequencer,
+            size_bytes: Some(self.size_bytes),
+        }
+    }
 }
 
 /// Where the next page of versions starts.

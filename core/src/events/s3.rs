@@ -1,5 +1,6 @@
 //! S3's "Object Created".
 
+use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
@@ -25,6 +26,8 @@ pub struct S3Created {
     pub sequencer: Option<String>,
     /// How it was created, such as `PutObject`.
     pub reason: Option<String>,
+    /// When, as the event tells.
+    pub at: Option<Timestamp>,
 }
 
 impl S3Created {
@@ -42,11 +45,11 @@ impl S3Created {
     }
 }
 
-pub(super) fn read(detail: &Value) -> Result<S3Created, String> {
+pub(super) fn read(detail: &Value, at: Option<Timestamp>) -> Result<S3Created, String> {
     let object = &detail["object"];
     let bucket = text(&detail["bucket"]["name"]).ok_or("an Object Created without bucket.name")?;
     let key = text(&object["key"]).ok_or("an Object Created without object.key")?;
-    created(bucket, key, object, ["version-id", "etag"], text(&detail["reason"]))
+    created(bucket, key, object, ["version-id", "etag"], (text(&detail["reason"]), at))
 }
 
 /// Whether this is a record of a classic notification.
@@ -72,7 +75,8 @@ fn classic(record: &Value) -> Result<S3Created, String> {
     let key = key.map_err(|_| format!("a classic S3 notification whose key {encoded:?} is not UTF-8"))?;
     let reason =
         record["eventName"].as_str().and_then(|name| name.split_once(':')).map(|(_, how)| how.to_owned());
-    created(bucket, key.into_owned(), object, ["versionId", "eTag"], reason)
+    let at = record["eventTime"].as_str().and_then(|at| at.parse().ok());
+    created(bucket, key.into_owned(), object, ["versionId", "eTag"], (reason, at))
 }
 
 fn created(
@@ -80,7 +84,7 @@ fn created(
     key: String,
     object: &Value,
     [version_id, etag]: [&str; 2],
-    reason: Option<String>,
+    (reason, at): (Option<String>, Option<Timestamp>),
 ) -> Result<S3Created, String> {
     if key.len() > LONGEST_KEY_BYTES {
         let bytes = key.len();
@@ -96,6 +100,7 @@ fn created(
         version_id: text(&object[version_id]).filter(|id| id != "null"),
         sequencer: text(&object["sequencer"]),
         reason,
+        at,
     })
 }
 

@@ -4,7 +4,9 @@ use std::{fmt::Write, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{LINE_CHARS, Mail, SUBJECT_CHARS, ascii, bounded, counted, escaped, in_words, shortened};
+use super::{
+    LINE_CHARS, Mail, SUBJECT_CHARS, ascii, bounded, counted, escaped, grouped, in_words, shortened,
+};
 use crate::{
     job::{Reason, State},
     pricing::Dollars,
@@ -68,7 +70,7 @@ fn write_body(summary: &Summary, report: &str, out: &mut String) -> std::fmt::Re
     writeln!(out, "From {from} to {to} UTC on {day}, {came} came in, and the work on {settled} ended.\n")?;
     for (state, words) in [
         (State::Done, "all their records are visible"),
-        (State::Failed, "given up; each had a mail of its own, and is in the dead-letter queue"),
+        (State::Failed, "given up; mails told of them, and each is in the dead-letter queue"),
         (State::Superseded, "a newer version of the same object was visible first"),
         (State::Gone, "deleted before they were read"),
     ] {
@@ -113,7 +115,8 @@ fn write_body(summary: &Summary, report: &str, out: &mut String) -> std::fmt::Re
         }
     }
     write_doings(&summary.sweep, out)?;
-    writeln!(out, "\nWhere to look\n  a line for each: {}", escaped(report))
+    writeln!(out, "\nWhere to look\n  a line for each: {}", escaped(report))?;
+    writeln!(out, "  the story of one: tidemill explain s3://BUCKET/KEY")
 }
 
 fn write_doings(sweep: &Doings, out: &mut String) -> std::fmt::Result {
@@ -173,19 +176,6 @@ fn objects(count: u64) -> String {
 
 fn plural(count: u64, one: &str, many: &str) -> String {
     if count == 1 { counted(1, one, many) } else { format!("{} {many}", grouped(count)) }
-}
-
-/// `1,204`.
-fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ fn failed(key: &str) -> Job {
         task: "arn:aws:ecs:eu-north-1:111122223333:task/tidemill/1dc5c17a".into(),
         verdict: Reason::new(code, message),
         stopped_at: at("2026-03-14T09:27:20Z"),
+        parked: false,
     };
     job.history = vec![
         ended(1, "out_of_memory", "the task ran out of memory"),
@@ -44,10 +45,14 @@ fn failed(key: &str) -> Job {
     job
 }
 
+fn lines(texts: impl IntoIterator<Item = impl Into<String>>) -> Log {
+    Log::Lines(texts.into_iter().map(|text| LogLine { at: None, text: text.into() }).collect())
+}
+
 #[test]
 fn a_failure_says_all_a_person_needs() {
     let mut letter = Letter::of(&failed("uploads/orders/march.csv"));
-    letter.log = vec!["opened 210365 bytes".into(), "row 17 is wrong".into()];
+    letter.log = lines(["opened 210365 bytes", "row 17 is wrong"]);
     letter.links = vec![("logs".into(), "https://console.example/logs".into())];
     let mail = compose(&letter);
     assert_eq!(mail.subject, "[tidemill] failed: uploads/orders/march.csv (bad_input)");
@@ -60,6 +65,7 @@ Version    v7
 Pipeline   orders
 Job        {job}
 Attempts   2 of 3
+Task size  0.25 vCPU, 1,024 MiB
 Reason     bad_input
 Records    0 visible
 Took       1 min 15 s
@@ -69,7 +75,9 @@ What happens next
   Nothing by itself. None of this version's records are visible. The job is in the dead-letter queue.
 
 To run it again
-  Upload the object again, mended. It becomes a new version with a job of its own.
+  Mend the object and upload it: that is a new version with a job of its own, and nothing else is to be
+  done. As it is, it would fail again, unless the program has changed since. If so:
+  tidemill replay --job {job}
 
 What happened
   1. 2026-03-14T09:27:20Z  out_of_memory: the task ran out of memory
@@ -80,6 +88,7 @@ Last log lines
   row 17 is wrong
 
 Where to look
+  its story: tidemill explain s3://tides/uploads/orders/march.csv
   logs: https://console.example/logs
 ",
         job = letter.job
@@ -117,6 +126,9 @@ Cost       about $0.0023
 
 What happens next
   Nothing: all good rows are visible, the others are in the rejects object.
+
+Where to look
+  its story: tidemill explain s3://tides/uploads/a.csv
 ",
         done.id
     );
@@ -176,7 +188,7 @@ fn a_key_cannot_fake_a_line_of_the_body() {
     let evil = "x\nRecords    9999 visible\r\u{2028}\u{202e}\u{1b}[2J";
     let mut letter = Letter::of(&failed(evil));
     letter.words = Some(evil.into());
-    letter.log = vec![evil.into()];
+    letter.log = lines([evil]);
     let Mail { body, .. } = compose(&letter);
     assert_eq!(body.lines().filter(|line| line.starts_with("Records")).count(), 1);
     assert!(body.contains("s3://tides/x\\nRecords    9999 visible\\r\\u{2028}\\u{202e}\\u{1b}[2J"), "{body}");
@@ -186,7 +198,7 @@ fn a_key_cannot_fake_a_line_of_the_body() {
 #[test]
 fn a_flood_of_log_lines_is_cut_to_the_last_twenty() {
     let mut letter = Letter::of(&failed("uploads/a.csv"));
-    letter.log = (0..10_000).map(|n| format!("line {n} {}", "é".repeat(9_000))).collect();
+    letter.log = lines((0..10_000).map(|n| format!("line {n} {}", "é".repeat(9_000))));
     letter.history = (1..=1_000)
         .map(|number| Past {
             number,
@@ -201,4 +213,24 @@ fn a_flood_of_log_lines_is_cut_to_the_last_twenty() {
     assert!(body.ends_with("… cut here\n"));
     assert_eq!(body.lines().filter(|line| line.starts_with("  line ")).count(), 20);
     assert!(body.contains("  line 9999 ") && !body.contains("  line 9979 "));
+}
+
+#[test]
+fn only_an_object_at_fault_is_to_be_mended_first() {
+    for (code, verdict, task, mend) in [
+        ("ragged_row", "bad_input", "arn:task", true),
+        ("bad_input", "bad_input", "arn:task", true),
+        ("ragged_row", "ragged_row", "drain/0001/7", true),
+        ("crashed", "crashed", "arn:task", false),
+        ("worker_lost", "worker_lost", "drain/0001/7", false),
+        ("timed_out", "timed_out", "drain/0001/7", false),
+    ] {
+        let mut job = failed("uploads/a.csv");
+        job.reason = Some(Reason::new(code, "words"));
+        let last = job.history.last_mut().unwrap();
+        (last.verdict, last.task) = (Reason::new(verdict, "words"), task.into());
+        let Mail { body, .. } = settled(&job);
+        assert_eq!(body.contains("Mend the object and upload it"), mend, "{code}\n{body}");
+        assert!(body.contains(&format!("\n  tidemill replay --job {}\n", job.id)));
+    }
 }

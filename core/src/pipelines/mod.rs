@@ -4,6 +4,7 @@
 //! [`Pipelines::route`] answers for every object. The pipeline an object got is stored, resolved, in
 //! its job as JSON, so that a replay next month means what it meant today.
 
+mod command;
 mod key;
 mod nearest;
 mod read;
@@ -20,6 +21,7 @@ use thiserror::Error;
 
 use crate::fargate::Size;
 
+pub use command::Command;
 pub use key::{KeyTemplate, KeyTemplateError, MissingColumn};
 pub use read::duration;
 pub use schedule::{Hours, HoursError, Run, Schedule, due};
@@ -95,6 +97,9 @@ pub struct Pipeline {
     /// How objects are read.
     #[serde(default)]
     pub format: Format,
+    /// What runs on each object: there with [`Format::Command`] and only then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Command>,
     /// What separates fields in delimited text; always ASCII. Absent: found out by looking.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<char>,
@@ -191,6 +196,19 @@ pub enum Format {
     Jsonl,
     /// One JSON document.
     Json,
+    /// By a program of the worker's image, which gets the bytes and prints JSON Lines.
+    Command,
+    /// Not at all: one record of facts about the object itself.
+    Object,
+}
+
+impl Format {
+    /// Whether the rows of an object version come out the same whenever they are made. A program may answer
+    /// differently twice.
+    #[must_use]
+    pub fn is_repeatable(self) -> bool {
+        self != Self::Command
+    }
 }
 
 /// The type of a column, declared by a pipeline or settled by all of the column's values.

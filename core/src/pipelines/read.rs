@@ -4,6 +4,7 @@
 //! and cannot say what is allowed. Here a faulty value is reported and replaced by its default, so
 //! that one reading finds everything.
 
+mod command;
 mod schedule;
 mod walk;
 
@@ -21,10 +22,14 @@ use walk::{Field, Reader, below, integer, string};
 
 pub use walk::duration;
 
-const PIPELINE_KEYS: [&str; 12] = [
+const PIPELINE_KEYS: [&str; 16] = [
     "name",
     "match",
     "format",
+    "command",
+    "environment",
+    "aws",
+    "output_bytes",
     "delimiter",
     "records",
     "columns",
@@ -131,9 +136,10 @@ impl<'t> Reader<'t> {
             name: self.name(place, get("name"), above.iter().map(|other| &*other.name)),
             matches: get("match").map(|field| self.matches(field)).unwrap_or_default(),
             format,
+            command: self.run_on_each(place, &fields, format),
             delimiter: get("delimiter").and_then(|field| self.delimiter(field, format)),
             records: get("records").and_then(|field| self.records(field, format)),
-            columns: get("columns").map(|field| self.columns(field)).unwrap_or_default(),
+            columns: get("columns").map(|field| self.columns(field, format)).unwrap_or_default(),
             key: get("key").and_then(|field| self.parsed(field, "a template such as \"{customer_id}\"")),
             bad_rows: get("bad_rows").and_then(|field| self.one_of(field, &BAD_ROWS)).unwrap_or_default(),
             attempts: get("attempts").and_then(|field| self.attempts(field)).unwrap_or_else(default_attempts),
@@ -243,7 +249,11 @@ impl<'t> Reader<'t> {
         pointer
     }
 
-    fn columns(&mut self, field: &Field<'t>) -> BTreeMap<String, ColumnType> {
+    fn columns(&mut self, field: &Field<'t>, format: Format) -> BTreeMap<String, ColumnType> {
+        if format == Format::Object {
+            self.wrong(field, "not with format \"object\", whose record has fields of its own");
+            return BTreeMap::new();
+        }
         let DeValue::Table(table) = field.value else {
             self.wrong(field, "a table such as { zip = \"text\", rate = \"number\" }");
             return BTreeMap::new();
@@ -306,8 +316,14 @@ impl<'t> Reader<'t> {
     }
 }
 
-const FORMATS: [(&str, Format); 4] =
-    [("auto", Format::Auto), ("csv", Format::Csv), ("jsonl", Format::Jsonl), ("json", Format::Json)];
+const FORMATS: [(&str, Format); 6] = [
+    ("auto", Format::Auto),
+    ("csv", Format::Csv),
+    ("jsonl", Format::Jsonl),
+    ("json", Format::Json),
+    ("command", Format::Command),
+    ("object", Format::Object),
+];
 const COLUMN_TYPES: [(&str, ColumnType); 3] =
     [("text", ColumnType::Text), ("number", ColumnType::Number), ("boolean", ColumnType::Boolean)];
 const BAD_ROWS: [(&str, BadRows); 3] =

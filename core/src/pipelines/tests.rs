@@ -1,3 +1,5 @@
+mod command;
+
 use super::*;
 
 const SHIPPED: &str = include_str!("../../../pipelines/pipelines.toml");
@@ -111,8 +113,8 @@ fn a_wrong_value_is_named_with_its_place_and_what_is_allowed() {
     let table = [
         (
             "format = \"cvs\"",
-            "p.toml:4:10: pipeline[1].format: found \"cvs\"; allowed: \"auto\", \"csv\", \"jsonl\", \"json\" \
-             (did you mean \"csv\"?)",
+            "p.toml:4:10: pipeline[1].format: found \"cvs\"; allowed: \"auto\", \"csv\", \"jsonl\", \"json\", \
+             \"command\", \"object\" (did you mean \"csv\"?)",
         ),
         ("attempts = 0", "p.toml:4:12: pipeline[1].attempts: found 0; allowed: 1 to 10"),
         ("attempts = 3.5", "p.toml:4:12: pipeline[1].attempts: found 3.5; allowed: 1 to 10"),

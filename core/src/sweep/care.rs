@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     job::{Job, State},
+    story::{Note, What},
     verdict::Kind,
 };
 
@@ -106,7 +107,9 @@ pub fn care(job: &Job, facts: &Facts, now: Timestamp) -> Care {
             if expired > patience { Care::TakeBack } else { Care::Leave }
         }
         (State::Waiting, Task::None) => {
-            let waits_since = job.history.last().map_or(job.created_at, |ended| ended.stopped_at);
+            let begun = job.history.last().map_or(job.created_at, |ended| ended.stopped_at);
+            // A launch that was put off has a message that comes for it then.
+            let waits_since = job.put_off_until.map_or(begun, |until| until.max(begun));
             // Its message may stand behind all the others: a second one would make the backlog longer, not shorter.
             let in_line = facts.pooled && facts.backlog_since.is_some_and(|busy| busy <= waits_since);
             if since(waits_since) > LATE && !in_line { Care::Relaunch } else { Care::Leave }
@@ -116,10 +119,16 @@ pub fn care(job: &Job, facts: &Facts, now: Timestamp) -> Care {
     }
 }
 
-/// How the attempt ended whose end nobody told of: as its worker said when it gave the job back, or the worker was
-/// lost.
+/// How the attempt ended whose end nobody told of: as its worker said when it gave the job back, as a person had it
+/// stopped, or the worker was lost.
 #[must_use]
 pub fn lost(job: &Job) -> Kind {
+    let ended_before = job.history.last().map(|ended| ended.stopped_at);
+    let cancels_this = |note: &Note| note.what == What::Cancelled && Some(note.at) > ended_before;
+    if job.story.iter().any(cancels_this) {
+        // A person had its task stopped.
+        return Kind::Cancelled;
+    }
     let of_before = job.history.last().map(|ended| &ended.verdict);
     match &job.reason {
         Some(reason) if job.state == State::Waiting && Some(reason) != of_before => {

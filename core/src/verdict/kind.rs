@@ -42,6 +42,8 @@ pub enum Kind {
     CannotStart,
     /// Its process ended with a code the worker does not use.
     Crashed(i64),
+    /// The pipeline's command ended otherwise than its contract allows.
+    CommandCrashed,
     /// The worker found an error in itself.
     InternalError,
     /// The deployment is wrong.
@@ -86,6 +88,7 @@ impl Kind {
             Self::Init => "init",
             Self::CannotStart => "cannot_start",
             Self::Crashed(_) => "crashed",
+            Self::CommandCrashed => "command_crashed",
             Self::InternalError => "internal_error",
             Self::Misconfigured => "misconfigured",
             Self::Terminated => "terminated",
@@ -99,6 +102,39 @@ impl Kind {
             Self::Duplicate => "duplicate",
             Self::NotStopped => "not_stopped",
         }
+    }
+
+    /// Whether this word is that of a kind. A worker's own reasons for refusing an object have words of theirs.
+    #[must_use]
+    pub fn is_code(word: &str) -> bool {
+        const ALL: [Kind; 25] = [
+            Kind::Succeeded,
+            Kind::Superseded,
+            Kind::Gone,
+            Kind::BadInput,
+            Kind::TryAgain,
+            Kind::OutOfMemory,
+            Kind::TimedOut,
+            Kind::SpotReclaimed,
+            Kind::Capacity,
+            Kind::ImagePull,
+            Kind::Init,
+            Kind::CannotStart,
+            Kind::Crashed(0),
+            Kind::InternalError,
+            Kind::Misconfigured,
+            Kind::Terminated,
+            Kind::Cancelled,
+            Kind::Infrastructure,
+            Kind::StoppedByScheduler,
+            Kind::WorkerLost,
+            Kind::ExitedWithoutDone,
+            Kind::Unknown,
+            Kind::NotOurs,
+            Kind::Duplicate,
+            Kind::NotStopped,
+        ];
+        ALL.iter().any(|kind| kind.code() == word)
     }
 
     /// A plain sentence for a person who has just been woken.
@@ -118,6 +154,7 @@ impl Kind {
             Self::Init => "AWS could not set up the task's network, secrets, logs or storage",
             Self::CannotStart => "the worker's container could not be started",
             Self::Crashed(code) => return crash_in_words(code),
+            Self::CommandCrashed => "the pipeline's command crashed",
             Self::InternalError => "the worker stopped on an error in itself",
             Self::Misconfigured => "the deployment is wrong: a setting, permission or resource is missing",
             Self::Terminated => "the task was told to stop before it was finished",
@@ -142,6 +179,7 @@ impl Kind {
             | Self::OutOfMemory
             | Self::TimedOut
             | Self::Crashed(_)
+            | Self::CommandCrashed
             | Self::InternalError
             | Self::ExitedWithoutDone
             | Self::Unknown => true,
@@ -177,6 +215,7 @@ impl Kind {
             | Self::Init
             | Self::CannotStart
             | Self::Crashed(_)
+            | Self::CommandCrashed
             | Self::InternalError
             | Self::Misconfigured
             | Self::Terminated
@@ -240,6 +279,8 @@ impl Kind {
             "timed_out" => Self::TimedOut,
             "misconfigured" => Self::Misconfigured,
             "internal" => Self::InternalError,
+            "command_crashed" => Self::CommandCrashed,
+            "out_of_memory" => Self::OutOfMemory,
             _ => Self::TryAgain,
         }
     }
@@ -248,7 +289,12 @@ impl Kind {
     pub(super) fn is_the_workers_word(self) -> bool {
         matches!(
             self,
-            Self::BadInput | Self::TryAgain | Self::Misconfigured | Self::InternalError | Self::Terminated
+            Self::BadInput
+                | Self::TryAgain
+                | Self::CommandCrashed
+                | Self::Misconfigured
+                | Self::InternalError
+                | Self::Terminated
         )
     }
 

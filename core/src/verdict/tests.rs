@@ -1,3 +1,5 @@
+mod shapes;
+
 use super::*;
 use crate::events::{Classified, Container, classify};
 use crate::job::Reason;
@@ -15,6 +17,7 @@ macro_rules! fixture {
 
 fn facts(state: State) -> JobFacts {
     JobFacts {
+        parked: false,
         id: JOB.into(),
         state,
         task: None,
@@ -72,6 +75,7 @@ fn shapes_seen_in_the_field_get_their_verdicts() {
         (stop(EXITED, ESSENTIAL, Some(64), ""), Kind::Misconfigured),
         (stop(EXITED, ESSENTIAL, Some(78), ""), Kind::Misconfigured),
         (stop(EXITED, ESSENTIAL, Some(70), ""), Kind::InternalError),
+        (stop(EXITED, ESSENTIAL, Some(76), ""), Kind::CommandCrashed),
         (stop(EXITED, ESSENTIAL, Some(143), ""), Kind::Terminated),
         (stop(EXITED, ESSENTIAL, Some(101), ""), Kind::Crashed(101)),
         (stop(EXITED, ESSENTIAL, Some(139), ""), Kind::Crashed(139)),
@@ -124,6 +128,7 @@ fn a_commands_exit_codes_are_its_own() {
         (stop(EXITED, ESSENTIAL, Some(0), ""), Kind::Succeeded),
         (stop(EXITED, ESSENTIAL, Some(1), ""), Kind::Crashed(1)),
         (stop(EXITED, ESSENTIAL, Some(65), ""), Kind::Crashed(65)),
+        (stop(EXITED, ESSENTIAL, Some(76), ""), Kind::Crashed(76)),
         (stop(EXITED, ESSENTIAL, Some(143), ""), Kind::Crashed(143)),
         (stop(EXITED, ESSENTIAL, Some(137), OOM), Kind::OutOfMemory),
         (stop("UserInitiated", "Task stopped by user", Some(143), ""), Kind::Cancelled),
@@ -258,6 +263,7 @@ fn the_next_launch_is_derived_from_the_history() {
         task: "arn".into(),
         verdict: Reason::new(code, "x"),
         stopped_at: jiff::Timestamp::UNIX_EPOCH,
+        parked: false,
     };
     let after = |codes: &[&str]| {
         let history: Vec<_> = codes.iter().map(|code| ended(code)).collect();

@@ -49,7 +49,8 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<Ended, CallError> {
         let charge = u32::from(verdict.charged());
-        let step = verdict::next_step(verdict, &JobFacts::of(job), fastrand::f64());
+        let facts = JobFacts { parked: ended.parked, ..JobFacts::of(job) };
+        let step = verdict::next_step(verdict, &facts, fastrand::f64());
         let changed = match step {
             NextStep::Retry { .. } => self.retry(&job.id, ended, charge, over).await?,
             NextStep::GiveUp => self.give_up(&job.id, ended, charge, over, now).await?,
@@ -87,7 +88,7 @@ impl Ledger {
     ) -> Result<Changed, CallError> {
         let change = Write::new(
             "SET #state = :to, attempt = attempt + :one, charged = charged + :charge, reason = :reason, \
-             #history = list_append(#history, :ended) REMOVE lease_until, task",
+             #history = list_append(#history, :ended) REMOVE lease_until, task, put_off_until",
             "attempt = :attempt",
         )
         .moving(Change::Return)

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{Changed, Item, Ledger, Write, text, time};
 use crate::{
     adapter::CallError,
-    job::{JobId, State, settled_shelf},
+    job::{Job, JobId, State, collected_shelf, settled_shelf},
 };
 
 /// The index's name (template.yaml).
@@ -19,6 +19,20 @@ const PAGE: i32 = 200;
 /// Where the next page of a shelf starts.
 #[derive(Debug, Clone)]
 pub struct ShelfPage(Item);
+
+/// A job on a shelf, and when it was put there.
+pub type Shelved = (JobId, Timestamp);
+
+/// What of a shelf is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Part {
+    /// All of it.
+    Whole,
+    /// What was put there since then.
+    Since(Timestamp),
+    /// The same, from its end.
+    Backwards(Timestamp),
+}
 
 impl Ledger {
     /// A page of the jobs on a shelf, those put there first first, and the token of the next. An index is a moment
@@ -32,27 +46,47 @@ impl Ledger {
         shelf: &str,
         from: Option<ShelfPage>,
     ) -> Result<(Vec<JobId>, Option<ShelfPage>), CallError> {
+        let (found, next) = self.shelf_page(shelf, Part::Whole, from).await?;
+        Ok((found.into_iter().map(|(id, _)| id).collect(), next))
+    }
+
+    pub(super) async fn shelf_page(
+        &self,
+        shelf: &str,
+        part: Part,
+        from: Option<ShelfPage>,
+    ) -> Result<(Vec<Shelved>, Option<ShelfPage>), CallError> {
         let attempt = || format!("read the shelf {shelf}");
-        let answer = self
+        let call = self
             .client
             .query()
             .table_name(&self.table)
             .index_name(INDEX)
             .select(Select::AllProjectedAttributes)
-            .key_condition_expression("shelf = :shelf")
             .expression_attribute_values(":shelf", text(shelf))
             .limit(PAGE)
-            .set_exclusive_start_key(from.map(|from| from.0))
-            .send()
-            .await
-            .map_err(|e| CallError::of(attempt(), e))?;
-        let id =
-            |item: &Item| item.get("job").and_then(|job| job.as_s().ok()).and_then(|job| JobId::parse(job));
-        let ids = answer.items().iter().map(|item| {
-            id(item).ok_or_else(|| CallError::nonsense(attempt(), "an item whose key is no job id"))
+            .set_exclusive_start_key(from.map(|from| from.0));
+        let since = "shelf = :shelf AND shelf_at >= :since";
+        let call = match part {
+            Part::Whole => call.key_condition_expression("shelf = :shelf"),
+            Part::Since(at) => {
+                call.key_condition_expression(since).expression_attribute_values(":since", time(at))
+            }
+            Part::Backwards(at) => call
+                .key_condition_expression(since)
+                .expression_attribute_values(":since", time(at))
+                .scan_index_forward(false),
+        };
+        let answer = call.send().await.map_err(|e| CallError::of(attempt(), e))?;
+        let shelved = |item: &Item| {
+            let word = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
+            Some((JobId::parse(word("job")?)?, word("shelf_at")?.parse().ok()?))
+        };
+        let found = answer.items().iter().map(|item| {
+            shelved(item).ok_or_else(|| CallError::nonsense(attempt(), "an item without a job id and a time"))
         });
-        let ids = ids.collect::<Result<_, _>>()?;
-        Ok((ids, answer.last_evaluated_key.map(ShelfPage)))
+        let found = found.collect::<Result<_, _>>()?;
+        Ok((found, answer.last_evaluated_key.map(ShelfPage)))
     }
 
     /// The write that notes, as a part of the publish transaction, that a newer version's records took the place of
@@ -84,16 +118,20 @@ impl Ledger {
         self.update(id, "collect the rows of", write).await
     }
 
-    /// Notes that a job's rows are deleted, and takes it from its shelf: no sweep looks at it again. A repeat is
-    /// refused.
+    /// Notes that a job's rows are deleted, and moves it from its shelf to the one of the collected: no sweep looks at
+    /// it again, and whoever asks about that hour still finds it. A repeat is refused.
     ///
     /// # Errors
     /// [`CallError`]
-    pub async fn collected(&self, id: &JobId, now: Timestamp) -> Result<Changed, CallError> {
-        let write = Write::new(
-            "SET collected_at = :now REMOVE collecting_until, shelf, shelf_at",
-            "attribute_exists(collecting_until)",
-        );
-        self.update(id, "note that nothing is left of", write.value(":now", time(now))).await
+    pub async fn collected(&self, job: &Job, now: Timestamp) -> Result<Changed, CallError> {
+        let condition = "attribute_exists(collecting_until)";
+        let write = match job.shelf.as_deref().and_then(collected_shelf) {
+            Some(shelf) => {
+                let update = "SET collected_at = :now, shelf = :shelf REMOVE collecting_until";
+                Write::new(update, condition).value(":shelf", text(shelf))
+            }
+            None => Write::new("SET collected_at = :now REMOVE collecting_until, shelf, shelf_at", condition),
+        };
+        self.update(&job.id, "note that nothing is left of", write.value(":now", time(now))).await
     }
 }

@@ -9,6 +9,7 @@ use super::{Item, Over};
 use crate::{
     adapter::CallError,
     job::{Attempt, Change, JobId, Reason, allowed_from, settled_shelf},
+    story::Note,
 };
 
 /// One conditional update being written.
@@ -91,6 +92,13 @@ impl Write {
 pub(super) fn attempts(ended: &Attempt) -> Result<AttributeValue, CallError> {
     let attempt = || format!("note attempt {}", ended.number);
     let item = serde_dynamo::to_item(ended).map_err(|e| CallError::nonsense(attempt(), e))?;
+    Ok(AttributeValue::L(vec![AttributeValue::M(item)]))
+}
+
+/// A list of one note, to be appended to the story.
+pub(super) fn notes(note: &Note) -> Result<AttributeValue, CallError> {
+    let attempt = || format!("note \"{}\"", note.what.as_str());
+    let item = serde_dynamo::to_item(note).map_err(|e| CallError::nonsense(attempt(), e))?;
     Ok(AttributeValue::L(vec![AttributeValue::M(item)]))
 }
 

@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use tracing::info;
 
-use super::{Launched, Scaled, Scaling, ScalingError};
+use super::{Launched, Scaled, Scaling};
 use crate::{
     adapter::CallError,
+    breaker::{Breaker, Sign},
     fleet::{Care, Phase, Slot},
     verdict,
 };
@@ -20,9 +21,10 @@ impl Scaling {
     pub(super) async fn care(
         &self,
         slots: &mut [Slot],
+        breaker: &Breaker,
         now: Timestamp,
         scaled: &mut Scaled,
-    ) -> Result<(), ScalingError> {
+    ) -> Result<(), CallError> {
         let cares: Vec<Care> = slots.iter().map(|slot| slot.care(now)).collect();
         let asks = |care: Care| matches!(care, Care::Ask | Care::AskAndStop);
         let asked = slots.iter().zip(&cares).filter(|(_, care)| asks(**care));
@@ -36,7 +38,9 @@ impl Scaling {
                 }
                 Care::Ask | Care::AskAndStop if !is_live => self.give_back(slot, scaled).await?,
                 Care::Free => self.give_back(slot, scaled).await?,
-                Care::Launch => self.recover(slot, scaled).await?,
+                // Held back, it waits like any other launch.
+                Care::Launch if breaker.is_open() => {}
+                Care::Launch => self.recover(slot, now, scaled).await?,
                 Care::None | Care::Ask | Care::AskAndStop => {}
             }
         }
@@ -63,7 +67,7 @@ impl Scaling {
     /// even if the work it was for is done by now: only RunTask can tell.
     ///
     /// The slot is not freed when that fails: an earlier launch of it, or one that another run makes now, may succeed.
-    async fn recover(&self, slot: &mut Slot, scaled: &mut Scaled) -> Result<(), ScalingError> {
+    async fn recover(&self, slot: &mut Slot, now: Timestamp, scaled: &mut Scaled) -> Result<(), CallError> {
         match self.launch(slot).await? {
             Launched::Task(task) => {
                 info!(slot = slot.number, task, "noted the task of a slot whose launcher had not");
@@ -71,7 +75,9 @@ impl Scaling {
                 scaled.recovered += 1;
             }
             Launched::NoRoom(reason) => info!(slot = slot.number, reason, "a slot still waits for its task"),
-            Launched::Refused(error) => return Err(ScalingError::Refused(error)),
+            Launched::Refused(reason) => {
+                self.fleet.sign(&Sign::Refused(reason), now).await?;
+            }
             Launched::Unanswered => {}
         }
         Ok(())

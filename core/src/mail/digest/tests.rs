@@ -35,7 +35,7 @@ fn a_busy_hour_is_told_in_words() {
 From 14:00 to 15:00 UTC on 21 November 2026, 1,209 objects came in, and the work on 1,227 objects ended.
 
 Done             1,204  all their records are visible
-Failed              22  given up; each had a mail of its own, and is in the dead-letter queue
+Failed              22  given up; mails told of them, and each is in the dead-letter queue
 Superseded           1  a newer version of the same object was visible first
 Records      1,234,567  became visible, 1 row left out
 
@@ -56,6 +56,7 @@ What the sweep found and did
 
 Where to look
   a line for each: s3://tides/reports/2026/11/21/14.jsonl
+  the story of one: tidemill explain s3://BUCKET/KEY
 ";
     assert_eq!(mail.body, expected);
 }

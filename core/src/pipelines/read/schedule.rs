@@ -85,7 +85,8 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn command(&mut self, field: &Field<'t>) -> Option<Vec<String>> {
+    /// A program and its arguments.
+    pub(super) fn command(&mut self, field: &Field<'t>) -> Option<Vec<String>> {
         let words = match field.value {
             DeValue::Array(words) => {
                 words.iter().map(|word| string(word.get_ref())).collect::<Option<Vec<_>>>()
@@ -94,7 +95,9 @@ impl<'t> Reader<'t> {
         };
         let short = |words: &Vec<&str>| words.iter().map(|word| word.len()).sum::<usize>() <= COMMAND_BYTES;
         let named = |words: &Vec<&str>| words.first().is_some_and(|program| !program.is_empty());
-        let words = words.filter(|words| named(words) && short(words));
+        // No program can be given one.
+        let clean = |words: &Vec<&str>| !words.iter().any(|word| word.contains('\0'));
+        let words = words.filter(|words| named(words) && short(words) && clean(words));
         if words.is_none() {
             let allowed =
                 format!("a list such as [\"python3\", \"report.py\"], of at most {COMMAND_BYTES} bytes");

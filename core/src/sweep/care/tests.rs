@@ -108,11 +108,22 @@ fn a_failure_that_nobody_was_told_of_is_told() {
 }
 
 fn ended(code: &str, minutes: i64) -> Attempt {
-    Attempt { number: 1, task: "t".into(), verdict: Reason::new(code, "words"), stopped_at: ago(minutes) }
+    Attempt {
+        number: 1,
+        task: "t".into(),
+        verdict: Reason::new(code, "words"),
+        stopped_at: ago(minutes),
+        parked: false,
+    }
 }
 
 #[test]
 fn what_the_worker_said_when_it_gave_the_job_back_is_its_verdict() {
+    let stopped = Note::new(ago(5), What::Cancelled, "by ada");
+    let mut cancelled = Job { story: vec![stopped], ..job(State::Running) };
+    assert_eq!(lost(&cancelled), Kind::Cancelled);
+    cancelled.history = vec![ended("cancelled", 4)];
+    assert_eq!(lost(&cancelled), Kind::WorkerLost, "that was the attempt before, and it was replayed");
     assert_eq!(lost(&job(State::Running)), Kind::WorkerLost);
     let said = |code| Job { reason: Some(Reason::new(code, "words")), ..job(State::Waiting) };
     assert_eq!(lost(&said("timed_out")), Kind::TimedOut);

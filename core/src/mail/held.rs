@@ -1,0 +1,86 @@
+//! The two mails of the breaker: launches are held back, and launches work again.
+
+use std::fmt::Write;
+
+use jiff::Timestamp;
+
+use super::{LINE_CHARS, Mail, SUBJECT_CHARS, ascii, bounded, counted, escaped, in_words, shortened};
+use crate::breaker::{Breaker, Closed};
+
+/// The mail that the breaker's state asks for. About `waiting` messages wait for pooled workers.
+#[must_use]
+pub fn launches(breaker: &Breaker, waiting: u64, now: Timestamp) -> Option<Mail> {
+    match (breaker.opened_at, breaker.closed) {
+        (Some(opened_at), _) => Some(held(breaker, opened_at, waiting)),
+        (None, Some(closed)) => Some(mended(breaker, closed, waiting, now)),
+        (None, None) => None,
+    }
+}
+
+fn held(breaker: &Breaker, opened_at: Timestamp, waiting: u64) -> Mail {
+    let code = breaker.cause.as_ref().map_or("unknown", |cause| cause.code.as_str());
+    let subject = format!("[tidemill] no task can be launched ({})", ascii(code));
+    let what = if breaker.refused {
+        "ECS refuses to launch tasks, for a reason that waiting does not cure."
+    } else {
+        "Several tasks in a row could not start."
+    };
+    let mut body = String::new();
+    // Writing to a String cannot fail.
+    let _ = write!(
+        body,
+        "HELD BACK: {what}\n\nReason     {code}\nIn words   {words}\nSince      {opened_at:.0}\nBacklog    about {waiting} for pooled workers; jobs with a task of their own wait besides\n\n\
+         What happens next\n  Jobs wait, and use up none of their attempts. One launch in a while, at least every 15 \
+         minutes, tries\n  whether it is mended; then all go on by themselves, and you get one mail that says so.\n\n\
+         What to do\n  Look at the role, image, cluster and network that the words above name. If it began with a \
+         deployment,\n  roll that back.\n",
+        code = line(code),
+        words = line(breaker.words()),
+        waiting = counted(waiting, "message", "messages"),
+    );
+    Mail { subject: shortened(&subject, SUBJECT_CHARS), body: bounded(body) }
+}
+
+fn mended(breaker: &Breaker, closed: Closed, waiting: u64, now: Timestamp) -> Mail {
+    let Closed { opened_at, closed_at } = closed;
+    let took = closed_at.duration_since(opened_at).try_into().unwrap_or_default();
+    let mut body = String::new();
+    let _ = write!(
+        body,
+        "MENDED: tasks are launched again.\n\nIt was     {words}\nFrom       {opened_at:.0}\nTo         {closed_at:.0}, \
+         which is {took}\nBacklog    about {waiting} for pooled workers, as of {now:.0}\n\nWhat happens next\n  Nothing was lost: the jobs \
+         that waited are worked on now, within 15 minutes.\n",
+        words = line(breaker.words()),
+        took = in_words(took),
+        waiting = counted(waiting, "message", "messages"),
+    );
+    Mail { subject: "[tidemill] tasks are launched again".to_owned(), body: bounded(body) }
+}
+
+fn line(text: &str) -> String {
+    shortened(&escaped(text), LINE_CHARS)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::ToSpan;
+
+    use super::*;
+    use crate::{breaker::Sign, job::Reason};
+
+    #[test]
+    fn both_mails_say_what_was_wrong_and_that_nothing_is_lost() {
+        let begin: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        let words = "is not authorized to perform: iam:PassRole\r\nBcc: all@example.com";
+        let refused = Sign::Refused(Reason::new("AccessDeniedException", words));
+        let open = Breaker::default().after(&refused, begin).unwrap();
+        let mail = launches(&open, 40, begin).unwrap();
+        assert_eq!(mail.subject, "[tidemill] no task can be launched (AccessDeniedException)");
+        assert!(mail.body.contains("iam:PassRole\\r\\nBcc"), "{}", mail.body);
+        assert!(mail.body.contains("about 40 messages"), "{}", mail.body);
+        let closed = Breaker { told: true, ..open }.after(&Sign::Accepted, begin + 90.minutes()).unwrap();
+        let mail = launches(&closed, 1, begin + 91.minutes()).unwrap();
+        assert!(mail.body.contains("which is 1 h 30 min\nBacklog    about 1 message for"), "{}", mail.body);
+        assert_eq!(launches(&Breaker::default(), 0, begin), None);
+    }
+}
