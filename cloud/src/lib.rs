@@ -6,8 +6,10 @@
 //! the schedules of [`scheduler`]; queues feed [`lambda`]; [`cloudwatch`] watches queues and tells [`events`] and
 //! [`sns`], which writes mails to a mailbox.
 //!
-//! What there is, is said by a [`template`] only: [`Cloud::builder`] reads it and builds the cloud it describes.
+//! What there is, is said by a [`template`] only: [`Cloud::builder`] reads it and builds the cloud it describes, and
+//! [`cloudformation`] tells of it.
 
+pub mod cloudformation;
 pub mod cloudwatch;
 pub mod connector;
 mod deploy;

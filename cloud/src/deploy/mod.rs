@@ -38,6 +38,7 @@ use self::{
 };
 pub use self::{error::DeployError, layers::NotInLayers};
 use crate::{
+    cloudformation::CloudFormation,
     cloudwatch::CloudWatch,
     connector::{self, ENDPOINT},
     dynamodb::DynamoDb,
@@ -214,6 +215,7 @@ impl Builder {
         }
         match deployment.deploy(&cloud.stack).await {
             Ok(()) => {
+                services.cloudformation.complete(&cloud.stack);
                 cloud.prewarm();
                 Ok(cloud)
             }
@@ -242,6 +244,7 @@ fn services(clock: Clock, data: Option<&Path>, mailbox: Option<PathBuf>) -> Resu
     Ok(Services {
         s3: S3::new(clock, events.clone(), storage)?,
         dynamodb: DynamoDb::new(clock, data)?,
+        cloudformation: CloudFormation::new(clock),
         cloudwatch: CloudWatch::new(clock, sqs.clone(), sns.clone(), events.clone()),
         sns,
         ecs: Ecs::new(clock, events.clone(), logs.clone()),

@@ -50,6 +50,7 @@ pub(super) struct Plan {
 
 struct Planned {
     container: Container,
+    memory_bytes: u64,
     command: Vec<String>,
     env: BTreeMap<String, String>,
     runner: Option<Runner>,
@@ -71,6 +72,7 @@ impl Plan {
                     .unwrap_or_else(|| container.command.clone()),
                 env,
                 runner: state.runners.get(&container.name).cloned(),
+                memory_bytes: u64::from(request.memory) << 20,
                 container: container.clone(),
             }
         });
@@ -176,8 +178,8 @@ impl Walk {
                     if essential || last {
                         let ending = match exit {
                             Exit::NotStarted(reason) => Ending { code: "TaskFailedToStart", reason },
-                            Exit::Code(_) if reclaimed => spot_interruption(),
-                            Exit::Code(_) => essential_exited(),
+                            Exit::Code(_) | Exit::OutOfMemory if reclaimed => spot_interruption(),
+                            Exit::Code(_) | Exit::OutOfMemory => essential_exited(),
                         };
                         self.deactivate(ending);
                         kill_at = kill_at.or(Some(containers.stop()));
@@ -226,9 +228,7 @@ impl Walk {
 
     fn kill(&self, left: &[bool], cause: KillCause) {
         let (ending, reason) = match cause {
-            KillCause::OutOfMemory => {
-                (essential_exited(), Some("OutOfMemoryError: Container killed due to memory usage"))
-            }
+            KillCause::OutOfMemory => (essential_exited(), Some(OUT_OF_MEMORY)),
             KillCause::Signal => (essential_exited(), None),
             KillCause::Infrastructure => (infrastructure(), None),
         };
@@ -254,6 +254,10 @@ impl Walk {
             container.stopped = true;
             match exit {
                 Exit::Code(code) => container.exit_code = Some(*code),
+                Exit::OutOfMemory => {
+                    container.exit_code = Some(KILLED);
+                    container.reason = Some(OUT_OF_MEMORY.to_owned());
+                }
                 Exit::NotStarted(reason) => container.reason = Some(reason.clone()),
             }
         });
@@ -280,6 +284,9 @@ impl Walk {
         state.tasks.iter().find(|record| record.task.arn == self.arn).map(|record| record.task.status)
     }
 }
+
+/// What a container's reason is when the kernel killed it for its memory.
+const OUT_OF_MEMORY: &str = "OutOfMemoryError: Container killed due to memory usage";
 
 fn killed(task: &mut Task, left: &[bool], reason: Option<&str>) {
     for (container, _) in task.containers.iter_mut().zip(left).filter(|(_, left)| **left) {
@@ -347,6 +354,7 @@ impl Containers {
                 name,
                 command: planned.command,
                 env: planned.env,
+                memory_bytes: Some(planned.memory_bytes),
                 logs: logs.clone(),
                 stop: stop.clone(),
             };

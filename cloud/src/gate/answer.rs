@@ -87,6 +87,7 @@ impl Query {
     pub(crate) fn write(&self, result: Result<Value, Refusal>, request_id: &str) -> Response<Body> {
         let namespace = match self.service.as_str() {
             "sts" => "https://sts.amazonaws.com/doc/2011-06-15/",
+            "cloudformation" => "http://cloudformation.amazonaws.com/doc/2010-05-15/",
             _ => "http://sns.amazonaws.com/doc/2010-03-31/",
         };
         let mut xml = String::new();

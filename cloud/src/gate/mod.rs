@@ -30,6 +30,7 @@ use tidemill_core::clock::Clock;
 use self::answer::{Json, Query, respond};
 pub use self::callers::Callers;
 use crate::{
+    cloudformation::CloudFormation,
     cloudwatch::CloudWatch,
     dynamodb::DynamoDb,
     ecs::Ecs,
@@ -60,6 +61,7 @@ pub struct Services {
     pub ecs: Ecs,
     pub logs: Logs,
     pub lambda: Lambda,
+    pub cloudformation: CloudFormation,
     pub cloudwatch: CloudWatch,
     pub scheduler: Scheduler,
     pub sts: Sts,
@@ -322,6 +324,7 @@ impl Gate {
             "events" => services.events.call(operation, input).await,
             "ecs" => services.ecs.call(operation, input, &caller).await,
             "logs" => services.logs.call(operation, input).await,
+            "cloudformation" => services.cloudformation.call(operation, input).await,
             "sts" => services.sts.call(operation, input, &caller).await,
             other => Err(Refusal::unsupported(other, operation)),
         };

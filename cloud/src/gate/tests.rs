@@ -22,6 +22,7 @@ pub(crate) fn gate() -> Gate {
     let services = Services {
         s3: S3::new(clock, events.clone(), Storage::Memory).unwrap(),
         dynamodb: DynamoDb::new(clock, None).unwrap(),
+        cloudformation: CloudFormation::new(clock),
         cloudwatch: CloudWatch::new(clock, sqs.clone(), sns.clone(), events.clone()),
         sns,
         ecs: Ecs::new(clock, events.clone(), logs.clone()),

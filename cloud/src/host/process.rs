@@ -4,11 +4,16 @@
 //! outlives the cloud: dropping the run kills the group; the runtime's end drops every run; and should this process
 //! be killed outright, the [`keeper`](super::keeper) kills the groups that are left.
 
+mod memory;
+
 use std::{
     os::unix::process::ExitStatusExt,
     path::PathBuf,
     process::{ExitStatus, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -56,11 +61,24 @@ async fn run(mut command: Command, launch: Launch) -> Result<Exit, std::io::Erro
             futures::future::OptionFuture::from(errors)
         )
     });
+    let mut exceeded = std::pin::pin!(async {
+        match (&group, launch.memory_bytes) {
+            (Some(group), Some(limit)) => memory::exceeded(group.leader, limit).await,
+            _ => std::future::pending().await,
+        }
+    });
     let mut asked = false;
     let mut drained = false;
     let status = loop {
         tokio::select! {
             status = child.wait() => break status?,
+            () = &mut exceeded => {
+                if let Some(group) = &group {
+                    memory::kill_family(group.leader);
+                }
+                child.wait().await?;
+                return Ok(Exit::OutOfMemory);
+            }
             _ = &mut reading, if !drained => drained = true,
             () = launch.stop.cancelled(), if !asked => {
                 asked = true;
@@ -70,6 +88,9 @@ async fn run(mut command: Command, launch: Launch) -> Result<Exit, std::io::Erro
             }
         }
     };
+    if let Some(group) = &group {
+        group.ended.store(true, Ordering::Relaxed);
+    }
     if !drained {
         // The line that says why it ended is usually the last one.
         let _ = tokio::time::timeout(LAST_WORDS, reading).await;
@@ -82,26 +103,33 @@ fn code(status: ExitStatus) -> i32 {
 }
 
 /// A process group that dies with this value.
-struct Group(Pid);
+struct Group {
+    leader: Pid,
+    /// Then its number may soon be somebody else's.
+    ended: AtomicBool,
+}
 
 impl Group {
     fn new(leader: Pid) -> Self {
         keeper::watch(leader);
-        Self(leader)
+        Self { leader, ended: AtomicBool::new(false) }
     }
 
     /// SIGTERM, to the leader alone, as a container's first process gets it alone.
     fn ask(&self) {
         // It may have ended on its own meanwhile, which is as good.
-        let _ = kill_process(self.0, Signal::TERM);
+        let _ = kill_process(self.leader, Signal::TERM);
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
+        if !self.ended.load(Ordering::Relaxed) {
+            memory::kill_family(self.leader);
+        }
         // Also after the leader's end: what it leaves behind in its group is not to stay.
-        let _ = kill_process_group(self.0, Signal::KILL);
-        keeper::forget(self.0);
+        let _ = kill_process_group(self.leader, Signal::KILL);
+        keeper::forget(self.leader);
     }
 }
 

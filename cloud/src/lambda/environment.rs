@@ -116,7 +116,7 @@ impl Environment {
                     format!("RequestId: {request_id} Error: Runtime exited without providing a reason");
                 FunctionError::new("Runtime.ExitError", message)
             }
-            (None, Some(Exit::Code(137))) => exited(request_id, "signal: killed"),
+            (None, Some(Exit::Code(137) | Exit::OutOfMemory)) => exited(request_id, "signal: killed"),
             (None, Some(Exit::Code(code))) => exited(request_id, &format!("exit status {code}")),
             (None, None) => exited(request_id, "signal: killed"),
         }
@@ -244,6 +244,7 @@ impl Inner {
             name: settings.name.clone(),
             command: Vec::new(),
             env,
+            memory_bytes: None,
             logs: self.logs.stream(&format!("/aws/lambda/{}", settings.name), &stream),
             stop: CancellationToken::new(),
         };

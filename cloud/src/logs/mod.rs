@@ -4,6 +4,9 @@
 //! A stream remembers its last `KEPT_LINES` lines and counts what it forgot, so that a chatty worker cannot
 //! take the memory of the cloud. With a data folder, every line is also appended to a file per stream.
 
+mod filter;
+mod pattern;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     fs::{File, OpenOptions},
@@ -168,6 +171,7 @@ impl Logs {
     pub async fn call(&self, operation: &str, input: Value) -> Result<Value, Refusal> {
         match operation {
             "GetLogEvents" => self.get_log_events(parse(input)?),
+            "FilterLogEvents" => self.filter_log_events(input),
             "DescribeLogStreams" => self.describe_log_streams(parse(input)?),
             "DescribeLogGroups" => Ok(self.describe_log_groups()),
             _ => Err(Refusal::unsupported("logs", operation)),

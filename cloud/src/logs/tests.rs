@@ -70,3 +70,60 @@ async fn with_a_folder_every_line_is_also_in_a_file_inside_it() {
     );
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+fn found(answer: &Value) -> Vec<&str> {
+    answer["events"].as_array().unwrap().iter().map(|event| event["message"].as_str().unwrap()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn lines_are_found_over_all_streams_by_time_and_in_pages() {
+    let logs = logs(None);
+    let streams = ["worker/worker/a", "worker/worker/b", "sweep/worker/c"].map(|name| logs.stream("g", name));
+    for line in 0..4 {
+        for (n, stream) in streams.iter().enumerate() {
+            stream.push(&format!("job {line} of {n}"));
+        }
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+    }
+    let ask = async |more: Value| {
+        let mut input = json!({ "logGroupName": "g" });
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        logs.call("FilterLogEvents", input).await
+    };
+    let answer = ask(json!({ "filterPattern": "\"job 2\"" })).await.unwrap();
+    assert_eq!(found(&answer), ["job 2 of 2", "job 2 of 0", "job 2 of 1"], "sweep comes before worker");
+    assert_eq!(answer["events"][1]["logStreamName"], "worker/worker/a");
+    assert_eq!(answer["events"][1]["timestamp"], 2_000);
+    assert!(answer["nextToken"].is_null());
+    let named =
+        ask(json!({ "logStreamNames": ["worker/worker/b"], "startTime": 1_000, "endTime": 2_000 })).await;
+    assert_eq!(found(&named.unwrap()), ["job 1 of 1", "job 2 of 1"], "both ends are included");
+
+    let (mut pages, mut token) = (Vec::new(), Value::Null);
+    loop {
+        let mut more = json!({ "logStreamNamePrefix": "worker/", "limit": 3 });
+        if !token.is_null() {
+            more["nextToken"] = token;
+        }
+        let answer = ask(more).await.unwrap();
+        pages.push(found(&answer).len());
+        token = answer["nextToken"].clone();
+        if token.is_null() {
+            break;
+        }
+    }
+    assert_eq!(pages, [3, 3, 2]);
+
+    for (wrong, code) in [
+        (json!({ "logStreamNames": ["nowhere"] }), "ResourceNotFoundException"),
+        (
+            json!({ "logStreamNames": ["worker/worker/a"], "logStreamNamePrefix": "w" }),
+            "InvalidParameterException",
+        ),
+        (json!({ "nextToken": "f/1" }), "InvalidParameterException"),
+        (json!({ "limit": 0 }), "InvalidParameterException"),
+        (json!({ "filterPattern": "{ $.a = 1 }" }), "InvalidParameterException"),
+    ] {
+        assert_eq!(ask(wrong.clone()).await.unwrap_err().code, code, "{wrong}");
+    }
+}

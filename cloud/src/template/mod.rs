@@ -16,6 +16,7 @@ mod intrinsics;
 mod names;
 mod order;
 mod parameters;
+mod problems;
 mod sam;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ use self::{
     intrinsics::Scope,
     names::{Identity, Naming},
     parameters::Parameter,
+    problems::Flaws,
     yaml::Node,
 };
 
@@ -74,6 +76,12 @@ pub struct Stack {
     pub order: Vec<String>,
     /// By name.
     pub outputs: BTreeMap<String, String>,
+    /// What the template says of each output, where it says something.
+    pub output_words: BTreeMap<String, String>,
+    /// The parameters' values, by name; asterisks for a secret one.
+    pub parameters: BTreeMap<String, String>,
+    /// What the template says of itself.
+    pub description: Option<String>,
 }
 
 /// One resource of a [`Stack`].
@@ -139,11 +147,7 @@ impl Template {
     ///
     /// When there is no such file, or it is not a template that the local cloud can run.
     pub fn load(file: &Path) -> Result<Self, TemplateError> {
-        let text = fs::read_to_string(file).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => TemplateError::Missing { file: file.to_owned() },
-            _ => TemplateError::Unreadable { file: file.to_owned(), source },
-        })?;
-        Self::parse(&text, file)
+        Self::parse(&read(file)?, file)
     }
 
     /// Reads a template from its text; `file` is what errors call it, and what its folders are relative to.
@@ -152,41 +156,31 @@ impl Template {
     ///
     /// When it is not a template that the local cloud can run.
     pub fn parse(text: &str, file: &Path) -> Result<Self, TemplateError> {
-        Self::understood(text, file).map_err(|flaw| flaw.in_file(file))
+        Self::understood(text, file, &mut Flaws::First).map_err(|flaw| flaw.in_file(file))
     }
 
-    fn understood(text: &str, file: &Path) -> Step<Self> {
+    fn understood(text: &str, file: &Path, flaws: &mut Flaws) -> Step<Self> {
         let root = Node::parse(text)?;
-        root.only(&SECTIONS)?;
+        flaws.take(root.only(&SECTIONS))?;
         let mut parameters = Vec::new();
         for entry in section(&root, "Parameters")? {
-            parameters.push(
-                Parameter::declared(&entry.key, &entry.node)
-                    .map_err(|flaw| flaw.within(&entry.key).within("Parameters"))?,
-            );
+            let declared = Parameter::declared(&entry.key, &entry.node);
+            let declared = declared.map_err(|flaw| flaw.within(&entry.key).within("Parameters"));
+            parameters.extend(flaws.take(declared)?);
         }
-        let globals = sam::Globals::read(root.get("Globals")).map_err(|flaw| flaw.within("Globals"))?;
+        let globals = sam::Globals::read(root.get("Globals")).map_err(|flaw| flaw.within("Globals"));
+        let globals = match flaws.take(globals)? {
+            Some(globals) => globals,
+            None => sam::Globals::read(None)?,
+        };
         let mut resources: Vec<Declared> = Vec::new();
-        for entry in section(&root, "Resources")? {
-            let within = |flaw: Box<Flaw>| flaw.within(&entry.key).within("Resources");
-            let declared = Declared::read(&entry.key, entry.line, &entry.node).map_err(within)?;
-            for made in sam::transform(declared, &globals).map_err(within)? {
-                if resources.iter().any(|it| it.logical_id == made.logical_id) {
-                    return Err(within(Flaw::new(entry.line, Fault::TwiceTheKey(made.logical_id))));
-                }
-                if !names::RUN.contains(&made.kind.as_str())
-                    && !names::PASSED_OVER.contains(&made.kind.as_str())
-                {
-                    let serverless = ["AWS::Serverless::Function", "AWS::Serverless::LayerVersion"];
-                    let supported = names::RUN.iter().chain(&serverless).map(|it| (*it).to_owned()).collect();
-                    let passed_over = names::PASSED_OVER.map(ToOwned::to_owned).to_vec();
-                    let fault = Fault::UnknownType { kind: made.kind, supported, passed_over };
-                    return Err(within(Flaw::new(entry.line, fault)));
-                }
-                resources.push(made);
-            }
+        let entries = section(&root, "Resources")?;
+        for entry in entries {
+            let made = Declared::made(entry, &globals, &resources);
+            let made = made.map_err(|flaw| flaw.within(&entry.key).within("Resources"));
+            resources.extend(flaws.take(made)?.into_iter().flatten());
         }
-        if resources.is_empty() {
+        if entries.is_empty() {
             return Err(Flaw::new(1, Fault::Lacks("Resources")));
         }
         Ok(Self { file: file.to_owned(), root, parameters, resources })
@@ -220,10 +214,20 @@ impl Template {
         let parameters = parameters::read(&self.parameters, parameters)
             .map_err(|problems| TemplateError::Parameters { file: self.file.clone(), problems })?;
         let naming = Naming { stack: stack.to_owned(), endpoint: endpoint.to_owned() };
-        self.resolved(parameters, &naming).map_err(|flaw| flaw.in_file(&self.file))
+        self.resolved(parameters, &naming, &mut Flaws::First).map_err(|flaw| flaw.in_file(&self.file))
     }
 
-    fn resolved(&self, parameters: BTreeMap<String, Value>, naming: &Naming) -> Step<Stack> {
+    fn resolved(
+        &self,
+        parameters: BTreeMap<String, Value>,
+        naming: &Naming,
+        flaws: &mut Flaws,
+    ) -> Step<Stack> {
+        let shown = self
+            .parameters
+            .iter()
+            .filter_map(|it| Some((it.name.clone(), it.shown(parameters.get(&it.name)?))));
+        let shown = shown.collect();
         let mut scope = Scope {
             stack: &naming.stack,
             parameters,
@@ -236,7 +240,7 @@ impl Template {
             declared: self.resources.iter().map(Declared::heading).collect(),
             identities: BTreeMap::new(),
         };
-        self.assert_rules(&scope).map_err(|flaw| flaw.within("Rules"))?;
+        flaws.take(self.assert_rules(&scope).map_err(|flaw| flaw.within("Rules")))?;
 
         let mut created = BTreeMap::new();
         for resource in &self.resources {
@@ -253,19 +257,29 @@ impl Template {
             resources: BTreeMap::new(),
             order: Vec::new(),
             outputs: BTreeMap::new(),
+            output_words: BTreeMap::new(),
+            parameters: shown,
+            description: self.root.get("Description").map(Node::scalar).transpose()?,
         };
         for declared in order::ordered(&created)? {
             let resource = declared
                 .resolved(&mut scope, naming)
-                .map_err(|flaw| flaw.within(&declared.logical_id).within("Resources"))?;
+                .map_err(|flaw| flaw.within(&declared.logical_id).within("Resources"));
+            let Some(resource) = flaws.take(resource)? else {
+                // So that what refers to it is not said to be wrong too.
+                let identity = names::identify(&declared.kind, &declared.logical_id, &Value::Null, naming);
+                scope.identities.insert(declared.logical_id.clone(), identity);
+                continue;
+            };
             stack.order.push(declared.logical_id.clone());
             stack.resources.insert(declared.logical_id.clone(), resource);
         }
         for entry in section(&self.root, "Outputs")? {
-            let within = |flaw: Box<Flaw>| flaw.within(&entry.key).within("Outputs");
-            if let Some(value) = output(&scope, &entry.node).map_err(within)? {
-                stack.outputs.insert(entry.key.clone(), value);
-            }
+            let told = output(&scope, &entry.node);
+            let told = flaws.take(told.map_err(|flaw| flaw.within(&entry.key).within("Outputs")))?;
+            let Some((value, words)) = told.flatten() else { continue };
+            stack.outputs.insert(entry.key.clone(), value);
+            stack.output_words.extend(words.map(|words| (entry.key.clone(), words)));
         }
         Ok(stack)
     }
@@ -295,6 +309,26 @@ impl Template {
 }
 
 impl Declared {
+    /// What an entry of the template's resources makes, besides those that are made already.
+    fn made(entry: &yaml::Entry, globals: &sam::Globals, resources: &[Self]) -> Step<Vec<Self>> {
+        let declared = Self::read(&entry.key, entry.line, &entry.node)?;
+        let made = sam::transform(declared, globals)?;
+        for one in &made {
+            if resources.iter().any(|it| it.logical_id == one.logical_id) {
+                return Err(Flaw::new(entry.line, Fault::TwiceTheKey(one.logical_id.clone())));
+            }
+            let known = [names::RUN.as_slice(), names::PASSED_OVER.as_slice()];
+            if !known.iter().any(|kinds| kinds.contains(&one.kind.as_str())) {
+                let serverless = ["AWS::Serverless::Function", "AWS::Serverless::LayerVersion"];
+                let supported = names::RUN.iter().chain(&serverless).map(|it| (*it).to_owned()).collect();
+                let passed_over = names::PASSED_OVER.map(ToOwned::to_owned).to_vec();
+                let fault = Fault::UnknownType { kind: one.kind.clone(), supported, passed_over };
+                return Err(Flaw::new(entry.line, fault));
+            }
+        }
+        Ok(made)
+    }
+
     fn read(logical_id: &str, line: usize, node: &Node) -> Step<Self> {
         if logical_id.is_empty() || !logical_id.chars().all(|it| it.is_ascii_alphanumeric()) {
             return Err(Flaw::new(line, Fault::Value("a logical id has only letters and digits".to_owned())));
@@ -365,7 +399,8 @@ impl Declared {
     }
 }
 
-fn output(scope: &Scope<'_>, node: &Node) -> Step<Option<String>> {
+/// An output's value and what is said of it; none when its condition is false.
+fn output(scope: &Scope<'_>, node: &Node) -> Step<Option<(String, Option<String>)>> {
     node.only(&["Description", "Value", "Export", "Condition"])?;
     if let Some(condition) = node.get("Condition")
         && !scope.condition(condition.as_text()?, condition.line)?
@@ -373,7 +408,15 @@ fn output(scope: &Scope<'_>, node: &Node) -> Step<Option<String>> {
         return Ok(None);
     }
     let value = node.get("Value").ok_or_else(|| Flaw::new(node.line, Fault::Lacks("Value")))?;
-    scope.text(value).map(Some)
+    let words = node.get("Description").map(Node::scalar).transpose()?;
+    Ok(Some((scope.text(value)?, words)))
+}
+
+fn read(file: &Path) -> Result<String, TemplateError> {
+    fs::read_to_string(file).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => TemplateError::Missing { file: file.to_owned() },
+        _ => TemplateError::Unreadable { file: file.to_owned(), source },
+    })
 }
 
 fn section<'n>(root: &'n Node, name: &str) -> Step<&'n [yaml::Entry]> {

@@ -138,7 +138,7 @@ impl Parameter {
             Some(objection) => Err(ParameterProblem::Refused {
                 name: self.name.clone(),
                 must: self.constraint.clone().unwrap_or(objection),
-                shown: if self.secret { "****".to_owned() } else { format!("{text:?}") },
+                shown: if self.secret { SECRET.to_owned() } else { format!("{text:?}") },
             }),
         }
     }
@@ -166,6 +166,21 @@ impl Parameter {
             };
         }
         None
+    }
+}
+
+/// What CloudFormation shows of a value that it is not to echo.
+const SECRET: &str = "****";
+
+impl Parameter {
+    /// A value of it as CloudFormation shows it: one text, also of a list.
+    pub(super) fn shown(&self, value: &Value) -> String {
+        match value {
+            _ if self.secret => SECRET.to_owned(),
+            Value::String(text) => text.clone(),
+            Value::Array(items) => items.iter().map(|item| self.shown(item)).collect::<Vec<_>>().join(","),
+            other => other.to_string(),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ fn shell(script: &str, env: &[(&str, &str)]) -> (Runner, Launch) {
         name: "worker".to_owned(),
         command: vec![script.to_owned()],
         env,
+        memory_bytes: None,
         logs: LogStream::default(),
         stop: CancellationToken::new(),
     };
@@ -59,6 +60,18 @@ async fn dropping_the_run_kills_the_program_and_its_children() {
     running.abort();
     assert!(running.await.unwrap_err().is_cancelled());
     until(|| is_gone(child)).await;
+}
+
+#[tokio::test]
+async fn what_holds_more_memory_than_it_may_is_killed_with_all_that_it_started() {
+    let hog = "python3 -c 'import time; held = bytearray(200 << 20); time.sleep(1000)' & echo $!; wait";
+    let (run, launch) = shell(hog, &[]);
+    let launch = Launch { memory_bytes: Some(100 << 20), ..launch };
+    assert_eq!(run(launch.clone()).await, Exit::OutOfMemory);
+    let child: i32 = lines(&launch)[0].parse().unwrap();
+    until(|| is_gone(child)).await;
+    let (run, launch) = shell("echo small", &[]);
+    assert_eq!(run(Launch { memory_bytes: Some(100 << 20), ..launch }).await, Exit::Code(0));
 }
 
 #[tokio::test]
