@@ -125,7 +125,8 @@ impl Ticker {
                 Definition::Worker => &self.workers,
             };
             match tasks.launch(&order).await {
-                Ok(task) => {
+                Ok(answer) => {
+                    let task = answer.task;
                     info!(task, started_by = order.started_by, command = ?order.command, "task launched");
                     launched.push(Launched { started_by: order.started_by, task });
                 }

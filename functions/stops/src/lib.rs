@@ -1,28 +1,32 @@
 //! λ stops: a stopped task gives its slot back and becomes a verdict, and the verdict an action: the job is done,
-//! tried again, or given up; whoever asked for mail gets one at once when a job has failed. What succeeded is in the
-//! sweep's digest.
+//! tried again, or given up. People are told (`tell.rs`) of what has failed; what succeeded is in the sweep's digest.
+
+mod tell;
 
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use lambda_runtime::{LambdaEvent, service_fn};
-use serde::{Deserialize, Serialize};
 use tidemill_core::{
     adapter::{
         self, CallError, SdkConfig,
         batch::each_message,
         fleet::Fleet,
-        ledger::{Changed, Ended, Ledger, Over},
+        ledger::{Ended, Ledger, Over},
+        logs::Logs,
         mail::Post,
         queue::Queue,
         scaling,
+        storms::Storms,
         tasks::{LaunchedFor, launched_for},
     },
+    breaker::{self, Breaker},
     clock::Clock,
     events::TaskStateChange,
-    job::{Attempt, Job, JobId, Reason, State},
-    logging, mail,
-    message::{self, JobMessage, Message, SettledMessage},
+    job::{Job, JobId, Reason, State},
+    logging,
+    mail::Place,
+    message::{self, JobMessage, Message},
     notify::NotifyOn,
     settings::{Settings, SettingsError},
     verdict::{self, JobFacts, Kind},
@@ -36,25 +40,19 @@ pub struct Stops {
     maximum_tasks: u32,
     uploads: Queue,
     dead_letters: Queue,
+    storms: Storms,
+    logs: Logs,
     post: Post,
     notify_on: NotifyOn,
+    place: Place,
+    cluster: String,
     clock: Clock,
-}
-
-/// How long one stop has to tell of a settled job before another may. The template lets the function run for 30 s,
-/// and a message comes again after 180 s: whoever died at it is past, and the message that comes again finds it so.
-const TELLING: Duration = Duration::from_secs(60);
-
-/// The note in the fleet table that people were told of a task.
-#[derive(Debug, Serialize, Deserialize)]
-struct Told {
-    told_at: jiff::Timestamp,
 }
 
 /// What became of one message. Each deletes it from the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The job has settled; if it failed, its mail is sent, if one is wanted.
+    /// The job has settled; if it failed, its mail is sent or it is counted for a folded one, if mails are wanted.
     Settled {
         /// This job.
         job: JobId,
@@ -94,22 +92,28 @@ impl Stops {
     /// # Errors
     /// [`SettingsError`] naming the variable.
     pub fn new(config: &SdkConfig, settings: &Settings, clock: Clock) -> Result<Self, SettingsError> {
+        let topic = settings.require("MAIL_TOPIC")?;
+        let fleet = settings.require("FLEET_TABLE")?;
         Ok(Self {
             ledger: Ledger::new(config, settings.require("LEDGER_TABLE")?),
-            fleet: Fleet::new(config, settings.require("FLEET_TABLE")?),
+            fleet: Fleet::new(config, fleet),
             maximum_tasks: scaling::maximum(settings)?,
             uploads: Queue::new(config, settings.require("UPLOADS_QUEUE_URL")?),
             dead_letters: Queue::new(config, settings.require("DEAD_LETTER_QUEUE_URL")?),
-            post: Post::new(config, settings.require("MAIL_TOPIC")?),
+            storms: Storms::new(config, fleet),
+            logs: Logs::new(config, settings)?,
+            post: Post::new(config, topic),
             notify_on: settings.parse("NOTIFY_ON", NotifyOn::EXPECTED)?,
+            place: Place::of(topic, config.endpoint_url()),
+            cluster: settings.require("CLUSTER")?.to_owned(),
             clock,
         })
     }
 
     /// Processes a batch; each message fails alone. A message is deleted when its [`Outcome`] is durable, and
     /// goes back to the queue when the ledger, a queue or SNS did not answer. One that comes twice finds the
-    /// attempt raised or the mail noted; of two that come at once, one tells and the other comes again. At least one
-    /// mail per failed job, one unless this dies between SNS's answer and the note of it.
+    /// attempt raised or the telling noted; of two that come at once, one tells and the other comes again. At least one
+    /// mail tells of each failed job, one unless this dies between SNS's answer and the note of it.
     pub async fn handle(&self, event: &SqsEvent) -> SqsBatchResponse {
         each_message(event, |body| self.process(body)).await.0
     }
@@ -134,9 +138,12 @@ impl Stops {
         let Some(what) = launched_for(started_by, |name| change.variable(name)) else {
             return Ok(Outcome::Foreign);
         };
-        if change.is_stopped() {
+        let breaker = if change.is_stopped() {
             self.give_back(&what, change).await?;
-        }
+            self.sign(&what, change).await?
+        } else {
+            None
+        };
         let LaunchedFor::Job { job: id, attempt: number } = what else {
             return self.ended(what, change).await;
         };
@@ -145,7 +152,9 @@ impl Stops {
         let facts = JobFacts::of(&job);
         let verdict = verdict::verdict(change, &facts);
         let now = self.clock.now();
-        let ended = verdict.of_attempt(number, &job, &change.task_arn, now);
+        let mut ended = verdict.of_attempt(number, &job, &change.task_arn, now);
+        // What a wrong configuration did to it is not to use up its tries.
+        ended.parked = breaker.is_some_and(|breaker| breaker.is_open()) && !verdict.charged();
         match verdict.kind {
             // A Spot warning comes two minutes before the stop, as a change of what is desired.
             Kind::NotStopped | Kind::NotOurs => return Ok(Outcome::Foreign),
@@ -184,43 +193,15 @@ impl Stops {
         Ok(())
     }
 
-    /// A task that was launched for no job has ended. Of a sweep or command that did not succeed, people are told once:
-    /// a second event finds it told, or that another is at it and may die, and then comes again to see.
-    async fn ended(&self, what: LaunchedFor, change: &TaskStateChange) -> Result<Outcome, CallError> {
-        let (kind, name) = match &what {
-            LaunchedFor::Sweep(which) => (verdict::of_task(change), Some(format!("the sweep {which}"))),
-            LaunchedFor::Command(schedule) => {
-                (verdict::of_command(change), Some(format!("the command {schedule}")))
-            }
-            LaunchedFor::Drain { .. } | LaunchedFor::Job { .. } => (verdict::of_task(change), None),
-        };
-        let outcome = Outcome::Ended { what, verdict: kind.code() };
-        let Some(name) = name else { return Ok(outcome) };
-        if kind == Kind::Succeeded || !change.is_stopped() || !self.notify_on.of_failures() {
-            return Ok(outcome);
+    /// Tells the breaker what this stop says of launches, and returns it as it stands then; none if it says nothing.
+    async fn sign(&self, what: &LaunchedFor, change: &TaskStateChange) -> Result<Option<Breaker>, CallError> {
+        match what {
+            LaunchedFor::Drain { .. } | LaunchedFor::Job { .. } => {}
+            // The sweep has a definition of its own, and a command its own exit codes.
+            LaunchedFor::Sweep(_) | LaunchedFor::Command(_) => return Ok(None),
         }
-        let (task, now) = (&change.task_arn, self.clock.now());
-        let note = format!("told:{task}");
-        if self.fleet.kept::<Told>(&note).await?.is_some() {
-            return Ok(outcome);
-        }
-        let holder = format!("{:032x}", fastrand::u128(..));
-        if !self.fleet.lease(&note, &holder, now, now + TELLING).await? {
-            return Err(CallError::exhausted(format!("tell of {name}"), "another stop is at it"));
-        }
-        let reason = Reason::new(kind.code(), kind.words());
-        self.post.send(&mail::run_failed(&name, &reason, task, now)).await?;
-        self.fleet.keep(&note, &Told { told_at: self.clock.now() }).await?;
-        Ok(outcome)
-    }
-
-    /// A pooled worker gave a job up, and leaves the telling to this function.
-    async fn failed_elsewhere(&self, body: &str, settled: &SettledMessage) -> Result<Outcome, CallError> {
-        match self.ledger.read(&settled.settled).await? {
-            Some(job) if job.state.is_settled() => self.settle(job, None).await,
-            Some(job) => Ok(Outcome::Duplicate { job: job.id }),
-            None => self.bury(body, Reason::new("unknown_job", "the ledger has no such job")).await,
-        }
+        let Some(sign) = breaker::sign_of(change, verdict::of_task(change)) else { return Ok(None) };
+        self.fleet.sign(&sign, self.clock.now()).await.map(Some)
     }
 
     /// A stop that the ledger already knows, or that is not of the job's present task. If it was this one that
@@ -240,37 +221,6 @@ impl Stops {
     async fn relaunch(&self, job: &Job, after: Duration) -> Result<Outcome, CallError> {
         self.uploads.send(&JobMessage::new(job.id.clone(), job.attempt, 0).to_body(), after).await?;
         Ok(Outcome::Retried { job: job.id.clone(), attempt: job.attempt, after })
-    }
-
-    /// Tells of a failed job, once: it enters the dead-letter queue, and the mail goes out. `ended` is the attempt
-    /// that settled it, where the ledger does not have it yet. Of a job that settled otherwise, the digest tells.
-    async fn settle(&self, mut job: Job, ended: Option<&Attempt>) -> Result<Outcome, CallError> {
-        if job.state != State::Failed {
-            return Ok(Outcome::Settled { job: job.id, state: job.state });
-        }
-        if job.notified_at.is_some() {
-            return Ok(Outcome::Duplicate { job: job.id });
-        }
-        let now = self.clock.now();
-        match self.ledger.tell(&job.id, now, now + TELLING).await? {
-            Changed::Yes(_) => {}
-            Changed::No(Some(told)) if told.notified_at.is_some() => {
-                return Ok(Outcome::Duplicate { job: job.id });
-            }
-            // Another stop of it is telling, and may die at it: come again and see.
-            Changed::No(_) => {
-                return Err(CallError::exhausted(format!("tell of job {}", job.id), "another stop is at it"));
-            }
-        }
-        job.history.extend(ended.cloned());
-        let reason = job.reason.clone().unwrap_or_else(|| Reason::new("unknown", "no reason was recorded"));
-        let entry = JobMessage::new(job.id.clone(), job.attempt, 0).to_body();
-        self.dead_letters.bury(&entry, &reason).await?;
-        if self.notify_on.of_failures() {
-            self.post.send(&mail::settled(&job)).await?;
-        }
-        self.ledger.notified(&job.id, ended, self.clock.now()).await?;
-        Ok(Outcome::Settled { job: job.id, state: job.state })
     }
 
     async fn bury(&self, body: &str, reason: Reason) -> Result<Outcome, CallError> {

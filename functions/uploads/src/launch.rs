@@ -2,17 +2,24 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tidemill_core::{
-    adapter::tasks::{LaunchError, Order},
+    adapter::{
+        CallError,
+        tasks::{Launched, Order},
+    },
     backoff,
+    breaker::{Breaker, Sign},
     fleet::{Occupant, Slot, free_for_job},
     job::Job,
+    logging,
     message::JobMessage,
     placement::Why,
+    story::{Note, What},
 };
 use tracing::info;
 
-use crate::{Outcome, ProcessError, Uploads};
+use crate::{Outcome, Uploads};
 
 /// The first wait after a launch that found no room, and the longest: SQS delays a message by 15 minutes at most.
 const FIRST_DEFERRAL: Duration = Duration::from_secs(5);
@@ -22,46 +29,65 @@ const LONGEST_DEFERRAL: Duration = Duration::from_secs(900);
 /// are there when no other task can be.
 const PATIENCE: u32 = 4;
 
+/// Over how long parked jobs come back when the next launch may try, so that not all ask at once.
+const SPREAD: Duration = Duration::from_secs(30);
+
 impl Uploads {
     /// Launches the task of the job's present attempt into a slot of its own. What cannot launch now waits in the
-    /// queue under a message of its own, so that a shortage of hours uses up none of the original's receives.
-    pub(crate) async fn launch(&self, job: &Job, why: Why, deferrals: u32) -> Result<Outcome, ProcessError> {
-        let Some((slot, is_new)) = self.slot(job).await? else {
+    /// queue under a message of its own, so that a shortage of hours uses up none of the original's receives; nor does
+    /// a wrong configuration use up any of its attempts.
+    pub(crate) async fn launch(&self, job: &Job, why: Why, deferrals: u32) -> Result<Outcome, CallError> {
+        let now = self.clock.now();
+        let (slots, breaker) = self.fleet.slots_and_breaker(self.maximum_tasks).await?;
+        if let Some(until) = self.fleet.gate(&breaker, now).await? {
+            return self.park(job, deferrals, &breaker, until).await;
+        }
+        let Some((slot, is_new)) = self.slot(job, &slots).await? else {
             return self.put_off(job, why, deferrals, "every place for tasks is taken").await;
         };
         let refused = match self.tasks.launch(&Order::of_job(job)).await {
-            Ok(task) => {
-                self.fleet.launched(slot.number, slot.generation, &task).await?;
-                // Refused when the task already stopped and the attempt is past: nothing is left to note.
-                self.ledger.launched(&job.id, job.attempt, &task).await?;
-                return Ok(Outcome::Launched { job: job.id.clone(), task });
-            }
+            Ok(launched) => return self.launched(job, &slot, launched, &breaker).await,
             Err(refused) => refused,
         };
         // After a call that was not answered, this one or that of an earlier try, the task may exist and holds its slot;
         // the next try finds both. If none comes of it, λ scaler frees the slot.
-        let is_answered = !matches!(&refused, LaunchError::Call(error) if error.is_retryable());
-        if is_new && is_answered {
+        if is_new && refused.is_answer() {
             self.fleet.free(slot.number, slot.generation).await?;
         }
-        match refused {
-            LaunchError::Call(source) if !source.is_retryable() => {
-                Err(ProcessError::Launch { job: job.id.clone(), source })
-            }
-            refused => {
-                let reason = tidemill_core::logging::chain(&refused);
-                self.put_off(job, why, deferrals, &reason).await
-            }
+        if refused.is_refusal() {
+            let breaker = self.fleet.sign(&Sign::Refused(refused.to_reason()), now).await?;
+            let until = breaker.probe_at.unwrap_or(now);
+            return self.park(job, deferrals, &breaker, until).await;
         }
+        self.put_off(job, why, deferrals, &logging::chain(&refused)).await
+    }
+
+    async fn launched(
+        &self,
+        job: &Job,
+        slot: &Slot,
+        launched: Launched,
+        breaker: &Breaker,
+    ) -> Result<Outcome, CallError> {
+        let Launched { task, place } = launched;
+        let now = self.clock.now();
+        self.fleet.launched(slot.number, slot.generation, &task).await?;
+        let on = place.map_or_else(|| "found launched already".to_owned(), |place| place.to_string());
+        let words = format!("attempt {}: {on}, task {task}", job.attempt);
+        // Refused when the task already stopped and the attempt is past: nothing is left to note.
+        self.ledger.launched(&job.id, job.attempt, &task, &Note::new(now, What::Launched, words)).await?;
+        if breaker.is_open() {
+            self.fleet.sign(&Sign::Accepted, now).await?;
+        }
+        Ok(Outcome::Launched { job: job.id.clone(), task })
     }
 
     /// The slot for this attempt, and whether it is new: a free one, or the one that an earlier try reserved.
-    async fn slot(&self, job: &Job) -> Result<Option<(Slot, bool)>, ProcessError> {
-        let slots = self.fleet.slots(self.maximum_tasks).await?;
+    async fn slot(&self, job: &Job, slots: &[Slot]) -> Result<Option<(Slot, bool)>, CallError> {
         if let Some(own) = slots.iter().find(|slot| slot.is_of(&job.id, job.attempt)) {
             return Ok(Some((own.clone(), false)));
         }
-        for slot in free_for_job(&slots) {
+        for slot in free_for_job(slots) {
             let occupant = Occupant::Job { job: job.id.clone(), attempt: job.attempt };
             // Refused: another launch was faster. The next one may still be free.
             if let Some(reserved) = self.fleet.reserve(slot, occupant, self.clock.now()).await? {
@@ -71,21 +97,47 @@ impl Uploads {
         Ok(None)
     }
 
-    async fn put_off(
-        &self,
-        job: &Job,
-        why: Why,
-        deferrals: u32,
-        reason: &str,
-    ) -> Result<Outcome, ProcessError> {
+    async fn put_off(&self, job: &Job, why: Why, deferrals: u32, reason: &str) -> Result<Outcome, CallError> {
+        let now = self.clock.now();
         if why == Why::Large && deferrals >= PATIENCE {
             info!(job.id = %job.id, reason, "no task of its own: given to the pooled workers");
+            let words = format!("to the pooled workers, as no task of its own could be had: {reason}");
+            self.ledger.note(&job.id, &Note::new(now, What::Pooled, words)).await?;
             return self.queue(job).await;
         }
         let delay = backoff::delay(deferrals, FIRST_DEFERRAL, LONGEST_DEFERRAL, fastrand::f64());
-        let again = JobMessage::new(job.id.clone(), job.attempt, deferrals.saturating_add(1));
         info!(job.id = %job.id, delay_s = delay.as_secs(), reason, "launch put off");
+        self.wait(job, deferrals.saturating_add(1), delay, &Note::new(now, What::PutOff, reason)).await
+    }
+
+    /// The configuration is wrong: the job waits until the next launch may try whether it is mended.
+    async fn park(
+        &self,
+        job: &Job,
+        deferrals: u32,
+        breaker: &Breaker,
+        until: Timestamp,
+    ) -> Result<Outcome, CallError> {
+        let now = self.clock.now();
+        let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+        let delay = (left + SPREAD.mul_f64(fastrand::f64())).min(LONGEST_DEFERRAL);
+        info!(job.id = %job.id, delay_s = delay.as_secs(), cause = breaker.words(), "parked");
+        let words = format!("until the configuration is mended: {}", breaker.words());
+        self.wait(job, deferrals, delay, &Note::new(now, What::Parked, words)).await
+    }
+
+    /// Another message for the same attempt, after `delay`. Dying between the two lines sends it twice, and the second
+    /// is then told by `put_off_until`.
+    async fn wait(
+        &self,
+        job: &Job,
+        deferrals: u32,
+        delay: Duration,
+        note: &Note,
+    ) -> Result<Outcome, CallError> {
+        let again = JobMessage::new(job.id.clone(), job.attempt, deferrals);
         self.uploads.send(&again.to_body(), delay).await?;
+        self.ledger.put_off(job, note.at + delay, note).await?;
         Ok(Outcome::Deferred { job: job.id.clone() })
     }
 }

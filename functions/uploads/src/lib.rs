@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use futures::future::try_join_all;
+use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use tidemill_core::{
     adapter::{
@@ -73,7 +74,7 @@ pub enum Outcome {
         /// This job.
         job: JobId,
     },
-    /// There is no room for its task now: a delayed message will try again.
+    /// There is no room for its task now, or launches are held back: a delayed message will try again.
     Deferred {
         /// This job.
         job: JobId,
@@ -104,23 +105,6 @@ impl Outcome {
     }
 }
 
-/// Why a message goes back to its queue. After the queue's `maxReceiveCount` it ends in the dead-letter queue.
-#[derive(Debug, thiserror::Error)]
-pub enum ProcessError {
-    /// The ledger or a queue did not answer.
-    #[error(transparent)]
-    Call(#[from] CallError),
-    /// A launch was refused for a reason that waiting does not cure: role, image, cluster.
-    #[error("the task of job {job} cannot be launched until its configuration is mended")]
-    Launch {
-        /// The job, which stays in the ledger.
-        job: JobId,
-        /// What RunTask answered.
-        #[source]
-        source: CallError,
-    },
-}
-
 impl Uploads {
     /// From the function's environment.
     ///
@@ -149,7 +133,7 @@ impl Uploads {
 
     /// Processes a batch; each message fails alone. A message is deleted when its [`Outcome`] is durable: the
     /// job is in the ledger, and its task exists or another message will bring it to one. It goes back to the queue
-    /// on a [`ProcessError`]. A message that comes twice finds its job known; RunTask answers a repeated client
+    /// on a [`CallError`], and after the queue's `maxReceiveCount` to the dead-letter queue. A message that comes twice finds its job known; RunTask answers a repeated client
     /// token with the task that exists, and a second message for pooled workers finds the job taken.
     ///
     /// When work was queued and no worker is there, the first is launched at once.
@@ -168,8 +152,8 @@ impl Uploads {
     /// Processes one message.
     ///
     /// # Errors
-    /// [`ProcessError`]: the message is to come again.
-    pub async fn process(&self, body: &str) -> Result<Outcome, ProcessError> {
+    /// [`CallError`]: the message is to come again.
+    pub async fn process(&self, body: &str) -> Result<Outcome, CallError> {
         match message::read(body) {
             Message::Created(created) => {
                 let all = created.iter().map(|created| self.created(body, created));
@@ -188,30 +172,30 @@ impl Uploads {
     }
 
     /// An object was created.
-    async fn created(&self, body: &str, created: &S3Created) -> Result<Outcome, ProcessError> {
+    async fn created(&self, body: &str, created: &S3Created) -> Result<Outcome, CallError> {
         let object = created.object();
         // The rule filters by prefix; whoever else feeds this queue must not make us read what we write.
         if !object.key.starts_with(&self.watched_prefix) {
             return Ok(Outcome::Foreign);
         }
         if object.size_bytes.is_some() || !self.pipelines.needs_size(&object.key) {
-            return self.begin(object).await;
+            return self.begin(object, created.at).await;
         }
         match self.resolve(&object.bucket, &object.key, object.version_id.as_deref()).await? {
-            Some(found) => self.begin(Object { size_bytes: found.size_bytes, ..object }).await,
+            Some(found) => self.begin(Object { size_bytes: found.size_bytes, ..object }, created.at).await,
             None => self.bury(body, no_such_object(&object.uri())).await,
         }
     }
 
     /// Somebody asks for an object, or the sweep found one that nobody told of.
-    async fn asked(&self, body: &str, asked: &ObjectMessage) -> Result<Outcome, ProcessError> {
+    async fn asked(&self, body: &str, asked: &ObjectMessage) -> Result<Outcome, CallError> {
         if asked.bucket != self.bucket || !asked.key.starts_with(&self.watched_prefix) {
             let words =
                 format!("only objects under s3://{}/{} are processed", self.bucket, self.watched_prefix);
             return self.bury(body, Reason::new("not_watched", words)).await;
         }
         match self.resolve(&asked.bucket, &asked.key, asked.version_id.as_deref()).await? {
-            Some(object) => self.begin(object).await,
+            Some(object) => self.begin(object, None).await,
             None => {
                 self.bury(body, no_such_object(&tidemill_core::object::uri(&asked.bucket, &asked.key))).await
             }
@@ -219,44 +203,48 @@ impl Uploads {
     }
 
     /// Records the job of an object and has it worked on.
-    async fn begin(&self, object: Object) -> Result<Outcome, ProcessError> {
+    async fn begin(&self, object: Object, event_at: Option<Timestamp>) -> Result<Outcome, CallError> {
         let Some(pipeline) = self.pipelines.route(&object.key, object.size_bytes) else {
             return Ok(Outcome::NoPipeline);
         };
-        let job = Job::new(object, pipeline.clone(), self.clock.now());
+        let now = self.clock.now();
+        let job = Job { event_at, ..Job::new(object, pipeline.clone(), now) };
         match self.ledger.record(&job).await? {
             Recorded::New => self.place(&job, 0).await,
             // Recorded by a call that died before it launched or queued. Where that was queued and not yet taken, it
             // is queued twice: whoever takes the second finds the job taken.
-            Recorded::Known(job) if is_due(&job, 1) => self.place(&job, 0).await,
-            Recorded::Known(job) => Ok(Outcome::Duplicate { job: job.id }),
+            Recorded::Known(job) if is_due(&job, 1, now) => self.place(&job, 0).await,
+            Recorded::Known(job) => {
+                self.ledger.duplicate(&job.id, self.clock.now()).await?;
+                Ok(Outcome::Duplicate { job: job.id })
+            }
         }
     }
 
     /// An attempt is due.
-    async fn due(&self, body: &str, due: &JobMessage) -> Result<Outcome, ProcessError> {
+    async fn due(&self, body: &str, due: &JobMessage) -> Result<Outcome, CallError> {
         match self.ledger.read(&due.job).await? {
             None => self.bury(body, Reason::new("unknown_job", "the ledger has no such job")).await,
-            Some(job) if is_due(&job, due.attempt) => self.place(&job, due.deferrals).await,
+            Some(job) if is_due(&job, due.attempt, self.clock.now()) => self.place(&job, due.deferrals).await,
             Some(job) => Ok(Outcome::Duplicate { job: job.id }),
         }
     }
 
     /// Gives a job to the pooled workers, or a task of its own.
-    async fn place(&self, job: &Job, deferrals: u32) -> Result<Outcome, ProcessError> {
+    async fn place(&self, job: &Job, deferrals: u32) -> Result<Outcome, CallError> {
         match place(job, self.pooled) {
             Place::Pool => self.queue(job).await,
             Place::Task(why) => self.launch(job, why, deferrals).await,
         }
     }
 
-    async fn queue(&self, job: &Job) -> Result<Outcome, ProcessError> {
+    async fn queue(&self, job: &Job) -> Result<Outcome, CallError> {
         let message = JobMessage::new(job.id.clone(), job.attempt, 0);
         self.jobs.send(&message.to_body(), Duration::ZERO).await?;
         Ok(Outcome::Queued { job: job.id.clone() })
     }
 
-    async fn bury(&self, body: &str, reason: Reason) -> Result<Outcome, ProcessError> {
+    async fn bury(&self, body: &str, reason: Reason) -> Result<Outcome, CallError> {
         self.dead_letters.bury(body, &reason).await?;
         Ok(Outcome::Buried(reason))
     }
@@ -266,9 +254,14 @@ fn no_such_object(uri: &str) -> Reason {
     Reason::new("no_such_object", format!("{uri} is not in the bucket, or not in this version"))
 }
 
-/// Whether this attempt waits for a task or worker that it does not have yet.
-fn is_due(job: &Job, attempt: u32) -> bool {
-    job.state == State::Waiting && job.task.is_none() && job.attempt == attempt
+/// Clocks differ, and SQS delays by whole seconds.
+const EARLY: Duration = Duration::from_secs(5);
+
+/// Whether this attempt waits for a task or worker that it does not have yet, and no other message brings it there
+/// later.
+fn is_due(job: &Job, attempt: u32, now: Timestamp) -> bool {
+    let is_put_off = job.put_off_until.is_some_and(|until| until > now + EARLY);
+    job.state == State::Waiting && job.task.is_none() && job.attempt == attempt && !is_put_off
 }
 
 /// Runs the function until Lambda ends it. A wrong deployment is told to Lambda as an init error.

@@ -1,12 +1,12 @@
 //! What a message does not tell of an object, from the bucket.
 
 use tidemill_core::{
-    adapter::versions::Version,
+    adapter::{CallError, versions::Version},
     job::JobId,
     object::{Object, Sequencer},
 };
 
-use crate::{ProcessError, Uploads};
+use crate::Uploads;
 
 impl Uploads {
     /// This version of the key, or its newest; `None` when the bucket does not hold it.
@@ -19,7 +19,7 @@ impl Uploads {
         bucket: &str,
         key: &str,
         version_id: Option<&str>,
-    ) -> Result<Option<Object>, ProcessError> {
+    ) -> Result<Option<Object>, CallError> {
         let versions = self.objects.versions_of(bucket, key).await?;
         let wanted = |version: &Version| version_id.is_none_or(|wanted| version.version_id == wanted);
         let Some(place) = versions.iter().position(wanted) else { return Ok(None) };
@@ -32,23 +32,12 @@ impl Uploads {
         });
         let before = known.chain(visible.map(|visible| visible.sequencer)).max().unwrap_or_default();
         let steps = u32::try_from(older.len()).unwrap_or(u32::MAX).saturating_add(1);
-        Ok(Some(object(bucket, &versions[place], before.after(steps))))
+        Ok(Some(versions[place].object(bucket, before.after(steps))))
     }
 
     /// The id of this version's job, if a pipeline takes it.
     fn id(&self, bucket: &str, version: &Version) -> Option<JobId> {
         let pipeline = self.pipelines.route(&version.key, Some(version.size_bytes))?;
-        Some(JobId::derive(&pipeline.name, &object(bucket, version, Sequencer::default())))
-    }
-}
-
-fn object(bucket: &str, version: &Version, sequencer: Sequencer) -> Object {
-    Object {
-        bucket: bucket.to_owned(),
-        key: version.key.clone(),
-        version_id: Some(version.version_id.clone()),
-        etag: version.etag.clone(),
-        sequencer,
-        size_bytes: Some(version.size_bytes),
+        Some(JobId::derive(&pipeline.name, &version.object(bucket, Sequencer::default())))
     }
 }
