@@ -38,9 +38,9 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
-use tracing::{error, info, warn};
+use tracing::{error, info, instrument::WithSubscriber as _, warn};
 
-use crate::{job::Workshop, usage::Usage};
+use crate::{command::Commands, job::Workshop, usage::Usage};
 use deletes::Deletes;
 use held::Held;
 use leave::{LAST_WAIT, leave_at};
@@ -120,7 +120,7 @@ impl Drain {
         let queue = |name: &str| Ok(Queue::new(config, settings.require(name)?));
         let slot = Slot::of(config, settings, clock)?;
         Ok(Self {
-            workshop: Arc::new(Workshop::new(config, settings, clock)?),
+            workshop: Arc::new(Workshop::new(config, settings, clock, Commands::pooled(settings)?)?),
             backlog: Backlog::new(config, settings.require("JOBS_QUEUE_URL")?),
             jobs: queue("JOBS_QUEUE_URL")?,
             uploads: queue("UPLOADS_QUEUE_URL")?,
@@ -152,9 +152,9 @@ impl Drain {
         let (held, deletes) = (Held::new(), Deletes::begin(drain.backlog.clone()));
         let [leaving, replaced, hurry] = [(); 3].map(|()| CancellationToken::new());
         let beating = drain.clone().beat(held.clone(), leaving.clone(), replaced.clone());
-        let beating = AbortOnDropHandle::new(tokio::spawn(beating));
+        let beating = AbortOnDropHandle::new(tokio::spawn(beating.with_current_subscriber()));
         let warned = drain.clone().hear_stop(held.clone(), stop.clone(), leaving.clone(), hurry.clone());
-        let warned = AbortOnDropHandle::new(tokio::spawn(warned));
+        let warned = AbortOnDropHandle::new(tokio::spawn(warned.with_current_subscriber()));
         let mut crew = Crew {
             drain: drain.clone(),
             held: held.clone(),
@@ -178,7 +178,7 @@ impl Drain {
             crew.reap().await;
         }
         drop((crew, beating, warned));
-        deletes.finish().await;
+        tokio::join!(deletes.finish(), drain.workshop.commands.end());
         drain.progress(&held);
         match why {
             _ if stop.is_cancelled() => ExitCode::Terminated,
@@ -200,25 +200,27 @@ impl Drain {
                     replaced.cancel();
                 }
             };
-            tokio::join!(self.hide(held.receipts()), fleet);
+            let receipts = held.receipts();
+            tokio::join!(self.hide(&receipts, HIDDEN), fleet);
             if beat % BEATS_PER_LINE == 0 {
                 self.progress(&held);
             }
         }
     }
 
-    /// Hides what is held for another while. A message that is not to be hidden is another's by now, and the ledger
-    /// knows whose the job is; one that could not be told is hidden by the next heartbeat.
-    async fn hide(&self, receipts: Vec<String>) {
+    /// Hides messages for this time from now on; none shows them at once. A message that is not to be hidden is
+    /// another's by now, and the ledger knows whose the job is. What is held and could not be told is hidden by the next
+    /// heartbeat, and what is given back is shown when the queue itself does.
+    async fn hide(&self, receipts: &[String], time: Duration) {
         let batches = receipts.chunks(BATCH_MESSAGES).map(async |batch| {
-            match timeout(CALL, self.backlog.hide(batch, HIDDEN)).await {
+            match timeout(CALL, self.backlog.hide(batch, time)).await {
                 Ok(Ok(failures)) => {
                     for failure in failures {
-                        warn!(code = failure.code, "a message that is held is not hidden any longer");
+                        warn!(code = failure.code, "a message is shown at another time than was asked for");
                     }
                 }
-                Ok(Err(error)) => warn!(error = %error.chain(), "cannot hide the messages that are held"),
-                Err(_elapsed) => warn!("hiding the messages that are held takes too long"),
+                Ok(Err(error)) => warn!(error = %error.chain(), "cannot say when messages are to be shown"),
+                Err(_elapsed) => warn!("saying when messages are to be shown takes too long"),
             }
         });
         futures::future::join_all(batches).await;
@@ -326,9 +328,10 @@ impl Crew {
         }
     }
 
-    /// How many more messages may be held.
+    /// How many more messages may be held. None while commands wait here for their turn: what comes next may be one more,
+    /// and another worker has it sooner.
     fn room(&self) -> usize {
-        MOST_HELD.saturating_sub(self.held.len())
+        if self.drain.workshop.commands.is_crowded() { 0 } else { MOST_HELD.saturating_sub(self.held.len()) }
     }
 
     /// One poll. It is never dropped while the queue may answer it: what it brings would stay hidden for a minute.
@@ -351,7 +354,7 @@ impl Crew {
             let hold = self.held.take(&delivery.receipt);
             let (drain, held, deletes) = (self.drain.clone(), self.held.clone(), self.deletes.clone());
             let hurry = self.hurry.clone();
-            self.tasks.spawn(async move {
+            let work = async move {
                 let fate = drain.process(&delivery, &hurry).await;
                 // No heartbeat may hide it for longer from here on.
                 drop(hold);
@@ -361,10 +364,12 @@ impl Crew {
                         // Refused only when this worker has left, and then the message comes again.
                         drop(deletes.send(delivery.receipt));
                     }
-                    Fate::Again(time) => drain.show_again(vec![delivery.receipt], time).await,
+                    Fate::Again(time) => drain.hide(&[delivery.receipt], time).await,
                     Fate::Left => {}
                 }
-            });
+            };
+            // Hosted within another program, a worker's lines are kept apart by its subscriber.
+            self.tasks.spawn(work.with_current_subscriber());
         }
     }
 
@@ -393,26 +398,7 @@ impl Crew {
     }
 
     async fn hand_back(&self, deliveries: Vec<Delivery>) {
-        let receipts = deliveries.into_iter().map(|delivery| delivery.receipt).collect();
-        self.drain.show_again(receipts, Duration::ZERO).await;
-    }
-}
-
-impl Drain {
-    /// Shows messages, at most [`BATCH_MESSAGES`], again after this time. If that fails they are shown when the queue
-    /// itself does.
-    async fn show_again(&self, receipts: Vec<String>, time: Duration) {
-        if receipts.is_empty() {
-            return;
-        }
-        match timeout(CALL, self.backlog.hide(&receipts, time)).await {
-            Ok(Ok(failures)) => {
-                for failure in failures {
-                    warn!(code = failure.code, "a message is shown again at another time than was asked for");
-                }
-            }
-            Ok(Err(error)) => warn!(error = %error.chain(), "cannot say when a message is to be shown again"),
-            Err(_elapsed) => warn!("saying when a message is to be shown again takes too long"),
-        }
+        let receipts: Vec<String> = deliveries.into_iter().map(|delivery| delivery.receipt).collect();
+        self.drain.hide(&receipts, Duration::ZERO).await;
     }
 }

@@ -1,14 +1,6 @@
 //! The life of one job in a worker: claim it, work on it, publish it or leave it with a reason.
 
-use std::{
-    any::Any,
-    panic::AssertUnwindSafe,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use tidemill_core::{
@@ -22,12 +14,15 @@ use tidemill_core::{
     clock::Clock,
     exit_code::ExitCode,
     job::{Change, Job, JobId},
+    pipelines::Format,
     settings::{Settings, SettingsError},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
+    command::Commands,
+    doing::Doing,
     memory::Memory,
     usage::Usage,
     work::{Left, Written, called, work},
@@ -42,14 +37,20 @@ pub(crate) struct Workshop {
     pub(crate) rejects_prefix: String,
     pub(crate) clock: Clock,
     pub(crate) memory: Memory,
+    pub(crate) commands: Commands,
 }
 
 impl Workshop {
-    /// From the task's environment.
+    /// From the task's environment, and with what there is for pipelines' commands.
     ///
     /// # Errors
     /// [`SettingsError`] naming the variable.
-    pub(crate) fn new(config: &SdkConfig, settings: &Settings, clock: Clock) -> Result<Self, SettingsError> {
+    pub(crate) fn new(
+        config: &SdkConfig,
+        settings: &Settings,
+        clock: Clock,
+        commands: Commands,
+    ) -> Result<Self, SettingsError> {
         Ok(Self {
             ledger: Ledger::new(config, settings.require("LEDGER_TABLE")?),
             records: Records::new(config, settings.require("RECORDS_TABLE")?),
@@ -57,6 +58,7 @@ impl Workshop {
             rejects_prefix: settings.require("REJECTS_PREFIX")?.to_owned(),
             clock,
             memory: Memory::new(),
+            commands,
         })
     }
 }
@@ -106,6 +108,8 @@ impl Outcome {
                 Some("timed_out") => ExitCode::TimedOut,
                 Some("misconfigured") => ExitCode::Config,
                 Some("internal") => ExitCode::Software,
+                Some("command_crashed") => ExitCode::CommandCrashed,
+                Some("out_of_memory") => ExitCode::OutOfMemory,
                 _ => ExitCode::TryAgain,
             },
             Self::Left(..) => ExitCode::Done,
@@ -143,10 +147,10 @@ pub(crate) async fn attend(
         }
     };
     info!(job.id = %id, object = %job.object, attempt, fence = job.fence, "claimed");
-    let written = Arc::new(AtomicU64::new(0));
+    let doing = Arc::new(Doing::default());
     let worked = tokio::select! {
-        worked = make_room_and_work(workshop, &job, &written) => worked,
-        () = lose_claim(workshop, &job, &written) => {
+        worked = make_room_and_work(workshop, &job, &doing) => worked,
+        () = lose_claim(workshop, &job, &doing) => {
             warn!(job.id = %id, "the claim is lost: another worker has the job");
             return Outcome::ClaimLost;
         }
@@ -162,16 +166,16 @@ pub(crate) async fn attend(
     leave(workshop, &job, by, left).await
 }
 
-/// Works within the pipeline's timeout, which begins when the process has memory for the object.
-async fn make_room_and_work(
-    workshop: &Workshop,
-    job: &Job,
-    written: &Arc<AtomicU64>,
-) -> Result<Written, Left> {
-    let share = workshop.memory.share(job.object.size_bytes).await.map_err(|closed| {
-        Left::new(Change::Return, "internal", format!("the memory budget is gone: {closed}"))
-    })?;
-    contained(job.pipeline.timeout, work(workshop, job, &share, written)).await
+/// Works within the pipeline's timeout, which begins when the process has memory for the object, and for the command.
+async fn make_room_and_work(workshop: &Workshop, job: &Job, doing: &Arc<Doing>) -> Result<Written, Left> {
+    let gone = |closed| Left::new(Change::Return, "internal", format!("the memory budget is gone: {closed}"));
+    // Before the share of the bytes, which others need while this one waits.
+    let room = match job.pipeline.format {
+        Format::Command => Some(workshop.commands.room(job).await.map_err(gone)?),
+        _ => None,
+    };
+    let share = workshop.memory.share(job.object.size_bytes).await.map_err(gone)?;
+    contained(job.pipeline.timeout, work(workshop, job, &share, room.as_ref(), doing)).await
 }
 
 /// Work that may take too long or panic, as a reader may on bytes that nobody foresaw: either ends this attempt and
@@ -197,16 +201,16 @@ fn words(panic: &(dyn Any + Send)) -> &str {
 }
 
 /// Renews the claim until it is lost: refused, or not renewed in time.
-async fn lose_claim(workshop: &Workshop, job: &Job, written: &AtomicU64) {
+async fn lose_claim(workshop: &Workshop, job: &Job, doing: &Doing) {
     let mut lease_until = tokio::time::Instant::now() + LEASE;
     loop {
         tokio::time::sleep(RENEW_EVERY).await;
-        let records = written.load(Ordering::Relaxed);
+        let (records, progress) = (doing.records(), doing.progress());
         let until = workshop.clock.now() + LEASE;
-        match workshop.ledger.renew(&job.id, job.fence, until, records).await {
+        match workshop.ledger.renew(&job.id, job.fence, until, records, progress.as_deref()).await {
             Ok(Changed::Yes(_)) => {
                 lease_until = tokio::time::Instant::now() + LEASE;
-                info!(job.id = %job.id, records, "working");
+                info!(job.id = %job.id, records, progress, "working");
             }
             Ok(Changed::No(_)) => return,
             Err(error) => warn!(job.id = %job.id, error = %error.chain(), "cannot renew the claim"),

@@ -10,10 +10,14 @@
 //! One job, from claim to publish, is `job::attend` in both: it takes the job in the ledger, reads the object twice —
 //! once to check every byte and settle the columns' types, once to write — and makes all its records visible in one
 //! transaction. Nothing is written for an object that does not pass the check. [`read`] turns bytes into
-//! records; its two passes get the bytes from the same place.
+//! records; its two passes get the bytes from the same place. A pipeline may have a program of the image make the records
+//! instead (`command`), or ask for none but the facts of the object itself (`facts`).
 
+mod command;
+mod doing;
 mod drain;
 mod exec;
+mod facts;
 mod job;
 mod memory;
 pub mod read;
@@ -39,6 +43,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::{
+    command::Commands,
     drain::Drain,
     job::{By, Workshop},
     usage::Usage,
@@ -122,8 +127,10 @@ async fn job(
         expected: "it must be a job id of 32 hex digits".to_owned(),
     })?;
     let attempt = settings.parse(tasks::ATTEMPT_VARIABLE, "it must be a number from 1")?;
-    let workshop = Workshop::new(config, settings, clock)?;
-    Ok(job::attend(&workshop, &id, attempt, By::Task, &stop).await.exit_code())
+    let workshop = Workshop::new(config, settings, clock, Commands::alone(settings))?;
+    let code = job::attend(&workshop, &id, attempt, By::Task, &stop).await.exit_code();
+    workshop.commands.end().await;
+    Ok(code)
 }
 
 /// Works on jobs from the backlog until there are none.

@@ -11,6 +11,9 @@
 //! | rows | a batch of rows until it is written, by DynamoDB's count, some ten times that in memory | 2 MiB × 10 |
 //! | | 32 jobs in flight: buffers, and rows from the first 128 KiB of text | 32 × 2 MiB |
 //!
+//! A pipeline's command runs beside all that, in memory of its own ([`crate::command`]); of its output 1 MiB is held, and a
+//! line of 4 MiB at most.
+//!
 //! With the program itself, its connections and requests being sent that is some 280 MiB of the smallest task's 512.
 //!
 //! They are taken in this order and given back without another being needed, so nobody waits for somebody who waits for

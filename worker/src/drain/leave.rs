@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use tidemill_core::adapter::backlog::LONGEST_WAIT;
+use tidemill_core::{adapter::backlog::LONGEST_WAIT, scaling::PAID};
 use tokio::time::Instant;
-
-/// Fargate bills a minute at least (<https://aws.amazon.com/fargate/pricing/>): until then waiting costs nothing.
-const PAID: Duration = Duration::from_secs(60);
 
 /// How long a worker waits for work after that. The next one needs longer to start.
 const IDLE: Duration = Duration::from_secs(20);
@@ -14,7 +11,7 @@ const IDLE: Duration = Duration::from_secs(20);
 /// The wait of the last look at the queue, after the fleet was told. Long enough for SQS to ask all of its servers.
 pub(super) const LAST_WAIT: Duration = Duration::from_secs(2);
 
-/// When a worker that holds nothing since `idle_since` leaves.
+/// When a worker that holds nothing since `idle_since` leaves. Until its minute is over, waiting costs nothing.
 pub(super) fn leave_at(started: Instant, idle_since: Instant) -> Instant {
     (started + PAID).max(idle_since + IDLE)
 }

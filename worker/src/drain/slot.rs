@@ -49,7 +49,7 @@ impl Slot {
 
     /// The worker's name: what its task was started by.
     pub(super) fn name(&self) -> String {
-        format!("drain/{}/{}", self.number, self.generation)
+        tasks::drain_name(self.number, self.generation)
     }
 
     /// Checks in before the first poll; false when the slot is another's. A table that does not answer is asked again

@@ -178,7 +178,7 @@ async fn check_json(
     tally: &mut Tally,
 ) -> Result<Opened, ReadError> {
     let mut rows = Rows::of(opened, options);
-    let mut names = Names { missing: &options.columns, seen: BTreeSet::new(), met: BTreeSet::new() };
+    let mut names = Names::new(&options.columns);
     while let Some(row) = rows.next().await? {
         match row.content {
             Ok(record) => {
@@ -195,15 +195,19 @@ async fn check_json(
 }
 
 /// Which declared names have been met in JSON records, where any record may lack any of them.
-struct Names<'a> {
+pub(crate) struct Names<'a> {
     missing: &'a BTreeMap<String, ColumnType>,
     /// The first names there were, for the message.
     seen: BTreeSet<Arc<str>>,
     met: BTreeSet<&'a str>,
 }
 
-impl Names<'_> {
-    fn note(&mut self, record: &record::Record) {
+impl<'a> Names<'a> {
+    pub(crate) fn new(declared: &'a BTreeMap<String, ColumnType>) -> Self {
+        Self { missing: declared, seen: BTreeSet::new(), met: BTreeSet::new() }
+    }
+
+    pub(crate) fn note(&mut self, record: &record::Record) {
         const LISTED: usize = 41;
         if self.met.len() == self.missing.len() {
             return;
@@ -218,7 +222,8 @@ impl Names<'_> {
         }
     }
 
-    fn check(&self) -> Result<(), BadInput> {
+    /// Refuses a name that no record had.
+    pub(crate) fn check(&self) -> Result<(), BadInput> {
         match self.missing.keys().find(|name| !self.met.contains(name.as_str())) {
             Some(unknown) => Err(unknown_column(unknown, self.seen.iter().map(|name| &**name))),
             None => Ok(()),

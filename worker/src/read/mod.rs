@@ -52,7 +52,9 @@ use std::collections::BTreeMap;
 
 use tidemill_core::record::{FIELD_BYTES, ITEM_BYTES};
 
+pub(crate) use self::check::Names;
 pub use self::check::{Checked, Tolerance, check};
+pub(crate) use self::delimited::columns::write_units;
 pub use self::detect::{Compression, Encoding, Layout};
 pub use self::input::Room;
 pub use self::reason::{BadInput, ReadError, Reason, Reject, Scope};

@@ -1,8 +1,9 @@
 //! Rows that nobody can see or read any more.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use tidemill_core::{
     adapter::ledger::Changed,
     job::{Job, SHELF_PARTS, State, settled_shelf},
@@ -25,7 +26,8 @@ const PARTITIONS: usize = 8;
 
 impl Sweep {
     /// Deletes the rows of jobs that settled without success, or were replaced by a newer version, a day ago or
-    /// longer. Who is done leaves the shelf, so what this does not reach in its time, or dies at, is the next sweep's.
+    /// longer, and what a command's attempts before the last have left. Who is done leaves the shelf, so what this does
+    /// not reach in its time, or dies at, is the next sweep's.
     pub(super) async fn collect(
         &self,
         progress: &mut Progress,
@@ -55,7 +57,7 @@ impl Sweep {
 
     async fn collect_job(&self, job: &Job, doings: &mut Doings) -> Result<(), StepError> {
         if !self.is_collectable(job) {
-            return Ok(());
+            return if self.has_lost_editions(job) { self.collect_lost(job, doings).await } else { Ok(()) };
         }
         // The last word has the manifest: what it names is never deleted.
         let visible = self.records.manifest(&job.object.bucket, &job.object.key).await?;
@@ -71,20 +73,54 @@ impl Sweep {
         let until = self.clock.now() + RESERVED;
         // Refused: it was replayed since it was read.
         let Changed::Yes(_) = self.ledger.collecting(&job.id, job.state, until).await? else { return Ok(()) };
-        // A worker that was stopped in mid-write may have left some partitions empty and later ones not.
-        let partitions = match job.state {
-            State::Done => manifest::spread(job.write_units),
-            _ => manifest::WIDEST,
-        };
-        let deletes = stream::iter(0..partitions)
-            .map(|partition| self.collector.delete_rows(&job.id, partition))
-            .buffer_unordered(PARTITIONS);
-        let rows: u64 = deletes.try_fold(0, |sum, rows| async move { Ok(sum + rows) }).await?;
+        let rows = self.delete_editions(job, editions(job)).await?;
         // Killed before this line, the next sweep finds the job on its shelf and no rows.
-        self.ledger.collected(&job.id, self.clock.now()).await?;
+        self.ledger.collected(job, self.clock.now()).await?;
         doings.collected_rows += rows;
         info!(job.id = %job.id, state = job.state.as_str(), rows, "rows collected");
         Ok(())
+    }
+
+    /// Deletes what attempts before the published one have left: editions that no manifest will ever name. The job stays
+    /// on its shelf, and as it is.
+    async fn collect_lost(&self, job: &Job, doings: &mut Doings) -> Result<(), StepError> {
+        if self.dry_run {
+            info!(job.id = %job.id, "the rows of its attempts before the last would be deleted");
+            return Ok(());
+        }
+        let rows = self.delete_editions(job, 1..=job.fence.saturating_sub(1)).await?;
+        doings.collected_rows += rows;
+        info!(job.id = %job.id, rows, "rows of earlier attempts collected");
+        Ok(())
+    }
+
+    /// Deletes all rows of these editions of a job and returns how many there were.
+    async fn delete_editions(&self, job: &Job, editions: RangeInclusive<u64>) -> Result<u64, StepError> {
+        // A worker that was stopped in mid-write may have left some partitions empty and later ones not. Over how many
+        // a command's output is spread is not told by its size.
+        let partitions = match job.state {
+            State::Done if job.pipeline.format.is_repeatable() => manifest::spread(job.write_units),
+            _ => manifest::WIDEST,
+        };
+        let places = editions.flat_map(|edition| (0..partitions).map(move |partition| (edition, partition)));
+        let deletes = stream::iter(places)
+            .map(|(edition, partition)| self.collector.delete_rows(&job.id, edition, partition))
+            .buffer_unordered(PARTITIONS);
+        Ok(deletes.try_fold(0, |sum, rows| async move { Ok(sum + rows) }).await?)
+    }
+
+    /// Whether a job whose rows are visible had attempts before that may have left rows of their own, a day ago.
+    fn has_lost_editions(&self, job: &Job) -> bool {
+        job.state == State::Done
+            && job.replaced_at.is_none()
+            && !job.pipeline.format.is_repeatable()
+            && job.pipeline.key.is_none()
+            && job.fence > 1
+            && self.is_old(job.settled_at)
+    }
+
+    fn is_old(&self, since: Option<Timestamp>) -> bool {
+        since.and_then(|at| at.checked_add(KEPT).ok()).is_some_and(|at| at <= self.clock.now())
     }
 
     /// Whether the rows of a job, if it has any, are of no use to anybody: not visible, and for a day already.
@@ -94,8 +130,12 @@ impl Sweep {
             State::Done => job.replaced_at,
             State::Failed | State::Superseded | State::Gone => job.settled_at,
         };
-        let old = since.and_then(|at| at.checked_add(KEPT).ok()).is_some_and(|at| at <= self.clock.now());
         // Records under natural keys are not under the job; and who never claimed wrote nothing.
-        old && job.pipeline.key.is_none() && job.fence > 0
+        self.is_old(since) && job.pipeline.key.is_none() && job.fence > 0
     }
+}
+
+/// Which editions of its rows a job may have: one, or one for every claim.
+fn editions(job: &Job) -> RangeInclusive<u64> {
+    if job.pipeline.format.is_repeatable() { 0..=0 } else { 1..=job.fence }
 }

@@ -11,6 +11,7 @@ use tidemill_core::{
     job::{Attempt, Job, Reason, SHELF_PARTS, State, open_shelf},
     message::{JobMessage, SettledMessage},
     placement::{Place, place},
+    story::{Note, What},
     sweep::{
         Care, Facts, Overdue, Task, care, lost,
         report::{Doings, Open},
@@ -100,6 +101,8 @@ impl Sweep {
                 doings.relaunched += 1;
                 if !self.dry_run {
                     self.send_again(job, Duration::ZERO).await?;
+                    let words = "the sweep found that nothing would bring it to a worker any more";
+                    self.ledger.note(&job.id, &Note::new(now, What::Relaunched, words)).await?;
                 }
             }
             Care::Stop(overdue) => {
@@ -137,6 +140,7 @@ impl Sweep {
             task: job.task.clone().unwrap_or_default(),
             verdict: Reason::new(verdict.code(), words),
             stopped_at: now,
+            parked: false,
         };
         let over = match job.state {
             State::Running => Over::Lost { fence: job.fence, now },

@@ -7,7 +7,7 @@ use tidemill_core::{
     adapter::versions::Version,
     job::JobId,
     message::ObjectMessage,
-    object::{Object, Sequencer},
+    object::Sequencer,
     pipelines::Pipelines,
     sweep::{KeptPipelines, PIPELINES, report::Doings},
 };
@@ -92,15 +92,7 @@ impl Sweep {
 
     /// The id that this version's job has, whoever records it: in a bucket with versions they alone decide.
     fn id(&self, pipeline: &str, version: &Version) -> JobId {
-        let object = Object {
-            bucket: self.bucket.clone(),
-            key: version.key.clone(),
-            version_id: Some(version.version_id.clone()),
-            etag: version.etag.clone(),
-            sequencer: Sequencer::default(),
-            size_bytes: Some(version.size_bytes),
-        };
-        JobId::derive(pipeline, &object)
+        JobId::derive(pipeline, &version.object(&self.bucket, Sequencer::default()))
     }
 }
 

@@ -263,6 +263,6 @@ fn boolean(field: &str) -> Option<bool> {
 }
 
 /// How many write units an item of `bytes` costs: one for each KB begun.
-pub(in super::super) fn write_units(bytes: usize) -> u64 {
+pub(crate) fn write_units(bytes: usize) -> u64 {
     bytes.div_ceil(1024).max(1) as u64
 }

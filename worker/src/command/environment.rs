@@ -1,0 +1,112 @@
+//! The variables a command gets: what it needs to find its way, what its pipeline gives it, and what tells it of its
+//! object. Of the worker's own environment it inherits nothing else: not its tables, not its credentials.
+//!
+//! That is no wall against a program that means harm: it runs as the same user in the same container, and may look
+//! there. It keeps a careless one from logging or sending what it was never meant to have.
+
+use std::collections::BTreeMap;
+
+use tidemill_core::{job::Job, pipelines::Command, settings::Settings};
+
+/// What passes from the worker to every command.
+const PASSED: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
+
+/// What passes to a command with `aws = true`: the region, and where credentials are or the credentials themselves.
+const AWS: &str = "AWS_";
+
+/// Where programs are looked for when the worker was started without a `PATH`.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What the worker's environment has for commands.
+#[derive(Debug, Clone)]
+pub(super) struct Inherited(BTreeMap<String, String>);
+
+impl Inherited {
+    /// What there is for any command at all.
+    pub(super) fn of(settings: &Settings) -> Self {
+        let passes = |name: &str| PASSED.contains(&name) || name.starts_with(AWS);
+        let passed = settings.iter().filter(|(name, _)| passes(name));
+        let mut variables: BTreeMap<_, _> =
+            passed.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        variables.entry("PATH".to_owned()).or_insert_with(|| PATH.to_owned());
+        Self(variables)
+    }
+
+    /// The whole environment of the command that is run on a job's object. The pipeline's own variables go before
+    /// inherited ones, and the object's before all.
+    pub(super) fn environment(&self, job: &Job, command: &Command) -> BTreeMap<String, String> {
+        let mut variables = self.0.clone();
+        variables.retain(|name, _| command.aws || !name.starts_with(AWS));
+        variables.extend(command.environment.clone());
+        let object = &job.object;
+        let facts = [
+            ("TIDEMILL_BUCKET", Some(object.bucket.clone())),
+            ("TIDEMILL_KEY", Some(object.key.clone())),
+            ("TIDEMILL_VERSION_ID", object.version_id.clone()),
+            ("TIDEMILL_ETAG", object.etag.clone()),
+            ("TIDEMILL_SIZE", object.size_bytes.map(|size| size.to_string())),
+            ("TIDEMILL_URI", Some(object.uri())),
+            ("TIDEMILL_JOB", Some(job.id.to_string())),
+            ("TIDEMILL_ATTEMPT", Some(job.attempt.to_string())),
+            ("TIDEMILL_PIPELINE", Some(job.pipeline.name.clone())),
+        ];
+        variables.extend(facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        variables
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::tests::job;
+
+    fn environment(pipeline: &str, settings: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let job = job(&format!("command = [\"cat\"]\n{pipeline}"));
+        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let settings = Settings::from(settings.collect::<BTreeMap<_, _>>());
+        Inherited::of(&settings).environment(&job, job.pipeline.command.as_ref().unwrap())
+    }
+
+    const WORKER: [(&str, &str); 7] = [
+        ("PATH", "/bin"),
+        ("HOME", "/"),
+        ("LEDGER_TABLE", "ledger"),
+        ("TIDEMILL_SLOT", "3"),
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/credentials/1"),
+    ];
+
+    #[test]
+    fn a_command_knows_its_object_and_inherits_nothing_that_is_the_workers() {
+        let given = environment("", &WORKER);
+        let given: Vec<_> = given.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let id = job("command = [\"cat\"]\n").id;
+        assert_eq!(
+            given,
+            [
+                ("HOME", "/"),
+                ("PATH", "/bin"),
+                ("TIDEMILL_ATTEMPT", "1"),
+                ("TIDEMILL_BUCKET", "b"),
+                ("TIDEMILL_ETAG", "e"),
+                ("TIDEMILL_JOB", id.as_str()),
+                ("TIDEMILL_KEY", "uploads/a b.csv"),
+                ("TIDEMILL_PIPELINE", "p"),
+                ("TIDEMILL_SIZE", "7"),
+                ("TIDEMILL_URI", "s3://b/uploads/a b.csv"),
+                ("TIDEMILL_VERSION_ID", "v1"),
+            ]
+        );
+    }
+
+    #[test]
+    fn credentials_pass_where_the_pipeline_says_so_and_its_own_variables_go_first() {
+        let given = environment("aws = true\nenvironment = { AWS_REGION = \"x\", HOME = \"/h\" }", &WORKER);
+        assert_eq!(given["AWS_SECRET_ACCESS_KEY"], "secret");
+        assert_eq!(given["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"], "/v2/credentials/1");
+        assert_eq!((given["AWS_REGION"].as_str(), given["HOME"].as_str()), ("x", "/h"));
+        assert!(!given.contains_key("LEDGER_TABLE"));
+        assert_eq!(environment("", &[])["PATH"], PATH);
+    }
+}

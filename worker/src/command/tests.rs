@@ -1,0 +1,256 @@
+//! Commands as they run: real processes on real time, without AWS.
+
+use std::{collections::BTreeMap, io::Cursor, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use rustix::process::{Pid, test_kill_process};
+use tidemill_core::{
+    job::{Change, Job},
+    object::Object,
+    pipelines::Pipelines,
+    settings::Settings,
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    time::{Instant, sleep},
+};
+
+use super::{Broken, Commands};
+use crate::{doing::Doing, work::Left};
+
+/// No test waits longer for what must happen.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A job of a command pipeline with these lines.
+pub(super) fn job(lines: &str) -> Job {
+    let text = format!("version = 1\n[[pipeline]]\nname = \"p\"\nformat = \"command\"\n{lines}");
+    let pipelines = Pipelines::parse(&text, "p.toml").unwrap_or_else(|error| panic!("{error}"));
+    let object = Object {
+        bucket: "b".into(),
+        key: "uploads/a b.csv".into(),
+        version_id: Some("v1".into()),
+        etag: Some("e".into()),
+        sequencer: Default::default(),
+        size_bytes: Some(7),
+    };
+    Job::new(object, pipelines.get("p").unwrap().clone(), Timestamp::UNIX_EPOCH)
+}
+
+/// A shell script that is run on objects.
+struct Script {
+    job: Job,
+    commands: Commands,
+    doing: Arc<Doing>,
+    limit_mib: u64,
+}
+
+impl Script {
+    fn new(script: &str) -> Self {
+        let mut job = job("command = [\"sh\", \"-c\", \"\"]\n");
+        let command = job.pipeline.command.as_mut().unwrap();
+        script.clone_into(&mut command.words[2]);
+        let settings = Settings::from(BTreeMap::new());
+        Self { job, commands: Commands::alone(&settings), doing: Arc::default(), limit_mib: 1_000 }
+    }
+
+    async fn start(
+        &self,
+        input: impl AsyncRead + Send + Unpin + 'static,
+    ) -> Result<Box<dyn AsyncRead + Send + Unpin>, Left> {
+        let command = self.job.pipeline.command.as_ref().unwrap();
+        let output = self.commands.run(&self.job, command, input, self.limit_mib << 20, &self.doing).await?;
+        Ok(Box::new(output))
+    }
+
+    /// What it prints, or how the job is left.
+    async fn run(&self, input: impl Into<Vec<u8>>) -> Result<String, (Change, String, String)> {
+        let told = |left: Left| (left.change, left.reason.code, left.reason.message);
+        let mut output = self.start(Cursor::new(input.into())).await.map_err(told)?;
+        let mut text = String::new();
+        match output.read_to_string(&mut text).await {
+            Ok(_) => Ok(text),
+            Err(error) => Err(told(error.downcast::<Broken>().unwrap().0)),
+        }
+    }
+}
+
+/// Waits until it is so.
+async fn until(what: &str, so: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !so() {
+        assert!(Instant::now() < deadline, "{what}: not within a minute");
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The process whose id a script prints on its first line.
+async fn printed_id(output: &mut (impl AsyncRead + Unpin)) -> Pid {
+    let mut digits = String::new();
+    loop {
+        match char::from(output.read_u8().await.unwrap()) {
+            '\n' => return Pid::from_raw(digits.parse().unwrap()).unwrap(),
+            digit => digits.push(digit),
+        }
+    }
+}
+
+/// Whether a process is there and is no zombie: nobody takes leave of orphans where process 1 does not.
+fn is_alive(process: Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    test_kill_process(process).is_ok() && state.is_some_and(|state| state != 'Z')
+}
+
+#[tokio::test]
+async fn it_gets_the_bytes_and_what_it_prints_ends_with_it() {
+    let script =
+        Script::new("cat; echo progress 1/2 >&2; printf '%s|%s' \"$TIDEMILL_URI\" \"$TIDEMILL_SIZE\"");
+    assert_eq!(script.run("one\ntwo\n").await.unwrap(), "one\ntwo\ns3://b/uploads/a b.csv|7");
+    assert_eq!(script.doing.progress().as_deref(), Some("1/2"));
+    let many = "x".repeat(3_000_000);
+    assert_eq!(Script::new("wc -c").run(many).await.unwrap().trim(), "3000000");
+    assert_eq!(Script::new("cat").run("").await.unwrap(), "");
+    let script = Script::new("echo \"${AWS_REGION-none} ${CARGO-none}\"");
+    assert_eq!(script.run("").await.unwrap(), "none none\n", "nothing is inherited");
+}
+
+#[tokio::test]
+async fn one_that_does_not_read_its_input_is_no_failure() {
+    let many = vec![b'x'; 10_000_000];
+    assert_eq!(Script::new("echo enough").run(many.clone()).await.unwrap(), "enough\n");
+    assert_eq!(Script::new("exec <&-; echo enough").run(many.clone()).await.unwrap(), "enough\n");
+    assert_eq!(Script::new("head -c 3; echo").run(many).await.unwrap(), "xxx\n");
+}
+
+#[tokio::test]
+async fn how_it_ends_is_how_the_job_is_left() {
+    use Change::{Fail, Return};
+    let table = [
+        ("echo no sheet >&2; exit 65", Fail, "bad_input", "no sheet"),
+        ("echo first >&2; echo busy >&2; exit 75", Return, "try_again", "busy"),
+        ("echo half; echo oh >&2; exit 3", Return, "command_crashed", "the command exited with code 3: oh"),
+        (
+            "kill -SEGV $$",
+            Return,
+            "command_crashed",
+            "the command was ended by signal 11 (segmentation fault)",
+        ),
+        (
+            "kill -KILL $$",
+            Return,
+            "out_of_memory",
+            "the command was killed, as the kernel does when memory runs out",
+        ),
+        (
+            "sh -c 'kill -KILL $$'; exit $?",
+            Return,
+            "out_of_memory",
+            "the command was killed, as the kernel does when memory runs out",
+        ),
+    ];
+    for (script, change, code, message) in table {
+        let left = Script::new(script).run("input").await.unwrap_err();
+        let (found, reason, words) = &left;
+        assert_eq!((*found, reason.as_str()), (change, code), "{script}: {left:?}");
+        // A shell may have words of its own about who was killed.
+        assert!(words.starts_with(message), "{script}: {left:?}");
+    }
+    let mut missing = Script::new("");
+    missing.job.pipeline.command.as_mut().unwrap().words = vec!["/no/such/program".to_owned()];
+    let (change, code, message) = missing.run("").await.unwrap_err();
+    assert_eq!((change, code.as_str()), (Return, "misconfigured"));
+    assert!(message.starts_with("cannot start /no/such/program: No such file"), "{message}");
+}
+
+#[tokio::test]
+async fn too_much_output_ends_it() {
+    let mut script = Script::new("yes '{\"a\":1}'");
+    script.job.pipeline.command.as_mut().unwrap().output_bytes = 1_000_000;
+    let (change, code, message) = script.run("").await.unwrap_err();
+    assert_eq!((change, code.as_str()), (Change::Fail, "output_too_large"));
+    assert!(message.starts_with("the command printed more than 1000000 bytes: "), "{message}");
+    script.commands.end().await;
+}
+
+#[tokio::test]
+async fn too_much_memory_of_all_its_children_ends_it() {
+    let hungry = "import time; x = bytearray(60 << 20); time.sleep(100)";
+    let mut script = Script::new(&format!("python3 -c '{hungry}' & python3 -c '{hungry}'"));
+    script.limit_mib = 100;
+    let (change, code, message) = script.run("").await.unwrap_err();
+    assert_eq!((change, code.as_str()), (Change::Return, "out_of_memory"), "{message}");
+    assert!(message.ends_with("and there are 100 for it in this task"), "{message}");
+    let modest = "x = bytearray(60 << 20); import time; time.sleep(1); print(1)";
+    let mut script = Script::new(&format!("python3 -c '{modest}'"));
+    script.limit_mib = 100;
+    assert_eq!(script.run("").await.unwrap(), "1\n");
+}
+
+#[tokio::test]
+async fn what_it_left_running_ends_with_it() {
+    let printed = Script::new("sleep 1000 & echo $!").run("").await.unwrap();
+    let left = printed_id(&mut printed.as_bytes()).await;
+    until("its end", || !is_alive(left)).await;
+}
+
+#[tokio::test]
+async fn dropping_its_output_ends_it_and_its_children_gently_at_first() {
+    let script = Script::new("trap 'sleep 0.5; exit' TERM; sleep 1000 & echo $!; wait");
+    let mut output = script.start(Cursor::new("")).await.unwrap();
+    let child = printed_id(&mut output).await;
+    assert!(is_alive(child));
+    let asked = Instant::now();
+    drop(output);
+    script.commands.end().await;
+    let took = asked.elapsed();
+    assert!(took >= Duration::from_millis(500), "it had the time that it took: {took:?}");
+    assert!(took < Duration::from_secs(4), "and nobody waited for longer: {took:?}");
+    // The kernel is quick, but not at once.
+    until("its end", || !is_alive(child)).await;
+}
+
+#[tokio::test]
+async fn one_that_does_not_listen_is_killed_after_some_seconds() {
+    let script = Script::new("trap '' TERM; echo $$; while :; do sleep 1; done");
+    let mut output = script.start(Cursor::new("")).await.unwrap();
+    let (command, asked) = (printed_id(&mut output).await, Instant::now());
+    drop(output);
+    script.commands.end().await;
+    assert!(!is_alive(command));
+    assert!(asked.elapsed() >= Duration::from_secs(4), "{:?}", asked.elapsed());
+}
+
+#[test]
+fn the_end_of_the_runtime_ends_it() {
+    let script = Script::new("trap '' TERM; sleep 1000 & echo $!; wait; wait");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let child = runtime.block_on(async {
+        let mut output = script.start(Cursor::new("")).await.unwrap();
+        printed_id(&mut output).await
+    });
+    drop(runtime);
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while is_alive(child) {
+        assert!(std::time::Instant::now() < deadline, "it lives on");
+        std::thread::yield_now();
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_breaks_off_breaks_its_output() {
+    let broken = Cursor::new("some").chain(dead_line());
+    let script = Script::new("cat");
+    let mut output = script.start(broken).await.unwrap();
+    let mut text = String::new();
+    let error = output.read_to_string(&mut text).await.unwrap_err();
+    let Broken(left) = error.downcast::<Broken>().unwrap();
+    assert_eq!((left.change, left.reason.code.as_str()), (Change::Return, "internal"));
+    assert_eq!(left.reason.message, "the reader failed: the line is dead");
+}
+
+/// A source that fails at once.
+fn dead_line() -> impl AsyncRead + Send + Unpin {
+    let error = std::io::Error::other("the line is dead");
+    let pieces = futures::stream::iter([Err::<bytes::Bytes, _>(error)]);
+    tokio_util::io::StreamReader::new(pieces)
+}
