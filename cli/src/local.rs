@@ -4,13 +4,29 @@
 //! build; started by the local cloud as `tidemill function NAME` or `tidemill worker …`, it is that program.
 
 use std::{
+    collections::BTreeMap,
     io,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use tidemill_cloud::{Builder, Cloud, host::process, lambda::FunctionHost};
+use anyhow::Context;
+use jiff::Timestamp;
+use tidemill_cloud::{
+    Builder, Cloud,
+    connector::ENDPOINT,
+    host::process,
+    lambda::FunctionHost,
+    template::{Stack, Template, TemplateError},
+};
+use tidemill_core::{
+    adapter::{SdkConfig, fleet::Fleet},
+    pipelines::Pipelines,
+    sweep::{KeptPipelines, PIPELINES as PIPELINES_DOCUMENT},
+};
+
+use crate::args::LocalArguments;
 
 /// The functions: their names in the template, and as folder, crate and binary.
 const FUNCTIONS: [(&str, &str); 5] = [
@@ -25,14 +41,13 @@ const FUNCTIONS: [(&str, &str); 5] = [
 const CONTAINER: &str = "worker";
 
 /// The template's parameters that have no default, for a cloud that pulls no image and mails to a folder.
-pub(crate) const PARAMETERS: [(&str, &str); 2] =
-    [("NotifyEmail", "you@example.com"), ("WorkerImage", "worker")];
+const PARAMETERS: [(&str, &str); 2] = [("NotifyEmail", "you@example.com"), ("WorkerImage", "worker")];
 
 /// A cloud from this template whose code runs as processes.
 ///
 /// # Errors
 /// When the path of this program cannot be had.
-pub(crate) fn cloud(template: &Path, port: u16) -> io::Result<Builder> {
+fn cloud(template: &Path, port: u16) -> io::Result<Builder> {
     let program = std::env::current_exe()?;
     let start =
         |arguments: &[&str]| process(program.clone(), arguments.iter().map(ToString::to_string).collect());
@@ -46,6 +61,109 @@ pub(crate) fn cloud(template: &Path, port: u16) -> io::Result<Builder> {
     }
     let runner = start(&["worker"]);
     Ok(builder.container(CONTAINER, |_| runner))
+}
+
+/// What is settled before anything is started, so that a mistake leaves nothing behind.
+pub(crate) struct Plan {
+    /// What the template comes to.
+    pub(crate) stack: Stack,
+    /// What the functions will route by.
+    pub(crate) pipelines: Pipelines,
+    /// The same as text.
+    text: String,
+}
+
+impl Plan {
+    /// Reads template and pipelines.
+    ///
+    /// # Errors
+    /// What is wrong with them, or with the data folder.
+    pub(crate) fn of(arguments: &LocalArguments) -> anyhow::Result<Self> {
+        let stack = stack(&arguments.template)?;
+        let (name, text) = pipelines_text(arguments.pipelines.as_deref(), &arguments.template, &stack)?;
+        let pipelines = Pipelines::parse(&text, &name)?;
+        if let Some(data) = arguments.data.as_ref().filter(|data| data.exists() && !data.is_dir()) {
+            anyhow::bail!("cannot keep data in {}: it is not a folder", data.display());
+        }
+        Ok(Self { stack, pipelines, text })
+    }
+
+    /// An output of the template. The command needs some, and a template without them is not Tidemill's.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub(crate) fn output(&self, name: &str) -> anyhow::Result<&str> {
+        let found = self.stack.outputs.get(name).map(String::as_str);
+        found.with_context(|| format!("the template has no output {name}"))
+    }
+
+    /// Keeps the pipelines where λ schedule keeps them within the hour: who looks for an object's jobs goes by them.
+    ///
+    /// # Errors
+    /// When the fleet table does not answer.
+    pub(crate) async fn keep_pipelines(&self, config: &SdkConfig) -> anyhow::Result<()> {
+        let kept = KeptPipelines { text: self.text.clone(), kept_at: Timestamp::now() };
+        Ok(Fleet::new(config, self.output("FleetTable")?).keep(PIPELINES_DOCUMENT, &kept).await?)
+    }
+
+    /// The tasks of an earlier run with the same data have ended with it, untold: their slots are free.
+    ///
+    /// # Errors
+    /// When the fleet table does not answer.
+    pub(crate) async fn free_slots(&self, config: &SdkConfig) -> anyhow::Result<()> {
+        let fleet = Fleet::new(config, self.output("FleetTable")?);
+        for slot in fleet.slots(maximum_tasks(&self.stack)).await? {
+            if !slot.is_free() {
+                fleet.free(slot.number, slot.generation).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What this template comes to on this machine.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn stack(template: &Path) -> anyhow::Result<Stack> {
+    Ok(Template::load(template)?.resolve(&parameters(), "tidemill", ENDPOINT)?)
+}
+
+/// The name and the text of this pipelines file, or of the one that the template ships.
+///
+/// # Errors
+/// When there is none, or it cannot be read.
+pub(crate) fn pipelines_text(
+    file: Option<&Path>,
+    template: &Path,
+    stack: &Stack,
+) -> anyhow::Result<(String, String)> {
+    let file = match file {
+        Some(file) => file.to_owned(),
+        None => shipped_pipelines(template, stack)
+            .context("no layer of the template holds a pipelines.toml: name one with --pipelines FILE")?,
+    };
+    let name = file.display().to_string();
+    let text = std::fs::read_to_string(&file);
+    let text = text.with_context(|| format!("cannot read the pipelines file {name}"))?;
+    Ok((name, text))
+}
+
+/// Starts the local cloud.
+///
+/// # Errors
+/// When it cannot be; nothing is left running then.
+pub(crate) async fn start(arguments: &LocalArguments) -> anyhow::Result<Cloud> {
+    let mut builder = cloud(&arguments.template, arguments.port)?;
+    if let Some(folder) = &arguments.data {
+        builder = builder.data(folder);
+    }
+    if let Some(file) = &arguments.pipelines {
+        // A function runs in a folder of its own choice.
+        let file = std::path::absolute(file).with_context(|| format!("cannot find {}", file.display()))?;
+        builder = builder.layer_file(mounted_pipelines(), file);
+    }
+    Ok(builder.start().await?)
 }
 
 /// Is the function of this name until the local cloud ends it.
@@ -77,7 +195,7 @@ pub(crate) fn function(name: &str) -> ExitCode {
 }
 
 /// How many tasks the template lets run at once.
-pub(crate) fn maximum_tasks(stack: &tidemill_cloud::template::Stack) -> u32 {
+fn maximum_tasks(stack: &Stack) -> u32 {
     let function = stack.resources.get("UploadsFunction");
     let maximum = function.map(|it| &it.properties["Environment"]["Variables"]["MAXIMUM_TASKS"]);
     // The function itself refuses to start without a number there.
@@ -89,7 +207,7 @@ pub(crate) fn maximum_tasks(stack: &tidemill_cloud::template::Stack) -> u32 {
 }
 
 /// The pipelines file that the template ships: the one of this name in a layer's folder.
-pub(crate) fn shipped_pipelines(template: &Path, stack: &tidemill_cloud::template::Stack) -> Option<PathBuf> {
+fn shipped_pipelines(template: &Path, stack: &Stack) -> Option<PathBuf> {
     let layers = stack.resources.values().filter(|resource| resource.kind == "AWS::Lambda::LayerVersion");
     let folders = layers.filter_map(|layer| layer.properties.get("Content")?.as_str());
     let beside = template.parent().unwrap_or(Path::new(""));
@@ -100,6 +218,15 @@ pub(crate) fn shipped_pipelines(template: &Path, stack: &tidemill_cloud::templat
 const PIPELINES: &str = "pipelines.toml";
 
 /// Where a function finds the pipelines file.
-pub(crate) fn mounted_pipelines() -> PathBuf {
+fn mounted_pipelines() -> PathBuf {
     Path::new("/opt").join(PIPELINES)
+}
+
+/// Everything that is wrong with a template, as far as one mistake does not hide another.
+pub(crate) fn template_problems(template: &Path) -> Vec<TemplateError> {
+    Template::problems(template, &parameters(), "tidemill", ENDPOINT)
+}
+
+fn parameters() -> BTreeMap<String, String> {
+    PARAMETERS.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }

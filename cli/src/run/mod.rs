@@ -1,42 +1,38 @@
 //! `tidemill run`: start the local cloud, upload files, wait until every job is settled, tell what each became.
 
-mod dead;
-mod export;
-mod files;
-mod report;
-mod signals;
+pub(crate) mod files;
+mod folds;
+pub(crate) mod report;
 mod stuck;
-mod upload;
 mod watch;
 
 use std::{
-    io::{self, Write},
-    path::{Path, PathBuf},
+    path::Path,
     process::ExitCode,
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
-use tidemill_cloud::{
-    Cloud,
-    connector::ENDPOINT,
-    template::{Stack, Template},
-};
+use tidemill_cloud::Cloud;
 use tidemill_core::{
-    adapter::{SdkConfig, fleet::Fleet, ledger::Ledger, records::Records},
+    adapter::{ledger::Ledger, records::Records},
     job::JobId,
-    pipelines::Pipelines,
     pricing::Bill,
 };
 
 use self::{
     files::Upload,
     report::{Became, Report, Sent},
-    signals::{Asked, Signals},
-    upload::Uploaded,
     watch::{Settled, Watch},
 };
-use crate::{args::RunArguments, local};
+use crate::{
+    args::RunArguments,
+    export,
+    local::{self, Plan},
+    output::{failed, is_unread, print},
+    signals::{Asked, Signals},
+    upload::{self, Uploaded},
+};
 
 /// How a run ended that began.
 enum End {
@@ -56,7 +52,9 @@ pub(crate) fn main(arguments: &RunArguments) -> ExitCode {
     };
     let end = runtime.block_on(run(arguments, begun)).and_then(|end| {
         if let End::Reported(report) = &end {
-            print(report, arguments.json)?;
+            let text = if arguments.json { format!("{:#}\n", report.to_json()) } else { report.to_text() };
+            // Whoever reads the report may stop at any line.
+            print(&text).or_else(|error| if is_unread(&error) { Ok(()) } else { Err(error) })?;
         }
         Ok(end)
     });
@@ -70,39 +68,18 @@ pub(crate) fn main(arguments: &RunArguments) -> ExitCode {
     }
 }
 
-fn failed(error: &anyhow::Error) -> ExitCode {
-    eprintln!("tidemill: {error:#}");
-    ExitCode::FAILURE
-}
-
-fn print(report: &Report, json: bool) -> anyhow::Result<()> {
-    let text = if json { format!("{:#}\n", report.to_json()) } else { report.to_text() };
-    match io::stdout().write_all(text.as_bytes()) {
-        // Whoever reads the report may stop at any line.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("cannot print the report"),
-    }
-}
-
-/// What is settled before anything is started, so that a mistake leaves nothing behind.
-struct Plan {
-    stack: Stack,
-    pipelines: Pipelines,
-    uploads: Vec<Upload>,
-}
-
 async fn run(arguments: &RunArguments, begun: Instant) -> anyhow::Result<End> {
     let mut signals = Signals::listen().context("cannot listen for signals")?;
-    let plan = plan(arguments)?;
+    let (plan, uploads) = plan(arguments)?;
     let cloud = tokio::select! {
-        started = start(arguments) => started?,
+        started = local::start(&arguments.local) => started?,
         // What was started goes with the future.
         asked = signals.asked() => return Ok(End::Asked(asked)),
     };
     let ready = begun.elapsed();
     eprintln!("local cloud at {}, ready in {} ms", cloud.endpoint(), ready.as_millis());
     let end = tokio::select! {
-        report = process(&cloud, &plan, arguments, ready) => report.map(|report| End::Reported(Box::new(report))),
+        report = process(&cloud, &plan, &uploads, arguments, ready) => report.map(|report| End::Reported(Box::new(report))),
         asked = signals.asked() => Ok(End::Asked(asked)),
     };
     tokio::select! {
@@ -113,77 +90,32 @@ async fn run(arguments: &RunArguments, begun: Instant) -> anyhow::Result<End> {
     end
 }
 
-async fn start(arguments: &RunArguments) -> anyhow::Result<Cloud> {
-    let mut builder = local::cloud(&arguments.template, arguments.port)?;
-    if let Some(folder) = &arguments.data {
-        builder = builder.data(folder);
-    }
-    if let Some(file) = &arguments.pipelines {
-        // A function runs in a folder of its own choice.
-        let file = std::path::absolute(file).with_context(|| format!("cannot find {}", file.display()))?;
-        builder = builder.layer_file(local::mounted_pipelines(), file);
-    }
-    Ok(builder.start().await?)
-}
-
-fn plan(arguments: &RunArguments) -> anyhow::Result<Plan> {
-    let parameters = local::PARAMETERS.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    let stack = Template::load(&arguments.template)?.resolve(&parameters, "tidemill", ENDPOINT)?;
-    let file: PathBuf = match &arguments.pipelines {
-        Some(file) => file.clone(),
-        None => local::shipped_pipelines(&arguments.template, &stack)
-            .context("no layer of the template holds a pipelines.toml: name one with --pipelines FILE")?,
-    };
-    let name = file.display().to_string();
-    let text =
-        std::fs::read_to_string(&file).with_context(|| format!("cannot read the pipelines file {name}"))?;
-    let pipelines = Pipelines::parse(&text, &name)?;
-    let prefix = output(&stack.outputs, "WatchedPrefix")?;
-    let uploads = files::collect(&arguments.inputs, prefix)?;
+fn plan(arguments: &RunArguments) -> anyhow::Result<(Plan, Vec<Upload>)> {
+    let plan = Plan::of(&arguments.local)?;
+    let uploads = files::collect(&arguments.inputs, plan.output("WatchedPrefix")?)?;
     if let Some(out) = &arguments.out {
         let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
         let there = folder.is_none_or(Path::is_dir);
         anyhow::ensure!(there, "cannot write {}: its folder is not there", out.display());
         anyhow::ensure!(!out.is_dir(), "cannot write {}: it is a folder", out.display());
     }
-    if let Some(data) = arguments.data.as_ref().filter(|data| data.exists() && !data.is_dir()) {
-        anyhow::bail!("cannot keep data in {}: it is not a folder", data.display());
-    }
-    Ok(Plan { stack, pipelines, uploads })
-}
-
-/// An output of the template. The command needs some, and a template without them is not Tidemill's.
-fn output<'a>(
-    outputs: &'a std::collections::BTreeMap<String, String>,
-    name: &str,
-) -> anyhow::Result<&'a str> {
-    outputs.get(name).map(String::as_str).with_context(|| format!("the template has no output {name}"))
-}
-
-/// The tasks of an earlier run with the same data have ended with it, untold: their slots are free.
-async fn free_slots(config: &SdkConfig, stack: &Stack, table: &str) -> anyhow::Result<()> {
-    let fleet = Fleet::new(config, table);
-    for slot in fleet.slots(local::maximum_tasks(stack)).await? {
-        if !slot.is_free() {
-            fleet.free(slot.number, slot.generation).await?;
-        }
-    }
-    Ok(())
+    Ok((plan, uploads))
 }
 
 async fn process(
     cloud: &Cloud,
     plan: &Plan,
+    uploads: &[Upload],
     arguments: &RunArguments,
     ready: Duration,
 ) -> anyhow::Result<Report> {
-    let named = |name| output(&plan.stack.outputs, name);
+    let named = |name| plan.output(name);
     let config = upload::config(cloud.endpoint()).await;
     let bucket = named("Bucket")?;
-    if arguments.data.is_some() {
-        free_slots(&config, &plan.stack, named("FleetTable")?).await?;
+    if arguments.local.data.is_some() {
+        plan.free_slots(&config).await?;
     }
-    let uploaded = upload::all(&config, bucket, &plan.uploads, &plan.pipelines).await?;
+    let uploaded = upload::all(&config, bucket, uploads, &plan.pipelines).await?;
     let ids: Vec<JobId> = uploaded.iter().filter_map(|uploaded| uploaded.job.clone()).collect();
     let ledger = Ledger::new(&config, named("LedgerTable")?);
     let queues =
@@ -210,6 +142,7 @@ async fn process(
             id: job,
         })
         .collect();
+    folds::send(&config, plan).await?;
     let mails = cloud.services().sns.mails();
     let mut usage = cloud.usage();
     usage.write_units +=
@@ -223,7 +156,7 @@ async fn process(
         tasks: cloud.services().ecs.tasks(),
         mails: mails.into_iter().map(|mail| Sent { subject: mail.subject, body: mail.body }).collect(),
         dead_letters,
-        mailbox: arguments.data.as_ref().map(|folder| folder.join("mailbox")),
+        mailbox: arguments.local.data.as_ref().map(|folder| folder.join("mailbox")),
         cost: Bill::of(&usage),
     })
 }

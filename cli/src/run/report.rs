@@ -8,11 +8,13 @@ use serde_json::{Value, json};
 use tidemill_cloud::ecs::TaskSnapshot;
 use tidemill_core::{
     job::{Job, JobId, State},
+    mail::grouped,
     object,
     pricing::Bill,
 };
 
-use super::{dead::DeadLetter, files::Upload, stuck::Stuck};
+use super::{files::Upload, stuck::Stuck};
+use crate::{dead_letter::DeadLetter, output::one_line};
 
 /// An uploaded file and what became of it.
 #[derive(Debug)]
@@ -238,42 +240,4 @@ fn task_to_json(task: &TaskSnapshot) -> Value {
         "started_at": task.started_at,
         "stopped_at": task.stopped_at,
     })
-}
-
-/// Names and messages may hold control characters, which must not reach a terminal.
-pub(crate) fn one_line(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
-        .collect()
-}
-
-/// `1234567` as `1,234,567`.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{grouped, one_line};
-
-    #[test]
-    fn numbers_are_grouped_by_three() {
-        assert_eq!(
-            [0, 999, 1_000, 12_345, 1_234_567].map(grouped),
-            ["0", "999", "1,000", "12,345", "1,234,567"]
-        );
-    }
-
-    #[test]
-    fn control_characters_of_a_name_are_escaped() {
-        assert_eq!(one_line("a\n\u{1b}[31mü\"b"), "a\\n\\u{1b}[31mü\"b");
-    }
 }

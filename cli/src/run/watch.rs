@@ -10,15 +10,16 @@ use tidemill_cloud::{Cloud, ecs::Status, sqs::Sqs};
 use tidemill_core::{
     adapter::{CallError, ledger::Ledger},
     job::{Job, JobId, State},
+    mail::grouped,
     pipelines::Pipelines,
 };
 use tokio::time::Instant;
 
 use super::{
-    dead::DeadLetter,
-    report::{grouped, one_line, outcome},
+    report::outcome,
     stuck::{self, Stuck, UnderWay},
 };
+use crate::{dead_letter::DeadLetter, output::one_line};
 
 /// How often the ledger is asked at most. A round over many jobs takes longer than this and sets the pace.
 const ROUND: Duration = Duration::from_millis(10);

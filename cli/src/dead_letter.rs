@@ -68,6 +68,11 @@ impl DeadLetter {
     }
 }
 
+/// Which job a message is about; these pipelines say which one an object becomes.
+pub(crate) fn job_of(body: &str, pipelines: &Pipelines) -> Option<JobId> {
+    about(body, pipelines).map(|(job, _)| job)
+}
+
 fn about(body: &str, pipelines: &Pipelines) -> Option<(JobId, About)> {
     match message::read(body) {
         Message::Job(due) => Some((due.job, About::Launch)),

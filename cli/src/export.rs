@@ -1,7 +1,6 @@
-//! `--out`: the records that are visible, read back from DynamoDB through the manifests.
+//! The records that are visible, read back from DynamoDB through the manifests: of `run --out` and `records`.
 
 use std::{
-    fs::File,
     io::{self, BufWriter, Write},
     path::Path,
 };
@@ -44,21 +43,36 @@ pub(crate) async fn export(
     let mut out = BufWriter::new(partial.as_file());
     let mut lines = 0;
     for key in keys {
-        let Some(manifest) = records.manifest(bucket, key).await? else { continue };
-        let uri = object::uri(bucket, key);
-        let write = |out: &mut BufWriter<&File>, row, record: &Record| {
-            line(out, &uri, &manifest, row, record).map_err(failed)
-        };
-        lines += if manifest.natural_key.is_some() {
-            natural(records, &manifest, &uri, &mut out, write).await?
-        } else {
-            versioned(records, &manifest, &mut out, write).await?
-        };
+        let written = of_key(records, bucket, key, &mut out).await;
+        let written = written.map_err(|error| match error {
+            ExportError::Write { source, .. } => failed(source),
+            other => other,
+        });
+        lines += written?.unwrap_or_default();
     }
     out.flush().map_err(failed)?;
     drop(out);
     partial.persist(path).map_err(|error| failed(error.error))?;
     Ok(lines)
+}
+
+/// Writes the visible records of one key, and returns how many; none when nothing was ever published of it.
+pub(crate) async fn of_key<W: Write>(
+    records: &Records,
+    bucket: &str,
+    key: &str,
+    out: &mut W,
+) -> Result<Option<u64>, ExportError> {
+    let Some(manifest) = records.manifest(bucket, key).await? else { return Ok(None) };
+    let uri = object::uri(bucket, key);
+    let failed = |source| ExportError::Write { path: "to standard output".to_owned(), source };
+    let write = |out: &mut W, row, record: &Record| line(out, &uri, &manifest, row, record).map_err(failed);
+    let lines = if manifest.natural_key.is_some() {
+        natural(records, &manifest, &uri, out, write).await?
+    } else {
+        versioned(records, &manifest, out, write).await?
+    };
+    Ok(Some(lines))
 }
 
 /// Merges the partitions that the rows are spread over: row `r` is in partition `r % spread`, so the next row is

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use futures::FutureExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Listens from its making on, so that no signal finds the process unprepared.
@@ -31,6 +32,11 @@ impl Signals {
             _ = self.interrupt.recv() => Asked::Interrupt,
             _ = self.terminate.recv() => Asked::Terminate,
         }
+    }
+
+    /// Whether a request came by now.
+    pub(crate) fn was_asked(&mut self) -> Option<Asked> {
+        self.asked().now_or_never()
     }
 }
 

@@ -1,0 +1,138 @@
+//! A job's story, as it is told.
+
+use tidemill_core::{
+    job::{Attempt, JobId, Reason, State},
+    object::Object,
+    story::{Note, What},
+};
+
+use super::{text::written, *};
+
+fn at(text: &str) -> Timestamp {
+    format!("2026-11-21T{text}Z").parse().unwrap()
+}
+
+fn job(bytes: u64) -> Job {
+    let text = "version = 1\n[[pipeline]]\nname = \"orders\"\n";
+    let pipelines = Pipelines::parse(text, "pipelines.toml").unwrap();
+    let object = Object {
+        bucket: "b".into(),
+        key: "uploads/orders.csv".into(),
+        version_id: Some("v1".into()),
+        etag: None,
+        sequencer: Sequencer::default(),
+        size_bytes: Some(bytes),
+    };
+    Job::new(object, pipelines.get("orders").unwrap().clone(), at("12:00:01"))
+}
+
+fn ended(number: u32, task: &str, code: &str, words: &str, stopped: &str) -> Attempt {
+    Attempt {
+        number,
+        task: task.into(),
+        verdict: Reason::new(code, words),
+        stopped_at: at(stopped),
+        parked: false,
+    }
+}
+
+fn told(job: &Job) -> String {
+    written(&timeline(job, None, at("13:00:00")))
+}
+
+#[test]
+fn a_long_story_is_one_clear_story() {
+    let mut job = job(40_000_000);
+    job.event_at = Some(at("12:00:00.5"));
+    job.story = vec![
+        Note::new(at("12:00:02"), What::PutOff, "throttled"),
+        Note::new(at("12:00:09"), What::Launched, "task 0a1b"),
+        Note::new(at("12:00:10"), What::Duplicate, "the same event"),
+        Note::new(at("12:40:00"), What::Replayed, "by ada; it had failed: crashed"),
+    ];
+    let task = "arn:aws:ecs:us-east-1:123456789012:task/c/";
+    job.history = vec![
+        ended(1, &format!("{task}0a1b"), "out_of_memory", "the task ran out of memory", "12:02:00"),
+        ended(2, &format!("{task}2c3d"), "crashed", "the worker panicked\n (exit code 101)", "12:04:00"),
+        ended(3, "drain/1/7", "worker_lost", "its worker was lost", "12:45:00"),
+    ];
+    job.replayed_from = 2;
+    (job.attempt, job.fence, job.charged) = (4, 4, 0);
+    job.claimed_at = Some(at("12:41:00"));
+    (job.state, job.records, job.format) = (State::Done, 1_234_567, Some("csv.gz".into()));
+    job.settled_at = Some(at("12:50:00"));
+    job.replaced_at = Some(at("12:55:00"));
+    let golden = include_str!("golden.txt");
+    let told = told(&job);
+    assert_eq!(told, golden, "{told}");
+}
+
+#[test]
+fn an_open_job_ends_with_where_it_is_now() {
+    let waiting = job(10);
+    assert!(told(&waiting).ends_with("now       attempt 1 waits for a worker\n"), "{}", told(&waiting));
+    let running = Job {
+        state: State::Running,
+        holder: Some("drain/2/9/00ff".into()),
+        lease_until: Some(at("13:00:30")),
+        records: 5_000,
+        ..waiting.clone()
+    };
+    let said = told(&running);
+    assert!(
+        said.contains("attempt 1 in drain/2/9: 5,000 rows written so far, its claim holds until"),
+        "{said}"
+    );
+    let lost = Job { lease_until: Some(at("12:59:00")), ..running };
+    assert!(told(&lost).contains("probably lost: it is tried again by itself"));
+}
+
+#[test]
+fn a_failed_job_says_what_can_be_done_and_when() {
+    let now = at("13:00:00");
+    let failed = |code: &str| Job {
+        state: State::Failed,
+        reason: Some(Reason::new(code, "words")),
+        settled_at: Some(at("12:30:00")),
+        ..job(10)
+    };
+    let again = |job: &Job| format!("tidemill replay --job {}", job.id);
+    for (code, words) in [
+        ("ragged_row", "Upload the object again, mended"),
+        ("image_pull", "mend the deployment"),
+        ("worker_lost", "not at fault"),
+        ("cancelled", "A person stopped it"),
+    ] {
+        let job = failed(code);
+        let advice = advice(&job, now);
+        assert!(advice[0].contains(words), "{code}: {advice:?}");
+        assert_eq!(advice[1], again(&job));
+    }
+    let collecting = Job { collecting_until: Some(at("13:30:00")), ..failed("crashed") };
+    assert!(advice(&collecting, now)[1].contains("try again after 2026-11-21T13:30:00Z"));
+    assert!(advice(&job(10), now).is_empty());
+}
+
+#[test]
+fn a_job_that_is_replayed_twice_was_given_up_twice() {
+    let mut job = job(10);
+    job.history = vec![
+        ended(1, "drain/1/1", "ragged_row", "words", "12:10:00"),
+        ended(2, "drain/1/2", "ragged_row", "words", "12:20:00"),
+    ];
+    job.replayed_from = 2;
+    job.attempt = 3;
+    job.story = ["12:15:00", "12:25:00"].map(|time| Note::new(at(time), What::Replayed, "by ada")).to_vec();
+    let said = told(&job);
+    assert_eq!(said.matches("it was given up").count(), 2, "{said}");
+}
+
+#[test]
+fn what_strangers_wrote_stays_on_its_line() {
+    let mut job = job(10);
+    job.story = vec![Note::new(at("12:00:02"), What::Parked, "x\n  2026 done\u{1b}[2J\u{202e}")];
+    let said = told(&job);
+    assert_eq!(said.lines().count(), 3, "{said}");
+    assert!(said.contains("x\\n  2026 done\\u{1b}[2J\\u{202e}"), "{said}");
+    assert!(JobId::parse(job.id.as_str()).is_some());
+}

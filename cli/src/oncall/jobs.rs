@@ -1,0 +1,99 @@
+//! `tidemill jobs`: what is going on, and what lately became of what.
+
+use jiff::Timestamp;
+use tidemill_core::{
+    job::Job,
+    mail::{grouped, in_words},
+};
+
+use super::{
+    deployment::{self, Deployment},
+    moment,
+    show::{self, Columns, job_to_json},
+    walk::{OpenJobs, SettledJobs},
+};
+use crate::{
+    args::JobsArguments,
+    output::{one_line, print, print_line},
+};
+
+/// Lists them: first the open ones, then the settled, the newest first.
+pub(crate) async fn run(arguments: &JobsArguments) -> anyhow::Result<u8> {
+    let now = deployment::now();
+    let since = moment(&arguments.since, now)?;
+    let deployment = Deployment::find(&arguments.target).await?;
+    let mut list = List { arguments, now, columns: Columns::default(), rows: Vec::new(), listed: false };
+    let mut open = OpenJobs::new(&deployment.ledger);
+    while let Some(jobs) = open.next().await? {
+        list.print(&jobs)?;
+    }
+    let mut settled = SettledJobs::since(&deployment.ledger, since, now);
+    while let Some(jobs) = settled.next().await? {
+        let settled: Vec<Job> = jobs.into_iter().filter(|job| job.state.is_settled()).collect();
+        list.print(&settled)?;
+    }
+    list.flush()?;
+    if !list.listed && !arguments.target.json {
+        eprintln!("no such job is open, and none settled since {since:.0}");
+    }
+    Ok(0)
+}
+
+/// The list that is being printed.
+struct List<'a> {
+    arguments: &'a JobsArguments,
+    now: Timestamp,
+    columns: Columns,
+    /// Rows that wait for others, to see how wide the columns are.
+    rows: Vec<Vec<String>>,
+    listed: bool,
+}
+
+/// So many rows say how wide the columns are.
+const ROWS: usize = 50;
+
+const TITLES: [&str; 9] =
+    ["object", "pipeline", "state", "reason", "attempt", "records", "age", "took", "job"];
+
+/// Of these, the numbers.
+const NUMBERS: [usize; 2] = [4, 5];
+
+impl List<'_> {
+    fn print(&mut self, jobs: &[Job]) -> anyhow::Result<()> {
+        let wanted: Vec<&Job> = jobs.iter().filter(|job| self.wants(job)).collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        self.listed = true;
+        if self.arguments.target.json {
+            return wanted.iter().try_for_each(|job| print_line(&job_to_json(job)));
+        }
+        self.rows.extend(wanted.iter().map(|job| row(job, self.now)));
+        if self.rows.len() < ROWS { Ok(()) } else { self.flush() }
+    }
+
+    fn flush(&mut self) -> anyhow::Result<()> {
+        let rows = std::mem::take(&mut self.rows);
+        if rows.is_empty() { Ok(()) } else { print(&self.columns.lines(&TITLES, &NUMBERS, &rows)) }
+    }
+
+    fn wants(&self, job: &Job) -> bool {
+        let JobsArguments { states, prefix, .. } = self.arguments;
+        (states.is_empty() || states.iter().any(|state| state == job.state.as_str()))
+            && prefix.as_ref().is_none_or(|prefix| job.object.key.starts_with(prefix))
+    }
+}
+
+fn row(job: &Job, now: Timestamp) -> Vec<String> {
+    vec![
+        one_line(&job.object.key),
+        job.pipeline.name.clone(),
+        job.state.as_str().to_owned(),
+        job.reason.as_ref().map(|reason| one_line(&reason.code)).unwrap_or_default(),
+        job.attempt.to_string(),
+        grouped(job.records),
+        show::ago(job.created_at, now),
+        show::took(job).map(in_words).unwrap_or_default(),
+        job.id.to_string(),
+    ]
+}

@@ -1,0 +1,65 @@
+//! The commands for the person on call. They speak to a deployment, on AWS or local, as any AWS client would: what it is
+//! made of is told by its stack, and all the rest by its ledger, its queues and its bucket.
+//!
+//! Each gathers values and prints what plain functions make of them. What they find is gone through a page at a time, so
+//! that a day of a million jobs is no larger than one of ten.
+
+pub(crate) mod check;
+pub(crate) mod dead;
+mod deployment;
+pub(crate) mod explain;
+pub(crate) mod jobs;
+pub(crate) mod records;
+pub(crate) mod replay;
+pub(crate) mod show;
+pub(crate) mod stop;
+mod uri;
+mod walk;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use tidemill_core::sweep::Moment;
+
+use crate::output::failed;
+
+/// The words for a job's states.
+pub(crate) const STATES: [&str; 6] = ["waiting", "running", "done", "failed", "superseded", "gone"];
+
+/// Runs a command, which gives its exit code unless something went wrong.
+pub(crate) fn main(command: impl Future<Output = anyhow::Result<u8>>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let ended = runtime.context("cannot start").and_then(|runtime| runtime.block_on(command));
+    match ended {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => failed(&error),
+    }
+}
+
+/// The moment that a person means by this.
+fn moment(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
+    Ok(Moment::try_from(text.to_owned())?.at(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use tidemill_core::job::State;
+
+    use super::*;
+
+    #[test]
+    fn the_states_are_those_of_jobs() {
+        assert_eq!(STATES, State::ALL.map(State::as_str));
+    }
+
+    #[test]
+    fn moments_are_durations_and_times_and_nothing_else() {
+        let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        let of = |text| moment(text, now).map(|at| at.to_string()).map_err(|error| error.to_string());
+        assert_eq!(of("2h").unwrap(), "2026-11-21T10:00:00Z");
+        assert_eq!(of("30d").unwrap(), "2026-10-22T12:00:00Z");
+        assert_eq!(of("2026-11-21T10:00Z").unwrap(), "2026-11-21T10:00:00Z");
+        assert!(of("yesterday").unwrap_err().contains("\"yesterday\" is no time: a moment such as"));
+    }
+}

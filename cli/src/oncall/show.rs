@@ -1,0 +1,119 @@
+//! Jobs as they are printed.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tidemill_core::{
+    job::{Job, State},
+    mail::in_words,
+};
+
+/// A job as the JSON outputs have it.
+pub(crate) fn job_to_json(job: &Job) -> Value {
+    json!({
+        "job": job.id,
+        "object": job.object.uri(),
+        "version": job.object.version_id,
+        "bytes": job.object.size_bytes,
+        "pipeline": job.pipeline.name,
+        "state": job.state,
+        "attempt": job.attempt,
+        "charged": job.charged,
+        "attempts": job.pipeline.attempts,
+        "reason": job.reason,
+        "format": job.format,
+        "records": job.records,
+        "rejected": job.rejected,
+        "task": job.task,
+        "event_at": job.event_at,
+        "created_at": job.created_at,
+        "claimed_at": job.claimed_at,
+        "settled_at": job.settled_at,
+        "notified_at": job.notified_at,
+        "replaced_at": job.replaced_at,
+        "took_ms": took(job).map(|took| took.as_secs_f64() * 1e3),
+    })
+}
+
+/// From the job's record to its end, if it has ended.
+pub(super) fn took(job: &Job) -> Option<Duration> {
+    Duration::try_from(job.settled_at?.duration_since(job.created_at)).ok()
+}
+
+/// How long ago.
+pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
+    let since = Duration::try_from(now.duration_since(at)).unwrap_or_default();
+    in_words(since)
+}
+
+/// Where a job is, and why, in a word or two.
+pub(super) fn state(job: &Job) -> String {
+    match &job.reason {
+        Some(reason) if job.state != State::Done => format!("{}: {}", job.state.as_str(), reason.code),
+        _ => job.state.as_str().to_owned(),
+    }
+}
+
+/// Rows of texts in columns, printed as they come: the first rows say how wide the columns are, and a later text that
+/// is longer takes more.
+#[derive(Debug, Default)]
+pub(super) struct Columns {
+    widths: Vec<usize>,
+}
+
+/// The most that one column takes of a line for all rows.
+const WIDEST: usize = 60;
+
+impl Columns {
+    /// These rows as lines; numbers in the columns told are put to the right.
+    pub(super) fn lines(&mut self, titles: &[&str], right: &[usize], rows: &[Vec<String>]) -> String {
+        let mut text = String::new();
+        if self.widths.is_empty() {
+            let width = |text: &str| text.chars().count().min(WIDEST);
+            self.widths = titles
+                .iter()
+                .enumerate()
+                .map(|(n, title)| {
+                    let widest = rows.iter().filter_map(|row| row.get(n)).map(|text| width(text)).max();
+                    widest.unwrap_or_default().max(title.len())
+                })
+                .collect();
+            let titles: Vec<String> = titles.iter().map(|title| (*title).to_owned()).collect();
+            text += &self.line(right, &titles);
+        }
+        rows.iter().for_each(|row| text += &self.line(right, row));
+        text
+    }
+
+    fn line(&self, right: &[usize], row: &[String]) -> String {
+        let cells = row.iter().zip(&self.widths).enumerate();
+        let cells =
+            cells.map(
+                |(n, (text, &width))| {
+                    if right.contains(&n) { format!("{text:>width$}") } else { format!("{text:width$}") }
+                },
+            );
+        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(rows: &[[&str; 2]]) -> Vec<Vec<String>> {
+        rows.iter().map(|row| row.map(str::to_owned).to_vec()).collect()
+    }
+
+    #[test]
+    fn columns_keep_their_widths_from_page_to_page() {
+        let mut columns = Columns::default();
+        let first =
+            columns.lines(&["object", "records"], &[1], &rows(&[["a.csv", "12"], ["long name.csv", "3"]]));
+        assert_eq!(first, "object         records\na.csv               12\nlong name.csv        3\n");
+        let second =
+            columns.lines(&["object", "records"], &[1], &rows(&[["a", "1"], ["a longer name.csv", "2"]]));
+        assert_eq!(second, "a                    1\na longer name.csv        2\n");
+    }
+}

@@ -1,0 +1,132 @@
+//! Going through the ledger by its index: the open jobs, and the settled ones from now back.
+
+use std::collections::{HashMap, VecDeque};
+
+use futures::future::try_join_all;
+use jiff::Timestamp;
+use tidemill_core::{
+    adapter::{
+        CallError,
+        ledger::{Ledger, ShelfPage, Shelved},
+    },
+    job::{Job, JobId, SHELF_PARTS, collected_shelf, open_shelf, settled_shelf},
+    sweep::{HOUR, KEPT, hour_of},
+};
+
+/// How many jobs are read at once.
+const BATCH: usize = 100;
+
+/// The jobs that have not settled, in no order.
+pub(super) struct OpenJobs<'l> {
+    ledger: &'l Ledger,
+    parts: std::slice::Iter<'static, char>,
+    page: Option<(char, ShelfPage)>,
+}
+
+impl<'l> OpenJobs<'l> {
+    /// All of them.
+    pub(super) fn new(ledger: &'l Ledger) -> Self {
+        Self { ledger, parts: SHELF_PARTS.iter(), page: None }
+    }
+
+    /// Some more; none when there are no more.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<Job>>, CallError> {
+        let (part, from) = match self.page.take() {
+            Some((part, from)) => (part, Some(from)),
+            None => match self.parts.next() {
+                Some(part) => (*part, None),
+                None => return Ok(None),
+            },
+        };
+        let (ids, more) = self.ledger.shelf(&open_shelf(part), from).await?;
+        self.page = more.map(|more| (part, more));
+        let mut jobs = self.ledger.read_all(&ids).await?;
+        // The index is a moment behind: some have settled by now.
+        jobs.retain(|job| !job.state.is_settled());
+        Ok(Some(jobs))
+    }
+}
+
+/// The jobs that settled since some time, the newest first. One that a newer version replaced comes where that happened.
+pub(super) struct SettledJobs<'l> {
+    ledger: &'l Ledger,
+    since: Timestamp,
+    now: Timestamp,
+    /// The hour that is next, going back.
+    hour: Option<Timestamp>,
+    shelves: Vec<Shelf>,
+}
+
+impl<'l> SettledJobs<'l> {
+    /// Those of this time.
+    pub(super) fn since(ledger: &'l Ledger, since: Timestamp, now: Timestamp) -> Self {
+        Self { ledger, since, now, hour: Some(hour_of(now)), shelves: Vec::new() }
+    }
+
+    /// Some more; none when there are no more.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<Job>>, CallError> {
+        loop {
+            let ids = self.some_ids().await?;
+            if !ids.is_empty() {
+                let found = self.ledger.read_all(&ids).await?.into_iter();
+                let mut found: HashMap<JobId, Job> = found.map(|job| (job.id.clone(), job)).collect();
+                let since = self.since;
+                let settled = |job: &Job| job.settled_at.is_some_and(|at| at >= since);
+                return Ok(Some(ids.iter().filter_map(|id| found.remove(id)).filter(settled).collect()));
+            }
+            let Some(hour) = self.hour.filter(|hour| *hour >= hour_of(self.since)) else { return Ok(None) };
+            self.hour = hour.checked_sub(HOUR).ok();
+            let shelves =
+                self.shelves_of(hour).into_iter().map(|name| Shelf::open(self.ledger, name, self.since));
+            self.shelves = try_join_all(shelves).await?;
+        }
+    }
+
+    /// The names of an hour's shelves. Rows are collected a day later at the earliest, and their job changes its shelf.
+    fn shelves_of(&self, hour: Timestamp) -> Vec<String> {
+        let settled = SHELF_PARTS.map(|part| settled_shelf(part, hour));
+        let old = hour.checked_add(KEPT).is_ok_and(|at| at <= self.now);
+        let collected = settled.iter().filter_map(|shelf| collected_shelf(shelf)).filter(|_| old);
+        let collected: Vec<String> = collected.collect();
+        settled.into_iter().chain(collected).collect()
+    }
+
+    /// The next ids of this hour's shelves, the newest first.
+    async fn some_ids(&mut self) -> Result<Vec<JobId>, CallError> {
+        let mut ids = Vec::new();
+        while ids.len() < BATCH {
+            let newest = |shelf: &&mut Shelf| shelf.page.front().map(|(_, at)| *at);
+            let shelf = self.shelves.iter_mut().filter(|shelf| !shelf.page.is_empty()).max_by_key(newest);
+            let Some(shelf) = shelf else { break };
+            ids.extend(shelf.page.pop_front().map(|(id, _)| id));
+            if shelf.page.is_empty() {
+                shelf.turn(self.ledger).await?;
+            }
+        }
+        Ok(ids)
+    }
+}
+
+/// A shelf that is read backwards, a page at a time.
+struct Shelf {
+    name: String,
+    since: Timestamp,
+    page: VecDeque<Shelved>,
+    next: Option<ShelfPage>,
+}
+
+impl Shelf {
+    async fn open(ledger: &Ledger, name: String, since: Timestamp) -> Result<Self, CallError> {
+        let (page, next) = ledger.shelf_backwards(&name, since, None).await?;
+        Ok(Self { name, since, page: page.into(), next })
+    }
+
+    /// Goes on to the next page that holds something.
+    async fn turn(&mut self, ledger: &Ledger) -> Result<(), CallError> {
+        while let (true, Some(from)) = (self.page.is_empty(), self.next.take()) {
+            let (page, next) = ledger.shelf_backwards(&self.name, self.since, Some(from)).await?;
+            (self.page, self.next) = (page.into(), next);
+        }
+        Ok(())
+    }
+}

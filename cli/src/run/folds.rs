@@ -1,0 +1,21 @@
+//! The folded mails: a run is over before they are due, so they are sent now.
+
+use anyhow::Context;
+use jiff::Timestamp;
+use tidemill_core::{
+    adapter::{SdkConfig, mail::Post, storms::Storms},
+    storm::Which,
+};
+
+use crate::local::Plan;
+
+/// Sends what has been counted and not mailed of.
+pub(crate) async fn send(config: &SdkConfig, plan: &Plan) -> anyhow::Result<()> {
+    let storms = Storms::new(config, plan.output("FleetTable")?);
+    let post = Post::new(config, plan.output("MailTopic")?);
+    // Some at a time, until there are none.
+    while storms.flush(&post, Which::All, Timestamp::now()).await.context("cannot send the folded mails")? > 0
+    {
+    }
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! What `up` tells of, as lines for a person and as JSON Lines for a program.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tidemill_cloud::{
+    sns::Mail,
+    wire::{OWNER_KEY, REGION, SECRET},
+};
+use tidemill_core::{
+    job::{Job, State},
+    mail::grouped,
+};
+
+use crate::{
+    oncall::show::job_to_json,
+    output::{one_line, print, print_line},
+};
+
+/// Something that happened.
+#[derive(Debug)]
+pub(crate) enum Event<'e> {
+    /// The cloud takes calls.
+    Ready {
+        /// Here.
+        endpoint: &'e str,
+        /// And uploads what is put into this folder.
+        watched: Option<&'e Path>,
+    },
+    /// A file was uploaded.
+    Uploaded {
+        /// Its key.
+        key: &'e str,
+        /// Its size.
+        bytes: u64,
+    },
+    /// A file is no longer in the folder.
+    Gone {
+        /// Its key, which stays in the bucket.
+        key: &'e str,
+    },
+    /// A file or folder cannot be uploaded as it is.
+    Problem {
+        /// Why.
+        words: &'e str,
+    },
+    /// A job settled.
+    Settled(&'e Job),
+    /// A mail was sent.
+    Mail(&'e Mail),
+}
+
+/// Tells of events, one after the other.
+#[derive(Debug)]
+pub(crate) struct Teller<'t> {
+    /// As JSON Lines.
+    pub(crate) json: bool,
+    /// The bucket's name.
+    pub(crate) bucket: &'t str,
+    /// The watched prefix.
+    pub(crate) prefix: &'t str,
+}
+
+impl Teller<'_> {
+    /// Tells of one. The line is out when this returns.
+    pub(crate) fn tell(&self, event: &Event<'_>) -> anyhow::Result<()> {
+        if self.json { print_line(&self.to_json(event)) } else { print(&self.to_text(event)) }
+    }
+
+    fn to_json(&self, event: &Event<'_>) -> Value {
+        let uri = |key: &str| format!("s3://{}/{key}", self.bucket);
+        match event {
+            Event::Ready { endpoint, .. } => json!({
+                "event": "ready",
+                "endpoint": endpoint,
+                "bucket": self.bucket,
+                "prefix": self.prefix,
+                "environment": environment(endpoint).into_iter().collect::<serde_json::Map<_, _>>(),
+            }),
+            Event::Uploaded { key, bytes } => {
+                json!({ "event": "uploaded", "object": uri(key), "bytes": bytes })
+            }
+            Event::Gone { key } => json!({ "event": "gone", "object": uri(key) }),
+            Event::Problem { words } => json!({ "event": "problem", "words": words }),
+            Event::Settled(job) => {
+                let mut settled = job_to_json(job);
+                settled["event"] = "settled".into();
+                settled
+            }
+            Event::Mail(mail) => {
+                json!({ "event": "mail", "to": mail.to, "subject": mail.subject, "body": mail.body })
+            }
+        }
+    }
+
+    fn to_text(&self, event: &Event<'_>) -> String {
+        match event {
+            Event::Ready { endpoint, watched } => self.welcome(endpoint, *watched),
+            Event::Uploaded { key, bytes } => {
+                format!("uploaded  {}, {} bytes\n", one_line(key), grouped(*bytes))
+            }
+            Event::Gone { key } => {
+                format!("gone      {} from the folder; in the bucket it stays\n", one_line(key))
+            }
+            Event::Problem { words } => format!("problem   {}\n", one_line(words)),
+            Event::Settled(job) => format!("{:9} {}\n", job.state.as_str(), outcome(job)),
+            Event::Mail(mail) => format!("mail      {}\n", one_line(&mail.subject)),
+        }
+    }
+
+    fn welcome(&self, endpoint: &str, watched: Option<&Path>) -> String {
+        let Self { bucket, prefix, .. } = self;
+        let mut text = String::from("\n");
+        for (name, value) in environment(endpoint) {
+            text += &format!("export {name}={}\n", value.as_str().unwrap_or_default());
+        }
+        text += &format!(
+            "\naws s3 cp FILE s3://{bucket}/{prefix}\n\
+             tidemill jobs\n\
+             tidemill explain s3://{bucket}/{prefix}FILE\n\
+             tidemill records s3://{bucket}/{prefix}FILE\n\
+             tidemill dead\n\n"
+        );
+        if let Some(folder) = watched {
+            text += &format!(
+                "Every file put or changed in {} is uploaded. ",
+                one_line(&folder.display().to_string())
+            );
+        }
+        text + "Ctrl-C ends it.\n\n"
+    }
+}
+
+/// What every AWS client needs to find this cloud.
+fn environment(endpoint: &str) -> [(String, Value); 4] {
+    [
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("AWS_ACCESS_KEY_ID", OWNER_KEY),
+        ("AWS_SECRET_ACCESS_KEY", SECRET),
+        ("AWS_REGION", REGION),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.into()))
+}
+
+fn outcome(job: &Job) -> String {
+    let key = one_line(&job.object.key);
+    match (job.state, &job.reason) {
+        (State::Done, _) => {
+            let left_out = match job.rejected {
+                0 => String::new(),
+                rows => format!(", {} rows left out", grouped(rows)),
+            };
+            format!("{key}: {} records{left_out}", grouped(job.records))
+        }
+        (_, Some(reason)) => {
+            format!("{key}: {}: {}", one_line(&reason.code), one_line(&reason.message))
+        }
+        (_, None) => key,
+    }
+}

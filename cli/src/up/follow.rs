@@ -1,0 +1,169 @@
+//! Which jobs settle, whoever uploaded their objects, and which mails are sent.
+
+use std::{collections::HashMap, time::Duration};
+
+use jiff::Timestamp;
+use tidemill_cloud::{Cloud, sns::Mail};
+use tidemill_core::{
+    adapter::{CallError, ledger::Ledger},
+    job::{Job, JobId, SHELF_PARTS, settled_shelf},
+    sweep::{HOUR, hour_of},
+};
+use tokio::time::Instant;
+
+use super::event::{Event, Teller};
+use crate::local::Plan;
+
+/// How often it is looked.
+const ROUND: Duration = Duration::from_millis(250);
+
+/// So far back each look goes: a job that settles carries the time when its last write began.
+const OVERLAP: Duration = Duration::from_secs(30);
+
+/// Follows the ledger's shelves and the mailbox of a cloud.
+pub(crate) struct Follow<'c> {
+    cloud: &'c Cloud,
+    ledger: Ledger,
+    /// Jobs that settled before are not told of.
+    began_at: Timestamp,
+    looked_at: Timestamp,
+    /// Of the last [`OVERLAP`]: when the job settled, and when it was put on its shelf.
+    told: HashMap<JobId, (Timestamp, Timestamp)>,
+    writes: Calls,
+    publishes: Calls,
+    mails: usize,
+}
+
+/// Calls of some kind, and since when there were no more of them.
+#[derive(Debug, Default)]
+struct Calls {
+    count: u64,
+    still_since: Option<Instant>,
+}
+
+/// A call is counted when it comes in, and what it does is there a moment later.
+const STILL: Duration = Duration::from_secs(10);
+
+impl Calls {
+    /// Whether there may be something new, with so many by now.
+    fn moved(&mut self, count: u64, now: Instant) -> bool {
+        if count != self.count {
+            (self.count, self.still_since) = (count, Some(now));
+        }
+        self.still_since.is_some_and(|since| now < since + STILL)
+    }
+}
+
+impl<'c> Follow<'c> {
+    /// From now on.
+    pub(crate) fn new(cloud: &'c Cloud, plan: &Plan) -> anyhow::Result<Self> {
+        let now = cloud.clock().now();
+        Ok(Self {
+            cloud,
+            // Not through a socket: whoever looks four times a second must not be seen in what is looked at.
+            ledger: Ledger::new(&cloud.sdk_config(), plan.output("LedgerTable")?),
+            began_at: now,
+            looked_at: now,
+            told: HashMap::new(),
+            writes: Calls::default(),
+            publishes: Calls::default(),
+            mails: cloud.services().sns.mails().len(),
+        })
+    }
+
+    /// Tells of every job that settles and every mail, until telling fails.
+    pub(crate) async fn run(&mut self, teller: &Teller<'_>) -> anyhow::Result<()> {
+        loop {
+            // Looked for first and told last: a job has failed before its mail is sent.
+            let mails = self.new_mails();
+            for job in self.settled().await? {
+                teller.tell(&Event::Settled(&job))?;
+            }
+            for mail in &mails {
+                teller.tell(&Event::Mail(mail))?;
+            }
+            tokio::time::sleep(ROUND).await;
+        }
+    }
+
+    /// The jobs that settled since the last look, in order.
+    async fn settled(&mut self) -> Result<Vec<Job>, CallError> {
+        let writes = self.count("dynamodb", &["UpdateItem", "TransactWriteItems"]);
+        if !self.writes.moved(writes, Instant::now()) {
+            return Ok(Vec::new());
+        }
+        let now = self.cloud.clock().now();
+        let from = self.looked_at.checked_sub(OVERLAP).unwrap_or(Timestamp::MIN).max(self.began_at);
+        self.looked_at = now;
+        self.told.retain(|_, (_, shelved_at)| *shelved_at >= from);
+        let mut settled = Vec::new();
+        let mut hour = hour_of(from);
+        while hour <= now {
+            for part in SHELF_PARTS {
+                self.look(&settled_shelf(part, hour), from, &mut settled).await?;
+            }
+            hour = hour.checked_add(HOUR).unwrap_or(Timestamp::MAX);
+        }
+        settled.sort_by_key(|job| job.settled_at);
+        Ok(settled)
+    }
+
+    /// Adds those of a shelf that nobody was told of.
+    async fn look(&mut self, shelf: &str, from: Timestamp, settled: &mut Vec<Job>) -> Result<(), CallError> {
+        let mut next = None;
+        loop {
+            let (found, more) = self.ledger.shelf_since(shelf, from, next).await?;
+            let is_new = |(id, at): &(JobId, Timestamp)| self.told.get(id).is_none_or(|(_, told)| told != at);
+            let new: HashMap<JobId, Timestamp> = found.into_iter().filter(is_new).collect();
+            let ids: Vec<JobId> = new.keys().cloned().collect();
+            for job in self.ledger.read_all(&ids).await? {
+                let (Some(settled_at), Some(shelved_at)) = (job.settled_at, new.get(&job.id)) else {
+                    continue;
+                };
+                let before = self.told.insert(job.id.clone(), (settled_at, *shelved_at));
+                // One that a newer version replaced is put on a shelf once more.
+                let again = before.is_some_and(|(told, _)| told == settled_at);
+                if settled_at >= from && !again {
+                    settled.push(job);
+                }
+            }
+            match more {
+                Some(more) => next = Some(more),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// The mails that were sent since the last look.
+    fn new_mails(&mut self) -> Vec<Mail> {
+        let publishes = self.count("sns", &["Publish"]);
+        if !self.publishes.moved(publishes, Instant::now()) {
+            return Vec::new();
+        }
+        let mut mails = self.cloud.services().sns.mails();
+        let new = mails.split_off(self.mails.min(mails.len()));
+        self.mails += new.len();
+        new
+    }
+
+    fn count(&self, service: &str, operations: &[&str]) -> u64 {
+        let calls = self.cloud.gate().calls();
+        let wanted = |operation: &&str| calls.get(&(service.to_owned(), (*operation).to_owned()));
+        operations.iter().filter_map(wanted).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_the_last_call_it_is_looked_for_a_while() {
+        let (mut calls, begun) = (Calls::default(), Instant::now());
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        assert!(!calls.moved(0, at(0)), "nothing has happened yet");
+        assert!(calls.moved(1, at(1)) && calls.moved(1, at(10)), "it may still be under way");
+        assert!(!calls.moved(1, at(11)));
+        assert!(calls.moved(2, at(60)));
+    }
+}

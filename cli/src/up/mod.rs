@@ -1,0 +1,95 @@
+//! `tidemill up`: the local cloud, kept running for every AWS client to use, and what happens in it told line by line.
+
+mod event;
+mod folder;
+mod follow;
+mod recover;
+
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use tidemill_cloud::Cloud;
+
+use self::{
+    event::{Event, Teller},
+    folder::Watched,
+    follow::Follow,
+};
+use crate::{
+    args::UpArguments,
+    local::{self, Plan},
+    output::failed,
+    signals::Signals,
+    upload,
+};
+
+/// Runs it until it is asked to end, which is its ordinary end.
+pub(crate) fn main(arguments: &UpArguments) -> ExitCode {
+    let begun = Instant::now();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
+    };
+    match runtime.block_on(run(arguments, begun)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+async fn run(arguments: &UpArguments, begun: Instant) -> anyhow::Result<()> {
+    let mut signals = Signals::listen().context("cannot listen for signals")?;
+    let plan = Plan::of(&arguments.local)?;
+    if let Some(folder) = &arguments.watch {
+        let about =
+            std::fs::metadata(folder).with_context(|| format!("cannot watch {}", folder.display()))?;
+        anyhow::ensure!(about.is_dir(), "cannot watch {}: it is not a folder", folder.display());
+    }
+    let cloud = tokio::select! {
+        started = local::start(&arguments.local) => started?,
+        // What was started goes with the future.
+        _ = signals.asked() => return Ok(()),
+    };
+    let ended = tokio::select! {
+        ended = serve(&cloud, &plan, arguments, begun.elapsed()) => ended,
+        _ = signals.asked() => Ok(()),
+    };
+    tokio::select! {
+        () = cloud.shutdown() => {}
+        // Asked once more: what is left is killed with the runtime.
+        _ = signals.asked() => {}
+    }
+    ended?;
+    eprintln!("tidemill: ended, and everything it had started");
+    Ok(())
+}
+
+/// Tells what happens, until something goes wrong.
+async fn serve(cloud: &Cloud, plan: &Plan, arguments: &UpArguments, ready: Duration) -> anyhow::Result<()> {
+    let config = upload::config(cloud.endpoint()).await;
+    let (bucket, prefix) = (plan.output("Bucket")?, plan.output("WatchedPrefix")?);
+    let mut follow = Follow::new(cloud, plan)?;
+    let teller = Teller { json: arguments.json, bucket, prefix };
+    plan.keep_pipelines(&config).await?;
+    if arguments.local.data.is_some() {
+        plan.free_slots(&config).await?;
+        recover::open_jobs(&config, plan).await?;
+    }
+    eprintln!("local cloud at {}, ready in {} ms", cloud.endpoint(), ready.as_millis());
+    teller.tell(&Event::Ready { endpoint: cloud.endpoint(), watched: arguments.watch.as_deref() })?;
+    let watch = async {
+        let Some(root) = &arguments.watch else { return std::future::pending().await };
+        let mut watched = Watched::new(root, prefix, upload::client(&config), bucket);
+        // Only a bucket that was kept can hold what is in the folder.
+        if arguments.local.data.is_some() {
+            watched.compare(&teller).await?;
+        }
+        watched.run(&teller).await
+    };
+    tokio::select! {
+        told = follow.run(&teller) => told,
+        watched = watch => watched,
+    }
+}

@@ -1,0 +1,60 @@
+//! Going on from what an earlier cloud left open in its data folder: its tasks have ended with it, and its queues.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tidemill_core::{
+    adapter::{
+        CallError, SdkConfig,
+        ledger::{Ended, Ledger, Over},
+        queue::Queue,
+    },
+    job::{Attempt, Job, Reason, SHELF_PARTS, State, open_shelf},
+    message::{JobMessage, SettledMessage},
+    verdict::{Kind, Verdict},
+};
+
+use crate::local::Plan;
+
+/// Brings every open job back on its way. What was uploaded and never recorded is the sweep's.
+pub(crate) async fn open_jobs(config: &SdkConfig, plan: &Plan) -> anyhow::Result<()> {
+    let ledger = Ledger::new(config, plan.output("LedgerTable")?);
+    let uploads = Queue::new(config, plan.output("UploadsQueue")?);
+    let stops = Queue::new(config, plan.output("StopsQueue")?);
+    for part in SHELF_PARTS {
+        let mut next = None;
+        loop {
+            let (ids, more) = ledger.shelf(&open_shelf(part), next).await?;
+            for job in ledger.read_all(&ids).await? {
+                if !job.state.is_settled() {
+                    bring_back(&ledger, &uploads, &stops, &job).await?;
+                }
+            }
+            match more {
+                Some(more) => next = Some(more),
+                None => break,
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn bring_back(ledger: &Ledger, uploads: &Queue, stops: &Queue, job: &Job) -> Result<(), CallError> {
+    let due = |job: &Job| JobMessage::new(job.id.clone(), job.attempt, 0).to_body();
+    if job.state == State::Waiting && job.task.is_none() {
+        return uploads.send(&due(job), Duration::ZERO).await;
+    }
+    let verdict = Verdict::from(Kind::Terminated);
+    let ended = Attempt {
+        number: job.attempt,
+        task: job.task.clone().or_else(|| job.pooled_worker().map(str::to_owned)).unwrap_or_default(),
+        verdict: Reason::new(verdict.code(), "the local cloud was ended while it was in work"),
+        stopped_at: Timestamp::now(),
+        parked: false,
+    };
+    match ledger.end(job, &verdict, &ended, Over::Stopped, Timestamp::now()).await? {
+        Ended::Retry { job, .. } => uploads.send(&due(&job), Duration::ZERO).await,
+        Ended::GivenUp(job) => stops.send(&SettledMessage::new(job.id).to_body(), Duration::ZERO).await,
+        Ended::Refused(_) | Ended::Nothing => Ok(()),
+    }
+}
