@@ -8,6 +8,7 @@ use std::{
 
 use aws_sdk_s3::config::Region;
 use futures::FutureExt;
+use scaler::Scaler;
 use schedule::Ticker;
 use serde_json::Value;
 use stops::Stops;
@@ -15,7 +16,7 @@ use tempfile::TempDir;
 use tidemill_cloud::{
     connector,
     gate::Gate,
-    host::{Exit, Launch, Runner},
+    host::{Exit, Launch, Runner, logged},
     lambda::{FunctionError, FunctionHost, Invocation},
 };
 use tidemill_core::{
@@ -71,8 +72,15 @@ pub(crate) fn stops(gate: &Gate, region: &str) -> FunctionHost {
     })
 }
 
-/// λ scaler, and λ backlog: both look at the fleet.
-pub(crate) fn scaling(gate: &Gate, region: &str) -> FunctionHost {
+/// λ scaler.
+pub(crate) fn scaler(gate: &Gate, region: &str) -> FunctionHost {
+    direct(gate, region, Scaler::new, |scaler, _| async move {
+        answer(&scaler.run().await.map_err(|e| failed(&e))?)
+    })
+}
+
+/// λ backlog, which looks at the fleet.
+pub(crate) fn backlog(gate: &Gate, region: &str) -> FunctionHost {
     let make = |config: &SdkConfig, settings: &Settings, clock: Clock| {
         Scaling::new(config, settings).map(|scaling| (scaling, clock))
     };
@@ -134,6 +142,7 @@ pub(crate) fn worker(gate: &Gate, region: &str, accidents: Accidents) -> Runner 
             let key = launch.env.get("AWS_ACCESS_KEY_ID").map(String::as_str).unwrap_or_default();
             let config = config(&gate, &region, key);
             let run = worker::run(&launch.command, &config, &settings, gate.clock(), launch.stop);
+            let run = logged(launch.logs, run);
             let exit = match accident {
                 Accident::None => i32::from(run.await.code()),
                 Accident::Dies(after, code) => {

@@ -29,6 +29,7 @@ use std::{
 };
 
 use aws_sdk_s3::primitives::ByteStream;
+use futures::FutureExt;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tidemill_cloud::{
@@ -36,6 +37,8 @@ use tidemill_cloud::{
     ecs::{Ecs, KillCause, Status, Timing},
     events::Mischief,
     faults::{Fault, Rule},
+    host::logged,
+    logs::LogStream,
     wire::{Caller, OWNER_KEY},
 };
 use tidemill_core::{
@@ -134,6 +137,9 @@ impl Plan {
         if std::env::var_os("RUST_LOG").is_some() {
             tidemill_core::logging::json();
         }
+        // The SDK draws an id for each of its log records until somebody listens to logs for the first time, as the worker's
+        // host does. So that a seed means the same in the first world of a process and in all others:
+        logged(LogStream::default(), std::future::ready(())).now_or_never();
         fastrand::seed(self.seed);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
         runtime.expect("a runtime").block_on(async {
@@ -167,8 +173,8 @@ impl Plan {
         let cloud = builder
             .function("UploadsFunction", move |gate| host::uploads(gate, &for_uploads, folder))
             .function("StopsFunction", move |gate| host::stops(gate, &for_stops))
-            .function("ScalerFunction", move |gate| host::scaling(gate, &for_scaler))
-            .function("BacklogFunction", move |gate| host::scaling(gate, &for_backlog))
+            .function("ScalerFunction", move |gate| host::scaler(gate, &for_scaler))
+            .function("BacklogFunction", move |gate| host::backlog(gate, &for_backlog))
             .function("ScheduleFunction", move |gate| host::schedule(gate, &for_schedule, for_both))
             .schedules(self.schedules)
             .container("worker", move |gate| host::worker(gate, &for_worker, accidents))

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tidemill_core::pipelines::{BadRows, Pipelines};
+use tidemill_core::pipelines::{BadRows, Format, Pipelines};
 
 const README: &str = include_str!("../../README.md");
 
@@ -24,7 +24,7 @@ fn every_link_leads_to_a_file() {
 
 #[test]
 fn the_example_pipelines_are_legal_and_route_as_told() {
-    let [example] = blocks("toml")[..] else { panic!("one example of pipelines") };
+    let [example, commands, facts] = blocks("toml")[..] else { panic!("three examples of pipelines") };
     let pipelines = Pipelines::parse(example, "README.md").unwrap_or_else(|error| panic!("{error}"));
     let route = |key| pipelines.route(key, Some(1)).map(|pipeline| pipeline.name.as_str());
     assert_eq!(route("uploads/orders/a.csv"), Some("orders"));
@@ -34,6 +34,12 @@ fn the_example_pipelines_are_legal_and_route_as_told() {
     let orders = pipelines.get("orders").unwrap();
     assert_eq!((orders.bad_rows, orders.attempts), (BadRows::Quarantine, 5));
     assert_eq!(pipelines.get("customers").unwrap().key.as_ref().unwrap().to_string(), "{customer_id}");
+    let of = |text, name: &str| {
+        let pipelines = Pipelines::parse(text, "README.md").unwrap_or_else(|error| panic!("{error}"));
+        pipelines.get(name).unwrap().clone()
+    };
+    assert_eq!(of(commands, "states").command.unwrap().words, ["python3", "/app/states.py"]);
+    assert_eq!(of(facts, "pictures").format, Format::Object);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use serde_json::Value;
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_tidemill");
 
 /// A run takes seconds; on a busy machine and in a debug build, some tens. After this, it hangs.
-const LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
 /// The folder that holds template.yaml.
 pub(crate) fn root() -> PathBuf {
@@ -63,9 +63,9 @@ pub(crate) fn run_json(code: i32, arguments: &[&OsStr]) -> Value {
 /// A program that runs; killed when it is dropped before its end.
 pub(crate) struct Running {
     child: Child,
-    until: Instant,
-    stdout: Receiver<String>,
-    stderr: Receiver<String>,
+    pub(crate) until: Instant,
+    pub(crate) stdout: Receiver<String>,
+    pub(crate) stderr: Receiver<String>,
     /// Lines of standard error that were read already.
     read: String,
 }

@@ -267,6 +267,13 @@ def ecs_tasks_run_and_stop():
         return [event["message"] for event in events]
 
     until("the task's output", lambda: lines() == ["working"])
+    found = logs.filter_log_events(logGroupName=group, filterPattern='"working"', logStreamNamePrefix="worker/")
+    equal([(event["logStreamName"], event["message"]) for event in found["events"]], [(stream, "working")])
+    assert found["events"][0]["timestamp"] <= time.time() * 1000 and found["events"][0]["eventId"]
+    equal(logs.filter_log_events(logGroupName=group, filterPattern="-working")["events"], [])
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, logStreamNames=[stream])
+    equal([event["message"] for page in pages for event in page["events"]], ["working"])
+    equal(refused(logs.filter_log_events, logGroupName=group, filterPattern="{ $.level = \"WARN\" }"), ("InvalidParameterException", 400))
     streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix="worker/")["logStreams"]
     equal([item["logStreamName"] for item in streams], [stream])
     assert group in [item["logGroupName"] for item in logs.describe_log_groups()["logGroups"]]

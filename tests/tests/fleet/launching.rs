@@ -4,10 +4,7 @@ use tidemill_cloud::{
     faults::{Fault, Partial, Rule},
     wire::Refusal,
 };
-use tidemill_core::{
-    adapter::scaling::{ScalingError, Trigger},
-    fleet::Occupant,
-};
+use tidemill_core::{adapter::scaling::Trigger, fleet::Occupant};
 
 use crate::stage::Stage;
 
@@ -69,9 +66,9 @@ fn a_queue_that_shows_nothing_yet_is_not_believed_by_who_has_just_filled_it() {
 
 #[test]
 fn no_room_stops_the_round_and_the_next_one_goes_on() {
-    let full = Fault::Part(Partial::LaunchFailures { reason: "RESOURCE:FARGATE".to_owned(), detail: None });
+    let full = Fault::Part(Partial::LaunchFailures { reason: "of a new kind".to_owned(), detail: None });
     let disguised = Refusal::client("InvalidParameterException", "(ErrorCode: Throttling): Rate exceeded");
-    for (fault, says) in [(full, "no capacity: RESOURCE:FARGATE"), (Fault::Refuse(disguised), "throttled")] {
+    for (fault, says) in [(full, "no capacity: of a new kind"), (Fault::Refuse(disguised), "throttled")] {
         Stage::play(10, async |stage| {
             stage.queue(SEVEN);
             stage.on(Rule::new("ecs", "RunTask", fault.clone()).nth(3));
@@ -99,21 +96,29 @@ fn a_throttle_that_outlasts_the_sdk_waits_for_the_next_minute() {
 }
 
 #[test]
-fn a_wrong_configuration_is_an_error_that_says_where_the_jobs_are() {
+fn while_the_configuration_is_wrong_one_launch_in_a_while_tries_and_nothing_is_lost() {
     Stage::play(10, async |stage| {
         stage.queue(SEVEN);
         let denied = Refusal::client("AccessDeniedException", "is not authorized to perform: iam:PassRole");
         stage.fault("RunTask", Fault::Refuse(denied));
-        let error = stage.run(Trigger::Tick).await.unwrap_err();
-        let words = tidemill_core::logging::chain(&error);
-        assert!(matches!(error, ScalingError::Refused(_)), "{error:?}");
-        assert!(
-            words.contains("the jobs are safe in their queue") && words.contains("AccessDenied"),
-            "{words}"
-        );
+        let scaled = stage.tick().await;
+        assert_eq!((scaled.wanted, scaled.launched), (7, 0));
+        assert!(scaled.reason.unwrap().contains("iam:PassRole"));
+        let calls = stage.calls(async {
+            for _ in 0..20 {
+                stage.pass(60).await;
+                stage.tick().await;
+            }
+        });
+        assert_eq!(calls.await.get("RunTask"), Some(&4), "after 1, 2, 4 and 8 minutes");
         assert!(stage.slots().await.iter().all(|slot| slot.is_free()));
         stage.no_more_faults();
-        assert_eq!(stage.tick().await.launched, 7);
+        let held = stage.tick().await;
+        assert_eq!(held.launched, 0);
+        assert!(held.reason.unwrap().contains("held back until"));
+        stage.pass(900).await;
+        assert_eq!(stage.tick().await.launched, 1, "the one that tries");
+        assert_eq!(stage.tick().await.launched, 6, "RunTask takes them again");
     });
 }
 

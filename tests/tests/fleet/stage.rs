@@ -23,9 +23,9 @@ use tidemill_cloud::{
 };
 use tidemill_core::{
     adapter::{
-        SdkConfig,
+        CallError, SdkConfig,
         fleet::{Fleet, Tally},
-        scaling::{Scaled, Scaling, ScalingError, Trigger},
+        scaling::{Scaled, Scaling, Trigger},
     },
     clock::Clock,
     fleet::{HEARTBEAT, Slot},
@@ -99,6 +99,7 @@ impl Stage {
                 ("CONTAINER", "worker"),
                 ("SUBNETS", "subnet-1,subnet-2"),
                 ("SECURITY_GROUP", "sg-1"),
+                ("SPOT_SHARE", "0"),
                 ("MAXIMUM_TASKS", &self.maximum.to_string()),
                 ("FLEET_CPU", "256"),
                 ("FLEET_MEMORY", "512"),
@@ -109,7 +110,7 @@ impl Stage {
         Scaling::new(&config, &Settings::from(settings)).expect("settings")
     }
 
-    pub(crate) async fn run(&self, trigger: Trigger) -> Result<Scaled, ScalingError> {
+    pub(crate) async fn run(&self, trigger: Trigger) -> Result<Scaled, CallError> {
         self.scaling().run(trigger, self.now()).await
     }
 

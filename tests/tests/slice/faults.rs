@@ -36,7 +36,7 @@ fn gzip(text: &str) -> Vec<u8> {
 #[test]
 fn unprocessed_items_are_written_again() {
     let part = Fault::Part(Partial::Unprocessed { share: 0.3 });
-    all_the_same(61, || vec![Rule::new("dynamodb", "BatchWriteItem", part.clone()).chance(0.7)]);
+    all_the_same(62, || vec![Rule::new("dynamodb", "BatchWriteItem", part.clone()).chance(0.7)]);
 }
 
 #[test]

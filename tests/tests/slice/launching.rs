@@ -121,27 +121,3 @@ fn the_task_that_a_conflict_names_is_adopted() {
         done_at_once(world).await;
     });
 }
-
-#[test]
-fn a_launch_that_is_not_allowed_waits_in_the_dead_letter_queue_until_it_is() {
-    World::plan(47).alone().run(async |world| {
-        let denied =
-            Refusal::client("AccessDeniedException", "User is not authorized to perform: ecs:RunTask");
-        world.fault("ecs", "RunTask", Fault::Refuse(denied));
-        world.put(KEY, csv(1, 5)).await;
-        world.quiet().await;
-        assert_eq!(world.calls("ecs", "RunTask"), 5, "as often as the queue allows");
-        let job = world.job(KEY).await;
-        assert_eq!((job.state, job.attempt, job.charged, &job.task), (State::Waiting, 1, 0, &None));
-        let letters = world.dead_letters().await;
-        assert_eq!((letters.len(), &letters[0].reason), (1, &None));
-        assert!(letters[0].body.contains(KEY));
-
-        // A person mends the role and sends the message back.
-        world.cloud().faults().clear();
-        world.send("UploadsQueue", &letters[0].body);
-        world.settle().await;
-        assert_eq!(world.job(KEY).await.state, State::Done);
-        assert_eq!(world.visible(KEY).await, records(1, 5));
-    });
-}

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is how a test fails")]
 
+mod breaker;
+mod capacity;
 mod events;
 mod faults;
 mod kills;

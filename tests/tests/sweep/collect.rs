@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tests::{Accident, Contents, World};
 use tidemill_cloud::faults::Fault;
-use tidemill_core::job::State;
+use tidemill_core::job::{State, collected_shelf};
 
 use crate::{csv, minutes, records};
 
@@ -35,7 +35,8 @@ fn replaced_rows_go_a_day_after_they_were_last_visible_and_visible_ones_stay() {
         assert_eq!(world.contents(), Contents { rows: 8, natural: 0, manifests: 2 });
         assert_eq!(world.visible(KEY).await, records(1, 3));
         assert_eq!(world.visible("uploads/other.csv").await, records(1, 5));
-        assert_eq!(world.job_of(&first).await.shelf, None);
+        let shelf = world.job_of(&first).await.shelf.unwrap();
+        assert_eq!(Some(shelf), replaced.shelf.as_deref().and_then(collected_shelf), "no sweep looks there");
     });
 }
 

@@ -102,7 +102,7 @@ fn a_task_that_never_starts_is_stopped_without_blaming_the_object() {
 fn a_job_whose_message_is_gone_is_sent_again() {
     World::plan(425).alone().run(async |world| {
         let forbidden = Refusal::client("AccessDeniedException", "not yet");
-        world.on(Rule::new("ecs", "RunTask", Fault::Refuse(forbidden)).first(5));
+        world.on(Rule::new("dynamodb", "BatchGetItem", Fault::Refuse(forbidden)).first(5));
         world.put(KEY, csv(1, 3)).await;
         world.quiet().await;
         assert_eq!(world.dead_letters().await.len(), 1, "its queue gave it up");

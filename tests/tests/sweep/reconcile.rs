@@ -5,7 +5,10 @@ use std::time::Duration;
 use serde_json::json;
 use tests::{Accident, World};
 use tidemill_cloud::faults::{Fault, Rule};
-use tidemill_core::job::State;
+use tidemill_core::{
+    job::{Job, State},
+    story::What,
+};
 
 use crate::{csv, minutes, records};
 
@@ -77,7 +80,9 @@ fn an_event_that_comes_after_the_sweep_is_a_duplicate() {
         assert_eq!(swept.state, State::Done);
         world.cloud().services().events.emit(event);
         world.settle().await;
-        assert_eq!(world.job(KEY).await, swept);
+        let job = world.job(KEY).await;
+        assert_eq!(job.story.last().map(|note| note.what), Some(What::Duplicate));
+        assert_eq!(Job { story: swept.story.clone(), ..job }, swept, "nothing else");
     });
 }
 

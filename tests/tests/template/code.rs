@@ -19,13 +19,16 @@ const TASKS: [&str; 2] = ["core/src/adapter/tasks.rs", "core/src/adapter/cluster
 /// Where the pipelines file is read.
 const LAYER: [&str; 1] = ["core/src/adapter/layer.rs"];
 
+/// Where a failed job's log is read.
+const LOGS: [&str; 1] = ["core/src/adapter/logs.rs"];
+
 /// What runs in the cloud, its role, and the sources whose settings it reads and whose calls it makes.
 const PROGRAMS: [(&str, &str, &[&[&str]]); 7] = [
     ("UploadsFunction", "UploadsFunctionRole", &[&["functions/uploads/src"], &SCALING, &TASKS, &LAYER]),
     ("ScalerFunction", "ScalerFunctionRole", &[&["functions/scaler/src"], &SCALING, &TASKS]),
     ("BacklogFunction", "BacklogFunctionRole", &[&["functions/backlog/src"], &SCALING, &TASKS]),
     ("ScheduleFunction", "ScheduleFunctionRole", &[&["functions/schedule/src"], &TASKS, &LAYER]),
-    ("StopsFunction", "StopsFunctionRole", &[&["functions/stops/src"]]),
+    ("StopsFunction", "StopsFunctionRole", &[&["functions/stops/src"], &LOGS]),
     ("WorkerTask", "WorkerRole", &[&["worker/src", "worker/src/drain"]]),
     ("SweepTask", "SweepRole", &[&["worker/src/sweep", "core/src/adapter/cluster.rs"]]),
 ];
@@ -78,6 +81,18 @@ fn what_the_code_reads_from_its_environment_is_what_the_template_sets() {
     }
 }
 
+#[test]
+fn the_streams_that_are_searched_are_those_the_worker_writes() {
+    let stack = stack();
+    let container = &stack.resources["WorkerTask"].properties["ContainerDefinitions"][0];
+    let options = &container["LogConfiguration"]["Options"];
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let told = &stack.resources["StopsFunction"].properties["Environment"]["Variables"];
+    assert_eq!(told["WORKER_LOG_GROUP"], options["awslogs-group"]);
+    let begins = format!("{}/{}/", text(&options["awslogs-stream-prefix"]), text(&container["Name"]));
+    assert_eq!(text(&told["WORKER_LOG_STREAMS"]), begins);
+}
+
 /// The code below a path, without its spaces, comments and tests: calls can be found in it however they are wrapped.
 fn code(path: &str) -> String {
     let path: PathBuf = Path::new(ROOT).join(path);
@@ -97,11 +112,14 @@ fn code(path: &str) -> String {
 }
 
 /// What each verb of the adapters needs: an action, and on what.
-const NEEDS: [(&str, &[(&str, On)]); 54] = [
+const NEEDS: [(&str, &[(&str, On)]); 67] = [
     ("ledger.record", &[("dynamodb:PutItem", On::Ledger)]),
     ("ledger.read", &[("dynamodb:GetItem", On::Ledger)]),
     ("ledger.read_all", &[("dynamodb:BatchGetItem", On::Ledger)]),
     ("ledger.launched", &[("dynamodb:UpdateItem", On::Ledger)]),
+    ("ledger.note", &[("dynamodb:UpdateItem", On::Ledger)]),
+    ("ledger.duplicate", &[("dynamodb:UpdateItem", On::Ledger)]),
+    ("ledger.put_off", &[("dynamodb:UpdateItem", On::Ledger)]),
     ("ledger.claim", &[("dynamodb:UpdateItem", On::Ledger)]),
     ("ledger.renew", &[("dynamodb:UpdateItem", On::Ledger)]),
     ("ledger.leave", &[("dynamodb:UpdateItem", On::Ledger)]),
@@ -109,6 +127,7 @@ const NEEDS: [(&str, &[(&str, On)]); 54] = [
     ("ledger.tell", &[("dynamodb:UpdateItem", On::Ledger)]),
     ("ledger.notified", &[("dynamodb:UpdateItem", On::Ledger)]),
     ("ledger.shelf", &[("dynamodb:Query", On::Shelf), ("dynamodb:BatchGetItem", On::Ledger)]),
+    ("ledger.shelf_since", &[("dynamodb:Query", On::Shelf)]),
     ("ledger.collecting", &[("dynamodb:UpdateItem", On::Ledger)]),
     ("ledger.collected", &[("dynamodb:UpdateItem", On::Ledger)]),
     ("records.manifest", &[("dynamodb:GetItem", On::Records)]),
@@ -134,6 +153,12 @@ const NEEDS: [(&str, &[(&str, On)]); 54] = [
     ("objects.versions_of", &[("s3:ListBucketVersions", On::Bucket)]),
     ("fleet.slots", &[("dynamodb:BatchGetItem", On::Fleet)]),
     ("fleet.slots_and", &[("dynamodb:BatchGetItem", On::Fleet)]),
+    ("fleet.slots_and_breaker", &[("dynamodb:BatchGetItem", On::Fleet)]),
+    ("fleet.breaker", &[("dynamodb:GetItem", On::Fleet)]),
+    ("fleet.told_of", &[("dynamodb:GetItem", On::Fleet), ("dynamodb:PutItem", On::Fleet)]),
+    ("fleet.change", &[("dynamodb:GetItem", On::Fleet), ("dynamodb:PutItem", On::Fleet)]),
+    ("fleet.gate", &[("dynamodb:GetItem", On::Fleet), ("dynamodb:PutItem", On::Fleet)]),
+    ("fleet.sign", &[("dynamodb:GetItem", On::Fleet), ("dynamodb:PutItem", On::Fleet)]),
     ("fleet.reserve", &[("dynamodb:PutItem", On::Fleet)]),
     ("fleet.launched", &[("dynamodb:UpdateItem", On::Fleet)]),
     ("fleet.check_in", &[("dynamodb:UpdateItem", On::Fleet)]),
@@ -155,6 +180,12 @@ const NEEDS: [(&str, &[(&str, On)]); 54] = [
     ("backlog.receive", &[("sqs:ReceiveMessage", On::JobsQueue)]),
     ("backlog.delete", &[("sqs:DeleteMessage", On::JobsQueue)]),
     ("backlog.hide", &[("sqs:ChangeMessageVisibility", On::JobsQueue)]),
+    ("storms.tell", &[("dynamodb:GetItem", On::Fleet), ("dynamodb:PutItem", On::Fleet)]),
+    (
+        "storms.flush",
+        &[("dynamodb:GetItem", On::Fleet), ("dynamodb:PutItem", On::Fleet), ("sns:Publish", On::Mail)],
+    ),
+    ("logs.tail", &[("logs:GetLogEvents", On::WorkerLogs), ("logs:FilterLogEvents", On::WorkerLogs)]),
     ("post.send", &[("sns:Publish", On::Mail)]),
     // Where it writes and what it launches depends on the program.
     ("objects.create", &[]),
@@ -196,6 +227,7 @@ enum On {
     StopsQueue,
     DeadLetters,
     Mail,
+    WorkerLogs,
 }
 
 impl On {
@@ -220,6 +252,7 @@ impl On {
             Self::StopsQueue => arn("StopsQueue"),
             Self::DeadLetters => arn("DeadLetterQueue"),
             Self::Mail => arn("MailTopic"),
+            Self::WorkerLogs => arn("WorkerLogs"),
         }
     }
 }
@@ -239,12 +272,14 @@ fn calls(code: &str) -> BTreeSet<String> {
 fn every_verb_of_an_adapter_is_known_to_need_something() {
     // The fields by which programs hold adapters, and the files of those adapters' verbs.
     let adapters = [
-        ("ledger", &["ledger.rs", "ledger/shelves.rs"][..]),
-        ("fleet", &["fleet.rs"]),
+        ("ledger", &["ledger.rs", "ledger/shelves.rs", "ledger/story.rs"][..]),
+        ("fleet", &["fleet.rs", "fleet/documents.rs", "breaker.rs"]),
         ("cluster", &["cluster.rs"]),
         ("backlog", &["backlog.rs"]),
         ("collector", &["collect.rs"]),
         ("jobs", &["queue.rs"]),
+        ("logs", &["logs.rs"]),
+        ("storms", &["storms.rs"]),
         ("post", &["mail.rs"]),
     ];
     for (field, files) in adapters {

@@ -1,0 +1,215 @@
+//! What a person sees of objects that are done, that fail and are replayed, and that are stopped.
+
+use serde_json::{Value, json};
+
+use crate::cloud::{Up, complains, put};
+
+/// The id of the one job that an event tells of.
+fn id(event: &Value) -> String {
+    event["job"].as_str().expect("a job").to_owned()
+}
+
+#[test]
+fn a_failure_is_found_explained_and_replayed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut up = Up::start(&["--watch".as_ref(), folder.path().as_os_str()]);
+    put(folder.path(), "good.csv", "x,y\n1,2\n3,4\n");
+    let good = up.event("settled", "good.csv");
+    assert_eq!((&good["state"], &good["records"]), (&json!("done"), &json!(2)));
+    put(folder.path(), "bad.csv", "x,y\n1\n");
+    let bad = up.event("settled", "bad.csv");
+    assert_eq!((&bad["state"], &bad["reason"]["code"]), (&json!("failed"), &json!("ragged_row")));
+    let mail = up.event("mail", "bad.csv");
+    assert!(mail["subject"].as_str().expect("a subject").contains("failed: uploads/bad.csv"));
+    let (good, bad) = (id(&good), id(&bad));
+
+    listed(&up, &good, &bad);
+    explained(&up, &good, &bad);
+    recorded(&up);
+    dead_and_given_back(&up, &bad);
+    replayed(&mut up, &bad);
+    complains(up.run(&["stop", &good]), &["is done since", "there is nothing to stop"]);
+    complains(
+        up.run(&["replay", "--job", &"0".repeat(32)]),
+        &["has no job 0000", "`tidemill jobs` lists them"],
+    );
+    let refused = up.run(&["replay", "--job", &good]).with_code(1);
+    assert!(refused.stdout.contains("refused") && refused.stdout.contains("only failed jobs are replayed"));
+
+    let ended = up.interrupt().with_code(0);
+    assert!(ended.stderr.ends_with("tidemill: ended, and everything it had started\n"), "{}", ended.stderr);
+}
+
+/// `jobs`, by all that narrows it.
+fn listed(up: &Up, good: &str, bad: &str) {
+    let ids = |arguments: &[&str]| -> Vec<String> { up.lines(arguments).iter().map(id).collect() };
+    assert_eq!(ids(&["jobs"]), [bad, good], "the newest first");
+    assert_eq!(ids(&["jobs", "--state", "failed"]), [bad]);
+    assert_eq!(ids(&["jobs", "--state", "failed", "--state", "done", "--prefix", "uploads/g"]), [good]);
+    assert_eq!(ids(&["jobs", "--since", "2999-01-01T00:00Z"]), [] as [&str; 0]);
+    let text = up.run(&["jobs", "--since", "1h"]).with_code(0).stdout;
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("object") && lines[0].ends_with("job"), "{text}");
+    assert!(lines[1].starts_with("uploads/bad.csv") && lines[1].ends_with(bad), "{text}");
+    assert!(lines[2].contains("done") && lines[2].contains("everything"), "{text}");
+    let none = up.run(&["jobs", "--state", "gone"]).with_code(0);
+    assert!(none.stdout.is_empty() && none.stderr.starts_with("no such job is open"), "{none:?}");
+}
+
+/// `explain`, of an object and of a job.
+fn explained(up: &Up, good: &str, bad: &str) {
+    let story = up.run(&["explain", &up.uri("bad.csv")]).with_code(0).stdout;
+    for part in [
+        "nothing of it is visible",
+        "pipeline everything: failed: ragged_row",
+        "  recorded ",
+        "for the pooled workers: 6 bytes are not above",
+        "  claimed ",
+        "ragged_row: row 1: 1 fields where the header has 2",
+        "  told ",
+        "Upload the object again, mended",
+        &format!("tidemill replay --job {bad}"),
+    ] {
+        assert!(story.contains(part), "no {part:?} in {story}");
+    }
+    assert_eq!(up.run(&["explain", bad]).with_code(0).stdout.lines().count(), story.lines().count());
+    let told = up.run(&["explain", &up.uri("good.csv"), "--json"]).with_code(0).json();
+    assert_eq!((&told["visible"]["records"], &told["visible"]["job"]), (&json!(2), &json!(good)));
+    let version = &told["versions"][0];
+    assert_eq!(version["job"]["state"], "done");
+    let whats: Vec<&Value> =
+        version["timeline"].as_array().expect("lines").iter().map(|line| &line["what"]).collect();
+    let place = |what: &str| whats.iter().position(|found| *found == what).expect("it is there");
+    assert!(place("recorded") < place("claimed") && place("claimed") < place("done"), "{whats:?}");
+    let wanted = version["version"].as_str().expect("a version");
+    let one = up.run(&["explain", &up.uri("good.csv"), "--version", wanted, "--json"]).with_code(0).json();
+    assert_eq!(one["versions"].as_array().map(Vec::len), Some(1));
+    complains(up.run(&["explain", &up.uri("good.csv"), "--version", "none"]), &["of version none"]);
+    complains(up.run(&["explain", &up.uri("none.csv")]), &["there is no object", "none.csv"]);
+}
+
+/// `records`, of what is visible and of what is not.
+fn recorded(up: &Up) {
+    let lines = up.lines(&["records", &up.uri("good.csv")]);
+    let values: Vec<&Value> = lines.iter().map(|line| &line["record"]).collect();
+    assert_eq!(values, [&json!({"x": 1, "y": 2}), &json!({"x": 3, "y": 4})]);
+    complains(up.run(&["records", &up.uri("bad.csv")]), &["no records of", "bad.csv", "tidemill explain"]);
+}
+
+/// `dead`, twice: what is looked at is given back.
+fn dead_and_given_back(up: &Up, bad: &str) {
+    for _ in 0..2 {
+        let entries = up.lines(&["dead"]);
+        assert_eq!(entries.len(), 1, "{entries:?}");
+        let entry = &entries[0];
+        assert_eq!((&entry["job"], &entry["reason"]), (&json!(bad), &json!("ragged_row")));
+        assert_eq!(entry["now"]["state"], "failed");
+        assert!(entry["stands"].as_str().expect("words").contains("tidemill replay --job"));
+    }
+    let text = up.run(&["dead"]).with_code(0).stdout;
+    assert!(text.contains("ragged_row: row 1") && text.contains("uploads/bad.csv"), "{text}");
+}
+
+/// `replay`, by job, verdict and dead-letter queue: the object is no better, so it fails each time.
+fn replayed(up: &mut Up, bad: &str) {
+    let dry = up.lines(&["replay", "--job", bad, "--dry-run"]);
+    assert_eq!((&dry[0]["replayed"], &dry[0]["dry_run"]), (&json!(true), &json!(true)));
+    let again = up.run(&["replay", "--job", bad]).with_code(0);
+    assert!(again.stdout.contains("attempt 2 is on its way"), "{again:?}");
+    assert_eq!(again.stderr, "1 replayed, 0 could not be\n");
+    let settled = up.event("settled", bad);
+    assert_eq!((&settled["attempt"], &settled["charged"]), (&json!(2), &json!(1)), "counted anew");
+    // People are told of each failure, and only then may it be replayed.
+    up.event("mail", "bad.csv");
+    told(up, bad);
+    let story = up.run(&["explain", bad]).with_code(0).stdout;
+    assert!(story.contains("  replayed ") && story.contains("it had failed at"), "{story}");
+
+    assert_eq!(up.lines(&["dead"]).len(), 2, "one of each failure");
+    let emptied = up.run(&["replay", "--dead"]).with_code(0);
+    assert!(emptied.stdout.contains("attempt 3 is on its way"), "{emptied:?}");
+    assert!(
+        emptied.stdout.contains("it is waiting already") || emptied.stdout.contains("nothing"),
+        "{emptied:?}"
+    );
+    up.event("mail", "bad.csv");
+    told(up, bad);
+    assert_eq!(up.lines(&["dead"]).len(), 1, "of the last failure");
+
+    let by_verdict =
+        up.lines(&["replay", "--verdict", "ragged_row", "--prefix", "uploads/bad", "--since", "1h"]);
+    assert_eq!(by_verdict.len(), 1, "{by_verdict:?}");
+    up.event("mail", "bad.csv");
+    told(up, bad);
+    assert!(up.lines(&["replay", "--verdict", "out_of_memory"]).is_empty());
+}
+
+/// Waits until the ledger has it that people were told.
+fn told(up: &Up, job: &str) {
+    let told = || up.run(&["explain", job, "--json"]).with_code(0).json();
+    while told()["versions"][0]["job"]["notified_at"].is_null() {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_running_job_is_stopped_and_people_are_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut up = Up::start(&["--watch".as_ref(), folder.path().as_os_str()]);
+    let rows: String = (0..200_000).map(|n| format!("{n},some text,{n}.5\n")).collect();
+    put(folder.path(), "large.csv", &format!("id,text,number\n{rows}"));
+    up.event("uploaded", "large.csv");
+    let running = loop {
+        if let Some(job) = up.lines(&["jobs", "--state", "running"]).first() {
+            break id(job);
+        }
+    };
+    let now = up.run(&["explain", &running]).with_code(0).stdout;
+    assert!(now.contains("rows written so far, its claim holds until"), "{now}");
+    let stopped = up.run(&["stop", &running]).with_code(0);
+    assert!(stopped.stdout.contains("it has failed as cancelled, and its worker leaves it"), "{stopped:?}");
+    let settled = up.event("settled", &running);
+    assert_eq!((&settled["state"], &settled["reason"]["code"]), (&json!("failed"), &json!("cancelled")));
+    up.event("mail", "large.csv");
+    complains(up.run(&["stop", &running]), &["is failed: cancelled", "there is nothing to stop"]);
+    let story = up.run(&["explain", &running]).with_code(0).stdout;
+    assert!(
+        story.contains("  stopped ") && story.contains("by ada, with the access key tidemill"),
+        "{story}"
+    );
+    complains(up.run(&["records", &up.uri("large.csv")]), &["no records"]);
+    // Its worker works on.
+    put(folder.path(), "next.csv", "x\n1\n");
+    assert_eq!(up.event("settled", "next.csv")["state"], "done");
+}
+
+#[test]
+fn what_is_no_job_goes_back_to_its_queue_or_stays() {
+    let mut up = Up::start(&[]);
+    // An object that somebody asked for and that is not there yet; and what nobody can read.
+    let key = "uploads/late.csv";
+    let asks = json!({ "tidemill": 1, "bucket": up.bucket, "key": key }).to_string();
+    up.send("UploadsQueue", &asks);
+    up.send("UploadsQueue", "no JSON");
+    let entries = loop {
+        let entries = up.lines(&["dead"]);
+        if entries.len() == 2 {
+            break entries;
+        }
+    };
+    let of = |reason: &str| entries.iter().find(|entry| entry["reason"] == reason).expect("an entry").clone();
+    assert_eq!(of("no_such_object")["what"], format!("somebody asks for s3://{}/{key}", up.bucket));
+    assert!(of("malformed")["what"].as_str().expect("words").contains("it is not JSON"));
+
+    let dry = up.run(&["replay", "--dead", "--dry-run"]).with_code(1);
+    assert!(dry.stdout.contains("it would go back to the uploads queue"), "{dry:?}");
+    assert_eq!(up.lines(&["dead"]).len(), 2, "a dry run changes nothing");
+    up.put(key, "x\n1\n");
+    assert_eq!(up.event("settled", key)["state"], "done");
+    let replayed = up.run(&["replay", "--dead"]).with_code(1);
+    assert!(replayed.stdout.contains("it is back on the uploads queue"), "{replayed:?}");
+    assert!(replayed.stdout.contains("nobody can read it: it stays"), "{replayed:?}");
+    assert_eq!(replayed.stderr, "1 replayed, 1 could not be\n");
+    let left = up.lines(&["dead"]);
+    assert_eq!((left.len(), &left[0]["reason"]), (1, &json!("malformed")));
+}

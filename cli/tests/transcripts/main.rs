@@ -1,0 +1,10 @@
+//! What a person reads when something stops: whole runs as real processes, kept as transcripts.
+//!
+//! Each scenario has a cloud of its own, whose functions and workers are processes, and in the end is asked what
+//! happened: by `tidemill explain` and by the mails that went out. `UPDATE_GOLDEN=1` writes the transcripts anew.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is how a test fails")]
+
+mod plain;
+mod scenarios;
+mod stage;

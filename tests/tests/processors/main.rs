@@ -1,0 +1,49 @@
+//! Pipelines that run a program on each object, and those that note facts about it.
+//!
+//! The programs are real processes. While one runs, a world's clock stands still (the watch over its memory is a thread
+//! that the clock waits for), so that on virtual time a command takes no time at all; a scenario that wants time to pass
+//! moves the clock itself.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is how a test fails")]
+
+mod ends;
+mod facts;
+mod output;
+mod running;
+mod sample;
+
+use tests::{Plan, World};
+use tidemill_core::job::Job;
+
+/// The object of most scenarios.
+const KEY: &str = "uploads/object.txt";
+
+/// The pipelines file of one pipeline, whose command is this shell script.
+fn file(script: &str, lines: &str) -> String {
+    let script = serde_json::to_string(script).unwrap();
+    format!(
+        "version = 1\n\n[[pipeline]]\nname = \"scripted\"\nmatch = {{ prefix = \"uploads/\" }}\nformat = \"command\"\n\
+         command = [\"sh\", \"-c\", {script}]\n{lines}\n"
+    )
+}
+
+/// A world whose objects get a task of their own, in which this shell script is run on them.
+fn alone(seed: u64, script: &str, lines: &str) -> Plan {
+    World::plan(seed).pipelines(&file(script, lines)).alone()
+}
+
+/// The same with pooled workers.
+fn pool(seed: u64, script: &str, lines: &str) -> Plan {
+    World::plan(seed).pipelines(&file(script, lines))
+}
+
+/// The codes of the attempts that have ended.
+fn ended(job: &Job) -> Vec<&str> {
+    job.history.iter().map(|ended| ended.verdict.code.as_str()).collect()
+}
+
+/// The code and message of a job's reason.
+fn reason(job: &Job) -> (&str, &str) {
+    let reason = job.reason.as_ref().unwrap_or_else(|| panic!("no reason: {job:#?}"));
+    (&reason.code, &reason.message)
+}

@@ -1,0 +1,54 @@
+//! The example command on the sample it is made for.
+
+use serde_json::Value;
+use tests::World;
+use tidemill_core::job::State;
+
+use crate::{ended, reason};
+
+const AIRPORTS: &[u8] = include_bytes!("../../../samples/airports.csv");
+
+/// The pipeline that README.md shows.
+fn states() -> String {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../pipelines/commands/states.py");
+    format!(
+        "version = 1\n[[pipeline]]\nname = \"states\"\nmatch = {{ prefix = \"uploads/\" }}\nformat = \"command\"\n\
+         command = [\"python3\", {}]\n",
+        serde_json::to_string(script).unwrap()
+    )
+}
+
+#[test]
+fn the_airports_of_each_state_are_counted() {
+    World::plan(601).pipelines(&states()).run(async |world| {
+        world.put("uploads/airports.csv", AIRPORTS).await;
+        world.settle().await;
+        let job = world.job("uploads/airports.csv").await;
+        assert_eq!((job.state, job.attempt, job.records), (State::Done, 1, 57), "{job:#?}");
+        assert_eq!((job.format.as_deref(), &job.progress), (Some("command"), &None));
+        let records = world.visible("uploads/airports.csv").await;
+        let records: Vec<Value> = records.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let of = |state: &str| records.iter().find(|record| record["state"] == state).unwrap();
+        assert_eq!(of("AK")["airports"], 263);
+        assert_eq!(
+            of("AK")["northernmost"]["latitude"],
+            "71.2854475",
+            "a text stays as the command printed it"
+        );
+        assert_eq!(records.iter().map(|record| record["airports"].as_u64().unwrap()).sum::<u64>(), 3_376);
+    });
+}
+
+#[test]
+fn a_table_that_it_cannot_use_is_refused_in_its_own_words() {
+    World::plan(602).pipelines(&states()).run(async |world| {
+        world.put("uploads/weather.csv", &include_bytes!("../../../samples/seattle-weather.csv")[..]).await;
+        world.settle().await;
+        let job = world.job("uploads/weather.csv").await;
+        assert_eq!((job.state, job.charged, ended(&job)), (State::Failed, 1, vec!["bad_input"]), "{job:#?}");
+        assert_eq!(reason(&job), ("bad_input", "the table has no column named state"));
+        let mail = &world.mails()[0];
+        assert_eq!(mail.subject, "[tidemill] failed: uploads/weather.csv (bad_input)");
+        assert!(mail.body.contains("the table has no column named state"), "{}", mail.body);
+    });
+}
