@@ -29,6 +29,7 @@ pub mod sns;
 pub mod sqs;
 pub mod sts;
 pub mod template;
+mod under_way;
 mod usage;
 pub mod wire;
 

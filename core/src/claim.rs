@@ -42,20 +42,9 @@ pub fn refusal(job: &Job, now: Timestamp) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{object::Object, pipelines::Pipelines};
 
     fn job(state: State) -> Job {
-        let pipelines =
-            Pipelines::parse("version = 1\n[[pipeline]]\nname = \"p\"\n", "pipelines.toml").unwrap();
-        let object = Object {
-            bucket: "b".into(),
-            key: "k".into(),
-            version_id: None,
-            etag: None,
-            sequencer: Default::default(),
-            size_bytes: None,
-        };
-        let job = Job::new(object, pipelines.get("p").unwrap().clone(), Timestamp::UNIX_EPOCH);
+        let job = Job::sample("", Timestamp::UNIX_EPOCH);
         Job { state, ..job }
     }
 

@@ -335,6 +335,24 @@ impl Job {
 }
 
 #[cfg(test)]
+impl Job {
+    /// A job of a pipeline with these keys, for tests.
+    pub(crate) fn sample(pipeline: &str, now: Timestamp) -> Self {
+        let text = format!("version = 1\n[[pipeline]]\nname = \"p\"\n{pipeline}");
+        let pipelines = crate::pipelines::Pipelines::parse(&text, "pipelines.toml").unwrap();
+        let object = Object {
+            bucket: "b".into(),
+            key: "k".into(),
+            version_id: None,
+            etag: None,
+            sequencer: Default::default(),
+            size_bytes: None,
+        };
+        Self::new(object, pipelines.get("p").unwrap().clone(), now)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -53,24 +53,11 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::{
-        job::{Attempt, Reason},
-        object::Object,
-        pipelines::Pipelines,
-    };
+    use crate::job::{Attempt, Reason};
 
     fn job(pipeline: &str, bytes: Option<u64>, history: &[&str]) -> Job {
-        let text = format!("version = 1\n[[pipeline]]\nname = \"p\"\n{pipeline}");
-        let pipelines = Pipelines::parse(&text, "pipelines.toml").unwrap();
-        let object = Object {
-            bucket: "b".into(),
-            key: "k".into(),
-            version_id: None,
-            etag: None,
-            sequencer: Default::default(),
-            size_bytes: bytes,
-        };
-        let mut job = Job::new(object, pipelines.get("p").unwrap().clone(), Timestamp::UNIX_EPOCH);
+        let mut job = Job::sample(pipeline, Timestamp::UNIX_EPOCH);
+        job.object.size_bytes = bytes;
         job.history = history
             .iter()
             .zip(1..)

@@ -40,19 +40,9 @@ pub fn refusal(job: &Job, now: Timestamp) -> Option<NotReplayed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{object::Object, pipelines::Pipelines};
 
     fn failed() -> Job {
-        let pipelines = Pipelines::parse("version = 1\n[[pipeline]]\nname = \"p\"\n", "p.toml").unwrap();
-        let object = Object {
-            bucket: "b".into(),
-            key: "k".into(),
-            version_id: None,
-            etag: None,
-            sequencer: Default::default(),
-            size_bytes: None,
-        };
-        let job = Job::new(object, pipelines.get("p").unwrap().clone(), Timestamp::UNIX_EPOCH);
+        let job = Job::sample("", Timestamp::UNIX_EPOCH);
         Job { state: State::Failed, ..job }
     }
 

@@ -17,15 +17,6 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// ...up to this, so that 185 of them fill about 24 hours.
 const SLOWEST_RETRY: Duration = Duration::from_secs(600);
 
-/// Counts a delivery as under way for as long as it lives, however it ends.
-struct UnderWay(Arc<Bus>);
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.under_way.send_modify(|count| *count -= 1);
-    }
-}
-
 /// Why a delivery was given up.
 struct GivenUp {
     refusal: Refusal,
@@ -36,18 +27,17 @@ struct GivenUp {
 
 /// Begins a delivery in the background, after `delay`.
 pub(super) fn start(bus: &Arc<Bus>, rule: &str, target: &Target, event: &Arc<Value>, delay: Duration) {
-    bus.under_way.send_modify(|count| *count += 1);
-    let under_way = UnderWay(Arc::clone(bus));
+    let (bus, begun) = (Arc::clone(bus), bus.under_way.begin());
     let rule_arn = EventBridge::rule_arn(rule);
     let (target, event) = (target.clone(), Arc::clone(event));
     tokio::spawn(async move {
-        let bus = &under_way.0;
+        let _begun = begun;
         let deliver = async {
             if !delay.is_zero() {
                 sleep(delay).await;
             }
-            if let Err(given_up) = attempts(bus, &rule_arn, &target, &event).await {
-                bury(bus, &rule_arn, &target, &event, &given_up);
+            if let Err(given_up) = attempts(&bus, &rule_arn, &target, &event).await {
+                bury(&bus, &rule_arn, &target, &event, &given_up);
             }
         };
         bus.end.run_until_cancelled(deliver).await;

@@ -28,12 +28,12 @@ use std::{
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use tidemill_core::clock::Clock;
-use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     lambda::Lambda,
     sqs::Sqs,
+    under_way::UnderWay,
     wire::{ACCOUNT, REGION, Refusal},
 };
 pub use pattern::{Pattern, PatternError};
@@ -81,7 +81,7 @@ struct Bus {
     lambda: OnceLock<Lambda>,
     state: Mutex<State>,
     /// The deliveries under way.
-    under_way: watch::Sender<usize>,
+    under_way: UnderWay,
     end: CancellationToken,
 }
 
@@ -103,7 +103,7 @@ impl EventBridge {
             sqs,
             lambda: OnceLock::new(),
             state: Mutex::default(),
-            under_way: watch::Sender::new(0),
+            under_way: UnderWay::new(),
             end: end.clone(),
         };
         Self { bus: Arc::new(bus), _end: Arc::new(end.drop_guard()) }
@@ -168,14 +168,13 @@ impl EventBridge {
 
     /// Waits until nothing is being delivered or waiting to be retried.
     pub async fn idle(&self) {
-        // The sender is ours: the wait cannot fail.
-        let _ = self.bus.under_way.subscribe().wait_for(|count| *count == 0).await;
+        self.bus.under_way.none().await;
     }
 
     /// The deliveries under way, retries that wait included.
     #[must_use]
     pub fn under_way(&self) -> usize {
-        *self.bus.under_way.borrow()
+        self.bus.under_way.count()
     }
 
     /// How many deliveries were given up and had no dead-letter queue that took them.

@@ -123,13 +123,12 @@ impl Lambda {
     /// The asynchronous invocations that are accepted and not over, those that wait for another try included.
     #[must_use]
     pub fn under_way(&self) -> usize {
-        *self.inner.under_way.borrow()
+        self.inner.under_way.count()
     }
 
     /// Waits until no asynchronous invocation is under way.
     pub async fn idle(&self) {
-        // The sender is ours: the wait cannot fail.
-        let _ = self.inner.under_way.subscribe().wait_for(|count| *count == 0).await;
+        self.inner.under_way.none().await;
     }
 
     /// How many events of asynchronous invocations were given up without any queue that took them, and how many
@@ -137,15 +136,6 @@ impl Lambda {
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.inner.lock().dropped
-    }
-}
-
-/// Counts an event as under way for as long as it lives, however it ends.
-struct UnderWay(Arc<Inner>);
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.under_way.send_modify(|count| *count -= 1);
     }
 }
 
@@ -177,12 +167,11 @@ impl Inner {
             let message = "The service is being shut down.";
             return Err(Refusal::client("ServiceException", message).with_status(503));
         }
-        self.under_way.send_modify(|count| *count += 1);
-        let under_way = UnderWay(self.clone());
+        let (inner, begun) = (self.clone(), self.under_way.begin());
         let event = Event { function: function.to_owned(), request_id, payload };
         self.sources.spawn(async move {
-            let inner = &under_way.0;
-            inner.closing.run_until_cancelled(process(inner, &event)).await;
+            let _begun = begun;
+            inner.closing.run_until_cancelled(process(&inner, &event)).await;
         });
         Ok(())
     }

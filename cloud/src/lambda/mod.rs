@@ -30,7 +30,6 @@ use std::{
 
 use serde_json::Value;
 use tidemill_core::clock::Clock;
-use tokio::sync::watch;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -48,6 +47,7 @@ pub use self::{
 use crate::{
     logs::Logs,
     sqs::Sqs,
+    under_way::UnderWay,
     wire::{ACCOUNT, REGION, Refusal},
 };
 
@@ -80,7 +80,7 @@ struct Inner {
     /// The mappings and the invocations they have under way, and the asynchronous ones.
     sources: TaskTracker,
     /// The asynchronous invocations that are accepted and not over.
-    under_way: watch::Sender<usize>,
+    under_way: UnderWay,
     /// The lives of the environments.
     lives: TaskTracker,
     state: Mutex<State>,
@@ -129,7 +129,7 @@ impl Lambda {
             closing: closing.clone(),
             draining: CancellationToken::new(),
             sources: TaskTracker::new(),
-            under_way: watch::Sender::new(0),
+            under_way: UnderWay::new(),
             lives: TaskTracker::new(),
             state: Mutex::default(),
         };

@@ -19,15 +19,6 @@ use crate::{
 /// The longest payload that a dead letter carries whole: half of a message, the rest being for its attributes.
 const DEAD_LETTER_BYTES: usize = 512 * 1024;
 
-/// Counts a firing as under way for as long as it lives, however it ends.
-struct UnderWay(Arc<Inner>);
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.under_way.send_modify(|count| *count -= 1);
-    }
-}
-
 /// Begins the firing of the schedule of this ARN in the background.
 pub(super) fn start(inner: &Arc<Inner>, arn: &str, action: &Action, scheduled: Timestamp) {
     let target = match action {
@@ -43,12 +34,11 @@ pub(super) fn start(inner: &Arc<Inner>, arn: &str, action: &Action, scheduled: T
             return;
         }
     };
-    inner.under_way.send_modify(|count| *count += 1);
-    let under_way = UnderWay(Arc::clone(inner));
+    let (inner, begun) = (Arc::clone(inner), inner.under_way.begin());
     let arn = arn.to_owned();
     tokio::spawn(async move {
-        let inner = &under_way.0;
-        inner.end.run_until_cancelled(deliver(inner, &arn, &target, scheduled)).await;
+        let _begun = begun;
+        inner.end.run_until_cancelled(deliver(&inner, &arn, &target, scheduled)).await;
     });
 }
 

@@ -29,7 +29,7 @@ use std::{
 
 use jiff::Timestamp;
 use tidemill_core::clock::Clock;
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use self::{
@@ -40,6 +40,7 @@ use crate::{
     events::EventBridge,
     lambda::Lambda,
     sqs::Sqs,
+    under_way::UnderWay,
     wire::{ACCOUNT, REGION, Refusal},
 };
 
@@ -61,7 +62,7 @@ struct Inner {
     lambda: Lambda,
     events: EventBridge,
     /// The firings under way.
-    under_way: watch::Sender<usize>,
+    under_way: UnderWay,
     end: CancellationToken,
     state: Mutex<State>,
 }
@@ -109,7 +110,7 @@ impl Scheduler {
             sqs,
             lambda,
             events,
-            under_way: watch::Sender::new(0),
+            under_way: UnderWay::new(),
             end: end.clone(),
             state: Mutex::default(),
         };
@@ -165,13 +166,12 @@ impl Scheduler {
     /// The firings under way: those whose targets have not taken them yet.
     #[must_use]
     pub fn under_way(&self) -> usize {
-        *self.inner.under_way.borrow()
+        self.inner.under_way.count()
     }
 
     /// Waits until no firing is under way. Schedules that wait for their time are not.
     pub async fn idle(&self) {
-        // The sender is ours: the wait cannot fail.
-        let _ = self.inner.under_way.subscribe().wait_for(|count| *count == 0).await;
+        self.inner.under_way.none().await;
     }
 
     /// How many firings were given up and had no dead-letter queue that took them.

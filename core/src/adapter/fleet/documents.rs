@@ -32,9 +32,7 @@ impl Fleet {
     /// [`CallError`]
     pub async fn kept<T: DeserializeOwned>(&self, id: &str) -> Result<Option<T>, CallError> {
         let attempt = || format!("read {id} of {}", self.table);
-        let get = self.client.get_item().table_name(&self.table).set_key(Some(key(id))).consistent_read(true);
-        let item = get.send().await.map_err(|e| CallError::of(attempt(), e))?.item;
-        item.map(|item| decode(item, attempt)).transpose()
+        self.item(id, attempt).await?.map(|item| decode(item, attempt)).transpose()
     }
 
     /// Keeps a document under this id, whatever was there. It is to have no attribute `id`.
@@ -43,9 +41,7 @@ impl Fleet {
     /// [`CallError`]: it may be kept.
     pub async fn keep<T: Serialize>(&self, id: &str, document: &T) -> Result<(), CallError> {
         let attempt = || format!("keep {id} in {}", self.table);
-        let mut item: Item =
-            serde_dynamo::to_item(document).map_err(|e| CallError::nonsense(attempt(), e))?;
-        item.insert("id".into(), text(id));
+        let item = encode(id, document, attempt)?;
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         put.send().await.map(drop).map_err(|e| CallError::of(attempt(), e))
     }
@@ -67,10 +63,9 @@ impl Fleet {
     {
         let attempt = || format!("{verb} in {id} of {}", self.table);
         for tried in 0..TRIES {
-            let get = self.client.get_item().table_name(&self.table).set_key(Some(key(id)));
-            let answer = get.consistent_read(true).send().await.map_err(|e| CallError::of(attempt(), e))?;
-            let stamp = answer.item.as_ref().and_then(|item| item.get(STAMP)).cloned();
-            let before: T = match answer.item {
+            let item = self.item(id, attempt).await?;
+            let stamp = item.as_ref().and_then(|item| item.get(STAMP)).cloned();
+            let before: T = match item {
                 Some(item) => decode(item, attempt)?,
                 None => T::default(),
             };
@@ -84,6 +79,12 @@ impl Fleet {
         Err(CallError::exhausted(attempt(), "others were faster every time"))
     }
 
+    /// The item of this id, strongly consistent.
+    async fn item(&self, id: &str, attempt: impl Fn() -> String) -> Result<Option<Item>, CallError> {
+        let get = self.client.get_item().table_name(&self.table).set_key(Some(key(id))).consistent_read(true);
+        Ok(get.send().await.map_err(|e| CallError::of(attempt(), e))?.item)
+    }
+
     /// False when it is not what it was when it was read.
     async fn write<T: Serialize>(
         &self,
@@ -92,10 +93,8 @@ impl Fleet {
         read: Option<aws_sdk_dynamodb::types::AttributeValue>,
         attempt: impl Fn() -> String,
     ) -> Result<bool, CallError> {
-        let mut item: Item =
-            serde_dynamo::to_item(document).map_err(|e| CallError::nonsense(attempt(), e))?;
+        let mut item = encode(id, document, &attempt)?;
         let stamp = text(format!("{:032x}", fastrand::u128(..)));
-        item.insert("id".into(), text(id));
         item.insert(STAMP.into(), stamp.clone());
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         let put = match read {
@@ -124,6 +123,13 @@ impl Fleet {
         let attempt = || format!("read {id} of {}", self.table);
         found.remove(id).map(|item| decode(item, attempt)).transpose()
     }
+}
+
+/// A document as the item of this id.
+fn encode<T: Serialize>(id: &str, document: &T, attempt: impl Fn() -> String) -> Result<Item, CallError> {
+    let mut item: Item = serde_dynamo::to_item(document).map_err(|e| CallError::nonsense(attempt(), e))?;
+    item.insert("id".into(), text(id));
+    Ok(item)
 }
 
 /// An item as the document it holds.

@@ -1,9 +1,5 @@
 use super::*;
-use crate::{
-    job::{Attempt, Reason},
-    object::Object,
-    pipelines::Pipelines,
-};
+use crate::job::{Attempt, Reason};
 
 const NOW: i64 = 1_000_000;
 
@@ -12,17 +8,7 @@ fn ago(minutes: i64) -> Timestamp {
 }
 
 fn job(state: State) -> Job {
-    let text = "version = 1\n[[pipeline]]\nname = \"p\"\ntimeout = \"1h\"\n";
-    let pipelines = Pipelines::parse(text, "p.toml").unwrap();
-    let object = Object {
-        bucket: "b".into(),
-        key: "k".into(),
-        version_id: None,
-        etag: None,
-        sequencer: Default::default(),
-        size_bytes: None,
-    };
-    let job = Job::new(object, pipelines.get("p").unwrap().clone(), ago(600));
+    let job = Job::sample("timeout = \"1h\"\n", ago(600));
     Job { state, ..job }
 }
 
