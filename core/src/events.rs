@@ -69,8 +69,7 @@ pub(crate) fn read(mut event: Value) -> Result<Classified, String> {
     };
     match (source, detail_type) {
         ("aws.s3", "Object Created") => {
-            let at = event["time"].as_str().and_then(|at| at.parse().ok());
-            s3::read(&detail, at).map(|created| Classified::S3Created(vec![created]))
+            s3::read(&detail, &event).map(|created| Classified::S3Created(vec![created]))
         }
         ("aws.ecs", "ECS Task State Change") => {
             task::read(detail).map(|change| Classified::TaskStateChange(Box::new(change)))

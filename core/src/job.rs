@@ -177,6 +177,9 @@ pub struct Job {
     /// Until when the claim holds if it is not renewed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_until: Option<Timestamp>,
+    /// The task definition's revision that its first claim was made under, and so the image: retries have the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
     /// The task launched for this attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
@@ -201,6 +204,10 @@ pub struct Job {
     /// When its object was created, as its event tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_at: Option<Timestamp>,
+    /// The id of that event, from which logs and manifest can be told to be of it. None of an object that somebody asked
+    /// for, or that the sweep found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
     /// When λ uploads recorded it.
     pub created_at: Timestamp,
     /// Until when its launch is put off: a message comes for it then.
@@ -291,6 +298,7 @@ impl Job {
             fence: 0,
             holder: None,
             lease_until: None,
+            revision: None,
             task: None,
             records: 0,
             progress: None,
@@ -299,6 +307,7 @@ impl Job {
             reason: None,
             write_units: 0,
             event_at: None,
+            trace: None,
             created_at: now,
             put_off_until: None,
             claimed_at: None,

@@ -21,6 +21,7 @@ pub mod logging;
 pub mod mail;
 pub mod manifest;
 pub mod message;
+pub mod metrics;
 pub mod notify;
 pub mod object;
 pub mod pipelines;

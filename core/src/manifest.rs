@@ -55,6 +55,9 @@ pub struct Manifest {
     /// Which of its [`edition()`]s is; 0 where there are none, and in manifests older than editions.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub edition: u64,
+    /// The id of the event that told of the object ([`Job::trace`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
     /// Its pipeline's name.
     pub pipeline: String,
     /// The natural key template, where records lie under natural keys and not under the job.
@@ -83,6 +86,7 @@ impl Manifest {
             row: 0,
             job: job.id.clone(),
             edition: edition(job),
+            trace: job.trace.clone(),
             pipeline: job.pipeline.name.clone(),
             natural_key: job.pipeline.key.as_ref().map(ToString::to_string),
             version_id: job.object.version_id.clone(),

@@ -28,14 +28,18 @@ pub enum Why {
     /// Pooled workers were lost with it before, and it may be the reason. Alone it harms no other job, and its stop
     /// says what is wrong.
     Suspect,
+    /// Its first attempt was made by another revision of the task definition, and so perhaps by another image: a retry
+    /// means the same.
+    Pinned,
 }
 
 /// After how many lost pooled workers a job is tried alone: one may be bad luck, as every worker has many jobs.
 const LOSSES: usize = 2;
 
-/// Where to work on a job when pooled workers have this size.
+/// Where to work on a job when pooled workers have this size, and are of this revision of the task definition if that is
+/// known.
 #[must_use]
-pub fn place(job: &Job, pooled: Size) -> Place {
+pub fn place(job: &Job, pooled: Size, revision: Option<&str>) -> Place {
     let size = adjusted(&job.history, job.pipeline.task).size;
     if job.object.size_bytes.is_some_and(|bytes| bytes > job.pipeline.dedicated_above) {
         Place::Task(Why::Large)
@@ -43,9 +47,17 @@ pub fn place(job: &Job, pooled: Size) -> Place {
         Place::Task(Why::Size)
     } else if count(&job.history, Kind::WorkerLost) >= LOSSES {
         Place::Task(Why::Suspect)
+    } else if !may_take(job, revision) {
+        Place::Task(Why::Pinned)
     } else {
         Place::Pool
     }
+}
+
+/// Whether a worker of this revision of the task definition may take a job; one that knows none may take all.
+#[must_use]
+pub fn may_take(job: &Job, revision: Option<&str>) -> bool {
+    job.revision.as_deref().is_none_or(|pinned| revision.is_none_or(|revision| revision == pinned))
 }
 
 #[cfg(test)]
@@ -74,7 +86,7 @@ mod tests {
 
     #[test]
     fn small_objects_are_pooled_and_large_ones_are_not() {
-        let of = |pipeline, bytes| place(&job(pipeline, bytes, &[]), Size::SMALLEST);
+        let of = |pipeline, bytes| place(&job(pipeline, bytes, &[]), Size::SMALLEST, None);
         assert_eq!(of("", Some(6_000)), Place::Pool);
         assert_eq!(of("", None), Place::Pool, "a worker streams, whatever the size");
         assert_eq!(of("", Some(33_554_432)), Place::Pool);
@@ -85,7 +97,7 @@ mod tests {
 
     #[test]
     fn what_pooled_workers_have_no_room_for_gets_a_task() {
-        let of = |pipeline, history: &[&str], pooled| place(&job(pipeline, Some(1), history), pooled);
+        let of = |pipeline, history: &[&str], pooled| place(&job(pipeline, Some(1), history), pooled, None);
         let larger = Size::new(512, 1_024).unwrap();
         assert_eq!(of("task = { cpu = 512, memory = 1024 }", &[], Size::SMALLEST), Place::Task(Why::Size));
         assert_eq!(of("task = { cpu = 512, memory = 1024 }", &[], larger), Place::Pool);
@@ -99,8 +111,19 @@ mod tests {
     }
 
     #[test]
+    fn a_retry_is_for_the_revision_of_the_first_attempt() {
+        let mut job = job("", Some(1), &[]);
+        let of = |job: &Job, revision| place(job, Size::SMALLEST, revision);
+        assert_eq!(of(&job, Some("worker:2")), Place::Pool, "nothing was tried yet");
+        job.revision = Some("worker:1".into());
+        assert_eq!(of(&job, Some("worker:1")), Place::Pool);
+        assert_eq!(of(&job, Some("worker:2")), Place::Task(Why::Pinned));
+        assert_eq!(of(&job, None), Place::Pool);
+    }
+
+    #[test]
     fn a_job_that_workers_are_lost_with_is_tried_alone() {
-        let of = |history: &[&str]| place(&job("", Some(1), history), Size::SMALLEST);
+        let of = |history: &[&str]| place(&job("", Some(1), history), Size::SMALLEST, None);
         assert_eq!(of(&["worker_lost"]), Place::Pool);
         assert_eq!(of(&["worker_lost", "try_again", "worker_lost"]), Place::Task(Why::Suspect));
     }

@@ -11,7 +11,7 @@ use std::fmt;
 use std::iter::Sum;
 use std::ops::Add;
 
-use crate::fargate::Size;
+use crate::{events::TaskStateChange, fargate::Size};
 
 /// An amount of money. Sums stop at 18 million dollars and do not wrap.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,6 +66,12 @@ impl Dollars {
     #[must_use]
     pub fn nanodollars(self) -> u64 {
         self.pico.div_ceil(1_000)
+    }
+
+    /// Millionths of a dollar, rounded up.
+    #[must_use]
+    pub fn microdollars(self) -> u64 {
+        self.pico.div_ceil(1_000_000)
     }
 
     /// So many billionths of a dollar.
@@ -152,6 +158,20 @@ pub struct TaskUse {
 }
 
 impl TaskUse {
+    /// A task that has stopped, if its event tells its size and that its image began to come. Whether it had a public
+    /// address the event does not tell: it is counted as if.
+    #[must_use]
+    pub fn of_stopped(change: &TaskStateChange) -> Option<Self> {
+        Some(Self {
+            size: change.size()?,
+            architecture: if change.is_arm() { Architecture::Arm } else { Architecture::X86 },
+            spot: change.is_spot(),
+            public_ip: true,
+            seconds: change.paid_for()?.as_secs(),
+            count: 1,
+        })
+    }
+
     /// What they cost together.
     #[must_use]
     pub fn cost(&self) -> Dollars {

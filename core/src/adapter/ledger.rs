@@ -20,7 +20,10 @@ use aws_sdk_dynamodb::{
 use jiff::Timestamp;
 
 use super::{CallError, SdkConfig};
-use crate::job::{Attempt, Change, Job, JobId, Reason, State};
+use crate::{
+    job::{Attempt, Change, Job, JobId, Reason, State},
+    metrics,
+};
 
 pub use end::Ended;
 pub use shelves::{ShelfPage, Shelved};
@@ -35,6 +38,19 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 pub struct Ledger {
     client: Client,
     table: String,
+}
+
+/// Who takes a job.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim<'a> {
+    /// For this attempt.
+    pub attempt: u32,
+    /// Its name, which is used for one claim.
+    pub holder: &'a str,
+    /// What becomes of a lease that has run out.
+    pub expired: Expired,
+    /// The revision of the task definition that it runs, if it knows that.
+    pub revision: Option<&'a str>,
 }
 
 /// What [`Ledger::record`] found.
@@ -162,28 +178,34 @@ impl Ledger {
         items.into_iter().map(|item| decode(item, attempt)).collect()
     }
 
-    /// Takes the job for this attempt: raises its fence and leases it to `holder`. A repeat by the same holder, as the
-    /// SDK makes when the answer was lost, is told that the job is its own: a holder's name is used for one claim.
+    /// Takes the job for this attempt: raises its fence, leases it to the holder and, the first time, pins it to the
+    /// holder's revision of the task definition. Refused to a pooled worker of another one. A repeat by the same holder,
+    /// as the SDK makes when the answer was lost, is told that the job is its own.
     ///
     /// # Errors
     /// [`CallError`]: the claim may have been taken.
     pub async fn claim(
         &self,
         id: &JobId,
-        attempt: u32,
-        holder: &str,
+        claim: Claim<'_>,
         now: Timestamp,
         lease: Duration,
-        expired: Expired,
     ) -> Result<Changed, CallError> {
+        let Claim { attempt, holder, expired, revision } = claim;
         // Whoever leaves a job removes its lease.
-        let free = match expired {
-            Expired::TakenOver => "(attribute_not_exists(lease_until) OR lease_until < :now)",
-            Expired::Refused => "attribute_not_exists(lease_until)",
+        let free = match (expired, revision) {
+            (Expired::TakenOver, _) => "(attribute_not_exists(lease_until) OR lease_until < :now)",
+            (Expired::Refused, None) => "attribute_not_exists(lease_until)",
+            (Expired::Refused, Some(_)) => {
+                "attribute_not_exists(lease_until) AND (attribute_not_exists(revision) OR revision = :revision)"
+            }
         };
-        let change = Write::new(
-            "SET #state = :to, fence = fence + :one, holder = :holder, lease_until = :until, records = :zero, \
-             rejected = :zero, claimed_at = if_not_exists(claimed_at, :now) REMOVE reason, #progress",
+        let pin = revision.map_or("", |_| ", revision = if_not_exists(revision, :revision)");
+        let mut change = Write::new(
+            &format!(
+                "SET #state = :to, fence = fence + :one, holder = :holder, lease_until = :until, records = :zero, \
+                 rejected = :zero, claimed_at = if_not_exists(claimed_at, :now){pin} REMOVE reason, #progress"
+            ),
             &format!("attempt = :attempt AND {free}"),
         )
         .name("#progress", "progress")
@@ -194,6 +216,9 @@ impl Ledger {
         .value(":until", time(now + lease))
         .value(":holder", text(holder))
         .value(":attempt", number(attempt));
+        if let Some(revision) = revision {
+            change = change.value(":revision", text(revision));
+        }
         let changed = self.update(id, "claim", change).await?;
         Ok(match changed {
             Changed::No(Some(job)) if is_held(&job, holder) => Changed::Yes(job),
@@ -383,7 +408,11 @@ impl Ledger {
             Ok(made) => {
                 let item =
                     made.attributes.ok_or_else(|| CallError::nonsense(attempt(), "no item returned"))?;
-                Ok(Changed::Yes(Box::new(decode(item, attempt)?)))
+                let job = decode(item, attempt)?;
+                if write.change.is_some_and(|change| change.leads_to().is_settled()) {
+                    metrics::settled(&job);
+                }
+                Ok(Changed::Yes(Box::new(job)))
             }
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(refusal)) => {

@@ -5,7 +5,10 @@ use std::time::Duration;
 use aws_sdk_sns::Client;
 
 use super::{CallError, SdkConfig, pace::Pace};
-use crate::mail::Mail;
+use crate::{
+    mail::Mail,
+    metrics::{self, Metric},
+};
 
 /// How many mails one process hands to SNS within a second. SNS suspends an address that gets more than ten a second,
 /// silently and until a person confirms it again; the template runs the function that mails twice at once at most.
@@ -42,6 +45,9 @@ impl Post {
     pub async fn send(&self, mail: &Mail) -> Result<(), CallError> {
         let publish = self.client.publish().topic_arn(&self.topic).subject(&mail.subject).message(&mail.body);
         let sent = self.pace.keep(publish.send()).await;
-        sent.map(drop).map_err(|e| CallError::of(format!("mail {:?}", mail.subject), e))
+        sent.map(drop).map_err(|e| {
+            metrics::put(Metric::MailsRefused, 1);
+            CallError::of(format!("mail {:?}", mail.subject), e)
+        })
     }
 }

@@ -13,6 +13,7 @@ pub mod fleet;
 pub mod layer;
 pub mod ledger;
 mod leftovers;
+#[cfg(feature = "logs")]
 pub mod logs;
 pub mod mail;
 pub mod objects;
@@ -21,30 +22,70 @@ mod publish;
 pub mod queue;
 pub mod records;
 pub mod scaling;
+#[cfg(feature = "stack")]
 pub mod stack;
 pub mod storms;
 pub mod tasks;
 mod unanswered;
 pub mod versions;
 
-use aws_config::{BehaviorVersion, ConfigLoader};
+use aws_config::{
+    BehaviorVersion, ConfigLoader,
+    environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider},
+    meta::region::ProvideRegion,
+};
+use aws_sdk_dynamodb::config::SharedCredentialsProvider;
+use aws_smithy_http_client::{
+    Builder, ConnectorBuilder,
+    proxy::ProxyConfig,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::{http::SharedHttpClient, runtime_components::RuntimeComponents};
 
 pub use aws_config::SdkConfig;
 use batch_get::batch_get;
 pub use error::CallError;
 
-/// The SDK's configuration from the standard AWS environment: credentials, region, `AWS_ENDPOINT_URL`.
+/// The configuration of a function: Lambda puts region and credentials into its environment. Looking nowhere else keeps what
+/// would look out of the program: profiles, roles to assume, metadata services.
 pub async fn sdk_config() -> SdkConfig {
+    let endpoint = std::env::var("AWS_ENDPOINT_URL").ok().filter(|endpoint| !endpoint.is_empty());
+    let credentials = EnvironmentVariableCredentialsProvider::new();
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(http_client(endpoint.as_deref().unwrap_or_default()))
+        .region(EnvironmentVariableRegionProvider::new().region().await)
+        .credentials_provider(SharedCredentialsProvider::new(credentials));
+    config.set_endpoint_url(endpoint);
+    config.build()
+}
+
+/// The configuration that the AWS environment leads to, wherever that is: for a task, whose role is at an address of its
+/// own, and for a person.
+pub async fn found_config() -> SdkConfig {
     let endpoint = std::env::var("AWS_ENDPOINT_URL").unwrap_or_default();
     sdk_loader(&endpoint).load().await
 }
 
-/// What loads a configuration for this endpoint. For one of plain HTTP, as the local cloud's is, with a client that
-/// knows no TLS: the SDK's own reads the system's root certificates, some 150 files, before its first call.
+/// What finds a configuration for this endpoint.
 pub fn sdk_loader(endpoint: &str) -> ConfigLoader {
-    let loader = aws_config::defaults(BehaviorVersion::latest());
-    if !endpoint.starts_with("http://") {
-        return loader;
+    aws_config::defaults(BehaviorVersion::latest()).http_client(http_client(endpoint))
+}
+
+/// All clients of a configuration share one HTTP client, and so its connections and its root certificates, some 150 that
+/// are read before the first call. For an endpoint of plain HTTP, as the local cloud's is, it is one that knows no TLS and
+/// reads none.
+fn http_client(endpoint: &str) -> SharedHttpClient {
+    if endpoint.starts_with("http://") {
+        return Builder::new().build_http();
     }
-    loader.http_client(aws_smithy_http_client::Builder::new().build_http())
+    // What each client would make for itself, if it were given none.
+    Builder::new().build_with_connector_fn(|settings, components| {
+        let tls = Provider::Rustls(CryptoMode::AwsLc);
+        let mut connector =
+            ConnectorBuilder::default().proxy_config(ProxyConfig::from_env()).tls_provider(tls);
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+        connector.build()
+    })
 }

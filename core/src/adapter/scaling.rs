@@ -28,6 +28,7 @@ use crate::{
     fleet::{Occupant, Slot, free_for_drain},
     job::Reason,
     logging,
+    metrics::{self, Metric},
     scaling::{Look, Signals, census, launches, next_look, why_none},
     settings::{Settings, SettingsError},
 };
@@ -108,6 +109,11 @@ impl Scaling {
         })
     }
 
+    /// Makes the first connection; see [`Fleet::warm`].
+    pub async fn warm(&self) {
+        self.fleet.warm().await;
+    }
+
     /// Looks at the fleet and launches what is missing; a [`Trigger::Tick`] also takes care of the slots. Each launch
     /// is durable on its own. A repeat sees what the first did, or loses its slots to it.
     ///
@@ -136,6 +142,9 @@ impl Scaling {
         let signals = self.signals(trigger, &slots, look.as_ref(), now).await?;
         let launched = self.launch_missing(&signals, &slots, &breaker, now, &mut scaled).await;
         tell(&signals, &scaled);
+        if trigger == Trigger::Tick {
+            measure(&slots, &scaled);
+        }
         launched.and(cared).map(|()| scaled)
     }
 
@@ -273,6 +282,19 @@ impl Scaled {
             && self.running == 0
             && self.freed == 0
             && self.launching == 0
+    }
+}
+
+/// The minute's measures. Of an idle one there are none: a metric is paid for by the hour in which it has data.
+fn measure(slots: &[Slot], scaled: &Scaled) {
+    let taken = slots.iter().filter(|slot| !slot.is_free()).count() as u64 + u64::from(scaled.launched);
+    let places = slots.len().max(1) as u64;
+    if taken > 0 || scaled.visible > 0 {
+        metrics::put_all(&[
+            (Metric::Backlog, scaled.visible),
+            (Metric::Tasks, taken),
+            (Metric::FleetUse, taken * 100 / places),
+        ]);
     }
 }
 

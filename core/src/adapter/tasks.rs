@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{info, warn};
 
 pub use super::cluster::Known;
 use super::{CallError, SdkConfig, cluster::Cluster, pace::Pace, unanswered::Unanswered};
@@ -16,6 +16,7 @@ use crate::{
     capacity::{Place, Provider, Shortage, Step, ladder},
     job::Reason,
     logging,
+    metrics::{self, Metric},
     settings::{Settings, SettingsError},
 };
 use aws_sdk_ecs::{
@@ -26,8 +27,8 @@ use aws_sdk_ecs::{
     },
 };
 pub use order::{
-    ATTEMPT_VARIABLE, GENERATION_VARIABLE, JOB_VARIABLE, LaunchedFor, Order, SLOT_VARIABLE, drain_name,
-    launched_for,
+    ATTEMPT_VARIABLE, GENERATION_VARIABLE, JOB_VARIABLE, LaunchedFor, Order, REVISION_VARIABLE,
+    SLOT_VARIABLE, drain_name, launched_for,
 };
 
 /// How many RunTask calls one process makes a second. ECS takes 20 a second of an account
@@ -47,6 +48,7 @@ pub struct Tasks {
     container: String,
     subnets: Vec<String>,
     security_group: String,
+    public_address: AssignPublicIp,
     /// The percentage of tasks that are first tried on Spot.
     spot_share: u8,
     pace: Pace,
@@ -61,6 +63,8 @@ pub struct Launched {
     pub task: String,
     /// What it was launched on; not known of one that another call had launched with other parameters.
     pub place: Option<Place>,
+    /// Whether the revision that was ordered cannot be launched any more, and this is the deployed one.
+    pub other_revision: bool,
 }
 
 /// Why a task was not launched. None of these fails an upload: the job waits in the ledger.
@@ -104,6 +108,7 @@ impl Tasks {
             container: settings.require("CONTAINER")?.to_owned(),
             subnets: settings.require("SUBNETS")?.split(',').map(|id| id.trim().to_owned()).collect(),
             security_group: settings.require("SECURITY_GROUP")?.to_owned(),
+            public_address: public_address(settings)?,
             spot_share: settings.parse("SPOT_SHARE", "it must be a percentage from 0 to 100")?,
             pace: Pace::new(LAUNCHES, Duration::from_secs(1)),
             short_at: Arc::default(),
@@ -117,13 +122,42 @@ impl Tasks {
     /// # Errors
     /// [`LaunchError`]: after [`LaunchError::Call`] the task may exist; a repeat finds it.
     pub async fn launch(&self, order: &Order) -> Result<Launched, LaunchError> {
+        let mut launched = self.launch_somewhere(order, order.revision.as_deref()).await;
+        // Somebody has deregistered the image of the first attempt. Another is better than none.
+        if let (Err(error), Some(revision)) = (&launched, &order.revision)
+            && error.is_refusal()
+            && *revision != self.definition
+        {
+            warn!(
+                started_by = order.started_by,
+                revision,
+                error = logging::chain(error),
+                "cannot be launched any more"
+            );
+            let again = self.launch_somewhere(order, None).await;
+            launched = again.map(|launched| Launched { other_revision: true, ..launched });
+        }
+        if launched.is_err() {
+            metrics::put(Metric::LaunchesFailed, 1);
+        }
+        launched
+    }
+
+    /// The revision of the task definition that is deployed.
+    #[must_use]
+    pub fn definition(&self) -> &str {
+        &self.definition
+    }
+
+    async fn launch_somewhere(&self, order: &Order, revision: Option<&str>) -> Result<Launched, LaunchError> {
+        let revision = revision.unwrap_or(&self.definition);
         let mut short: Option<String> = None;
         for (step, place) in self.places(order) {
             let helps = short.as_deref().is_none_or(|words| step.helps(Shortage::of(words)));
             if !helps || (step != Step::First && self.is_still_short()) {
                 continue;
             }
-            match self.run(order, place).await {
+            match self.run(order, revision, place).await {
                 Err(LaunchError::Unavailable { reason }) => {
                     info!(started_by = order.started_by, %place, reason, "no room");
                     short = Some(reason);
@@ -163,12 +197,14 @@ impl Tasks {
     }
 
     /// One RunTask call.
-    async fn run(&self, order: &Order, place: Place) -> Result<Launched, LaunchError> {
+    async fn run(&self, order: &Order, revision: &str, place: Place) -> Result<Launched, LaunchError> {
         let attempt = || format!("launch a task for {}", order.started_by);
         let variables = order
             .environment
             .iter()
-            .map(|(name, value)| KeyValuePair::builder().name(*name).value(value).build());
+            .map(|(name, value)| (*name, value.as_str()))
+            .chain([(REVISION_VARIABLE, revision)])
+            .map(|(name, value)| KeyValuePair::builder().name(name).value(value).build());
         let container = ContainerOverride::builder()
             .name(&self.container)
             .set_command((!order.command.is_empty()).then(|| order.command.clone()))
@@ -181,7 +217,7 @@ impl Tasks {
         let network = AwsVpcConfiguration::builder()
             .set_subnets(Some(subnets))
             .security_groups(&self.security_group)
-            .assign_public_ip(AssignPublicIp::Enabled)
+            .assign_public_ip(self.public_address.clone())
             .build()
             .map_err(|e| LaunchError::Call(CallError::nonsense(attempt(), e)))?;
         let overrides = TaskOverride::builder()
@@ -194,7 +230,7 @@ impl Tasks {
             .client
             .run_task()
             .cluster(&self.cluster.name)
-            .task_definition(&self.definition)
+            .task_definition(revision)
             .network_configuration(NetworkConfiguration::builder().awsvpc_configuration(network).build())
             .count(1)
             .client_token(&order.token)
@@ -218,12 +254,12 @@ impl Tasks {
             Ok(answer) => answer,
             Err(error) => {
                 let adopted = adopt(error.as_service_error());
-                let adopted = adopted.map(|task| Launched { task, place: None });
+                let adopted = adopted.map(|task| Launched { task, place: None, other_revision: false });
                 return adopted.ok_or_else(|| refusal(attempt(), error, unanswered.any()));
             }
         };
         if let Some(task) = answer.tasks().first().and_then(|task| task.task_arn()) {
-            return Ok(Launched { task: task.to_owned(), place: Some(place) });
+            return Ok(Launched { task: task.to_owned(), place: Some(place), other_revision: false });
         }
         let words = answer.failures().iter().map(words).collect::<Vec<_>>().join("; ");
         let words =
@@ -271,6 +307,19 @@ impl LaunchError {
         };
         let words = message.map_or_else(|| logging::chain(self), |message| format!("ECS answers: {message}"));
         Reason::new(code, words)
+    }
+}
+
+/// Whether tasks get addresses of their own: in subnets without NAT or endpoints, nothing else gets them out.
+fn public_address(settings: &Settings) -> Result<AssignPublicIp, SettingsError> {
+    match settings.require("ASSIGN_PUBLIC_IP")? {
+        "ENABLED" => Ok(AssignPublicIp::Enabled),
+        "DISABLED" => Ok(AssignPublicIp::Disabled),
+        other => Err(SettingsError::Invalid {
+            name: "ASSIGN_PUBLIC_IP".to_owned(),
+            found: other.to_owned(),
+            expected: "it must be ENABLED or DISABLED".to_owned(),
+        }),
     }
 }
 

@@ -1,5 +1,7 @@
 //! S3: which object versions a bucket holds.
 
+use std::{borrow::Cow, str::Utf8Error};
+
 use aws_sdk_s3::types::EncodingType;
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
@@ -73,10 +75,11 @@ impl Objects {
             None => call,
         };
         let answer = call.send().await.map_err(|e| CallError::of(attempt(), e))?;
-        let raw = |key: &str| {
-            let decoded =
-                percent_decode_str(key).decode_utf8().map_err(|e| CallError::nonsense(attempt(), e));
-            decoded.map(std::borrow::Cow::into_owned)
+        // Who does not say that it encodes, does not.
+        let is_encoded = answer.encoding_type() == Some(&EncodingType::Url);
+        let raw = |key: &str| match is_encoded {
+            true => decoded(key).map_err(|e| CallError::nonsense(attempt(), e)),
+            false => Ok(key.to_owned()),
         };
         let mut versions = Vec::with_capacity(answer.versions().len());
         for version in answer.versions() {
@@ -119,5 +122,30 @@ impl Objects {
                 _ => return Ok(found),
             }
         }
+    }
+}
+
+/// A key of a listing as it is. S3 writes a space as a plus sign there, and a plus sign as `%2B`.
+fn decoded(key: &str) -> Result<String, Utf8Error> {
+    let spaced = key.replace('+', " ");
+    percent_decode_str(&spaced).decode_utf8().map(Cow::into_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_listings_are_read_as_s3_writes_them() {
+        for (written, key) in [
+            ("a+b.txt", "a b.txt"),
+            ("a%2Bb.txt", "a+b.txt"),
+            ("a%20b.txt", "a b.txt"),
+            ("100%25.csv", "100%.csv"),
+            ("%ED%95%9C%EA%B8%80/x%0A.txt", "한글/x\n.txt"),
+        ] {
+            assert_eq!(decoded(written).as_deref(), Ok(key));
+        }
+        assert!(decoded("%FF").is_err());
     }
 }

@@ -28,6 +28,8 @@ pub struct S3Created {
     pub reason: Option<String>,
     /// When, as the event tells.
     pub at: Option<Timestamp>,
+    /// The event's own id: EventBridge's, or of a classic notification that of the request which created the object.
+    pub event_id: Option<String>,
 }
 
 impl S3Created {
@@ -45,11 +47,17 @@ impl S3Created {
     }
 }
 
-pub(super) fn read(detail: &Value, at: Option<Timestamp>) -> Result<S3Created, String> {
+pub(super) fn read(detail: &Value, event: &Value) -> Result<S3Created, String> {
     let object = &detail["object"];
     let bucket = text(&detail["bucket"]["name"]).ok_or("an Object Created without bucket.name")?;
     let key = text(&object["key"]).ok_or("an Object Created without object.key")?;
-    created(bucket, key, object, ["version-id", "etag"], (text(&detail["reason"]), at))
+    let created = created(bucket, key, object, ["version-id", "etag"])?;
+    Ok(S3Created {
+        reason: text(&detail["reason"]),
+        at: time(&event["time"]),
+        event_id: text(&event["id"]),
+        ..created
+    })
 }
 
 /// Whether this is a record of a classic notification.
@@ -75,8 +83,9 @@ fn classic(record: &Value) -> Result<S3Created, String> {
     let key = key.map_err(|_| format!("a classic S3 notification whose key {encoded:?} is not UTF-8"))?;
     let reason =
         record["eventName"].as_str().and_then(|name| name.split_once(':')).map(|(_, how)| how.to_owned());
-    let at = record["eventTime"].as_str().and_then(|at| at.parse().ok());
-    created(bucket, key.into_owned(), object, ["versionId", "eTag"], (reason, at))
+    let created = created(bucket, key.into_owned(), object, ["versionId", "eTag"])?;
+    let event_id = text(&record["responseElements"]["x-amz-request-id"]);
+    Ok(S3Created { reason, at: time(&record["eventTime"]), event_id, ..created })
 }
 
 fn created(
@@ -84,7 +93,6 @@ fn created(
     key: String,
     object: &Value,
     [version_id, etag]: [&str; 2],
-    (reason, at): (Option<String>, Option<Timestamp>),
 ) -> Result<S3Created, String> {
     if key.len() > LONGEST_KEY_BYTES {
         let bytes = key.len();
@@ -99,9 +107,14 @@ fn created(
         // "null" names no one version: every put while versioning is suspended has it.
         version_id: text(&object[version_id]).filter(|id| id != "null"),
         sequencer: text(&object["sequencer"]),
-        reason,
-        at,
+        reason: None,
+        at: None,
+        event_id: None,
     })
+}
+
+fn time(value: &Value) -> Option<Timestamp> {
+    value.as_str().and_then(|at| at.parse().ok())
 }
 
 fn text(value: &Value) -> Option<String> {

@@ -72,6 +72,8 @@ pub struct TaskStateChange {
     /// When it was gone; until here it is paid for.
     #[serde(default, deserialize_with = "lenient")]
     pub stopped_at: Option<Timestamp>,
+    #[serde(default, deserialize_with = "lenient_list")]
+    attributes: Vec<Variable>,
     #[serde(default, deserialize_with = "lenient")]
     overrides: Option<Overrides>,
 }
@@ -140,6 +142,12 @@ impl TaskStateChange {
     #[must_use]
     pub fn is_spot(&self) -> bool {
         self.capacity_provider_name.as_deref() == Some("FARGATE_SPOT")
+    }
+
+    /// Whether its processor is a Graviton.
+    #[must_use]
+    pub fn is_arm(&self) -> bool {
+        self.attributes.iter().any(|it| it.name == "ecs.cpu-architecture" && it.value == "arm64")
     }
 
     /// Its size, if the event tells a legal one.

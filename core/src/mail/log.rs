@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{LINE_CHARS, escaped, last, shortened};
+use crate::metrics;
 
 /// How many log lines a mail shows, the last ones.
 pub const LOG_LINES: usize = 20;
@@ -49,7 +50,8 @@ pub(super) fn write(log: &Log, out: &mut String) -> std::fmt::Result {
         }
         Log::Lines(lines) => {
             writeln!(out, "\nLast log lines")?;
-            for line in last(lines, LOG_LINES) {
+            let told: Vec<_> = lines.iter().filter(|line| !metrics::is_line(&line.text)).collect();
+            for line in last(&told, LOG_LINES) {
                 writeln!(out, "  {}", shortened(&escaped(&readable(line)), LINE_CHARS))?;
             }
             Ok(())

@@ -25,7 +25,24 @@ const WAIT: Duration = Duration::from_millis(20);
 /// The attribute that every write draws anew.
 const STAMP: &str = "stamp";
 
+/// For how long a function's start waits for its first connection. Lambda gives the start ten seconds.
+const WARMING: Duration = Duration::from_secs(2);
+
 impl Fleet {
+    /// Connects to DynamoDB by reading a document that nobody keeps. For a function's start, which has the whole processor
+    /// whatever memory the function has; the first event then finds the connection made and encrypted. Failing changes
+    /// nothing: the first call that matters makes the connection.
+    pub async fn warm(&self) {
+        let read = self.item("warm", || format!("read nothing of {}", self.table));
+        match tokio::time::timeout(WARMING, read).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "no connection to begin with");
+            }
+            Err(_) => tracing::debug!("no connection to begin with: it takes too long"),
+        }
+    }
+
     /// A document kept under this id, strongly consistent.
     ///
     /// # Errors

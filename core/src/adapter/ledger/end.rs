@@ -12,6 +12,7 @@ use super::{
 use crate::{
     adapter::CallError,
     job::{Attempt, Change, Job, JobId, State},
+    metrics,
     verdict::{self, JobFacts, NextStep, Verdict},
 };
 
@@ -57,7 +58,10 @@ impl Ledger {
             NextStep::Nothing => return Ok(Ended::Nothing),
         };
         Ok(match (changed, step) {
-            (Changed::Yes(job), NextStep::Retry { after, .. }) => Ended::Retry { job, after },
+            (Changed::Yes(job), NextStep::Retry { after, .. }) => {
+                metrics::ended(verdict.kind.code());
+                Ended::Retry { job, after }
+            }
             (Changed::Yes(job), _) => Ended::GivenUp(job),
             // The SDK repeats a write whose answer was lost: then it is our own that refuses.
             (Changed::No(Some(found)), NextStep::Retry { after, .. })

@@ -14,8 +14,8 @@ use crate::{
 };
 
 impl Ledger {
-    /// A failed job, as it was read, waits for another attempt, and all that have ended count towards no limit any
-    /// more. Refused where [`crate::replay::refusal`] says why, or when somebody else has changed the job since.
+    /// A failed job, as it was read, waits for another attempt, with the image that is deployed now, and all that have
+    /// ended count towards no limit any more. Refused where [`crate::replay::refusal`] says why, or when somebody else has changed the job since.
     ///
     /// Durable on return, and nothing more: a message has to bring the job to a worker. Whoever dies before sending it
     /// leaves a waiting job, which the sweep relaunches.
@@ -29,7 +29,7 @@ impl Ledger {
                 "SET #state = :to, attempt = attempt + :one, charged = :zero, replayed_from = :ended, \
                  records = :zero, rejected = :zero, shelf = :shelf, shelf_at = :now{} \
                  REMOVE settled_at, notified_at, telling_until, collecting_until, reason, task, lease_until, \
-                 claimed_at, put_off_until",
+                 claimed_at, put_off_until, revision",
                 adding(note)
             ),
             // The rows that a replay writes would be deleted with the old ones; and whoever is telling of the failure

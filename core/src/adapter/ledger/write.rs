@@ -18,6 +18,8 @@ pub(super) struct Write {
     pub(super) condition: String,
     pub(super) names: HashMap<String, String>,
     pub(super) values: Item,
+    /// What it does to the job's state, if it moves it.
+    pub(super) change: Option<Change>,
 }
 
 impl Write {
@@ -27,6 +29,7 @@ impl Write {
             condition: condition.to_owned(),
             names: HashMap::new(),
             values: HashMap::new(),
+            change: None,
         };
         // `state` is a reserved word of DynamoDB's expressions.
         let uses_state = write.update.contains("#state") || write.condition.contains("#state");
@@ -42,6 +45,7 @@ impl Write {
             from.push(name);
         }
         self.condition = format!("#state IN ({}) AND ({})", from.join(", "), self.condition);
+        self.change = Some(change);
         self.name("#state", "state").value(":to", text(change.leads_to().as_str()))
     }
 

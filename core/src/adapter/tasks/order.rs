@@ -16,6 +16,9 @@ pub const SLOT_VARIABLE: &str = "TIDEMILL_SLOT";
 /// The variable that tells a pooled worker its slot's generation.
 pub const GENERATION_VARIABLE: &str = "TIDEMILL_GENERATION";
 
+/// The variable that tells a task the revision of its task definition.
+pub const REVISION_VARIABLE: &str = "TIDEMILL_REVISION";
+
 /// A task to be launched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
@@ -27,6 +30,8 @@ pub struct Order {
     pub command: Vec<String>,
     /// Variables above the task definition's.
     pub environment: Vec<(&'static str, String)>,
+    /// The revision of the task definition; the deployed one when there is none, or when it cannot be launched any more.
+    pub revision: Option<String>,
     /// Its size; the task definition's own when there is none.
     pub size: Option<Size>,
     /// Whether it may run on Spot.
@@ -46,6 +51,7 @@ impl Order {
                 (JOB_VARIABLE, job.id.to_string()),
                 (ATTEMPT_VARIABLE, job.attempt.to_string()),
             ],
+            revision: job.revision.clone(),
             size: Some(adjusted.size),
             spot: !adjusted.on_demand,
         }
@@ -61,6 +67,7 @@ impl Order {
             started_by: drain_name(slot.number, slot.generation),
             command: vec!["drain".to_owned()],
             environment: vec![(SLOT_VARIABLE, number), (GENERATION_VARIABLE, generation)],
+            revision: None,
             size: Some(size),
             spot: true,
         }
@@ -75,6 +82,7 @@ impl Order {
             started_by: format!("sweep/{which}"),
             command: std::iter::once("sweep").map(str::to_owned).chain(arguments.iter().cloned()).collect(),
             environment: Vec::new(),
+            revision: None,
             size: None,
             spot: false,
         }
@@ -88,6 +96,7 @@ impl Order {
             started_by: format!("command/{schedule}/{hour}"),
             command: std::iter::once("exec").map(str::to_owned).chain(command.iter().cloned()).collect(),
             environment: Vec::new(),
+            revision: None,
             size: None,
             spot: false,
         }
