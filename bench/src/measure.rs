@@ -69,6 +69,7 @@ pub(crate) fn measure(file: &Path, format: Format) -> anyhow::Result<Measured> {
         .env("AWS_ACCESS_KEY_ID", "bench")
         .env("AWS_SECRET_ACCESS_KEY", "bench")
         .env("AWS_REGION", "us-east-1")
+        .env("STACK_NAME", "bench")
         .env("LEDGER_TABLE", "ledger")
         .env("RECORDS_TABLE", "records")
         .env("REJECTS_PREFIX", "rejects/")

@@ -6,14 +6,16 @@ use futures::FutureExt;
 use tidemill_core::{
     adapter::{
         CallError, SdkConfig,
-        ledger::{Changed, Expired, Leaving, Ledger},
+        ledger::{Changed, Claim, Expired, Leaving, Ledger},
         objects::Objects,
         records::{Published, Records},
+        tasks,
     },
     backoff,
     clock::Clock,
     exit_code::ExitCode,
     job::{Change, Job, JobId},
+    metrics,
     pipelines::Format,
     settings::{Settings, SettingsError},
 };
@@ -35,6 +37,8 @@ pub(crate) struct Workshop {
     pub(crate) records: Records,
     pub(crate) objects: Objects,
     pub(crate) rejects_prefix: String,
+    /// The revision of the task definition that this task runs. One that older functions have launched is not told.
+    pub(crate) revision: Option<String>,
     pub(crate) clock: Clock,
     pub(crate) memory: Memory,
     pub(crate) commands: Commands,
@@ -56,6 +60,7 @@ impl Workshop {
             records: Records::new(config, settings.require("RECORDS_TABLE")?),
             objects: Objects::new(config),
             rejects_prefix: settings.require("REJECTS_PREFIX")?.to_owned(),
+            revision: settings.require(tasks::REVISION_VARIABLE).ok().map(str::to_owned),
             clock,
             memory: Memory::new(),
             commands,
@@ -133,7 +138,8 @@ pub(crate) async fn attend(
         By::Task => (format!("{unique:032x}"), Expired::TakenOver),
         By::Worker(name) => (format!("{name}/{unique:032x}"), Expired::Refused),
     };
-    let claimed = workshop.ledger.claim(id, attempt, &holder, workshop.clock.now(), LEASE, expired).await;
+    let claim = Claim { attempt, holder: &holder, expired, revision: workshop.revision.as_deref() };
+    let claimed = workshop.ledger.claim(id, claim, workshop.clock.now(), LEASE).await;
     let job = match claimed {
         Ok(Changed::Yes(job)) => job,
         Ok(Changed::No(found)) => {
@@ -146,7 +152,7 @@ pub(crate) async fn attend(
             return Outcome::Unclaimed(error);
         }
     };
-    info!(job.id = %id, object = %job.object, attempt, fence = job.fence, "claimed");
+    info!(job.id = %id, trace.id = job.trace, object = %job.object, attempt, fence = job.fence, "claimed");
     let doing = Arc::new(Doing::default());
     let worked = tokio::select! {
         worked = make_room_and_work(workshop, &job, &doing) => worked,
@@ -231,10 +237,12 @@ async fn publish(workshop: &Workshop, job: &Job, written: &Written) -> Result<Ou
                 let memory = Usage::of_process().map(|usage| usage.peak_memory_bytes);
                 info!(
                     job.id = %job.id,
+                    trace.id = job.trace,
                     records = progress.records,
                     memory.peak_bytes = memory,
                     "done: all records are visible"
                 );
+                metrics::done(job, progress.records, manifest.published_at);
                 return Ok(Outcome::Done(progress.records));
             }
             Ok(Published::ClaimLost) => {
@@ -264,7 +272,7 @@ const PUBLISH_TRIES: u32 = 8;
 /// Tells the ledger how the job is left.
 async fn leave(workshop: &Workshop, job: &Job, by: By<'_>, left: Left) -> Outcome {
     let Left { change, reason, progress } = &left;
-    warn!(job.id = %job.id, ?change, reason = reason.code, detail = reason.message, "leaving the job");
+    warn!(job.id = %job.id, trace.id = job.trace, ?change, reason = reason.code, detail = reason.message, "leaving the job");
     let worker = match by {
         By::Task => None,
         By::Worker(name) => Some(name),

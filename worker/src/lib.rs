@@ -52,7 +52,11 @@ use crate::{
 /// Runs the container's program with these arguments to its exit code, as the process of the container.
 #[must_use]
 pub fn main(arguments: impl Iterator<Item = String>) -> process::ExitCode {
-    logging::json();
+    let settings = Settings::of_process();
+    if let Err(error) = logging::json(&settings) {
+        error!(error = &error as &dyn std::error::Error, "the task is configured wrongly");
+        return process::ExitCode::from(ExitCode::Usage.code());
+    }
     let arguments: Vec<_> = arguments.collect();
     // One thread parses while this one has the calls in flight. A core serializes more rows a second than DynamoDB's
     // default quota takes; more threads only cost processor time and memory (`cargo run --release -p bench`).
@@ -70,8 +74,8 @@ pub fn main(arguments: impl Iterator<Item = String>) -> process::ExitCode {
         {
             return exec::run(command, stop).await;
         }
-        let config = adapter::sdk_config().await;
-        run(&arguments, &config, &Settings::of_process(), Clock::system(), stop).await.code()
+        let config = adapter::found_config().await;
+        run(&arguments, &config, &settings, Clock::system(), stop).await.code()
     });
     process::ExitCode::from(code)
 }

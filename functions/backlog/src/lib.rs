@@ -19,9 +19,11 @@ use tidemill_core::{
 /// # Errors
 /// Whatever keeps it from starting.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
-    logging::json();
-    let scaling = Scaling::new(&adapter::sdk_config().await, &Settings::of_process())?;
+    let settings = Settings::of_process();
+    logging::json(&settings)?;
+    let scaling = Scaling::new(&adapter::sdk_config().await, &settings)?;
     let (scaling, clock) = (&scaling, Clock::system());
+    scaling.warm().await;
     lambda_runtime::run(service_fn(move |_: LambdaEvent<Value>| async move {
         Ok::<_, lambda_runtime::Error>(scaling.run(Trigger::Tick, clock.now()).await?)
     }))

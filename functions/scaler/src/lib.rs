@@ -116,8 +116,10 @@ impl Scaler {
 /// # Errors
 /// Whatever keeps it from starting.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
-    logging::json();
-    let scaler = Scaler::new(&adapter::sdk_config().await, &Settings::of_process(), Clock::system())?;
+    let settings = Settings::of_process();
+    logging::json(&settings)?;
+    let scaler = Scaler::new(&adapter::sdk_config().await, &settings, Clock::system())?;
+    scaler.fleet.warm().await;
     let scaler = &scaler;
     lambda_runtime::run(service_fn(move |_: LambdaEvent<Value>| async move {
         Ok::<_, lambda_runtime::Error>(scaler.run().await?)

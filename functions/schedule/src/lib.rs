@@ -188,8 +188,9 @@ fn ticked(schedules: &[Schedule], tick: Timestamp) -> Vec<(Definition, Order)> {
 /// # Errors
 /// Whatever keeps it from starting.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
-    logging::json();
-    let ticker = Ticker::new(&adapter::sdk_config().await, &Settings::of_process(), Clock::system())?;
+    let settings = Settings::of_process();
+    logging::json(&settings)?;
+    let ticker = Ticker::new(&adapter::sdk_config().await, &settings, Clock::system())?;
     let ticker = &ticker;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         ticker.handle(event.payload, &event.context.request_id).await.map_err(lambda_runtime::Error::from)

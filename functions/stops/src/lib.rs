@@ -27,7 +27,9 @@ use tidemill_core::{
     logging,
     mail::Place,
     message::{self, JobMessage, Message},
+    metrics::{self, Metric},
     notify::NotifyOn,
+    pricing::TaskUse,
     settings::{Settings, SettingsError},
     verdict::{self, JobFacts, Kind},
 };
@@ -139,6 +141,9 @@ impl Stops {
             return Ok(Outcome::Foreign);
         };
         let breaker = if change.is_stopped() {
+            if let Some(used) = TaskUse::of_stopped(change) {
+                metrics::put(Metric::CostMicroDollars, used.cost().microdollars());
+            }
             self.give_back(&what, change).await?;
             self.sign(&what, change).await?
         } else {
@@ -234,8 +239,10 @@ impl Stops {
 /// # Errors
 /// Whatever keeps it from starting.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
-    logging::json();
-    let stops = Stops::new(&adapter::sdk_config().await, &Settings::of_process(), Clock::system())?;
+    let settings = Settings::of_process();
+    logging::json(&settings)?;
+    let stops = Stops::new(&adapter::sdk_config().await, &settings, Clock::system())?;
+    stops.fleet.warm().await;
     let stops = &stops;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
         Ok::<_, std::convert::Infallible>(stops.handle(&event.payload).await)

@@ -69,11 +69,13 @@ impl Uploads {
         launched: Launched,
         breaker: &Breaker,
     ) -> Result<Outcome, CallError> {
-        let Launched { task, place } = launched;
+        let Launched { task, place, other_revision } = launched;
         let now = self.clock.now();
         self.fleet.launched(slot.number, slot.generation, &task).await?;
         let on = place.map_or_else(|| "found launched already".to_owned(), |place| place.to_string());
-        let words = format!("attempt {}: {on}, task {task}", job.attempt);
+        let image =
+            if other_revision { ", with the image deployed now as the first one's is gone" } else { "" };
+        let words = format!("attempt {}: {on}{image}, task {task}", job.attempt);
         // Refused when the task already stopped and the attempt is past: nothing is left to note.
         self.ledger.launched(&job.id, job.attempt, &task, &Note::new(now, What::Launched, words)).await?;
         if breaker.is_open() {

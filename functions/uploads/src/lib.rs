@@ -32,12 +32,13 @@ use tidemill_core::{
     job::{Job, JobId, Reason, State},
     logging,
     message::{self, JobMessage, Message, ObjectMessage},
+    metrics::{self, Metric},
     object::Object,
     pipelines::Pipelines,
     placement::{Place, place},
     settings::Settings,
 };
-use tracing::error;
+use tracing::{error, info};
 
 /// What λ uploads is made of. Built once in a cold start.
 #[derive(Debug)]
@@ -179,10 +180,10 @@ impl Uploads {
             return Ok(Outcome::Foreign);
         }
         if object.size_bytes.is_some() || !self.pipelines.needs_size(&object.key) {
-            return self.begin(object, created.at).await;
+            return self.begin(object, Some(created)).await;
         }
         match self.resolve(&object.bucket, &object.key, object.version_id.as_deref()).await? {
-            Some(found) => self.begin(Object { size_bytes: found.size_bytes, ..object }, created.at).await,
+            Some(found) => self.begin(Object { size_bytes: found.size_bytes, ..object }, Some(created)).await,
             None => self.bury(body, no_such_object(&object.uri())).await,
         }
     }
@@ -202,15 +203,23 @@ impl Uploads {
         }
     }
 
-    /// Records the job of an object and has it worked on.
-    async fn begin(&self, object: Object, event_at: Option<Timestamp>) -> Result<Outcome, CallError> {
+    /// Records the job of an object and has it worked on; `event` told of it, if one did.
+    async fn begin(&self, object: Object, event: Option<&S3Created>) -> Result<Outcome, CallError> {
         let Some(pipeline) = self.pipelines.route(&object.key, object.size_bytes) else {
             return Ok(Outcome::NoPipeline);
         };
         let now = self.clock.now();
-        let job = Job { event_at, ..Job::new(object, pipeline.clone(), now) };
+        let job = Job {
+            event_at: event.and_then(|event| event.at),
+            trace: event.and_then(|event| event.event_id.clone()),
+            ..Job::new(object, pipeline.clone(), now)
+        };
         match self.ledger.record(&job).await? {
-            Recorded::New => self.place(&job, 0).await,
+            Recorded::New => {
+                info!(job.id = %job.id, trace.id = job.trace, object = %job.object, "recorded");
+                metrics::put(Metric::ObjectsIn, 1);
+                self.place(&job, 0).await
+            }
             // Recorded by a call that died before it launched or queued. Where that was queued and not yet taken, it
             // is queued twice: whoever takes the second finds the job taken.
             Recorded::Known(job) if is_due(&job, 1, now) => self.place(&job, 0).await,
@@ -232,7 +241,7 @@ impl Uploads {
 
     /// Gives a job to the pooled workers, or a task of its own.
     async fn place(&self, job: &Job, deferrals: u32) -> Result<Outcome, CallError> {
-        match place(job, self.pooled) {
+        match place(job, self.pooled, Some(self.tasks.definition())) {
             Place::Pool => self.queue(job).await,
             Place::Task(why) => self.launch(job, why, deferrals).await,
         }
@@ -269,8 +278,10 @@ fn is_due(job: &Job, attempt: u32, now: Timestamp) -> bool {
 /// # Errors
 /// Whatever keeps it from starting.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
-    logging::json();
-    let uploads = Uploads::new(&adapter::sdk_config().await, &Settings::of_process(), Clock::system())?;
+    let settings = Settings::of_process();
+    logging::json(&settings)?;
+    let uploads = Uploads::new(&adapter::sdk_config().await, &settings, Clock::system())?;
+    uploads.fleet.warm().await;
     let uploads = &uploads;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
         Ok::<_, std::convert::Infallible>(uploads.handle(&event.payload).await)

@@ -11,7 +11,7 @@ use tidemill_core::{
     claim::{Refusal, refusal},
     job::{Change, Job, JobId, Reason},
     message::{self, JobMessage, Message, SettledMessage},
-    placement::{Place, place},
+    placement::{Place, may_take, place},
     verdict::{Kind, Verdict},
 };
 use tokio_util::sync::CancellationToken;
@@ -38,6 +38,9 @@ const LOOKS: u32 = 4;
 /// The wait after that.
 const PAUSE: Duration = Duration::from_secs(5);
 
+/// The wait for a worker of another revision of the task definition, for a job that only such a one may take.
+const OUTDATED: Duration = Duration::from_secs(30);
+
 /// A message that waits for another worker's lease is replaced by a fresh one after so many receives: the queue buries
 /// those that were received too often, for a reason that this one has nothing to do with.
 const MANY_RECEIVES: u32 = 10;
@@ -53,6 +56,7 @@ impl Drain {
     /// | a job that was returned because the worker has to stop | | shown at once |
     /// | a job that has settled, or has a task of its own | | deleted |
     /// | a job that another worker holds | | shown when that one's lease would run out |
+    /// | a job that was begun by another revision of the task definition | the same, for a task of that revision | deleted |
     /// | a job whose worker was lost | its next attempt, here or in a task of its own | as above |
     /// | an object, or S3's own notification | the same message to λ uploads | deleted |
     /// | anything else | a dead letter with the reason | deleted |
@@ -110,6 +114,10 @@ impl Drain {
                 Refusal::Held { until } => {
                     let lease = Duration::try_from(until.duration_since(now)).unwrap_or_default();
                     return self.wait_for(delivery, &found, lease + Duration::from_secs(1)).await;
+                }
+                // Not at once: λ uploads gives it back if this worker is the one that is out of date, and leaves soon.
+                Refusal::Free if !may_take(&found, self.workshop.revision.as_deref()) => {
+                    return self.hand_on(&found, OUTDATED).await;
                 }
                 // An attempt that is due now, of which the message knows nothing.
                 Refusal::Free if found.attempt != attempt && self.is_elsewhere(&found) => {
@@ -171,13 +179,17 @@ impl Drain {
 
     /// Whether a job is not for pooled workers, or not any more.
     fn is_elsewhere(&self, job: &Job) -> bool {
-        matches!(place(job, self.pooled), Place::Task(_))
+        matches!(self.place(job), Place::Task(_))
+    }
+
+    fn place(&self, job: &Job) -> Place {
+        place(job, self.pooled, self.workshop.revision.as_deref())
     }
 
     /// Sends the message of the job's present attempt to where it is to be worked on.
     async fn hand_on(&self, job: &Job, after: Duration) -> Result<Fate, CallError> {
         let next = JobMessage::new(job.id.clone(), job.attempt, 0).to_body();
-        let (queue, to) = match place(job, self.pooled) {
+        let (queue, to) = match self.place(job) {
             Place::Pool => (&self.jobs, "the pooled workers"),
             Place::Task(_) => (&self.uploads, "a task of its own"),
         };

@@ -33,6 +33,7 @@ use tidemill_core::{
     exit_code::ExitCode,
     fargate::Size,
     job::Job,
+    metrics::{self, Metric},
     notify::NotifyOn,
     settings::{Settings, SettingsError},
     sweep::{
@@ -245,6 +246,9 @@ impl Sweep {
             failed("report", &error, &mut doings);
         }
         info!(doings = %serde_json::json!(doings), "sweep ends");
+        if code == ExitCode::Done && !self.dry_run {
+            metrics::put(Metric::Sweeps, 1);
+        }
         code
     }
 

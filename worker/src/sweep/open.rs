@@ -47,7 +47,7 @@ impl Sweep {
                     *counter += 1;
                     let known = |task: &str| tasks.get(task).copied().unwrap_or(Task::Unknown);
                     let task = job.task.as_deref().map_or(Task::None, known);
-                    let pooled = place(&job, self.pooled) == Place::Pool;
+                    let pooled = place(&job, self.pooled, None) == Place::Pool;
                     self.care_for(&job, &Facts { task, pooled, backlog_since }, doings).await?;
                 }
             }
