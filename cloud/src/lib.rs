@@ -6,6 +6,8 @@
 //! the schedules of [`scheduler`]; queues feed [`lambda`]; [`cloudwatch`] watches queues and tells [`events`] and
 //! [`sns`], which writes mails to a mailbox.
 //!
+//! Who may do what is decided by [`iam`], for calls and for what services do for each other.
+//!
 //! What there is, is said by a [`template`] only: [`Cloud::builder`] reads it and builds the cloud it describes, and
 //! [`cloudformation`] tells of it.
 
@@ -19,6 +21,7 @@ pub mod events;
 pub mod faults;
 pub mod gate;
 pub mod host;
+pub mod iam;
 pub mod lambda;
 pub mod logs;
 pub mod mailbox;

@@ -39,7 +39,7 @@ pub struct Alarm {
 }
 
 /// A metric's identity.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Metric {
     /// Such as `AWS/SQS`.
     pub namespace: String,

@@ -52,6 +52,19 @@ pub(super) fn of_queue(metric: &Metric) -> Option<(&str, QueueMetric)> {
     Some((queue, measure))
 }
 
+/// For how long samples are kept for an alarm.
+pub(super) fn kept_for(alarm: &Alarm) -> Duration {
+    let periods = u32::try_from(alarm.evaluation_periods + MORE_PERIODS).unwrap_or(u32::MAX);
+    alarm.period.saturating_mul(periods) + LATE + MINUTE
+}
+
+/// The periods an alarm looks at, each from when until when, the newest first, which is over at `end`.
+pub(super) fn periods(alarm: &Alarm, end: Timestamp) -> impl Iterator<Item = (Timestamp, Timestamp)> {
+    let period = alarm.period;
+    let older = move |&(from, _): &(Timestamp, Timestamp)| Some((from - period, from));
+    std::iter::successors(Some((end - period, end)), older).take(alarm.evaluation_periods + MORE_PERIODS)
+}
+
 /// One queue's minute.
 #[derive(Debug, Clone, Copy)]
 struct Sample {
@@ -94,8 +107,7 @@ impl Series {
 
     /// Keeps samples for as long as `alarm` looks back.
     pub(super) fn keep_for(&mut self, alarm: &Alarm) {
-        let periods = u32::try_from(alarm.evaluation_periods + MORE_PERIODS).unwrap_or(u32::MAX);
-        self.keep = self.keep.max(alarm.period.saturating_mul(periods) + LATE + MINUTE);
+        self.keep = self.keep.max(kept_for(alarm));
     }
 
     /// Takes in a measurement; none of a queue that is not there, whose metrics have no data.
@@ -125,14 +137,8 @@ impl Series {
         metric: QueueMetric,
         now: Timestamp,
     ) -> Vec<Option<Datapoint>> {
-        let mut end = now - LATE;
-        let mut window = Vec::with_capacity(alarm.evaluation_periods + MORE_PERIODS);
-        for _ in 0..alarm.evaluation_periods + MORE_PERIODS {
-            let from = end - alarm.period;
-            window.push(self.datapoint(&alarm.statistic, metric, from, end));
-            end = from;
-        }
-        window
+        let datapoint = |(from, end)| self.datapoint(&alarm.statistic, metric, from, end);
+        periods(alarm, now - LATE).map(datapoint).collect()
     }
 
     fn datapoint(

@@ -1,4 +1,4 @@
-//! CloudWatch, as far as alarms on queues go.
+//! CloudWatch, as far as alarms on queues and on programs' own metrics go.
 //!
 //! ```text
 //!  each minute: sample the watched queues ─▶ evaluate each alarm on what had arrived a minute ago
@@ -10,15 +10,16 @@
 //! So an alarm of one period knows of a message one to two minutes after it came, as on AWS. Like AWS's, alarms are
 //! evaluated every minute, also those of longer periods, whose window then slides.
 //!
-//! Only `AWS/SQS` metrics with the one dimension `QueueName` have data. An alarm on any other, of Lambda, ECS or the
-//! application, is taken and finds no data: it stays in `INSUFFICIENT_DATA`, or goes to what its `TreatMissingData`
-//! makes of that. Two things are left out: a queue here never sleeps, while SQS stops reporting one that was empty
+//! `AWS/SQS` metrics with the one dimension `QueueName` have data, and what programs put into their lines of log in the
+//! embedded metric format. An alarm on any other, of Lambda or ECS, is taken and finds no data: it stays in
+//! `INSUFFICIENT_DATA`, or goes to what its `TreatMissingData` makes of that. Two things are left out: a queue here never sleeps, while SQS stops reporting one that was empty
 //! and not called for six hours, and takes up to fifteen minutes to begin again; and only changes of state are
 //! events, not alarms being created.
 //!
 //! A task looks every minute from the first alarm on, and ends with the last [`CloudWatch`], or when it is closed.
 
 mod alarm;
+mod embedded;
 mod evaluation;
 mod metric;
 mod notice;
@@ -39,11 +40,18 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use self::alarm::{Alarm, Comparison, Metric, MissingData, State, Statistic};
 use self::{
+    embedded::Values,
     evaluation::{Verdict, evaluate},
     metric::{Series, of_queue},
     notice::Change,
 };
-use crate::{events::EventBridge, sns::Sns, sqs::Sqs, wire::Refusal};
+use crate::{
+    events::EventBridge,
+    iam::{Need, Who},
+    sns::Sns,
+    sqs::Sqs,
+    wire::Refusal,
+};
 
 /// The alarms. Clones share them.
 #[derive(Debug, Clone)]
@@ -68,6 +76,8 @@ struct Alarms {
     named: BTreeMap<String, Watched>,
     /// By the queue's name.
     queues: BTreeMap<String, Series>,
+    /// Of programs' own metrics, those that an alarm watches.
+    own: BTreeMap<Metric, Values>,
     task: Option<JoinHandle<()>>,
 }
 
@@ -118,6 +128,8 @@ impl CloudWatch {
             // What passed through the queue before anybody watched is no datapoint.
             let begin = || Series::starting_from(self.watch.sqs.reading(queue).unwrap_or_default().totals);
             alarms.queues.entry(queue.to_owned()).or_insert_with(begin).keep_for(&alarm);
+        } else {
+            alarms.own.entry(alarm.metric.clone()).or_default().keep_for(&alarm);
         }
         let status = alarms.named.remove(&alarm.name).map_or_else(
             || Status {
@@ -133,6 +145,21 @@ impl CloudWatch {
             alarms.task = Some(tokio::spawn(look(Arc::clone(&self.watch))));
         }
         Ok(arn)
+    }
+
+    /// What takes in the metrics of a program's line of log. It does not keep the alarms from ending.
+    pub fn reader(&self) -> impl Fn(&str) + Send + Sync + use<> {
+        let watch = Arc::downgrade(&self.watch);
+        move |line| {
+            let Some(watch) = watch.upgrade() else { return };
+            let end = next_minute(watch.clock.now());
+            let mut alarms = watch.alarms();
+            for (metric, value) in embedded::read(line) {
+                if let Some(values) = alarms.own.get_mut(&metric) {
+                    values.put(end, value);
+                }
+            }
+        }
     }
 
     /// The state of the alarm of this name, if there is one.
@@ -189,17 +216,20 @@ impl Watch {
     /// Samples the queues, evaluates the alarms, and answers those that changed their state.
     fn changes(&self, minute: Timestamp) -> Vec<Change> {
         let mut alarms = self.alarms();
-        let Alarms { named, queues, .. } = &mut *alarms;
+        let Alarms { named, queues, own, .. } = &mut *alarms;
         for (queue, series) in queues.iter_mut() {
             series.sample(minute, self.sqs.reading(queue));
         }
         let mut changes = Vec::new();
         for Watched { alarm, status } in named.values_mut() {
+            if is_too_new(alarm, status, minute) {
+                continue;
+            }
             let window = match of_queue(&alarm.metric) {
                 Some((queue, measure)) => {
                     queues.get(queue).map(|series| series.window(alarm, measure, minute)).unwrap_or_default()
                 }
-                None => Vec::new(),
+                None => own.get(&alarm.metric).map(|values| values.window(alarm, minute)).unwrap_or_default(),
             };
             let verdict = evaluate(alarm, &window, status.state);
             if verdict.state == status.state {
@@ -220,7 +250,12 @@ impl Watch {
             return;
         }
         for topic in change.alarm.actions(change.status.state) {
-            if let Err(refusal) = self.sns.publish(topic, Some(&change.subject()), &change.text()) {
+            let need = Need::new("sns:Publish", topic.as_str()).from_source(&Alarm::arn(&change.alarm.name));
+            let allowed = self.sqs.iam().authorize(&Who::Service("cloudwatch.amazonaws.com"), &[need]);
+            let published = allowed
+                .map_err(|refused| refused.refusal("sns"))
+                .and_then(|()| self.sns.publish(topic, Some(&change.subject()), &change.text()));
+            if let Err(refusal) = published {
                 tracing::error!(alarm.name = change.alarm.name, topic.arn = topic, error = %refusal, "alarm action failed");
             }
         }
@@ -230,6 +265,18 @@ impl Watch {
         // A panic while the lock was held is already reported; the alarms stay usable for the others.
         self.alarms.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether silence cannot mean anything yet to an alarm that takes it for a breach: its periods are not over once. AWS's
+/// goes off within minutes of being made. But a stack on AWS is made once, and one on a laptop with every start, and who
+/// starts it is not to read each time that nothing has happened for hours.
+fn is_too_new(alarm: &Alarm, status: &Status, now: Timestamp) -> bool {
+    let periods = u32::try_from(alarm.evaluation_periods).unwrap_or(u32::MAX);
+    let whole = alarm.period.saturating_mul(periods);
+    let heard_it_all = status.since.saturating_add(whole).unwrap_or(Timestamp::MAX);
+    alarm.missing_data == MissingData::Breaching
+        && status.state == State::InsufficientData
+        && now < heard_it_all
 }
 
 fn told(alarm: &Alarm, verdict: Verdict, now: Timestamp) -> Status {

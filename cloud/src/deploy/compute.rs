@@ -55,6 +55,14 @@ struct Layer {
     content: String,
 }
 
+/// One that leads to another version, or to two of them by weights, is not among these: there is one version here.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Alias {
+    function_name: String,
+    name: String,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct Mapping {
@@ -162,6 +170,12 @@ impl Deployment<'_> {
         });
         created.map_err(|refusal| self.refused(resource, refusal))?;
         Ok(())
+    }
+
+    pub(super) fn alias(&self, resource: &Resource) -> Result<(), DeployError> {
+        let alias: Alias = read(resource, &["Description"])?;
+        let made = self.services.lambda.create_alias(&alias.function_name, &alias.name);
+        made.map_err(|refusal| self.refused(resource, refusal))
     }
 
     pub(super) fn event_source(&self, resource: &Resource) -> Result<(), DeployError> {

@@ -55,6 +55,7 @@ impl Deployment<'_> {
             "AWS::ECS::TaskDefinition" => self.task_definition(resource),
             "AWS::Lambda::LayerVersion" => self.layer(resource),
             "AWS::Lambda::Function" => self.function(resource),
+            "AWS::Lambda::Alias" => self.alias(resource),
             "AWS::Lambda::EventSourceMapping" => self.event_source(resource),
             "AWS::Lambda::EventInvokeConfig" => self.event_invoke_config(resource),
             "AWS::Lambda::Permission" => self.permission(resource),

@@ -4,8 +4,8 @@ use std::{io, path::PathBuf};
 
 use super::layers::NotInLayers;
 use crate::{
-    dynamodb, ecs::DefinitionError, events::PatternError, s3, scheduler::ExpressionError, server::BindError,
-    template::TemplateError, wire::Refusal,
+    dynamodb, ecs::DefinitionError, events::PatternError, iam::PolicyError, s3, scheduler::ExpressionError,
+    server::BindError, template::TemplateError, wire::Refusal,
 };
 
 /// Why a cloud could not be started. Nothing runs then.
@@ -65,6 +65,9 @@ pub enum DeployError {
         #[source]
         source: Refusal,
     },
+    /// A policy that the local cloud could not enforce.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// ECS refuses a task definition.
     #[error("line {line}: {resource} was refused")]
     TaskDefinition {

@@ -40,6 +40,13 @@ struct Subscription {
     topic_arn: String,
     protocol: String,
     endpoint: String,
+    redrive_policy: Option<SubscriptionRedrive>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct SubscriptionRedrive {
+    dead_letter_target_arn: String,
 }
 
 #[derive(Deserialize)]
@@ -128,11 +135,12 @@ impl Deployment<'_> {
     }
 
     pub(super) fn subscription(&self, resource: &Resource) -> Result<(), DeployError> {
-        // Mail is written to a folder here, so there is nothing to redrive.
-        let Subscription { topic_arn, protocol, endpoint } = read(resource, &["RedrivePolicy"])?;
-        let subscribed = self.services.sns.subscribe(&topic_arn, &protocol, &endpoint);
-        subscribed.map_err(|refusal| self.refused(resource, refusal))?;
-        Ok(())
+        let Subscription { topic_arn, protocol, endpoint, redrive_policy } = read(resource, &[])?;
+        let sns = &self.services.sns;
+        let subscribed = sns.subscribe(&topic_arn, &protocol, &endpoint).and_then(|subscription| {
+            redrive_policy.map_or(Ok(()), |it| sns.set_redrive(&subscription, &it.dead_letter_target_arn))
+        });
+        subscribed.map_err(|refusal| self.refused(resource, refusal))
     }
 
     pub(super) fn rule(&self, resource: &Resource) -> Result<(), DeployError> {

@@ -47,6 +47,7 @@ use crate::{
     faults::Faults,
     gate::{Gate, Services},
     host::Runner,
+    iam::{GrantId, Iam},
     lambda::{FunctionHost, Lambda},
     logs::Logs,
     s3::{S3, Storage},
@@ -75,6 +76,7 @@ pub struct Builder {
     overrides: BTreeMap<PathBuf, PathBuf>,
     functions: BTreeMap<String, FunctionMaker>,
     containers: BTreeMap<String, RunnerMaker>,
+    without: Vec<GrantId>,
 }
 
 impl fmt::Debug for Builder {
@@ -165,6 +167,13 @@ impl Builder {
         self
     }
 
+    /// Leaves out a grant of the template's policies, as if it had never been written, to see what lacks it.
+    #[must_use]
+    pub fn without(mut self, grant: GrantId) -> Self {
+        self.without.push(grant);
+        self
+    }
+
     /// Builds all that the template says. When this returns, the cloud takes calls, and its functions poll.
     ///
     /// Call it inside a tokio runtime.
@@ -200,6 +209,7 @@ impl Builder {
         let endpoint = server.as_ref().map_or_else(|| ENDPOINT.to_owned(), Server::url);
         let stack = template.resolve(&self.parameters, &self.stack, &endpoint)?;
         let cloud = Cloud { gate, stack, endpoint, server };
+        services.iam.load(&cloud.stack, &self.without)?;
 
         cloud.introduce();
         let deployment = Deployment {
@@ -234,23 +244,27 @@ fn services(clock: Clock, data: Option<&Path>, mailbox: Option<PathBuf>) -> Resu
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
     let under = |name: &str| data.map(|folder| folder.join(name));
-    let sqs = Sqs::new(clock);
+    let iam = Iam::default();
+    let sqs = Sqs::guarded(clock, iam.clone());
     let events = EventBridge::new(clock, sqs.clone());
-    let sns = Sns::new(clock, mailbox.or_else(|| under("mailbox")));
+    let sns = Sns::new(clock, mailbox.or_else(|| under("mailbox"))).with_queues(sqs.clone());
     let logs = Logs::new(clock, under("logs"));
     let lambda = Lambda::new(clock, sqs.clone(), logs.clone());
     events.set_lambda(lambda.clone());
+    let cloudwatch = CloudWatch::new(clock, sqs.clone(), sns.clone(), events.clone());
+    logs.read_metrics(cloudwatch.reader());
     let storage = under("s3").map_or(Storage::Memory, Storage::Folder);
     Ok(Services {
         s3: S3::new(clock, events.clone(), storage)?,
         dynamodb: DynamoDb::new(clock, data)?,
         cloudformation: CloudFormation::new(clock),
-        cloudwatch: CloudWatch::new(clock, sqs.clone(), sns.clone(), events.clone()),
+        cloudwatch,
         sns,
         ecs: Ecs::new(clock, events.clone(), logs.clone()),
         scheduler: Scheduler::new(clock, sqs.clone(), lambda.clone(), events.clone()),
         lambda,
         sts: Sts,
+        iam,
         sqs,
         events,
         logs,
@@ -284,6 +298,7 @@ impl Cloud {
             overrides: BTreeMap::new(),
             functions: BTreeMap::new(),
             containers: BTreeMap::new(),
+            without: Vec::new(),
         }
     }
 

@@ -10,10 +10,10 @@ use super::{
     properties::{Count, read},
 };
 use crate::{
-    lambda::{EventInvokeConfig, Permission},
+    lambda::EventInvokeConfig,
     scheduler::{Expression, Schedule, Target},
     template::Resource,
-    wire::{ACCOUNT, Refusal},
+    wire::Refusal,
 };
 
 #[derive(Deserialize)]
@@ -73,9 +73,6 @@ struct ScheduleTarget {
 struct PermissionProperties {
     action: String,
     function_name: String,
-    principal: String,
-    source_arn: Option<String>,
-    source_account: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -147,24 +144,19 @@ impl Deployment<'_> {
         }))
     }
 
+    /// A statement of a function's policy, which [`crate::iam`] has read.
     pub(super) fn permission(&self, resource: &Resource) -> Result<(), DeployError> {
-        let given: PermissionProperties = read(resource, &[])?;
-        if given.source_account.is_some_and(|account| account != ACCOUNT) {
-            // Nobody here acts for another account.
-            return Ok(());
+        let given: PermissionProperties = read(resource, &["Principal", "SourceAccount", "SourceArn"])?;
+        if !given.action.starts_with("lambda:") {
+            let message = format!("{} is not an action of Lambda.", given.action);
+            return Err(self.refused(resource, Refusal::client("InvalidParameterValueException", message)));
         }
-        let PermissionProperties { action, principal, source_arn, .. } = given;
-        let permission = Permission { action, principal, source_arn };
-        let added = self.services.lambda.add_permission(&given.function_name, permission);
-        added.map_err(|refusal| self.refused(resource, refusal))
+        let found = self.services.lambda.find(&given.function_name);
+        found.map_err(|refusal| self.refused(resource, refusal))
     }
 
     pub(super) fn event_invoke_config(&self, resource: &Resource) -> Result<(), DeployError> {
         let given: EventInvokeProperties = read(resource, &[])?;
-        if given.qualifier != "$LATEST" {
-            let message = format!("The function has no version or alias {}.", given.qualifier);
-            return Err(self.refused(resource, Refusal::client("ResourceNotFoundException", message)));
-        }
         let defaults = EventInvokeConfig::default();
         let config = EventInvokeConfig {
             max_retries: given.maximum_retry_attempts.map_or(defaults.max_retries, |it| it.0),
@@ -172,7 +164,8 @@ impl Deployment<'_> {
             on_success: given.destination_config.on_success.map(|it| it.destination),
             on_failure: given.destination_config.on_failure.map(|it| it.destination),
         };
-        let put = self.services.lambda.put_event_invoke_config(&given.function_name, config);
+        let function = format!("{}:{}", given.function_name, given.qualifier);
+        let put = self.services.lambda.put_event_invoke_config(&function, config);
         put.map_err(|refusal| self.refused(resource, refusal))
     }
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{arn, show, size};
+use crate::host::Confinement;
 
 /// How long a container may take to leave after SIGTERM, unless its definition says otherwise.
 const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -24,6 +25,7 @@ pub(super) struct Definition {
     pub(super) cpu: u32,
     pub(super) memory: u32,
     pub(super) task_role: Option<String>,
+    pub(super) execution_role: Option<String>,
     pub(super) containers: Vec<Container>,
     /// As the API shows it.
     pub(super) document: Value,
@@ -40,6 +42,12 @@ pub(super) struct Container {
     pub(super) cpu: u32,
     pub(super) memory: Option<u32>,
     pub(super) log: Option<LogPlace>,
+    entry_point: Vec<String>,
+    user: Option<String>,
+    read_only: bool,
+    dropped_capabilities: Vec<String>,
+    /// Where its volumes are. Fargate's are empty folders of the task's own, unless they are EFS.
+    mounts: Vec<String>,
 }
 
 /// Where the `awslogs` driver writes.
@@ -58,6 +66,7 @@ struct Raw {
     cpu: Option<Value>,
     memory: Option<Value>,
     task_role_arn: Option<String>,
+    execution_role_arn: Option<String>,
     container_definitions: Option<Vec<RawContainer>>,
 }
 
@@ -73,6 +82,28 @@ struct RawContainer {
     cpu: Option<u32>,
     memory: Option<u32>,
     log_configuration: Option<RawLog>,
+    entry_point: Option<Vec<String>>,
+    user: Option<String>,
+    readonly_root_filesystem: Option<bool>,
+    linux_parameters: Option<LinuxParameters>,
+    mount_points: Option<Vec<MountPoint>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LinuxParameters {
+    capabilities: Option<Capabilities>,
+}
+
+#[derive(Deserialize)]
+struct Capabilities {
+    drop: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MountPoint {
+    container_path: String,
 }
 
 /// A name and a value, as in `environment`.
@@ -128,8 +159,9 @@ impl Definition {
                 return Err(refuse(format!("Container names must be unique: {}.", container.name)));
             }
         }
-        let task_role = raw.task_role_arn;
-        Ok(Self { family, arn: String::new(), cpu, memory, task_role, containers, document })
+        let (task_role, execution_role) = (raw.task_role_arn, raw.execution_role_arn);
+        let arn = String::new();
+        Ok(Self { family, arn, cpu, memory, task_role, execution_role, containers, document })
     }
 
     /// Gives it its revision.
@@ -174,9 +206,30 @@ impl Container {
             cpu: raw.cpu.unwrap_or(0),
             memory: raw.memory,
             log: raw.log_configuration.map(|log| LogPlace::parse(log, &name)).transpose()?.flatten(),
+            entry_point: raw.entry_point.unwrap_or_default(),
+            user: raw.user,
+            read_only: raw.readonly_root_filesystem.unwrap_or(false),
+            dropped_capabilities: raw
+                .linux_parameters
+                .and_then(|parameters| parameters.capabilities?.drop)
+                .unwrap_or_default(),
+            mounts: raw.mount_points.into_iter().flatten().map(|mount| mount.container_path).collect(),
             image,
             name,
         })
+    }
+
+    /// What a host that runs containers makes of it, in a task of so many cpu units.
+    pub(super) fn confinement(&self, cpu_units: u32) -> Confinement {
+        Confinement {
+            image: self.image.clone(),
+            entry_point: self.entry_point.clone(),
+            user: self.user.clone(),
+            cpu_units,
+            read_only: self.read_only,
+            dropped_capabilities: self.dropped_capabilities.clone(),
+            scratch: self.mounts.clone(),
+        }
     }
 }
 

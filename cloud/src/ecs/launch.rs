@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use super::{
     Inner, Record, State, arn,
     definition::Definition,
+    execution,
     request::{Provider, RunTask},
     show,
     task::{Interface, Status, Task, TaskContainer},
@@ -100,6 +101,7 @@ impl Inner {
             return Err(throttled());
         }
         let request = RunTask::check(state, input)?;
+        execution::assume(self.events.iam(), &request)?;
         let mut parameters = input.clone();
         parameters["taskDefinition"] = json!(request.definition_arn);
         parameters["cluster"] = json!(request.cluster);

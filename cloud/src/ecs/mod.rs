@@ -12,6 +12,7 @@
 
 mod arn;
 mod definition;
+mod execution;
 mod launch;
 mod limits;
 mod queries;
@@ -46,6 +47,7 @@ pub use self::{
 use crate::{
     events::EventBridge,
     host::Runner,
+    iam::needs,
     logs::Logs,
     wire::{Caller, Refusal},
 };
@@ -278,6 +280,16 @@ impl Ecs {
         self.close();
         self.inner.walks.close();
         self.inner.walks.wait().await;
+    }
+
+    /// What a task definition would hand over, by whatever name a call gives it.
+    pub(crate) fn handed_over(&self, named: &str) -> Option<needs::Definition> {
+        let found = self.inner.lock().definition(named)?;
+        Some(needs::Definition {
+            arn: found.arn.clone(),
+            task_role: found.task_role.clone(),
+            execution_role: found.execution_role.clone(),
+        })
     }
 
     /// Answers a wire operation (`AmazonEC2ContainerServiceV20141113`, JSON 1.1). A caller marked with

@@ -67,6 +67,7 @@ pub struct RunTask {
     pub(super) by_strategy: bool,
     pub(super) execute_command: bool,
     pub(super) task_role: Option<String>,
+    pub(super) execution_role: Option<String>,
     pub(super) containers: BTreeMap<String, ContainerOverride>,
     /// The overrides as the API and the events show them.
     pub(super) overrides: Value,
@@ -122,6 +123,7 @@ struct Overrides {
     cpu: Option<Value>,
     memory: Option<Value>,
     task_role_arn: Option<String>,
+    execution_role_arn: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -162,7 +164,9 @@ impl RunTask {
         if named.is_empty() {
             return Err(invalid("TaskDefinition can not be blank."));
         }
-        let definition = state.definition(&named).ok_or_else(|| invalid("TaskDefinition not found."))?;
+        let definition = state
+            .definition(&named)
+            .ok_or_else(|| Refusal::client("ClientException", "TaskDefinition not found."))?;
         let by_strategy = raw.capacity_provider_strategy.is_some();
         let providers = match (raw.launch_type.as_deref(), raw.capacity_provider_strategy) {
             (Some(_), Some(strategy)) if !strategy.is_empty() => {
@@ -211,6 +215,7 @@ impl RunTask {
             by_strategy,
             execute_command: raw.enable_execute_command.unwrap_or(false),
             task_role: overrides.task_role_arn.or_else(|| definition.task_role.clone()),
+            execution_role: overrides.execution_role_arn.or_else(|| definition.execution_role.clone()),
             containers,
             overrides: shown(given, &definition),
             tags: raw.tags.unwrap_or_default(),

@@ -1,5 +1,6 @@
 //! ECS as its callers see it: through the wire, the events, and what really runs.
 
+mod hosting;
 mod launching;
 mod life;
 mod looking;

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Inner, State, Timing,
     definition::{Container, Definition},
+    execution::Execution,
     request::RunTask,
     task::{Ending, KillCause, Status, Step, Task},
 };
@@ -45,12 +46,15 @@ pub(super) enum Order {
 pub(super) struct Plan {
     timing: Timing,
     start_failure: Option<String>,
+    /// What ECS does for it, and in which role; none without one.
+    execution: Option<Execution>,
     containers: Vec<Planned>,
 }
 
 struct Planned {
     container: Container,
     memory_bytes: u64,
+    cpu_units: u32,
     command: Vec<String>,
     env: BTreeMap<String, String>,
     runner: Option<Runner>,
@@ -73,11 +77,14 @@ impl Plan {
                 env,
                 runner: state.runners.get(&container.name).cloned(),
                 memory_bytes: u64::from(request.memory) << 20,
+                cpu_units: request.cpu,
                 container: container.clone(),
             }
         });
         let containers = containers.collect();
-        Self { timing: state.timing, start_failure: state.start_failures.pop_front(), containers }
+        let execution = Execution::of(request, definition);
+        let start_failure = state.start_failures.pop_front();
+        Self { timing: state.timing, start_failure, execution, containers }
     }
 }
 
@@ -97,17 +104,16 @@ struct Walk {
 
 impl Walk {
     async fn go(mut self, plan: Plan) {
-        if let Err(ending) = self.start(plan.start_failure).await {
+        if let Err(ending) = self.start(plan.start_failure, plan.execution.as_ref()).await {
             self.end_unstarted(ending).await;
             return;
         }
-        let mut containers = Containers::launch(&self, plan.containers);
+        let mut containers = Containers::launch(&self, plan.containers, plan.execution.as_ref());
         // The containers' first moments are part of ACTIVATING: a program that is not there never was RUNNING.
         let first = containers.running.next().now_or_never().flatten();
         if let Some((_, Exit::NotStarted(reason))) = first {
             drop(containers);
-            let reason = format!("CannotStartContainerError: {reason}");
-            self.end_unstarted(Ending { code: "TaskFailedToStart", reason }).await;
+            self.end_unstarted(cannot_start(&reason)).await;
             return;
         }
         self.step(Step::Advance);
@@ -116,12 +122,15 @@ impl Walk {
     }
 
     /// Until the image is there.
-    async fn start(&mut self, failure: Option<String>) -> Result<(), Ending> {
+    async fn start(&mut self, failure: Option<String>, execution: Option<&Execution>) -> Result<(), Ending> {
         self.pass(self.timing.provisioning).await?;
         self.step(Step::Advance);
         self.pass(self.timing.pending).await?;
         if let Some(reason) = failure {
             return Err(Ending { code: "TaskFailedToStart", reason });
+        }
+        if let Some(execution) = execution {
+            execution.start(self.inner.events.iam(), self.id())?;
         }
         self.step(Step::Advance);
         // Orders that came while no time passed.
@@ -177,7 +186,7 @@ impl Walk {
                     self.note_exit(n, &exit);
                     if essential || last {
                         let ending = match exit {
-                            Exit::NotStarted(reason) => Ending { code: "TaskFailedToStart", reason },
+                            Exit::NotStarted(reason) => cannot_start(&reason),
                             Exit::Code(_) | Exit::OutOfMemory if reclaimed => spot_interruption(),
                             Exit::Code(_) | Exit::OutOfMemory => essential_exited(),
                         };
@@ -234,6 +243,11 @@ impl Walk {
         };
         self.silently(|task| killed(task, left, reason));
         self.deactivate(ending);
+    }
+
+    /// The task's id.
+    fn id(&self) -> &str {
+        self.arn.rsplit('/').next().unwrap_or_default()
     }
 
     async fn finish(self) {
@@ -296,6 +310,10 @@ fn killed(task: &mut Task, left: &[bool], reason: Option<&str>) {
     }
 }
 
+fn cannot_start(reason: &str) -> Ending {
+    Ending { code: "TaskFailedToStart", reason: format!("CannotStartContainerError: {reason}") }
+}
+
 /// StopTask has written its reason into the task already, and the first reason stays.
 fn stop_requested() -> Ending {
     Ending { code: "UserInitiated", reason: String::new() }
@@ -334,16 +352,20 @@ enum Happened {
 }
 
 impl Containers {
-    fn launch(walk: &Walk, planned: Vec<Planned>) -> Self {
+    fn launch(walk: &Walk, planned: Vec<Planned>, execution: Option<&Execution>) -> Self {
         let stop = CancellationToken::new();
-        let id = walk.arn.rsplit('/').next().unwrap_or_default();
+        let id = walk.id();
         let left = vec![true; planned.len()];
         let essential = planned.iter().map(|planned| planned.container.essential).collect();
         let timeouts = planned.iter().map(|planned| planned.container.stop_timeout);
         let stop_timeout = timeouts.max().unwrap_or_default();
         let running = planned.into_iter().enumerate().map(|(n, planned)| {
+            let confinement = planned.container.confinement(planned.cpu_units);
             let name = planned.container.name;
-            let logs = planned.container.log.map_or_else(LogStream::default, |place| {
+            let iam = walk.inner.events.iam();
+            let written = execution.is_none_or(|execution| execution.may_write(iam, id, &name));
+            let place = planned.container.log.filter(|_| written);
+            let logs = place.map_or_else(LogStream::default, |place| {
                 walk.inner.logs.stream(&place.group, &format!("{}/{name}/{id}", place.prefix))
             });
             let Some(runner) = planned.runner else {
@@ -355,6 +377,7 @@ impl Containers {
                 command: planned.command,
                 env: planned.env,
                 memory_bytes: Some(planned.memory_bytes),
+                container: Some(confinement),
                 logs: logs.clone(),
                 stop: stop.clone(),
             };

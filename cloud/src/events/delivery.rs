@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Bus, EventBridge, Target};
 use crate::{
+    iam::{Need, Who},
     sqs::{Attribute, Attributes},
     wire::Refusal,
 };
@@ -16,6 +17,9 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 
 /// ...up to this, so that 185 of them fill about 24 hours.
 const SLOWEST_RETRY: Duration = Duration::from_secs(600);
+
+/// As whom EventBridge delivers what no role does for it.
+const SELF: Who = Who::Service("events.amazonaws.com");
 
 /// Why a delivery was given up.
 struct GivenUp {
@@ -71,14 +75,16 @@ async fn attempts(bus: &Bus, rule_arn: &str, target: &Target, event: &Value) -> 
 async fn attempt(bus: &Bus, rule_arn: &str, target: &Target, event: &Value) -> Result<(), Refusal> {
     let text = target.input.text(event, rule_arn);
     if target.arn.starts_with("arn:aws:sqs:") {
-        return bus.sqs.send(&target.arn, &text, Attributes::new(), None).map(drop);
+        return bus.sqs.send_as((&SELF, rule_arn), &target.arn, &text, Attributes::new()).map(drop);
     }
     // A template need not make JSON; then it is a string.
     let payload = serde_json::from_str(&text).unwrap_or(Value::String(text));
     if target.arn.starts_with("arn:aws:lambda:")
         && let Some(lambda) = bus.lambda.get()
     {
-        lambda.authorize("events.amazonaws.com", rule_arn, &target.arn)?;
+        lambda.find(&target.arn)?;
+        let need = Need::new("lambda:InvokeFunction", target.arn.as_str()).from_source(rule_arn);
+        bus.sqs.iam().authorize(&SELF, &[need]).map_err(|refused| refused.refusal("lambda"))?;
         return lambda.invoke_async(&target.arn, payload).map(drop);
     }
     let sink = {
@@ -136,7 +142,7 @@ fn bury(bus: &Bus, rule_arn: &str, target: &Target, event: &Value, given_up: &Gi
         attributes.insert("EXHAUSTED_RETRY_CONDITION".into(), Attribute::text(*condition));
     }
     let buried = match &target.dead_letter_arn {
-        Some(arn) => bus.sqs.send(arn, &event.to_string(), attributes, None).map(drop),
+        Some(arn) => bus.sqs.send_as((&SELF, rule_arn), arn, &event.to_string(), attributes).map(drop),
         None => Err(Refusal::client("NoDeadLetterQueue", "the target has no dead-letter queue")),
     };
     if let Err(no_burial) = buried {

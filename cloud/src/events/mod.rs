@@ -31,6 +31,7 @@ use tidemill_core::clock::Clock;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
+    iam::Iam,
     lambda::Lambda,
     sqs::Sqs,
     under_way::UnderWay,
@@ -140,6 +141,11 @@ impl EventBridge {
     /// refusal it answers with a status from 500 up or a throttle is retried, any other is final.
     pub fn register_sink(&self, arn_prefix: &str, sink: Sink) {
         self.bus.state().sinks.insert(arn_prefix.into(), sink);
+    }
+
+    /// Who may do what here, and in all of this cloud.
+    pub(crate) fn iam(&self) -> &Iam {
+        self.bus.sqs.iam()
     }
 
     /// Takes an event in the EventBridge envelope (`source`, `detail-type`, `detail`, ...; `id`, `time`, `account`

@@ -1,14 +1,17 @@
 //! The bus as its callers see it, on paused time.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::{sync::watch, time::Instant};
 
 use super::*;
 use crate::{
-    lambda::{FunctionError, FunctionHost, FunctionSettings, Permission},
+    lambda::{FunctionError, FunctionHost, FunctionSettings},
     logs::Logs,
     sqs::{AttributeValue, QueueSettings, Received},
+    template::Template,
 };
 
 struct World {
@@ -32,6 +35,34 @@ impl World {
         let pattern = Pattern::parse(&json!({ "source": ["aws.s3"] })).unwrap();
         let rule = Rule { name: "r".into(), pattern, enabled: true, targets: vec![target] };
         self.bus.put_rule(rule).unwrap();
+    }
+
+    /// Lets rules send to the dead-letter queue, and one of them invoke the function.
+    fn policies(&self, rule: &str) {
+        let text = format!(
+            r#"
+Resources:
+  Dead: {{ Type: AWS::SQS::Queue, Properties: {{ QueueName: dead }} }}
+  DeadPolicy:
+    Type: AWS::SQS::QueuePolicy
+    Properties:
+      Queues: [!Ref Dead]
+      PolicyDocument:
+        Statement:
+          - {{ Effect: Allow, Principal: {{ Service: events.amazonaws.com }}, Action: sqs:SendMessage, Resource: !GetAtt Dead.Arn }}
+  Permission:
+    Type: AWS::Lambda::Permission
+    Properties:
+      Action: lambda:InvokeFunction
+      FunctionName: f
+      Principal: events.amazonaws.com
+      SourceArn: {}
+"#,
+            EventBridge::rule_arn(rule)
+        );
+        let template = Template::parse(&text, Path::new("template.yaml")).unwrap();
+        let stack = template.resolve(&BTreeMap::new(), "stack", "http://cloud.local").unwrap();
+        self.bus.iam().load(&stack, &[]).unwrap();
     }
 
     async fn received(&self, arn: &str) -> Vec<Received> {
@@ -261,24 +292,15 @@ async fn a_function_gets_the_events_of_rules_that_its_policy_allows() {
     world.bus.set_lambda(lambda.clone());
     world.rule(Target { dead_letter_arn: Some(world.dead.clone()), ..Target::new("f", &arn) });
 
+    world.policies("another");
     world.bus.emit(event("not allowed"));
     world.bus.idle().await;
     let dead = world.received(&world.dead).await.remove(0);
     assert_eq!(text_of(&dead, "ERROR_CODE"), "NO_PERMISSIONS");
+    assert!(text_of(&dead, "ERROR_MESSAGE").contains("lambda:InvokeFunction"));
     assert!(dead.body.contains("not allowed"));
 
-    let mut permission = Permission {
-        action: "lambda:InvokeFunction".into(),
-        principal: "events.amazonaws.com".into(),
-        source_arn: Some(EventBridge::rule_arn("another")),
-    };
-    lambda.add_permission("f", permission.clone()).unwrap();
-    world.bus.emit(event("another's"));
-    world.bus.idle().await;
-    assert_eq!(world.received(&world.dead).await.len(), 1);
-
-    permission.source_arn = Some(EventBridge::rule_arn("r"));
-    lambda.add_permission(&arn, permission).unwrap();
+    world.policies("r");
     world.bus.emit(event("allowed"));
     world.bus.idle().await;
     lambda.idle().await;

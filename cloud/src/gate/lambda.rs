@@ -20,9 +20,10 @@ impl Gate {
         id: &RequestId,
     ) -> Response<Body> {
         let codes = ("MissingAuthenticationTokenException", "UnrecognizedClientException");
-        if let Err(refusal) = self.caller(key, codes.0, codes.1, 403) {
-            return refuse(&refusal);
-        }
+        let caller = match self.caller(key, codes.0, codes.1, 403) {
+            Ok(caller) => caller,
+            Err(refusal) => return refuse(&refusal),
+        };
         let Some(function) = invoked_function(&parts) else {
             let operation = format!("{} {}", parts.method, parts.uri.path());
             return refuse(&Refusal::unsupported("lambda", &operation));
@@ -36,6 +37,9 @@ impl Gate {
             Some(Fault::Refuse(refusal)) => return refuse(refusal),
             Some(Fault::Throttle) => return refuse(&faults::throttle("lambda")),
             _ => {}
+        }
+        if let Err(refusal) = self.authorize("lambda", "Invoke", &input, &caller) {
+            return if matches!(fault, Some(Fault::LoseAnswer)) { lost() } else { refuse(&refusal) };
         }
         if header("x-amz-log-type").is_some_and(|kind| kind != "None") {
             return refuse(&Refusal::unsupported(

@@ -1,13 +1,14 @@
 //! The gate: every call to the cloud comes in here, over a socket or in process.
 //!
 //! ```text
-//!  request ─▶ who signed it, for which service ─▶ which operation ─▶ faults ─▶ the service's module
-//!  answer  ◀─ request id, protocol of the client ◀────────────────── faults ◀─┘
+//!  request ─▶ who signed it, for which service ─▶ which operation ─▶ faults ─▶ may they? ─▶ the service's module
+//!  answer  ◀─ request id, protocol of the client ◀────────────────── faults ◀──────┴─────────┘
 //! ```
 //!
 //! The service is named by the SigV4 credential scope, as at AWS, so one address serves them all.
 
 mod answer;
+mod authority;
 mod callers;
 mod lambda;
 mod request;
@@ -36,6 +37,7 @@ use crate::{
     ecs::Ecs,
     events::EventBridge,
     faults::{self, Fault, Faults, Lost},
+    iam::Iam,
     lambda::Lambda,
     logs::Logs,
     s3::S3,
@@ -65,6 +67,7 @@ pub struct Services {
     pub cloudwatch: CloudWatch,
     pub scheduler: Scheduler,
     pub sts: Sts,
+    pub iam: Iam,
 }
 
 /// The id of a call, which its answer and the events it causes carry.
@@ -173,7 +176,7 @@ impl Gate {
         let head = parts.method == Method::HEAD;
         let mut response = if service == "s3" {
             parts.extensions.insert(id.clone());
-            self.call_s3(Request::from_parts(parts, body)).await
+            self.call_s3(key, Request::from_parts(parts, body)).await
         } else if service == "lambda" {
             self.call_lambda(key, parts, body, &id).await
         } else if let Some(target) = target {
@@ -315,6 +318,10 @@ impl Gate {
             }
             Some(Fault::Part(partial)) => caller.partial = Some(partial.clone()),
             _ => {}
+        }
+        if let Err(refusal) = self.authorize(service, operation, &input, &caller) {
+            // Also a refusal can get lost.
+            return (!matches!(fault, Some(Fault::LoseAnswer))).then_some(Err(refusal));
         }
         let services = &self.services;
         let result = match service {

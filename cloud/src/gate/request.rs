@@ -95,6 +95,9 @@ pub(crate) fn s3_operation(parts: &Parts) -> (String, Value) {
     };
     let mut input: Map<String, Value> = query.into_iter().map(|(name, value)| (name, value.into())).collect();
     let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    if let Some(source) = parts.headers.get("x-amz-copy-source").and_then(|value| value.to_str().ok()) {
+        input.insert("CopySource".to_owned(), source.into());
+    }
     input.insert("Bucket".to_owned(), decoded(bucket).into());
     input.insert("Key".to_owned(), decoded(key).into());
     (name.to_owned(), input.into())

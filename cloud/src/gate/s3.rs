@@ -1,4 +1,4 @@
-//! S3's calls: REST with XML, which its own crate speaks. Here are only the faults on their way.
+//! S3's calls: REST with XML, which its own crate speaks. Here are only the faults on their way, and who may.
 
 use http::{Request, Response, StatusCode};
 
@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Gate {
-    pub(super) async fn call_s3(&self, mut request: Request<Body>) -> Response<Body> {
+    pub(super) async fn call_s3(&self, key: Option<String>, mut request: Request<Body>) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let (operation, input) = request::s3_operation(&parts);
         request = Request::from_parts(parts, body);
@@ -19,6 +19,13 @@ impl Gate {
             Some(Fault::Refuse(refusal)) => return refuse_s3(refusal),
             Some(Fault::Throttle) => return refuse_s3(&faults::throttle("s3")),
             _ => {}
+        }
+        // Without a key that exists it is refused by whoever checks the signature.
+        let caller = key.and_then(|key| self.callers.find(&key));
+        if let Some(caller) = &caller
+            && let Err(refusal) = self.authorize("s3", &operation, &input, caller)
+        {
+            return if matches!(fault, Some(Fault::LoseAnswer)) { lost() } else { refuse_s3(&refusal) };
         }
         let mut response = match self.s3.call(request).await {
             Ok(response) => response,
@@ -30,6 +37,13 @@ impl Gate {
                 )
             }
         };
+        if response.status() == StatusCode::NOT_FOUND
+            && matches!(operation.as_str(), "GetObject" | "HeadObject")
+            && let Some(caller) = &caller
+            && let Err(refusal) = self.may_miss(&input, caller)
+        {
+            response = refuse_s3(&refusal);
+        }
         match fault {
             Some(Fault::LoseAnswer) => lost(),
             Some(Fault::CutBody { after }) => {

@@ -32,6 +32,7 @@ pub(crate) fn gate() -> Gate {
         events,
         logs,
         sts: Sts,
+        iam: Iam::default(),
     };
     Gate::new(services, Faults::default(), clock)
 }

@@ -17,16 +17,12 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, BufReader},
-    process::Command,
+use tokio::process::Command;
+
+use super::{
+    Exit, Launch, Runner, keeper,
+    output::{LAST_WORDS, copy_lines},
 };
-
-use super::{Exit, Launch, Runner, keeper};
-use crate::logs::{LINE_BYTES, LogStream};
-
-/// How long output is still read after the process has ended, in case a child of it holds the pipe open.
-const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Runs each launch as this program, with these arguments before the launch's command. It sees the launch's
 /// environment and our `PATH`, nothing else of ours.
@@ -130,29 +126,6 @@ impl Drop for Group {
         // Also after the leader's end: what it leaves behind in its group is not to stay.
         let _ = kill_process_group(self.leader, Signal::KILL);
         keeper::forget(self.leader);
-    }
-}
-
-/// Copies lines until the end of the output; the rest of a line beyond [`LINE_BYTES`] is dropped.
-async fn copy_lines(output: impl AsyncRead + Unpin, logs: LogStream) {
-    let mut output = BufReader::new(output);
-    let mut line = Vec::new();
-    while let Ok(buffer) = output.fill_buf().await {
-        if buffer.is_empty() {
-            break;
-        }
-        let end = buffer.iter().position(|&byte| byte == b'\n');
-        let taken = end.unwrap_or(buffer.len());
-        let room = LINE_BYTES - line.len();
-        line.extend_from_slice(&buffer[..taken.min(room)]);
-        output.consume(end.map_or(taken, |end| end + 1));
-        if end.is_some() {
-            logs.push(&String::from_utf8_lossy(&line));
-            line.clear();
-        }
-    }
-    if !line.is_empty() {
-        logs.push(&String::from_utf8_lossy(&line));
     }
 }
 

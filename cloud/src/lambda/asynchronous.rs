@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{Inner, InvokeError, Lambda, invalid, invoke::not_found, record, request_id, wire::name_of};
+use super::{Inner, InvokeError, Lambda, alias::Qualified, invalid, invoke::not_found, record, request_id};
 use crate::{sqs::Attributes, wire::Refusal};
 
 /// The largest payload of an asynchronous invocation.
@@ -95,17 +95,17 @@ impl Lambda {
     /// being shut down.
     pub fn invoke_async(&self, function: &str, payload: Value) -> Result<String, Refusal> {
         let id = request_id();
-        self.inner.accept(name_of(function)?, payload, id.clone())?;
+        self.inner.accept(self.inner.qualified(function)?, payload, id.clone())?;
         Ok(id)
     }
 
-    /// Sets how a function's asynchronous invocations are retried, from their next try on.
+    /// Sets how the asynchronous invocations of a function or of an alias of it are retried, from their next try on.
     ///
     /// # Errors
     /// `ResourceNotFoundException` for an unknown function; `InvalidParameterValueException` for what is out of
     /// range, and for a destination that is not a queue here.
     pub fn put_event_invoke_config(&self, function: &str, config: EventInvokeConfig) -> Result<(), Refusal> {
-        let function = name_of(function)?;
+        let asked = self.inner.qualified(function)?;
         if config.max_retries > 2 {
             return Err(invalid("MaximumRetryAttempts must be between 0 and 2."));
         }
@@ -116,7 +116,8 @@ impl Lambda {
             self.inner.check_queue("destination", destination.as_deref())?;
         }
         let mut state = self.inner.lock();
-        state.functions.get_mut(function).ok_or_else(|| not_found(function))?.event_invoke = config;
+        let known = state.functions.get_mut(&asked.name).ok_or_else(|| not_found(&asked.name))?;
+        known.event_invoke.insert(asked.qualifier, config);
         Ok(())
     }
 
@@ -141,7 +142,7 @@ impl Lambda {
 
 /// An accepted event.
 pub(super) struct Event {
-    pub(super) function: String,
+    pub(super) function: Qualified,
     pub(super) request_id: String,
     pub(super) payload: Value,
 }
@@ -149,13 +150,10 @@ pub(super) struct Event {
 impl Inner {
     pub(super) fn accept(
         self: &Arc<Self>,
-        function: &str,
+        function: Qualified,
         payload: Value,
         request_id: String,
     ) -> Result<(), Refusal> {
-        if !self.lock().functions.contains_key(function) {
-            return Err(not_found(function));
-        }
         let bytes = payload.to_string().len();
         if bytes > EVENT_BYTES {
             let message = format!(
@@ -168,7 +166,7 @@ impl Inner {
             return Err(Refusal::client("ServiceException", message).with_status(503));
         }
         let (inner, begun) = (self.clone(), self.under_way.begin());
-        let event = Event { function: function.to_owned(), request_id, payload };
+        let event = Event { function, request_id, payload };
         self.sources.spawn(async move {
             let _begun = begun;
             inner.closing.run_until_cancelled(process(&inner, &event)).await;
@@ -186,11 +184,11 @@ impl Inner {
         }
     }
 
-    fn event_invoke(&self, function: &str) -> (EventInvokeConfig, Option<String>, bool) {
+    fn event_invoke(&self, asked: &Qualified) -> (EventInvokeConfig, Option<String>, bool) {
         let state = self.lock();
-        match state.functions.get(function) {
+        match state.functions.get(&asked.name) {
             Some(function) => (
-                function.event_invoke.clone(),
+                function.event_invoke.get(&asked.qualifier).cloned().unwrap_or_default(),
                 function.settings.dead_letter_arn.clone(),
                 function.settings.reserved_concurrency == Some(0),
             ),
@@ -205,7 +203,7 @@ async fn process(inner: &Arc<Inner>, event: &Event) {
     let accepted = Instant::now();
     let mut tries = Tries::default();
     loop {
-        let answer = inner.invoke(&event.function, event.payload.clone(), &event.request_id).await;
+        let answer = inner.invoke(&event.function.name, event.payload.clone(), &event.request_id).await;
         let (config, dead_letters, is_off) = inner.event_invoke(&event.function);
         let error = match answer {
             Ok(result) => {
@@ -225,7 +223,7 @@ async fn process(inner: &Arc<Inner>, event: &Event) {
             }
             Next::TryAgain(wait) => {
                 tracing::warn!(
-                    function = %event.function,
+                    function = %event.function.name,
                     request.id = %event.request_id,
                     error = %error,
                     wait_seconds = wait.as_secs(),
@@ -282,10 +280,14 @@ fn give_up(
 }
 
 fn tell(inner: &Inner, event: &Event, queue: &str, body: &str, attributes: Attributes) {
-    if let Err(refusal) = inner.sqs.send(queue, body, attributes, None) {
+    let sent = match inner.session(&event.function.name) {
+        Some(role) => inner.sqs.send_as((&role, &super::arn(&event.function.name)), queue, body, attributes),
+        None => inner.sqs.send(queue, body, attributes, None),
+    };
+    if let Err(refusal) = sent {
         inner.lock().dropped += 1;
         tracing::error!(
-            function = %event.function,
+            function = %event.function.name,
             request.id = %event.request_id,
             queue,
             error = %refusal,
@@ -297,7 +299,7 @@ fn tell(inner: &Inner, event: &Event, queue: &str, body: &str, attributes: Attri
 fn drop_event(inner: &Inner, event: &Event, error: &InvokeError) {
     inner.lock().dropped += 1;
     tracing::error!(
-        function = %event.function,
+        function = %event.function.name,
         request.id = %event.request_id,
         error = %error,
         "the event of an asynchronous invocation is dropped"

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     host::{Exit, Launch, Runner},
+    logs::LogStream,
     wire::Refusal,
 };
 
@@ -245,7 +246,12 @@ impl Inner {
             command: Vec::new(),
             env,
             memory_bytes: None,
-            logs: self.logs.stream(&format!("/aws/lambda/{}", settings.name), &stream),
+            container: None,
+            logs: if self.may_log(&settings.name, &stream) {
+                self.logs.stream(&format!("/aws/lambda/{}", settings.name), &stream)
+            } else {
+                LogStream::default()
+            },
             stop: CancellationToken::new(),
         };
         self.lives.spawn(live(self.clone(), environment.clone(), runner.clone(), launch));

@@ -82,6 +82,7 @@ impl Inner {
         request_id: &str,
     ) -> Result<Value, InvokeError> {
         let (settings, _running) = self.admit(name)?;
+        self.assume(name)?;
         let started = tokio::time::Instant::now();
         let answer = self.invoke_with(&settings, payload, request_id.to_owned()).await;
         let duration_ms = u64::try_from(started.elapsed().as_micros().div_ceil(1000)).unwrap_or(u64::MAX);
@@ -114,6 +115,8 @@ impl Inner {
         match &settings.host {
             FunctionHost::Environment(_) => self.invoke_process(settings, request_id, &payload).await,
             FunctionHost::Direct(function) => {
+                // It is told of where it is refused; without logs the function runs all the same.
+                let _ = self.may_log(&settings.name, "in-process");
                 let deadline = self.clock.now().saturating_add(settings.timeout).unwrap_or(Timestamp::MAX);
                 let invocation = Invocation {
                     function: settings.name.clone(),

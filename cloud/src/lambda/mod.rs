@@ -11,10 +11,11 @@
 //! [SQS event sources](https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html),
 //! [asynchronous invocation](https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html).
 
+mod alias;
 mod asynchronous;
 mod environment;
+mod identity;
 mod invoke;
-mod permission;
 mod record;
 mod runtime;
 mod settings;
@@ -23,7 +24,7 @@ mod sqs_event;
 mod wire;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -40,7 +41,6 @@ pub(crate) use self::wire::Invoked;
 pub use self::{
     asynchronous::EventInvokeConfig,
     invoke::{FunctionError, Invocation, InvokeError},
-    permission::Permission,
     settings::{DirectFunction, FunctionHost, FunctionSettings},
     source::EventSource,
 };
@@ -113,8 +113,9 @@ struct Function {
     idle: Vec<Arc<Environment>>,
     /// The invocations under way.
     running: usize,
-    event_invoke: EventInvokeConfig,
-    permissions: Vec<Permission>,
+    aliases: BTreeSet<String>,
+    /// By qualifier.
+    event_invoke: BTreeMap<String, EventInvokeConfig>,
 }
 
 impl Lambda {
@@ -251,8 +252,13 @@ impl std::fmt::Debug for Lambda {
 
 impl Function {
     fn new(settings: Arc<FunctionSettings>) -> Self {
-        let event_invoke = EventInvokeConfig::default();
-        Self { settings, idle: Vec::new(), running: 0, event_invoke, permissions: Vec::new() }
+        Self {
+            settings,
+            idle: Vec::new(),
+            running: 0,
+            aliases: BTreeSet::new(),
+            event_invoke: BTreeMap::new(),
+        }
     }
 }
 

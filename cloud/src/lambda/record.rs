@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    FunctionError, InvokeError, arn,
+    FunctionError, InvokeError,
     asynchronous::{Condition, Event, Tries},
 };
 use crate::sqs::{Attribute, Attributes};
@@ -79,7 +79,7 @@ fn record(event: &Event, invocations: u32, condition: &str, now: Timestamp) -> V
         "timestamp": now.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string(),
         "requestContext": {
             "requestId": event.request_id,
-            "functionArn": format!("{}:$LATEST", arn(&event.function)),
+            "functionArn": event.function.arn(),
             "condition": condition,
             "approximateInvokeCount": invocations,
         },

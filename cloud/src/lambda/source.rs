@@ -8,8 +8,8 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::Semaphore, time::Instant};
 
-use super::{Inner, invalid, invoke::not_found, request_id, sqs_event};
-use crate::{sqs::Received, wire::Refusal};
+use super::{Inner, invalid, request_id, sqs_event};
+use crate::{iam::Need, sqs::Received, wire::Refusal};
 
 /// The most messages that one receive gives.
 const PER_RECEIVE: usize = 10;
@@ -22,7 +22,7 @@ const AFTER_REFUSAL: Duration = Duration::from_secs(1);
 pub struct EventSource {
     /// The queue.
     pub queue_arn: String,
-    /// The function's name.
+    /// The function, by name or ARN, or an alias of it.
     pub function: String,
     /// The most messages per invocation: 1 to 10,000; above 10 needs a window.
     pub batch_size: usize,
@@ -57,14 +57,13 @@ impl EventSource {
 impl Inner {
     pub(super) fn create_event_source(self: &Arc<Self>, source: EventSource) -> Result<(), Refusal> {
         source.check()?;
-        if !self.lock().functions.contains_key(&source.function) {
-            return Err(not_found(&source.function));
-        }
+        let function = self.qualified(&source.function)?.name;
         self.sqs.counts(&source.queue_arn)?;
+        self.may(&function, Need::new("sqs:GetQueueAttributes", source.queue_arn.as_str()))?;
         let inner = self.clone();
         self.sources.spawn(async move {
             let closing = inner.closing.clone();
-            closing.run_until_cancelled(poll(inner, Arc::new(source))).await;
+            closing.run_until_cancelled(poll(inner, Arc::new(EventSource { function, ..source }))).await;
         });
         Ok(())
     }
@@ -110,7 +109,11 @@ async fn gather(inner: &Inner, source: &EventSource) -> Vec<Received> {
     let mut messages = Vec::new();
     loop {
         let room = (source.batch_size - messages.len()).min(PER_RECEIVE);
-        match inner.sqs.receive(queue, room, Some(Duration::ZERO), None).await {
+        let receive = async {
+            inner.may(&source.function, Need::new("sqs:ReceiveMessage", queue.as_str()))?;
+            inner.sqs.receive(queue, room, Some(Duration::ZERO), None).await
+        };
+        match receive.await {
             Ok(received) => messages.extend(received),
             Err(refusal) => {
                 tracing::warn!(queue = %queue, error = %refusal, "an event source cannot receive");
@@ -143,7 +146,9 @@ async fn handle(inner: &Arc<Inner>, source: &EventSource, batch: Vec<Received>, 
     let ids: Vec<&str> = batch.iter().map(|message| message.message_id.as_str()).collect();
     for place in sqs_event::done(&ids, source.report_batch_item_failures, &answer) {
         // A message whose delete fails comes again, which every consumer of a queue has to bear.
-        if let Err(refusal) = inner.sqs.delete(&source.queue_arn, &batch[place].receipt) {
+        let may = inner.may(&source.function, Need::new("sqs:DeleteMessage", source.queue_arn.as_str()));
+        let deleted = may.and_then(|()| inner.sqs.delete(&source.queue_arn, &batch[place].receipt));
+        if let Err(refusal) = deleted {
             tracing::warn!(queue = %source.queue_arn, error = %refusal, "a message could not be deleted");
         }
     }

@@ -9,10 +9,11 @@ mod pattern;
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    fmt,
     fs::{File, OpenOptions},
     io::Write,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use jiff::Timestamp;
@@ -45,7 +46,20 @@ pub struct LogStream(Arc<Shared>);
 struct Shared {
     /// Without one (a stream made by `default`), lines carry the epoch as their time.
     clock: Option<Clock>,
+    metrics: Metrics,
     kept: Mutex<Kept>,
+}
+
+/// What makes metrics of lines that are in the embedded metric format, once there is something.
+#[derive(Clone, Default)]
+struct Metrics(Arc<OnceLock<Reader>>);
+
+type Reader = Box<dyn Fn(&str) + Send + Sync>;
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
 }
 
 #[derive(Debug, Default)]
@@ -60,8 +74,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl LogStream {
-    fn with_file(clock: Clock, file: Option<File>) -> Self {
-        Self(Arc::new(Shared { clock: Some(clock), kept: Mutex::new(Kept { file, ..Kept::default() }) }))
+    fn with_file(clock: Clock, metrics: Metrics, file: Option<File>) -> Self {
+        let kept = Mutex::new(Kept { file, ..Kept::default() });
+        Self(Arc::new(Shared { clock: Some(clock), metrics, kept }))
     }
 
     /// Appends a line; one that holds line breaks becomes several.
@@ -70,6 +85,10 @@ impl LogStream {
         let mut kept = lock(&self.0.kept);
         for text in text.lines() {
             let text = &text[..text.floor_char_boundary(LINE_BYTES)];
+            // Looked for before anything is parsed: few lines are metrics.
+            if let Some(read) = self.0.metrics.0.get().filter(|_| text.contains("\"_aws\"")) {
+                read(text);
+            }
             if kept.lines.len() == KEPT_LINES {
                 kept.lines.pop_front();
                 kept.forgotten += 1;
@@ -109,6 +128,7 @@ impl LogStream {
 pub struct Logs {
     clock: Clock,
     folder: Option<Arc<Path>>,
+    metrics: Metrics,
     groups: Arc<Mutex<BTreeMap<String, Group>>>,
 }
 
@@ -122,7 +142,12 @@ impl Logs {
     /// No streams yet; with a folder, lines are also appended to files in it.
     #[must_use]
     pub fn new(clock: Clock, folder: Option<PathBuf>) -> Self {
-        Self { clock, folder: folder.map(Arc::from), groups: Arc::default() }
+        Self { clock, folder: folder.map(Arc::from), metrics: Metrics::default(), groups: Arc::default() }
+    }
+
+    /// Hands lines that may carry metrics to `read` from now on. Only the first call counts.
+    pub fn read_metrics(&self, read: impl Fn(&str) + Send + Sync + 'static) {
+        let _ = self.metrics.0.set(Box::new(read));
     }
 
     /// Makes a group that has no streams yet, as the template's `AWS::Logs::LogGroup` does.
@@ -137,10 +162,9 @@ impl Logs {
         self.create_group(group);
         let mut groups = lock(&self.groups);
         let Some(found) = groups.get_mut(group) else { return LogStream::default() };
-        let (_, stream) = found
-            .streams
-            .entry(name.to_owned())
-            .or_insert_with(|| (self.clock.now(), LogStream::with_file(self.clock, self.file(group, name))));
+        let (_, stream) = found.streams.entry(name.to_owned()).or_insert_with(|| {
+            (self.clock.now(), LogStream::with_file(self.clock, self.metrics.clone(), self.file(group, name)))
+        });
         stream.clone()
     }
 
@@ -173,7 +197,7 @@ impl Logs {
             "GetLogEvents" => self.get_log_events(parse(input)?),
             "FilterLogEvents" => self.filter_log_events(input),
             "DescribeLogStreams" => self.describe_log_streams(parse(input)?),
-            "DescribeLogGroups" => Ok(self.describe_log_groups()),
+            "DescribeLogGroups" => Ok(self.describe_log_groups(parse(input)?)),
             _ => Err(Refusal::unsupported("logs", operation)),
         }
     }
@@ -274,9 +298,11 @@ impl Logs {
         Ok(answer)
     }
 
-    fn describe_log_groups(&self) -> Value {
+    fn describe_log_groups(&self, input: DescribeLogGroups) -> Value {
+        let prefix = input.log_group_name_prefix.unwrap_or_default();
         let groups: Vec<Value> = lock(&self.groups)
             .iter()
+            .filter(|(name, _)| name.starts_with(&prefix))
             .map(|(name, group)| {
                 json!({
                     "logGroupName": name,
@@ -299,6 +325,12 @@ struct GetLogEvents {
     start_time: Option<i64>,
     end_time: Option<i64>,
     next_token: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DescribeLogGroups {
+    log_group_name_prefix: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -34,6 +34,20 @@ async fn the_last_lines_of_a_task_are_read_back_over_the_wire() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn groups_are_found_by_how_their_names_begin() {
+    let logs = logs(None);
+    for group in ["/tidemill/stops", "/tidemill/worker", "/other/worker"] {
+        logs.stream(group, "s").push("a line");
+    }
+    for (prefix, found) in [("/tidemill/", 2), ("/tidemill/worker", 1), ("worker", 0)] {
+        let answer = logs.call("DescribeLogGroups", json!({ "logGroupNamePrefix": prefix })).await.unwrap();
+        assert_eq!(answer["logGroups"].as_array().unwrap().len(), found, "{prefix}");
+    }
+    let all = logs.call("DescribeLogGroups", json!({})).await.unwrap();
+    assert_eq!(all["logGroups"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_chatty_stream_forgets_its_oldest_lines_and_counts_them() {
     let stream = logs(None).stream("g", "s");
     for line in 0..KEPT_LINES + 3 {

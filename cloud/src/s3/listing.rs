@@ -73,7 +73,11 @@ impl Spelling {
     }
 
     fn spell(self, text: &str) -> String {
-        if self.encoded { utf8_percent_encode(text, KEY_ENCODING).to_string() } else { text.to_owned() }
+        if !self.encoded {
+            return text.to_owned();
+        }
+        // A space is written as a plus sign, as in a form. A plus sign itself, and a `%`, are encoded by then.
+        utf8_percent_encode(text, KEY_ENCODING).to_string().replace("%20", "+")
     }
 }
 

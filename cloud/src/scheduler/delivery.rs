@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     events::delivery::{back_off, is_transient},
+    iam::{Need, Who},
     sqs::{Attribute, Attributes},
     wire::Refusal,
 };
@@ -52,7 +53,7 @@ async fn deliver(inner: &Inner, arn: &str, target: &Target, scheduled: Timestamp
         let attempt = retries + 1;
         let occasion = Occasion { schedule_arn: arn, scheduled, execution_id: &execution_id, attempt };
         let body = payload(target.input.as_deref(), &occasion);
-        let Err(refusal) = hand_over(inner, target, &body) else { return };
+        let Err(refusal) = hand_over(inner, arn, target, &body) else { return };
         let wait = back_off(retries);
         let exhausted = if !is_transient(&refusal) {
             None
@@ -69,16 +70,31 @@ async fn deliver(inner: &Inner, arn: &str, target: &Target, scheduled: Timestamp
     }
 }
 
-fn hand_over(inner: &Inner, target: &Target, body: &str) -> Result<(), Refusal> {
+fn hand_over(inner: &Inner, arn: &str, target: &Target, body: &str) -> Result<(), Refusal> {
+    let role = assumed(inner, arn, target)?;
     if target.is_queue() {
-        return inner.sqs.send(&target.arn, body, Attributes::new(), None).map(drop);
+        return inner.sqs.send_as((&role, arn), &target.arn, body, Attributes::new()).map(drop);
     }
     // What filled in an attribute can have made of JSON something else.
     let payload = serde_json::from_str(body).map_err(|error| {
         let message = format!("Could not parse request body into json: {error}");
         Refusal::client("InvalidRequestContentException", message)
     })?;
+    inner.lambda.find(&target.arn)?;
+    let need = Need::new("lambda:InvokeFunction", target.arn.as_str());
+    inner.sqs.iam().authorize(&role, &[need]).map_err(|refused| refused.refusal("lambda"))?;
     inner.lambda.invoke_async(&target.arn, payload).map(drop)
+}
+
+/// The target's role, if it trusts Scheduler, which does everything for a schedule in it.
+fn assumed(inner: &Inner, arn: &str, target: &Target) -> Result<Who, Refusal> {
+    let need = Need::new("sts:AssumeRole", target.role_arn.as_str()).from_source(arn);
+    inner.sqs.iam().authorize(&Who::Service("scheduler.amazonaws.com"), &[need]).map_err(|refused| {
+        let message =
+            "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.";
+        Refusal { message: format!("{message} {refused}"), ..refused.refusal("scheduler") }
+    })?;
+    Ok(Who::role(&target.role_arn, arn.rsplit('/').next().unwrap_or_default()))
 }
 
 /// Why a firing was given up.
@@ -115,7 +131,11 @@ fn bury(inner: &Inner, target: &Target, body: &str, given_up: &GivenUp<'_>) {
         attributes.insert("EXHAUSTED_RETRY_CONDITION".into(), Attribute::text(*condition));
     }
     let buried = match &target.dead_letter_arn {
-        Some(queue) => inner.sqs.send(queue, cut, attributes, None).map(drop),
+        Some(queue) => {
+            let arn = occasion.schedule_arn;
+            let role = assumed(inner, arn, target);
+            role.and_then(|role| inner.sqs.send_as((&role, arn), queue, cut, attributes)).map(drop)
+        }
         None => Err(Refusal::client("NoDeadLetterQueue", "the schedule has no dead-letter queue")),
     };
     if let Err(no_burial) = buried {

@@ -3,6 +3,7 @@
 //! A published message becomes one mail per confirmed subscription, in the mailbox. Nobody is there to click on a
 //! confirmation, so a subscription counts as confirmed when it is made.
 
+mod redrive;
 mod wire;
 
 #[cfg(test)]
@@ -11,7 +12,7 @@ mod pace;
 mod tests;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -23,6 +24,7 @@ use tidemill_core::clock::Clock;
 pub use crate::mailbox::Mail;
 use crate::{
     mailbox::Mailbox,
+    sqs::Sqs,
     wire::{ACCOUNT, REGION, Refusal},
 };
 
@@ -39,6 +41,8 @@ const DEFAULT_SUBJECT: &str = "AWS Notification Message";
 #[derive(Debug, Clone)]
 pub struct Sns {
     clock: Clock,
+    /// Where its dead letters go.
+    sqs: Option<Sqs>,
     state: Arc<Mutex<State>>,
 }
 
@@ -46,6 +50,8 @@ pub struct Sns {
 struct State {
     topics: BTreeMap<String, Vec<Subscription>>,
     mailbox: Mailbox,
+    /// The addresses that take no mail.
+    bouncing: BTreeSet<String>,
     /// When each address got its latest mails.
     recent: BTreeMap<String, VecDeque<Timestamp>>,
 }
@@ -54,6 +60,8 @@ struct State {
 struct Subscription {
     arn: String,
     endpoint: String,
+    /// The queue that gets what cannot be delivered.
+    dead_letter_arn: Option<String>,
     /// Not confirmed, or suspended: it gets nothing.
     pending: bool,
 }
@@ -62,8 +70,13 @@ impl Sns {
     /// No topics yet. Mails are kept in memory, and as files in `folder` if there is one.
     #[must_use]
     pub fn new(clock: Clock, folder: Option<PathBuf>) -> Self {
-        let state = State { topics: BTreeMap::new(), mailbox: Mailbox::new(folder), recent: BTreeMap::new() };
-        Self { clock, state: Arc::new(Mutex::new(state)) }
+        let state = State {
+            topics: BTreeMap::new(),
+            mailbox: Mailbox::new(folder),
+            bouncing: BTreeSet::new(),
+            recent: BTreeMap::new(),
+        };
+        Self { clock, sqs: None, state: Arc::new(Mutex::new(state)) }
     }
 
     /// Creates a topic and answers its ARN; a repeat changes nothing.
@@ -99,12 +112,19 @@ impl Sns {
             return Ok(known.arn.clone());
         }
         let arn = format!("{topic_arn}:{}", new_id());
-        subscriptions.push(Subscription { arn: arn.clone(), endpoint: endpoint.into(), pending: false });
+        subscriptions.push(Subscription {
+            arn: arn.clone(),
+            endpoint: endpoint.into(),
+            dead_letter_arn: None,
+            pending: false,
+        });
         Ok(arn)
     }
 
     /// Mails a message to every confirmed subscription and answers the message's id. When this returns the mails
     /// are in the mailbox. There is no idempotence: a repeat, also of a publish that failed half way, mails again.
+    ///
+    /// What an address does not take becomes a dead letter of its subscription, or is dropped with a warning.
     ///
     /// An address that gets more than ten mails within a second loses the eleventh and its subscription is
     /// suspended, without an error here, as on AWS.
@@ -125,7 +145,7 @@ impl Sns {
             return Err(invalid("Message too long"));
         }
         let now = self.clock.now();
-        let State { topics, mailbox, recent } = &mut *state;
+        let State { topics, mailbox, bouncing, recent } = &mut *state;
         let subscriptions = topics.get_mut(topic_arn).into_iter().flatten();
         for subscription in subscriptions.filter(|subscription| !subscription.pending) {
             if !admits(recent.entry(subscription.endpoint.clone()).or_default(), now) {
@@ -135,6 +155,10 @@ impl Sns {
                     subscription.arn,
                     "subscription suspended: more than {MAILS_PER_SECOND} mails within a second"
                 );
+                continue;
+            }
+            if bouncing.contains(&subscription.endpoint) {
+                self.bury(topic_arn, subscription, subject, message, now);
                 continue;
             }
             let mail = Mail {

@@ -166,3 +166,27 @@ async fn clients_speak_the_query_protocol() {
     }
     assert_eq!(sns.mails().len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_an_address_does_not_take_is_a_dead_letter_of_its_subscription() {
+    let clock = Clock::starting_at(Timestamp::from_second(1_700_000_000).unwrap());
+    let sqs = Sqs::new(clock);
+    let queue = sqs.create_queue(crate::sqs::QueueSettings::named("dead")).unwrap();
+    let sns = Sns::new(clock, None).with_queues(sqs.clone());
+    let topic = sns.create_topic("alerts").unwrap();
+    let ops = sns.subscribe(&topic, "email", "ops@example.com").unwrap();
+    sns.subscribe(&topic, "email", "dev@example.com").unwrap();
+    sns.set_redrive(&ops, &queue).unwrap();
+    let none = queue.replace("dead", "none");
+    assert_eq!(sns.set_redrive(&ops, &none).unwrap_err().code, "InvalidParameter");
+    for address in ["ops@example.com", "dev@example.com"] {
+        sns.bounce(address);
+    }
+    sns.publish(&topic, Some("failed"), "a.csv").unwrap();
+    assert_eq!(sns.mails(), []);
+    let letters = sqs.look(&queue).unwrap();
+    assert_eq!(letters.len(), 1, "the other has no such queue");
+    let letter: Value = serde_json::from_str(&letters[0].body).unwrap();
+    assert_eq!((&letter["Subject"], &letter["Message"]), (&json!("failed"), &json!("a.csv")));
+    assert_eq!(letter["Timestamp"], "2023-11-14T22:13:20.000Z");
+}

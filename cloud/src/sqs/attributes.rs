@@ -49,11 +49,30 @@ impl Sqs {
         let (mut settings, mut documents) = (queue.settings.clone(), queue.documents.clone());
         apply(&input.attributes, &mut settings, &mut documents)?;
         state.check(&settings)?;
+        self.attach(name, &input.attributes)?;
         let queue = state.queue(name)?;
         (queue.settings, queue.documents, queue.modified) = (settings, documents, now);
         Ok(json!({}))
     }
 }
+
+impl Sqs {
+    /// Has the queue's policy heeded, if it is among the attributes given; an empty one is none.
+    pub(super) fn attach(&self, queue: &str, given: &BTreeMap<String, String>) -> Result<(), Refusal> {
+        let Some(text) = given.get(POLICY) else { return Ok(()) };
+        let document: Option<Value> = match text.as_str() {
+            "" => None,
+            text => Some(serde_json::from_str(text).map_err(|_| settings::bad_attribute(POLICY))?),
+        };
+        self.iam.attach(&Self::arn(queue), document.as_ref()).map_err(|why| {
+            let message = format!("Invalid value for the parameter Policy: {why}");
+            Refusal::client("InvalidAttributeValue", message)
+        })
+    }
+}
+
+/// The attribute that says who may use the queue.
+const POLICY: &str = "Policy";
 
 pub(super) fn apply(
     given: &BTreeMap<String, String>,
@@ -80,14 +99,9 @@ pub(super) fn apply(
     Ok(())
 }
 
-/// Attributes this cloud keeps and shows, and does nothing about.
-const DOCUMENTS: [&str; 5] = [
-    "Policy",
-    "RedriveAllowPolicy",
-    "KmsMasterKeyId",
-    "KmsDataKeyReusePeriodSeconds",
-    "SqsManagedSseEnabled",
-];
+/// Attributes this cloud keeps and shows as they are given.
+const DOCUMENTS: [&str; 5] =
+    [POLICY, "RedriveAllowPolicy", "KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "SqsManagedSseEnabled"];
 
 fn is_attribute(name: &str) -> bool {
     DOCUMENTS.contains(&name)

@@ -35,7 +35,10 @@ use std::{
 use tidemill_core::clock::Clock;
 use tokio::sync::Notify;
 
-use crate::wire::{ACCOUNT, REGION, Refusal};
+use crate::{
+    iam::{Iam, Need, Who},
+    wire::{ACCOUNT, REGION, Refusal},
+};
 pub(crate) use measure::{Reading, Totals};
 use message::Draft;
 pub use message::{Attribute, AttributeValue, Attributes, MessageId, Received};
@@ -72,6 +75,7 @@ pub struct Mischief {
 #[derive(Debug, Clone)]
 pub struct Sqs {
     clock: Clock,
+    iam: Iam,
     state: Arc<Mutex<State>>,
 }
 
@@ -85,9 +89,15 @@ struct State {
 }
 
 impl Sqs {
-    /// No queues yet.
+    /// No queues yet, and nobody who is kept from any.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
+        Self::guarded(clock, Iam::default())
+    }
+
+    /// No queues yet; services that use those to come are asked about at `iam`.
+    #[must_use]
+    pub fn guarded(clock: Clock, iam: Iam) -> Self {
         let state = State {
             endpoint: "http://cloud.local".into(),
             mischief: Mischief::default(),
@@ -95,7 +105,7 @@ impl Sqs {
             queues: BTreeMap::new(),
             moves: Vec::new(),
         };
-        Self { clock, state: Arc::new(Mutex::new(state)) }
+        Self { clock, iam, state: Arc::new(Mutex::new(state)) }
     }
 
     /// Sets the base of the queue URLs handed out, such as `http://127.0.0.1:4566`. URLs handed out before stay
@@ -155,6 +165,30 @@ impl Sqs {
     ) -> Result<MessageId, Refusal> {
         let name = name_of(arn)?;
         self.enqueue(name, Draft { delay, ..Draft::new(body, attributes) })
+    }
+
+    /// Enqueues what a service sends: in its own name for `source`, such as a rule, or in a role's. To the owner of a
+    /// queue this is a call like any other.
+    ///
+    /// # Errors
+    /// As [`Self::send`], and `AccessDeniedException` where neither the role's policy nor the queue's allows it.
+    pub(crate) fn send_as(
+        &self,
+        (who, source): (&Who, &str),
+        arn: &str,
+        body: &str,
+        attributes: Attributes,
+    ) -> Result<MessageId, Refusal> {
+        let name = name_of(arn)?;
+        self.state().queue(name)?;
+        let need = Need::new("sqs:SendMessage", arn).from_source(source);
+        self.iam.authorize(who, &[need]).map_err(|refused| refused.refusal("sqs"))?;
+        self.enqueue(name, Draft::new(body, attributes))
+    }
+
+    /// Who may do what with the queues, and with all else of this cloud.
+    pub(crate) fn iam(&self) -> &Iam {
+        &self.iam
     }
 
     /// Receives up to `max` messages (at most 10), waiting up to `wait` for the first. `visibility` and `wait`

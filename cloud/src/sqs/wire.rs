@@ -157,6 +157,7 @@ impl Sqs {
             Some(_) => return Err(settings::exists_otherwise(&input.queue_name)),
             None => {
                 state.check(&settings)?;
+                self.attach(&input.queue_name, &input.attributes)?;
                 let mut queue = Queue::new(settings, now);
                 (queue.documents, queue.tags) = (documents, input.tags);
                 state.add(queue);

@@ -13,6 +13,7 @@
 //! | ECS Cluster | name | Arn |
 //! | ECS TaskDefinition | ARN with revision 1 | TaskDefinitionArn |
 //! | Lambda Function | name | Arn |
+//! | Lambda Alias | ARN | AliasArn |
 //! | Lambda LayerVersion | ARN with version 1 | LayerVersionArn |
 //! | Lambda EventSourceMapping | id | Id, EventSourceMappingArn |
 //! | Lambda EventInvokeConfig, Permission | id | |
@@ -29,13 +30,14 @@ use sha2::{Digest, Sha256};
 use crate::wire::{ACCOUNT, REGION};
 
 /// The types that the local cloud runs.
-pub(super) const RUN: [&str; 17] = [
+pub(super) const RUN: [&str; 18] = [
     "AWS::CloudWatch::Alarm",
     "AWS::DynamoDB::Table",
     "AWS::ECS::Cluster",
     "AWS::ECS::TaskDefinition",
     "AWS::Events::Rule",
     "AWS::IAM::Role",
+    "AWS::Lambda::Alias",
     "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::EventSourceMapping",
     "AWS::Lambda::Function",
@@ -49,7 +51,8 @@ pub(super) const RUN: [&str; 17] = [
     "AWS::Scheduler::Schedule",
 ];
 
-/// The types that mean nothing on one machine: they resolve to ids, and that is all.
+/// The types that mean nothing on one machine: they resolve to ids, and that is all; but keys and policies are read by
+/// [`crate::iam`].
 pub(super) const PASSED_OVER: [&str; 29] = [
     "AWS::CloudFormation::WaitConditionHandle",
     "AWS::CloudWatch::CompositeAlarm",
@@ -204,6 +207,10 @@ pub(super) fn identify(kind: &str, logical_id: &str, properties: &Value, naming:
             by_arn(arn.clone(), vec![("TaskDefinitionArn", arn)])
         }
         "AWS::Lambda::Function" => by_name(arn("lambda", format!("function:{name}")), Vec::new()),
+        "AWS::Lambda::Alias" => {
+            let arn = arn("lambda", format!("function:{}:{}", property("FunctionName"), property("Name")));
+            by_arn(arn.clone(), vec![("AliasArn", arn)])
+        }
         "AWS::Lambda::LayerVersion" => {
             let arn = arn("lambda", format!("layer:{name}:1"));
             by_arn(arn.clone(), vec![("LayerVersionArn", arn)])

@@ -4,15 +4,17 @@
 //! | in the template | becomes |
 //! | --- | --- |
 //! | Function `F` | Lambda Function `F`, and Role `FRole` unless it names one |
+//! | its AutoPublishAlias `a` | Lambda Alias `FAliasa`, which all of its events invoke |
 //! | its EventInvokeConfig | Lambda EventInvokeConfig `FEventInvokeConfig` |
 //! | its event `E` of type SQS | Lambda EventSourceMapping `FE` |
 //! | of type EventBridgeRule, CloudWatchEvent, Schedule | Events Rule `FE`, Lambda Permission `FEPermission` |
-//! | of type ScheduleV2 | Scheduler Schedule `FE`, Role `FERole` |
+//! | of type ScheduleV2 | Scheduler Schedule `FE`, and Role `FERole` unless it names one |
 //! | LayerVersion `L` | Lambda LayerVersion `L` |
 //!
-//! `Code` and `Content` of what they become are the folders of the template, since nothing is zipped here.
+//! `Code` and `Content` of what they become are the folders of the template, since nothing is zipped here. There is one
+//! version of everything, so the versions that an alias would go through, and how fast, are read and not made.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Declared,
@@ -45,7 +47,19 @@ const FUNCTION: [(&str, &str); 19] = [
 ];
 
 /// Function properties that the transform itself reads.
-const READ_HERE: [&str; 4] = ["DeadLetterQueue", "EventInvokeConfig", "Events", "Policies"];
+const READ_HERE: [&str; 8] = [
+    "AutoPublishAlias",
+    "AutoPublishAliasAllProperties",
+    "DeadLetterQueue",
+    "DeploymentPreference",
+    "EventInvokeConfig",
+    "Events",
+    "Policies",
+    "VersionDescription",
+];
+
+/// What `DeploymentPreference` may say. It is about the moments between two versions.
+const PREFERENCE: [&str; 5] = ["Alarms", "Enabled", "Hooks", "Role", "Type"];
 
 const LAYER: [(&str, &str); 6] = [
     ("CompatibleArchitectures", "CompatibleArchitectures"),
@@ -79,7 +93,13 @@ impl<'t> Globals<'t> {
             }
         };
         if let Some(function) = function {
-            let known = FUNCTION.iter().map(|(name, _)| *name).chain(["EventInvokeConfig"]);
+            let also = [
+                "AutoPublishAlias",
+                "AutoPublishAliasAllProperties",
+                "DeploymentPreference",
+                "EventInvokeConfig",
+            ];
+            let known = FUNCTION.iter().map(|(name, _)| *name).chain(also);
             let known: Vec<&str> = known.collect();
             function.only(&known).map_err(|flaw| flaw.within("Function"))?;
         }
@@ -151,20 +171,37 @@ fn function(declared: Declared, globals: &Globals<'_>) -> Step<Vec<Declared>> {
             dead_letters(queue).map_err(|flaw| flaw.within("DeadLetterQueue").within("Properties"))?;
         entries.push(Entry { key: "DeadLetterConfig".to_owned(), line: queue.line, node: config });
     }
+    let target = match properties.get("AutoPublishAlias") {
+        None => Target { function: &declared, alias: None },
+        Some(name) => {
+            let name = name.as_text().map_err(|flaw| flaw.within("AutoPublishAlias").within("Properties"))?;
+            others.push(alias(&declared, name, line));
+            Target { function: &declared, alias: Some(name) }
+        }
+    };
+    if let Some(preference) = properties.get("DeploymentPreference") {
+        preference
+            .only(&PREFERENCE)
+            .map_err(|flaw| flaw.within("DeploymentPreference").within("Properties"))?;
+        if target.alias.is_none() {
+            let fault = Fault::Lacks("AutoPublishAlias, which a DeploymentPreference is about");
+            return Err(Flaw::new(preference.line, fault).within("Properties"));
+        }
+    }
     if let Some(config) = properties.get("EventInvokeConfig") {
-        let made = event_invoke_config(&declared, config);
+        let made = event_invoke_config(&target, config);
         others.push(made.map_err(|flaw| flaw.within("EventInvokeConfig").within("Properties"))?);
     }
     if let Some(events) = properties.get("Events") {
         for event in events.as_map()? {
-            let made = self::event(&declared, event)
+            let made = self::event(&target, event)
                 .map_err(|flaw| flaw.within(&event.key).within("Events").within("Properties"))?;
             polls |= made.iter().any(|it| it.kind == "AWS::Lambda::EventSourceMapping");
             others.extend(made);
         }
     }
     if properties.get("Role").is_none() {
-        let role = role(&declared, properties.get("Policies"), polls)?;
+        let role = role(&declared, &properties, polls)?;
         let arn = json!({ "Fn::GetAtt": [role.logical_id, "Arn"] });
         entries.push(Entry { key: "Role".to_owned(), line, node: Node::plain(line, &arn) });
         others.push(role);
@@ -172,6 +209,37 @@ fn function(declared: Declared, globals: &Globals<'_>) -> Step<Vec<Declared>> {
     let properties = Some(Node { line: own.line, yaml: Yaml::Map(entries) });
     let function = Declared { kind: "AWS::Lambda::Function".to_owned(), properties, ..declared };
     Ok([vec![function], others].concat())
+}
+
+/// What a function's events invoke.
+struct Target<'d> {
+    function: &'d Declared,
+    /// Then it is what they invoke, and not the function.
+    alias: Option<&'d str>,
+}
+
+impl Target<'_> {
+    fn alias_id(&self) -> Option<String> {
+        self.alias.map(|alias| format!("{}Alias{alias}", self.function.logical_id))
+    }
+
+    /// Its name: for an alias its ARN, which says both.
+    fn name(&self, line: usize) -> Node {
+        let id = self.alias_id().unwrap_or_else(|| self.function.logical_id.clone());
+        Node::plain(line, &json!({ "Ref": id }))
+    }
+
+    fn arn(&self) -> Value {
+        match self.alias_id() {
+            Some(id) => json!({ "Ref": id }),
+            None => json!({ "Fn::GetAtt": [self.function.logical_id, "Arn"] }),
+        }
+    }
+}
+
+fn alias(function: &Declared, name: &str, line: usize) -> Declared {
+    let properties = json!({ "FunctionName": { "Ref": function.logical_id }, "Name": name });
+    function.beside(&format!("Alias{name}"), "AWS::Lambda::Alias", Node::plain(line, &properties))
 }
 
 /// The dead-letter queue without SAM's `Type`.
@@ -183,7 +251,7 @@ fn dead_letters(queue: &Node) -> Step<Node> {
 }
 
 /// How the function's asynchronous invocations are retried. SAM would make a destination that is not named.
-fn event_invoke_config(function: &Declared, config: &Node) -> Step<Declared> {
+fn event_invoke_config(target: &Target<'_>, config: &Node) -> Step<Declared> {
     const LIMITS: [(&str, &str); 2] = [
         ("MaximumEventAgeInSeconds", "MaximumEventAgeInSeconds"),
         ("MaximumRetryAttempts", "MaximumRetryAttempts"),
@@ -192,8 +260,8 @@ fn event_invoke_config(function: &Declared, config: &Node) -> Step<Declared> {
     config.only(&["DestinationConfig", "MaximumEventAgeInSeconds", "MaximumRetryAttempts"])?;
     let mut entries = renamed(config, &LIMITS)?;
     let mut entry = |key: &str, node: Node| entries.push(Entry { key: key.to_owned(), line, node });
-    entry("FunctionName", Node::plain(line, &json!({ "Ref": function.logical_id })));
-    entry("Qualifier", Node::text(line, "$LATEST".to_owned()));
+    entry("FunctionName", Node::plain(line, &json!({ "Ref": target.function.logical_id })));
+    entry("Qualifier", Node::text(line, target.alias.unwrap_or("$LATEST").to_owned()));
     if let Some(destinations) = config.get("DestinationConfig") {
         destinations.only(&["OnFailure", "OnSuccess"])?;
         let mut plain = Vec::new();
@@ -207,7 +275,9 @@ fn event_invoke_config(function: &Declared, config: &Node) -> Step<Declared> {
         entry("DestinationConfig", Node { line, yaml: Yaml::Map(plain) });
     }
     let properties = Node { line, yaml: Yaml::Map(entries) };
-    Ok(function.beside("EventInvokeConfig", "AWS::Lambda::EventInvokeConfig", properties))
+    let mut made = target.function.beside("EventInvokeConfig", "AWS::Lambda::EventInvokeConfig", properties);
+    made.depends_on.extend(target.alias_id());
+    Ok(made)
 }
 
 fn sqs_only(node: &Node) -> Step<()> {
@@ -220,7 +290,8 @@ fn sqs_only(node: &Node) -> Step<()> {
 fn layer(declared: Declared) -> Step<Vec<Declared>> {
     let line = declared.line;
     let own = declared.properties.as_ref().ok_or_else(|| Flaw::new(line, Fault::Lacks("Properties")))?;
-    let known: Vec<&str> = LAYER.iter().map(|(name, _)| *name).chain(["RetentionPolicy"]).collect();
+    let known: Vec<&str> =
+        LAYER.iter().map(|(name, _)| *name).chain(["PublishLambdaVersion", "RetentionPolicy"]).collect();
     own.only(&known).map_err(|flaw| flaw.within("Properties"))?;
     if own.get("ContentUri").is_none() {
         return Err(Flaw::new(line, Fault::Lacks("ContentUri")).within("Properties"));
@@ -229,9 +300,10 @@ fn layer(declared: Declared) -> Step<Vec<Declared>> {
     Ok(vec![Declared { kind: "AWS::Lambda::LayerVersion".to_owned(), properties, ..declared }])
 }
 
-/// The role that SAM makes for a function: its own statements, and AWS's policies for what Lambda does in its name.
-fn role(function: &Declared, policies: Option<&Node>, polls: bool) -> Step<Declared> {
-    let line = function.line;
+/// The role that SAM makes for a function: its own statements, sending to the queues that hear of its failures, and
+/// AWS's policies for what Lambda does in its name.
+fn role(function: &Declared, properties: &Node, polls: bool) -> Step<Declared> {
+    let (line, policies) = (function.line, properties.get("Policies"));
     let mut managed = vec![managed_policy(line, "service-role/AWSLambdaBasicExecutionRole")];
     if polls {
         managed.push(managed_policy(line, "service-role/AWSLambdaSQSQueueExecutionRole"));
@@ -261,12 +333,37 @@ fn role(function: &Declared, policies: Option<&Node>, polls: bool) -> Step<Decla
                 .within("Policies"));
         }
     }
+    if let Some(arn) = properties.get("DeadLetterQueue").and_then(|it| it.get("TargetArn")) {
+        inline.push(sending(line, "DeadLetterQueuePolicy".to_owned(), arn));
+    }
+    let destinations = properties.get("EventInvokeConfig").and_then(|it| it.get("DestinationConfig"));
+    for outcome in ["OnFailure", "OnSuccess"] {
+        let destination = destinations.and_then(|it| it.get(outcome));
+        // Only where the destination's type is told does SAM know what to allow.
+        let typed = destination.filter(|it| it.get("Type").is_some());
+        if let Some(arn) = typed.and_then(|it| it.get("Destination")) {
+            let name = format!("{}EventInvokeConfig{outcome}SQSPolicy", function.logical_id);
+            inline.push(sending(line, name, arn));
+        }
+    }
     let properties = [
         ("AssumeRolePolicyDocument", trust(line, "lambda.amazonaws.com")),
         ("ManagedPolicyArns", Node::list(line, managed)),
         ("Policies", Node::list(line, inline)),
     ];
     Ok(function.beside("Role", "AWS::IAM::Role", Node::map(line, properties)))
+}
+
+/// A policy that lets a role send to one queue.
+fn sending(line: usize, name: String, arn: &Node) -> Node {
+    let text = |text: &str| Node::text(line, text.to_owned());
+    let statement = Node::map(
+        line,
+        [("Effect", text("Allow")), ("Action", text("sqs:SendMessage")), ("Resource", arn.clone())],
+    );
+    let document =
+        Node::map(line, [("Version", text("2012-10-17")), ("Statement", Node::list(line, vec![statement]))]);
+    Node::map(line, [("PolicyName", Node::text(line, name)), ("PolicyDocument", document)])
 }
 
 fn managed_policy(line: usize, name: &str) -> Node {
@@ -279,7 +376,8 @@ fn trust(line: usize, service: &str) -> Node {
     Node::plain(line, &json!({ "Version": "2012-10-17", "Statement": [statement] }))
 }
 
-fn event(function: &Declared, event: &Entry) -> Step<Vec<Declared>> {
+fn event(invoked: &Target<'_>, event: &Entry) -> Step<Vec<Declared>> {
+    let function = invoked.function;
     let line = event.line;
     event.node.only(&["Type", "Properties"])?;
     let kind = event.node.get("Type").ok_or_else(|| Flaw::new(line, Fault::Lacks("Type")))?;
@@ -287,8 +385,7 @@ fn event(function: &Declared, event: &Entry) -> Step<Vec<Declared>> {
     let properties = event.node.get("Properties").ok_or_else(lacks)?;
     let id = &event.key;
     let target = |more: Vec<Entry>| {
-        let arn = Node::plain(line, &json!({ "Fn::GetAtt": [function.logical_id, "Arn"] }));
-        let arn = Entry { key: "Arn".to_owned(), line, node: arn };
+        let arn = Entry { key: "Arn".to_owned(), line, node: Node::plain(line, &invoked.arn()) };
         Node { line, yaml: Yaml::Map([vec![arn], more].concat()) }
     };
     let map = |entries: Vec<Entry>| Node { line, yaml: Yaml::Map(entries) };
@@ -306,8 +403,7 @@ fn event(function: &Declared, event: &Entry) -> Step<Vec<Declared>> {
             ];
             only(properties, &names, &[])?;
             let mut entries = renamed(properties, &names)?;
-            let name = json!({ "Ref": function.logical_id });
-            entries.push(entry("FunctionName", Node::plain(line, &name)));
+            entries.push(entry("FunctionName", invoked.name(line)));
             Ok(vec![function.beside(id, "AWS::Lambda::EventSourceMapping", map(entries))])
         }
         kind @ ("EventBridgeRule" | "CloudWatchEvent" | "Schedule") => {
@@ -320,7 +416,7 @@ fn event(function: &Declared, event: &Entry) -> Step<Vec<Declared>> {
             to.push(entry("Id", Node::text(line, format!("{}{id}", function.logical_id))));
             let targets = vec![target(to)];
             entries.push(entry("Targets", Node::list(line, targets)));
-            Ok(vec![function.beside(id, "AWS::Events::Rule", map(entries)), permission(function, id, line)])
+            Ok(vec![function.beside(id, "AWS::Events::Rule", map(entries)), permission(invoked, id, line)])
         }
         "ScheduleV2" => {
             let schedule = [
@@ -339,17 +435,31 @@ fn event(function: &Declared, event: &Entry) -> Step<Vec<Declared>> {
                 ("Input", "Input"),
                 ("RetryPolicy", "RetryPolicy"),
             ];
-            only(properties, &schedule, &delivery)?;
+            // Without OmitName, SAM names the schedule by its logical id; names here are made up by stack either way.
+            let read_here = [("OmitName", "OmitName"), ("RoleArn", "RoleArn")];
+            only(properties, &schedule, &[delivery.as_slice(), &read_here].concat())?;
             let mut entries = renamed(properties, &schedule)?;
             if properties.get("FlexibleTimeWindow").is_none() {
                 entries.push(entry("FlexibleTimeWindow", Node::plain(line, &json!({ "Mode": "OFF" }))));
             }
-            let role = function.beside(&format!("{id}Role"), "AWS::IAM::Role", invoker(function, line));
             let mut to = renamed(properties, &delivery)?;
-            let arn = json!({ "Fn::GetAtt": [role.logical_id, "Arn"] });
-            to.push(entry("RoleArn", Node::plain(line, &arn)));
+            let mut role = None;
+            let arn = match properties.get("RoleArn") {
+                Some(given) => given.clone(),
+                None => {
+                    let letters = properties.get("DeadLetterConfig").and_then(|it| it.get("Arn"));
+                    let sending = format!("{}{id}SQSPolicy", function.logical_id);
+                    let properties = invoker(invoked, line, letters, sending);
+                    let made = function.beside(&format!("{id}Role"), "AWS::IAM::Role", properties);
+                    let arn = json!({ "Fn::GetAtt": [made.logical_id, "Arn"] });
+                    role = Some(made);
+                    Node::plain(line, &arn)
+                }
+            };
+            to.push(entry("RoleArn", arn));
             entries.push(entry("Target", target(to)));
-            Ok(vec![function.beside(id, "AWS::Scheduler::Schedule", map(entries)), role])
+            let schedule = function.beside(id, "AWS::Scheduler::Schedule", map(entries));
+            Ok([schedule].into_iter().chain(role).collect())
         }
         _ => Err(kind.not("one of SQS, EventBridgeRule, CloudWatchEvent, Schedule, ScheduleV2")),
     }
@@ -361,25 +471,32 @@ fn only(properties: &Node, names: &[(&str, &str)], more: &[(&str, &str)]) -> Ste
 }
 
 /// EventBridge may invoke the function.
-fn permission(function: &Declared, event: &str, line: usize) -> Declared {
+fn permission(invoked: &Target<'_>, event: &str, line: usize) -> Declared {
+    let function = invoked.function;
+    let name = match invoked.alias_id() {
+        Some(alias) => json!({ "Ref": alias }),
+        None => json!({ "Ref": function.logical_id }),
+    };
     let properties = json!({
         "Action": "lambda:InvokeFunction",
-        "FunctionName": { "Ref": function.logical_id },
+        "FunctionName": name,
         "Principal": "events.amazonaws.com",
         "SourceArn": { "Fn::GetAtt": [format!("{}{event}", function.logical_id), "Arn"] },
     });
     function.beside(&format!("{event}Permission"), "AWS::Lambda::Permission", Node::plain(line, &properties))
 }
 
-/// The role in which Scheduler invokes the function.
-fn invoker(function: &Declared, line: usize) -> Node {
-    let arn = json!({ "Fn::GetAtt": [function.logical_id, "Arn"] });
-    let statement = json!({ "Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": arn });
+/// The role in which Scheduler invokes the function, and sends what it cannot deliver to a queue, if there is one.
+fn invoker(invoked: &Target<'_>, line: usize, dead_letters: Option<&Node>, sending: String) -> Node {
+    let statement =
+        json!({ "Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": invoked.arn() });
     let document = json!({ "Version": "2012-10-17", "Statement": [statement] });
     let policy = json!({ "PolicyName": "invoke", "PolicyDocument": document });
+    let mut policies = vec![Node::plain(line, &policy)];
+    policies.extend(dead_letters.map(|arn| self::sending(line, sending, arn)));
     let properties = [
         ("AssumeRolePolicyDocument", trust(line, "scheduler.amazonaws.com")),
-        ("Policies", Node::list(line, vec![Node::plain(line, &policy)])),
+        ("Policies", Node::list(line, policies)),
     ];
     Node::map(line, properties)
 }

@@ -321,10 +321,10 @@ fn made_up_names_fit_their_type_and_stay_the_same() {
 fn the_deployed_template_says_what_to_ask_for() {
     let error = deployed().resolve(&BTreeMap::new(), "tidemill", ENDPOINT).unwrap_err().to_string();
     assert!(
-        error.contains("NotifyEmail needs a value: The e-mail address that hears how jobs end."),
+        error.contains("NotifyEmail needs a value: The e-mail address that hears how jobs end"),
         "{error}"
     );
-    assert!(error.contains("WorkerImage needs a value"), "{error}");
+    assert!(!error.contains(';'), "the others have defaults: {error}");
 }
 
 #[test]
@@ -344,7 +344,7 @@ fn the_deployed_template_resolves_into_one_connected_system() {
     assert!(
         stack.outputs["UploadsQueue"].starts_with("http://cloud.local/123456789012/tidemill-UploadsQueue-")
     );
-    assert_eq!(environment["SUBNETS"].as_str().unwrap().split(',').count(), 2);
+    assert_eq!(environment["SUBNETS"].as_str().unwrap().split(',').count(), 3);
     assert_eq!(of("WorkerTask").arn, "arn:aws:ecs:us-east-1:123456789012:task-definition/tidemill-worker:1");
     assert_eq!(of("UploadsFunction").metadata["BuildMethod"], "rust-cargolambda");
 }
@@ -356,7 +356,8 @@ fn the_deployed_queues_wait_six_times_their_functions_timeout() {
     for mapping in mappings {
         let by = |id: &Value| stack.resources.values().find(|it| *id == it.arn || *id == it.name).unwrap();
         let queue = &by(&mapping.properties["EventSourceArn"]).properties;
-        let function = &by(&mapping.properties["FunctionName"]).properties;
+        let alias = &by(&mapping.properties["FunctionName"]).properties;
+        let function = &by(&alias["FunctionName"]).properties;
         assert!(queue["VisibilityTimeout"].as_u64().unwrap() >= 6 * function["Timeout"].as_u64().unwrap());
         assert!(queue["RedrivePolicy"]["maxReceiveCount"].as_u64().unwrap() >= 5);
         assert_eq!(mapping.properties["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
@@ -372,4 +373,95 @@ fn watching_what_is_written_by_ourselves_is_refused() {
     }
     assert!(deployed_stack(&[("WatchedPrefix", "incoming")]).is_err());
     assert!(deployed_stack(&[("WatchedPrefix", "incoming/a/")]).is_ok());
+}
+
+/// The function of a template that publishes an alias, invoked by each kind of event.
+const ALIASED: &str = "Globals:
+  Function: {AutoPublishAlias: live, DeploymentPreference: {Type: AllAtOnce}}
+Resources:
+  Q: {Type: AWS::SQS::Queue}
+  R: {Type: AWS::IAM::Role, Properties: {AssumeRolePolicyDocument: {}}}
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: f
+      Handler: bootstrap
+      Runtime: provided.al2023
+      VersionDescription: what it was published for
+      EventInvokeConfig: {MaximumRetryAttempts: 0}
+      Events:
+        Batch: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn}}
+        Rule: {Type: EventBridgeRule, Properties: {Pattern: {source: [a]}}}
+        Hourly: {Type: ScheduleV2, Properties: {ScheduleExpression: rate(1 hour), OmitName: true, RoleArn: !GetAtt R.Arn}}
+        Daily: {Type: ScheduleV2, Properties: {ScheduleExpression: rate(1 day)}}
+";
+
+#[test]
+fn whatever_invokes_a_function_that_has_an_alias_invokes_the_alias() {
+    let stack = resolve(ALIASED, &[]).unwrap();
+    let of = |id: &str| &stack.resources[id];
+    let alias = of("FAliaslive");
+    assert_eq!(alias.arn, format!("{}:live", of("F").arn));
+    for invoked in [
+        &of("FBatch").properties["FunctionName"],
+        &of("FRule").properties["Targets"][0]["Arn"],
+        &of("FRulePermission").properties["FunctionName"],
+        &of("FHourly").properties["Target"]["Arn"],
+        &of("FDaily").properties["Target"]["Arn"],
+        &of("FDailyRole").properties["Policies"][0]["PolicyDocument"]["Statement"][0]["Resource"],
+    ] {
+        assert_eq!(*invoked, alias.arn.as_str());
+    }
+    assert_eq!(of("FEventInvokeConfig").properties["Qualifier"], "live");
+    assert_eq!(of("FHourly").properties["Target"]["RoleArn"], of("R").arn.as_str());
+    assert!(!stack.resources.contains_key("FHourlyRole"), "it names one");
+    let place = |id: &str| stack.order.iter().position(|it| it == id);
+    assert!(place("FAliaslive") < place("FEventInvokeConfig"));
+}
+
+#[test]
+fn a_deployment_preference_without_an_alias_is_refused() {
+    let text = ALIASED.replace("AutoPublishAlias: live, ", "");
+    let error = resolve(&text, &[]).unwrap_err().to_string();
+    assert!(error.contains("AutoPublishAlias"), "{error}");
+}
+
+#[test]
+fn the_network_is_new_or_named() {
+    let existing =
+        [("Network", "existing"), ("VpcId", "vpc-0a1b2c3d"), ("SubnetIds", "subnet-0a1b2c3d,subnet-0b")];
+    let stack = deployed_stack(&existing).unwrap();
+    let environment = &stack.resources["UploadsFunction"].properties["Environment"]["Variables"];
+    assert_eq!(environment["SUBNETS"], "subnet-0a1b2c3d,subnet-0b");
+    assert_eq!(environment["ASSIGN_PUBLIC_IP"], "DISABLED");
+    assert_eq!(stack.resources["WorkerSecurityGroup"].properties["VpcId"], "vpc-0a1b2c3d");
+    let made = |stack: &Stack, kind: &str| stack.resources.values().filter(|it| it.kind == kind).count();
+    assert_eq!(made(&stack, "AWS::EC2::Subnet") + made(&stack, "AWS::EC2::VPCEndpoint"), 0);
+
+    let stack = deployed_stack(&[("Network", "private"), ("Zones", "2")]).unwrap();
+    assert_eq!((made(&stack, "AWS::EC2::Subnet"), made(&stack, "AWS::EC2::VPCEndpoint")), (2, 8));
+    assert_eq!((made(&stack, "AWS::EC2::InternetGateway"), made(&stack, "AWS::EC2::Route")), (0, 0));
+    let stack = deployed_stack(&[]).unwrap();
+    assert_eq!((made(&stack, "AWS::EC2::Subnet"), made(&stack, "AWS::EC2::VPCEndpoint")), (3, 2));
+    let environment = &stack.resources["UploadsFunction"].properties["Environment"]["Variables"];
+    assert_eq!(environment["ASSIGN_PUBLIC_IP"], "ENABLED");
+}
+
+#[test]
+fn combinations_that_cannot_work_are_refused_with_what_to_do() {
+    for (parameters, words) in [
+        (&[("Network", "existing")][..], "VpcId must name the VPC"),
+        (&[("Network", "existing"), ("VpcId", "vpc-0a1b2c3d")], "SubnetIds must name the subnets"),
+        (&[("VpcId", "vpc-0a1b2c3d")], "leave them empty or choose existing"),
+        (&[("ImageTag", "latest")], "tags cannot be moved"),
+        (&[("FleetMemory", "4096")], "FleetMemory must be 512, 1024 or 2048"),
+        (&[("FleetCpu", "4096"), ("FleetMemory", "8193")], "a multiple of 1024 from 8192 to 30720"),
+    ] {
+        let error = deployed_stack(parameters).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+    let sizes = [("256", "512"), ("512", "4096"), ("1024", "2048"), ("2048", "16384"), ("4096", "30720")];
+    for (cpu, memory) in sizes {
+        assert!(deployed_stack(&[("FleetCpu", cpu), ("FleetMemory", memory)]).is_ok(), "{cpu} {memory}");
+    }
 }

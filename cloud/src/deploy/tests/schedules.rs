@@ -12,6 +12,17 @@ Parameters:
   State: {Type: String, Default: ENABLED}
 Resources:
   Dead: {Type: AWS::SQS::Queue}
+  DeadPolicy:
+    Type: AWS::SQS::QueuePolicy
+    Properties:
+      Queues: [!Ref Dead]
+      PolicyDocument:
+        Statement:
+          - Effect: Allow
+            Principal: {Service: events.amazonaws.com}
+            Action: sqs:SendMessage
+            Resource: !GetAtt Dead.Arn
+            Condition: {ArnEquals: {aws:SourceArn: !GetAtt Unpermitted.Arn}}
   Hourly:
     Type: AWS::Serverless::Function
     Properties:

@@ -26,6 +26,17 @@ async fn refusal(resources: &str) -> String {
 
 const ALARM: &str = "  Jobs: {Type: AWS::SQS::Queue}
   Heard: {Type: AWS::SQS::Queue}
+  HeardPolicy:
+    Type: AWS::SQS::QueuePolicy
+    Properties:
+      Queues: [!Ref Heard]
+      PolicyDocument:
+        Statement:
+          - Effect: Allow
+            Principal: {Service: events.amazonaws.com}
+            Action: sqs:SendMessage
+            Resource: !GetAtt Heard.Arn
+            Condition: {ArnEquals: {aws:SourceArn: !GetAtt Rule.Arn}}
   Ops: {Type: AWS::SNS::Topic}
   Rule:
     Type: AWS::Events::Rule

@@ -14,7 +14,7 @@ async fn what_aws_refuses_is_refused() {
     let tags: Vec<Value> = (0..51).map(|n| json!({ "key": n.to_string(), "value": "" })).collect();
     for (more, code, says) in [
         (json!({ "cluster": "other" }), "ClusterNotFoundException", "Cluster not found"),
-        (json!({ "taskDefinition": "worker:9" }), "InvalidParameterException", "TaskDefinition not found"),
+        (json!({ "taskDefinition": "worker:9" }), "ClientException", "TaskDefinition not found"),
         (json!({ "count": 11 }), "InvalidParameterException", "between 1 and 10"),
         (json!({ "count": 0 }), "InvalidParameterException", "between 1 and 10"),
         (json!({ "count": "two" }), "SerializationException", "invalid type"),

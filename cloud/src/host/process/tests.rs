@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::logs::{LINE_BYTES, LogStream};
 
 fn shell(script: &str, env: &[(&str, &str)]) -> (Runner, Launch) {
     let env: BTreeMap<_, _> = env.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -13,6 +14,7 @@ fn shell(script: &str, env: &[(&str, &str)]) -> (Runner, Launch) {
         command: vec![script.to_owned()],
         env,
         memory_bytes: None,
+        container: None,
         logs: LogStream::default(),
         stop: CancellationToken::new(),
     };

@@ -194,3 +194,26 @@ async fn draining_finishes_what_runs_and_drops_what_waits() {
     assert_eq!((lambda.under_way(), lambda.dropped(), calls.lock().unwrap().len()), (0, 1, 1));
     assert_eq!(lambda.invoke_async("slow", json!(1)).unwrap_err().status, 503);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_configured_for_an_alias_is_not_configured_for_the_function() {
+    let (lambda, sqs, _) = lambda();
+    let bad = queue(&sqs, "bad");
+    let (host, _) = failing(9);
+    let arn = lambda.create_function(settings(host)).unwrap();
+    let live = format!("{arn}:live");
+    assert_eq!(lambda.invoke_async(&live, json!(1)).unwrap_err().status, 404, "there is none yet");
+    lambda.create_alias("uploads", "live").unwrap();
+    assert!(lambda.create_alias("uploads", "7").is_err(), "that would be a version");
+
+    let config =
+        EventInvokeConfig { max_retries: 0, on_failure: Some(bad.clone()), ..EventInvokeConfig::default() };
+    lambda.put_event_invoke_config("uploads:live", config).unwrap();
+    lambda.invoke_async(&live, json!(1)).unwrap();
+    lambda.idle().await;
+    assert_eq!(record(&sqs, &bad)["requestContext"]["functionArn"], live.as_str());
+    lambda.invoke_async(&arn, json!(2)).unwrap();
+    lambda.idle().await;
+    assert_eq!(sqs.counts(&bad).unwrap().visible, 1, "the function itself has no destination");
+    assert_eq!(lambda.dropped(), 1);
+}

@@ -1,0 +1,47 @@
+//! In whose name Lambda acts for a function: in its role, which has to trust Lambda.
+
+use super::{Inner, Lambda};
+use crate::{
+    iam::{Need, Who, needs::others},
+    wire::Refusal,
+};
+
+impl Lambda {
+    /// Says whether there is this function or alias, given by name or ARN: nobody is asked whether they may invoke none.
+    pub(crate) fn find(&self, function: &str) -> Result<(), Refusal> {
+        self.inner.qualified(function).map(drop)
+    }
+}
+
+impl Inner {
+    /// The function's session of its role; none where no policies are enforced.
+    pub(super) fn session(&self, function: &str) -> Option<Who> {
+        Some(Who::role(&self.sqs.iam().function(function)?.role, function))
+    }
+
+    /// Whether Lambda may do this in the function's name.
+    pub(super) fn may(&self, function: &str, need: Need) -> Result<(), Refusal> {
+        let Some(role) = self.session(function) else { return Ok(()) };
+        self.sqs.iam().authorize(&role, &[need]).map_err(|refused| refused.refusal("lambda"))
+    }
+
+    /// Takes the function's role, as before each run.
+    pub(super) fn assume(&self, function: &str) -> Result<(), Refusal> {
+        let Some(identity) = self.sqs.iam().function(function) else { return Ok(()) };
+        let need = Need::new("sts:AssumeRole", identity.role).from_source(&super::arn(function));
+        self.sqs.iam().authorize(&Who::Service("lambda.amazonaws.com"), &[need]).map_err(|refused| {
+            let message = format!("The role defined for the function cannot be assumed by Lambda. {refused}");
+            Refusal { message, ..refused.refusal("lambda") }
+        })
+    }
+
+    /// Whether the function may write this log stream. AWS says nothing of a function that may not: its lines are
+    /// gone.
+    pub(super) fn may_log(&self, function: &str, stream: &str) -> bool {
+        let Some(identity) = self.sqs.iam().function(function) else { return true };
+        let stream = others::stream(&identity.log_group, stream);
+        ["logs:CreateLogStream", "logs:PutLogEvents"]
+            .iter()
+            .all(|action| self.may(function, Need::new(action, stream.as_str())).is_ok())
+    }
+}
