@@ -67,7 +67,8 @@ pub(crate) enum Command {
     /// The container's program, as the local cloud starts it.
     #[command(hide = true)]
     Worker {
-        /// Its arguments.
+        /// Its arguments. Those that begin with a hyphen are its own too.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
 }
@@ -84,9 +85,23 @@ pub(crate) struct LocalArguments {
     /// The template to run.
     #[arg(long, value_name = "FILE", default_value = "template.yaml")]
     pub(crate) template: PathBuf,
+    /// Run tasks as containers of this image in place of processes, by podman or docker; CONTAINER_RUNTIME chooses.
+    /// Linux only.
+    #[arg(long, value_name = "IMAGE", value_parser = image)]
+    pub(crate) containers: Option<String>,
     /// Listen on this port of 127.0.0.1 in place of a free one.
     #[arg(long, default_value_t = 0)]
     pub(crate) port: u16,
+}
+
+/// An image's name, as the template's parameter takes it.
+fn image(name: &str) -> Result<String, String> {
+    let begins = name.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit());
+    if begins && !name.contains(char::is_whitespace) {
+        return Ok(name.to_owned());
+    }
+    Err("an image's name begins with a small letter or a digit and has no spaces, such as tidemill:1"
+        .to_owned())
 }
 
 /// What `run` is told.
@@ -238,4 +253,19 @@ pub(crate) struct CheckArguments {
     /// Print one JSON document.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_worker_is_told_is_not_read_as_the_commands_own() {
+        let told = ["sweep", "--since", "1h", "--until", "0s", "--dry-run", "--help"];
+        let parsed = Arguments::try_parse_from(["tidemill", "worker"].into_iter().chain(told));
+        let Ok(Arguments { command: Command::Worker { arguments } }) = parsed else {
+            panic!("not the worker's: {parsed:?}");
+        };
+        assert_eq!(arguments, told);
+    }
 }

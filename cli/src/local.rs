@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    convert::Infallible,
     io,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
@@ -16,7 +17,8 @@ use jiff::Timestamp;
 use tidemill_cloud::{
     Builder, Cloud,
     connector::ENDPOINT,
-    host::process,
+    host::{Containers, process},
+    iam::{Iam, PolicyError},
     lambda::FunctionHost,
     template::{Stack, Template, TemplateError},
 };
@@ -26,7 +28,7 @@ use tidemill_core::{
     sweep::{KeptPipelines, PIPELINES as PIPELINES_DOCUMENT},
 };
 
-use crate::args::LocalArguments;
+use crate::{args::LocalArguments, output::one_line};
 
 /// The functions: their names in the template, and as folder, crate and binary.
 const FUNCTIONS: [(&str, &str); 5] = [
@@ -40,14 +42,17 @@ const FUNCTIONS: [(&str, &str); 5] = [
 /// The worker's container, as the template names it.
 const CONTAINER: &str = "worker";
 
+/// Says which of podman and docker runs containers, where both are there.
+const RUNTIME: &str = "CONTAINER_RUNTIME";
+
 /// The template's parameters that have no default, for a cloud that pulls no image and mails to a folder.
 const PARAMETERS: [(&str, &str); 2] = [("NotifyEmail", "you@example.com"), ("WorkerImage", "worker")];
 
-/// A cloud from this template whose code runs as processes.
+/// A cloud from this template whose functions run as processes, and whose tasks do too unless they are containers.
 ///
 /// # Errors
 /// When the path of this program cannot be had.
-fn cloud(template: &Path, port: u16) -> io::Result<Builder> {
+fn cloud(template: &Path, port: u16, containers: Option<&Containers>) -> io::Result<Builder> {
     let program = std::env::current_exe()?;
     let start =
         |arguments: &[&str]| process(program.clone(), arguments.iter().map(ToString::to_string).collect());
@@ -59,7 +64,7 @@ fn cloud(template: &Path, port: u16) -> io::Result<Builder> {
         let runner = start(&["function", name]);
         builder = builder.function(logical_id, |_| FunctionHost::Environment(runner));
     }
-    let runner = start(&["worker"]);
+    let runner = containers.map_or_else(|| start(&["worker"]), Containers::runner);
     Ok(builder.container(CONTAINER, |_| runner))
 }
 
@@ -149,12 +154,39 @@ pub(crate) fn pipelines_text(
     Ok((name, text))
 }
 
+/// The local cloud, and what its tasks run in beside it.
+pub(crate) struct Local {
+    pub(crate) cloud: Cloud,
+    containers: Option<Containers>,
+}
+
+impl Local {
+    /// Ends everything. Nothing of it is left when this returns.
+    pub(crate) async fn shutdown(self) {
+        self.cloud.shutdown().await;
+        if let Some(containers) = self.containers {
+            containers.end().await;
+        }
+    }
+}
+
 /// Starts the local cloud.
 ///
 /// # Errors
 /// When it cannot be; nothing is left running then.
-pub(crate) async fn start(arguments: &LocalArguments) -> anyhow::Result<Cloud> {
-    let mut builder = cloud(&arguments.template, arguments.port)?;
+pub(crate) async fn start(arguments: &LocalArguments) -> anyhow::Result<Local> {
+    let containers = match &arguments.containers {
+        Some(image) => {
+            let wanted = std::env::var(RUNTIME).ok().filter(|wanted| !wanted.is_empty());
+            let found = Containers::find(image, wanted.as_deref()).await;
+            Some(found.context("cannot run tasks as containers")?)
+        }
+        None => None,
+    };
+    let mut builder = cloud(&arguments.template, arguments.port, containers.as_ref())?;
+    if let Some(image) = &arguments.containers {
+        builder = builder.parameter("WorkerImage", image);
+    }
     if let Some(folder) = &arguments.data {
         builder = builder.data(folder);
     }
@@ -163,7 +195,26 @@ pub(crate) async fn start(arguments: &LocalArguments) -> anyhow::Result<Cloud> {
         let file = std::path::absolute(file).with_context(|| format!("cannot find {}", file.display()))?;
         builder = builder.layer_file(mounted_pipelines(), file);
     }
-    Ok(builder.start().await?)
+    Ok(Local { cloud: builder.start().await?, containers })
+}
+
+/// Tells of each permission that the template lacks, on one line, as soon as somebody needs it. It never ends.
+pub(crate) async fn tell_refusals(cloud: &Cloud) -> Infallible {
+    let iam = &cloud.services().iam;
+    let mut told = 0;
+    loop {
+        let refused = iam.nth_refusal(told).await;
+        eprintln!("tidemill: {}", one_line(&refused.advice()));
+        told += 1;
+    }
+}
+
+/// What of the policies in this template cannot be enforced.
+///
+/// # Errors
+/// Where it stands and what is wrong.
+pub(crate) fn check_policies(stack: &Stack) -> Result<(), PolicyError> {
+    Iam::default().load(stack, &[])
 }
 
 /// Is the function of this name until the local cloud ends it.

@@ -1,9 +1,9 @@
 //! `tidemill check`: what is wrong with a pipelines file and a template, before anything is deployed.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use serde_json::{Value, json};
-use tidemill_cloud::template::TemplateError;
+use tidemill_cloud::{iam::PolicyError, template::TemplateError};
 use tidemill_core::pipelines::{Pipelines, Problem};
 
 use crate::{
@@ -44,7 +44,13 @@ fn wrongs(arguments: &CheckArguments) -> Vec<Wrong> {
     let template = &arguments.template;
     let mut wrong: Vec<Wrong> = local::template_problems(template).iter().map(of_template).collect();
     let whole = |words: String, file: String| Wrong { file, line: None, column: None, words };
-    let text = match (&arguments.pipelines, local::stack(template)) {
+    let stack = local::stack(template);
+    if let Ok(stack) = &stack
+        && let Err(error) = local::check_policies(stack)
+    {
+        wrong.push(of_policy(template, &error));
+    }
+    let text = match (&arguments.pipelines, stack) {
         (Some(file), _) => {
             let name = file.display().to_string();
             let read = std::fs::read_to_string(file);
@@ -73,6 +79,15 @@ fn of_pipelines(file: &str, problem: &Problem) -> Wrong {
         key => format!("{key}: {}", problem.words),
     };
     Wrong { file: file.to_owned(), line: Some(problem.line), column: Some(problem.column), words }
+}
+
+fn of_policy(template: &Path, error: &PolicyError) -> Wrong {
+    Wrong {
+        file: template.display().to_string(),
+        line: Some(error.line),
+        column: None,
+        words: format!("Resources.{}: its policy cannot be enforced: {}", error.resource, error.why),
+    }
 }
 
 fn of_template(error: &TemplateError) -> Wrong {

@@ -51,7 +51,7 @@ impl Deployment {
     pub(super) async fn find(target: &Target) -> anyhow::Result<Self> {
         let named = std::env::var(STACK_VARIABLE).ok().filter(|name| !name.is_empty());
         let name = target.stack.clone().or(named).unwrap_or_else(|| STACK.to_owned());
-        let config = adapter::sdk_config().await;
+        let config = adapter::found_config().await;
         let region = config.region().map(ToString::to_string);
         let region = region
             .context("no AWS region is set: set AWS_REGION, or a profile that has one (AWS_PROFILE)")?;

@@ -27,6 +27,7 @@ pub(crate) fn job_to_json(job: &Job) -> Value {
         "rejected": job.rejected,
         "task": job.task,
         "event_at": job.event_at,
+        "trace": job.trace,
         "created_at": job.created_at,
         "claimed_at": job.claimed_at,
         "settled_at": job.settled_at,

@@ -71,19 +71,20 @@ pub(crate) fn main(arguments: &RunArguments) -> ExitCode {
 async fn run(arguments: &RunArguments, begun: Instant) -> anyhow::Result<End> {
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let (plan, uploads) = plan(arguments)?;
-    let cloud = tokio::select! {
+    let local = tokio::select! {
         started = local::start(&arguments.local) => started?,
         // What was started goes with the future.
         asked = signals.asked() => return Ok(End::Asked(asked)),
     };
     let ready = begun.elapsed();
-    eprintln!("local cloud at {}, ready in {} ms", cloud.endpoint(), ready.as_millis());
+    eprintln!("local cloud at {}, ready in {} ms", local.cloud.endpoint(), ready.as_millis());
     let end = tokio::select! {
-        report = process(&cloud, &plan, &uploads, arguments, ready) => report.map(|report| End::Reported(Box::new(report))),
+        report = process(&local.cloud, &plan, &uploads, arguments, ready) => report.map(|report| End::Reported(Box::new(report))),
         asked = signals.asked() => Ok(End::Asked(asked)),
+        never = local::tell_refusals(&local.cloud) => match never {},
     };
     tokio::select! {
-        () = cloud.shutdown() => {}
+        () = local.shutdown() => {}
         // Asked once more: what is left is killed with the runtime.
         _ = signals.asked() => {}
     }

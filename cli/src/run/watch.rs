@@ -11,6 +11,7 @@ use tidemill_core::{
     adapter::{CallError, ledger::Ledger},
     job::{Job, JobId, State},
     mail::grouped,
+    metrics::is_line as is_metrics,
     pipelines::Pipelines,
 };
 use tokio::time::Instant;
@@ -103,7 +104,8 @@ impl Watch<'_> {
     /// Prints what functions and worker logged last.
     pub(crate) fn show_logs(&self) {
         eprintln!("the last lines that functions and worker logged:");
-        for line in self.cloud.services().logs.last(LOG_LINES) {
+        let lines = self.cloud.services().logs.last(LOG_LINES).into_iter();
+        for line in lines.filter(|line| !is_metrics(&line.text)) {
             eprintln!("  {}", one_line(&line.text));
         }
     }

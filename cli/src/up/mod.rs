@@ -47,17 +47,18 @@ async fn run(arguments: &UpArguments, begun: Instant) -> anyhow::Result<()> {
             std::fs::metadata(folder).with_context(|| format!("cannot watch {}", folder.display()))?;
         anyhow::ensure!(about.is_dir(), "cannot watch {}: it is not a folder", folder.display());
     }
-    let cloud = tokio::select! {
+    let local = tokio::select! {
         started = local::start(&arguments.local) => started?,
         // What was started goes with the future.
         _ = signals.asked() => return Ok(()),
     };
     let ended = tokio::select! {
-        ended = serve(&cloud, &plan, arguments, begun.elapsed()) => ended,
+        ended = serve(&local.cloud, &plan, arguments, begun.elapsed()) => ended,
         _ = signals.asked() => Ok(()),
+        never = local::tell_refusals(&local.cloud) => match never {},
     };
     tokio::select! {
-        () = cloud.shutdown() => {}
+        () = local.shutdown() => {}
         // Asked once more: what is left is killed with the runtime.
         _ = signals.asked() => {}
     }

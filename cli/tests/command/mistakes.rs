@@ -1,6 +1,6 @@
 //! Mistakes: one clear line, the right exit code, and nothing half-made.
 
-use std::{ffi::OsStr, fs, net::TcpListener, path::Path, process::Command};
+use std::{ffi::OsStr, fs, net::TcpListener, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use crate::process::{Ended, PROGRAM, Running, root, tidemill};
 
@@ -73,6 +73,33 @@ fn what_is_not_there_or_not_right_is_told_before_anything_starts() {
 }
 
 #[test]
+fn containers_without_podman_and_docker_are_told_before_anything_starts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let mut command = Command::new(PROGRAM);
+    command.args(["run", SAMPLE, "--containers", "tidemill-worker", "--data"]).arg(&data).current_dir(root());
+    let run = Running::start(command.env("PATH", folder.path())).end().with_code(1);
+    assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+    has(
+        &run.stderr,
+        &["cannot run tasks as containers", "neither podman nor docker is on the PATH", "install one of"],
+    );
+    assert!(!data.exists(), "a data folder was made");
+
+    // What a runtime says when it does not work is passed on in one line.
+    let broken = folder.path().join("podman");
+    fs::write(&broken, "#!/bin/sh\necho 'a warning' >&2\necho 'no storage' >&2\nexit 125\n").expect("a file");
+    fs::set_permissions(&broken, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let mut command = Command::new(PROGRAM);
+    command.args(["run", SAMPLE, "--containers", "tidemill-worker"]).current_dir(root());
+    let run = Running::start(command.env("PATH", folder.path())).end().with_code(1);
+    assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+    has(&run.stderr, &["podman is installed and does not work: no storage"]);
+
+    has(&tidemill(["run", SAMPLE, "--containers=-x"]).with_code(2).stderr, &["an image's name begins with"]);
+}
+
+#[test]
 fn a_port_in_use_is_told_and_leaves_no_data_folder() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("it is bound").port().to_string();
@@ -140,4 +167,41 @@ fn a_function_that_cannot_start_does_not_hang_the_run() {
     let run = tidemill(arguments).with_code(1);
     has(&run.stdout, &["unrecorded", "Given up with 1 object not settled", "1 message"]);
     has(&run.stderr, &["WATCHED_PREFIX is not set"]);
+}
+
+#[test]
+fn a_permission_that_the_template_lacks_is_told_while_it_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shipped = fs::read_to_string(root().join("template.yaml")).expect("a template");
+    let granted = "Action: [s3:GetObject, s3:GetObjectVersion]";
+    assert!(shipped.contains(granted), "the worker reads objects");
+    let template = folder.path().join("template.yaml");
+    fs::write(&template, shipped.replace(granted, "Action: s3:GetObject")).expect("a file");
+    let mut command = Command::new(PROGRAM);
+    command.args(["run", SAMPLE, "--pipelines", "pipelines/pipelines.toml", "--template"]).arg(&template);
+    let mut run = Running::start(command.current_dir(root()));
+    let line = run.line_with("s3:GetObjectVersion");
+    has(&line, &["tidemill: role WorkerRole lacks s3:GetObjectVersion on arn:aws:s3:::", "in template.yaml"]);
+    run.signal(rustix::process::Signal::TERM);
+    run.end().with_code(143);
+}
+
+#[test]
+fn a_policy_that_cannot_be_enforced_is_told_before_anything_starts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shipped = fs::read_to_string(root().join("template.yaml")).expect("a template");
+    let template = folder.path().join("template.yaml");
+    fs::write(&template, shipped.replace("iam:PassedToService", "iam:PassedToServise")).expect("a file");
+    let check = tidemill([
+        OsStr::new("check"),
+        "--pipelines".as_ref(),
+        "pipelines/pipelines.toml".as_ref(),
+        "--template".as_ref(),
+        template.as_ref(),
+    ]);
+    let told = check.with_code(1).stdout;
+    has(
+        &told,
+        &["template.yaml:", "Role: its policy cannot be enforced", "requests have no iam:PassedToServise"],
+    );
 }

@@ -69,7 +69,7 @@ fn recorded(job: &Job, pooled: Option<Size>) -> String {
     let before = Job { history: Vec::new(), ..job.clone() };
     let above = grouped(job.pipeline.dedicated_above);
     let bytes = job.object.size_bytes.map(grouped);
-    let decision = match (place(&before, pooled.unwrap_or(Size::LARGEST)), bytes) {
+    let decision = match (place(&before, pooled.unwrap_or(Size::LARGEST), None), bytes) {
         (Place::Pool, Some(bytes)) => {
             format!("for the pooled workers: {bytes} bytes are not above its dedicated_above of {above}")
         }
@@ -78,7 +78,7 @@ fn recorded(job: &Job, pooled: Option<Size>) -> String {
             let bytes = bytes.unwrap_or_default();
             format!("for a task of its own: {bytes} bytes are above its dedicated_above of {above}")
         }
-        (Place::Task(Why::Size | Why::Suspect), _) => {
+        (Place::Task(Why::Size | Why::Suspect | Why::Pinned), _) => {
             let task = size(job.pipeline.task);
             format!("for a task of its own: it asks for {task}, which pooled workers do not have")
         }
