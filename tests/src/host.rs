@@ -25,6 +25,7 @@ use tidemill_core::{
         scaling::{Scaling, Trigger},
     },
     clock::Clock,
+    metrics::STACK_VARIABLE,
     settings::Settings,
 };
 use uploads::Uploads;
@@ -121,8 +122,10 @@ where
             let config = config(&gate, &region, key.map(String::as_str).unwrap_or_default());
             make(&config, &Settings::from(invocation.environment.clone()), gate.clock())
         });
+        let stack = invocation.environment.get(STACK_VARIABLE).cloned().unwrap_or_default();
+        let logs = gate.services().logs.stream(&format!("/aws/lambda/{}", invocation.function), "in-process");
         match made {
-            Ok(made) => handle(made, invocation).boxed(),
+            Ok(made) => logged(&stack, gate.clock(), logs, handle(made, invocation)).boxed(),
             Err(error) => std::future::ready(Err(error)).boxed(),
         }
     }))
@@ -142,7 +145,8 @@ pub(crate) fn worker(gate: &Gate, region: &str, accidents: Accidents) -> Runner 
             let key = launch.env.get("AWS_ACCESS_KEY_ID").map(String::as_str).unwrap_or_default();
             let config = config(&gate, &region, key);
             let run = worker::run(&launch.command, &config, &settings, gate.clock(), launch.stop);
-            let run = logged(launch.logs, run);
+            let stack = launch.env.get(STACK_VARIABLE).map(String::as_str).unwrap_or_default();
+            let run = logged(stack, gate.clock(), launch.logs, run);
             let exit = match accident {
                 Accident::None => i32::from(run.await.code()),
                 Accident::Dies(after, code) => {

@@ -15,6 +15,7 @@ pub mod flood;
 mod golden;
 mod host;
 mod look;
+pub mod month;
 mod settle;
 mod story;
 mod sweep;
@@ -32,12 +33,14 @@ use aws_sdk_s3::primitives::ByteStream;
 use futures::FutureExt;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tidemill_cloud::{
     Cloud, connector,
     ecs::{Ecs, KillCause, Status, Timing},
     events::Mischief,
     faults::{Fault, Rule},
     host::logged,
+    iam::{GrantId, Iam},
     logs::LogStream,
     wire::{Caller, OWNER_KEY},
 };
@@ -81,6 +84,8 @@ pub struct Plan {
     pipelines: Option<String>,
     schedules: bool,
     told: bool,
+    template: Option<TempDir>,
+    without: Vec<GrantId>,
 }
 
 impl Plan {
@@ -105,6 +110,28 @@ impl Plan {
     #[must_use]
     pub fn pipelines(mut self, text: &str) -> Self {
         self.pipelines = Some(text.to_owned());
+        self
+    }
+
+    /// Uses this template instead of the one that is shipped.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    #[must_use]
+    pub fn template(mut self, text: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("template.yaml"), text).expect("a template");
+        self.template = Some(folder);
+        // The layer's folder is beside the template that is shipped.
+        let shipped = || std::fs::read_to_string(PIPELINES).expect("a file");
+        self.pipelines.get_or_insert_with(shipped);
+        self
+    }
+
+    /// Leaves a grant of the template out.
+    #[must_use]
+    pub fn without(mut self, grant: GrantId) -> Self {
+        self.without.push(grant);
         self
     }
 
@@ -135,11 +162,11 @@ impl Plan {
     /// When the cloud cannot be built, and wherever the scenario does.
     pub fn run(self, scenario: impl AsyncFnOnce(&World)) {
         if std::env::var_os("RUST_LOG").is_some() {
-            tidemill_core::logging::json();
+            let _ = tidemill_core::logging::json(&tidemill_core::settings::Settings::default());
         }
         // The SDK draws an id for each of its log records until somebody listens to logs for the first time, as the worker's
         // host does. So that a seed means the same in the first world of a process and in all others:
-        logged(LogStream::default(), std::future::ready(())).now_or_never();
+        logged("", Clock::system(), LogStream::default(), std::future::ready(())).now_or_never();
         fastrand::seed(self.seed);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
         runtime.expect("a runtime").block_on(async {
@@ -150,12 +177,16 @@ impl Plan {
     }
 
     async fn cloud(&self, clock: Clock, region: &str, accidents: &Accidents) -> Cloud {
-        let mut builder = Cloud::builder(TEMPLATE)
+        let template = self.template.as_ref().map(|folder| folder.path().join("template.yaml"));
+        let mut builder = Cloud::builder(template.unwrap_or_else(|| TEMPLATE.into()))
             .clock(clock)
             .parameter("NotifyEmail", "ops@example.com")
             .parameter("WorkerImage", "worker:1");
         for (name, value) in &self.parameters {
             builder = builder.parameter(name, value);
+        }
+        for grant in &self.without {
+            builder = builder.without(grant.clone());
         }
         // The functions read the file when they start, which is while the cloud runs.
         let folder = self.pipelines.as_ref().map(|text| {
@@ -209,7 +240,16 @@ impl World {
     #[must_use]
     pub fn plan(seed: u64) -> Plan {
         let (parameters, pipelines) = (Vec::new(), None);
-        Plan { seed, timing: TIMING, parameters, pipelines, schedules: true, told: false }
+        Plan {
+            seed,
+            timing: TIMING,
+            parameters,
+            pipelines,
+            schedules: true,
+            told: false,
+            template: None,
+            without: Vec::new(),
+        }
     }
 
     async fn new(plan: Plan) -> Self {
@@ -241,6 +281,12 @@ impl World {
     #[must_use]
     pub fn cloud(&self) -> &Cloud {
         &self.cloud
+    }
+
+    /// Who may do what in it.
+    #[must_use]
+    pub fn iam(&self) -> &Iam {
+        &self.cloud.services().iam
     }
 
     /// Its ECS.

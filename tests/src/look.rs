@@ -54,6 +54,11 @@ pub(crate) fn scan(dynamodb: &DynamoDb, table: &str) -> Vec<Value> {
     }
 }
 
+/// Whether CloudWatch wrote it: its subjects begin with the alarm's state.
+fn is_of_an_alarm(mail: &Mail) -> bool {
+    mail.subject.starts_with("ALARM: ")
+}
+
 impl World {
     fn scan(&self, output: &str) -> Vec<Value> {
         scan(&self.cloud.services().dynamodb, &self.cloud.outputs()[output])
@@ -148,10 +153,17 @@ impl World {
         contents
     }
 
-    /// The mails that were sent.
+    /// The mails that were sent about jobs. What the template's alarms say is in [`Self::alarms`].
     #[must_use]
     pub fn mails(&self) -> Vec<Mail> {
-        self.cloud.services().sns.mails()
+        self.cloud.services().sns.mails().into_iter().filter(|mail| !is_of_an_alarm(mail)).collect()
+    }
+
+    /// The subjects of the mails that alarms sent, each of which names its alarm.
+    #[must_use]
+    pub fn alarms(&self) -> Vec<String> {
+        let mails = self.cloud.services().sns.mails().into_iter();
+        mails.filter(is_of_an_alarm).map(|mail| mail.subject).collect()
     }
 
     /// The subjects of the mails that were sent.

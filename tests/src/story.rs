@@ -98,7 +98,9 @@ impl Story {
                 let state = &detail["state"]["value"];
                 // The stack's name, the logical id, a hash.
                 let name = detail["alarmName"].as_str().and_then(|name| name.split('-').nth(1));
-                format!("alarm  {} is {}", name.unwrap_or_default(), state.as_str().unwrap_or_default())
+                // The others are mailed, and nothing heeds them.
+                let Some(name @ "BacklogAlarm") = name else { return };
+                format!("alarm  {name} is {}", state.as_str().unwrap_or_default())
             }
             Some(kind) => {
                 let object = &detail["object"];

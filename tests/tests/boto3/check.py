@@ -291,7 +291,7 @@ def ecs_tasks_run_and_stop():
     equal(definition["taskDefinitionArn"], known["task_definition"])
     equal(refused(ecs.run_task, **(launch | {"cluster": "none"}))[0], "ClusterNotFoundException")
     equal(refused(ecs.describe_task_definition, taskDefinition="none")[0], "ClientException")
-    equal(refused(ecs.run_task, **(launch | {"taskDefinition": "none"}))[0], "InvalidParameterException")
+    equal(refused(ecs.run_task, **(launch | {"taskDefinition": "none"}))[0], "ClientException")
     equal(refused(ecs.run_task, **(launch | {"clientToken": "t2", "count": 11}))[0], "InvalidParameterException")
 
 
@@ -324,6 +324,8 @@ def an_uploads_event_is_delivered():
     s3, events, sqs = client("s3"), client("events"), client("sqs")
     url = sqs.create_queue(QueueName="looked-at")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    admits = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps({"Version": "2012-10-17", "Statement": [admits]})})
     events.put_rule(Name="look", EventPattern=json.dumps({"source": ["aws.s3"], "detail": {"object": {"key": [{"prefix": "looked/"}]}}}))
     equal(events.put_targets(Rule="look", Targets=[{"Id": "q", "Arn": arn}])["FailedEntryCount"], 0)
 

@@ -98,6 +98,7 @@ impl Stage {
                 ("TASK_DEFINITION", &outputs["WorkerTask"]),
                 ("CONTAINER", "worker"),
                 ("SUBNETS", "subnet-1,subnet-2"),
+                ("ASSIGN_PUBLIC_IP", "ENABLED"),
                 ("SECURITY_GROUP", "sg-1"),
                 ("SPOT_SHARE", "0"),
                 ("MAXIMUM_TASKS", &self.maximum.to_string()),

@@ -86,3 +86,17 @@ fn a_fleet_table_that_does_not_answer_delays_the_telling_only() {
         assert_eq!(world.subjects(), ["[tidemill] failed: uploads/ragged.csv (ragged_row)"]);
     });
 }
+
+#[test]
+fn what_waits_for_a_person_and_what_has_not_happened_is_told_by_alarms() {
+    World::plan(871).alone().run(async |world| {
+        world.put("uploads/ragged.csv", RAGGED).await;
+        world.settle().await;
+        minutes(10).await;
+        let told = |name: &str| world.alarms().iter().filter(|it| it.contains(name)).count();
+        assert_eq!((told("DeadLettersWait"), world.alarms().len()), (1, 1), "{:#?}", world.alarms());
+        // Nothing lets a sweep run here, and that nothing says so is what this one goes off for.
+        minutes(120).await;
+        assert_eq!((told("NoSweep"), world.alarms().len()), (1, 2), "{:#?}", world.alarms());
+    });
+}

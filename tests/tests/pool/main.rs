@@ -6,6 +6,7 @@ mod leaving;
 mod lost;
 mod many;
 mod messages;
+mod pinned;
 mod returned;
 
 use std::time::Duration;
