@@ -3,7 +3,7 @@
 //! line.
 //!
 //! ```text
-//!  count(…) ─▶ an event of tracing ─▶ logging's formatter, which knows the stack ─▶ {"_aws":{…},"Stack":"…",…}
+//!  put(…) ─▶ an event of tracing ─▶ logging's formatter, which knows the stack ─▶ {"_aws":{…},"Stack":"…",…}
 //! ```
 //! A program whose logging is set up otherwise, such as the command, emits none.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>

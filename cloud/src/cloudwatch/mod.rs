@@ -152,9 +152,9 @@ impl CloudWatch {
         let watch = Arc::downgrade(&self.watch);
         move |line| {
             let Some(watch) = watch.upgrade() else { return };
-            let end = next_minute(watch.clock.now());
+            let (end, measured) = (next_minute(watch.clock.now()), embedded::read(line));
             let mut alarms = watch.alarms();
-            for (metric, value) in embedded::read(line) {
+            for (metric, value) in measured {
                 if let Some(values) = alarms.own.get_mut(&metric) {
                     values.put(end, value);
                 }

@@ -47,17 +47,16 @@ fn tell(sign: char, group: Pid) {
     }
 }
 
+/// A shell at the other end of a pipe that holds nothing else of ours, to be given arguments and started.
+pub(super) fn shell(script: &str) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", script, "keeper"]).current_dir("/").process_group(0);
+    shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    shell
+}
+
 fn start() -> Option<Mutex<ChildStdin>> {
-    let shell = Command::new("/bin/sh")
-        .args(["-c", SCRIPT])
-        .env_clear()
-        .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .spawn();
-    match shell {
+    match shell(SCRIPT).env_clear().spawn() {
         Ok(mut shell) => shell.stdin.take().map(Mutex::new),
         Err(error) => {
             tracing::warn!(error = %error, "no keeper of child processes; a kill -9 may leave some behind");

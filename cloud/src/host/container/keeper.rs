@@ -5,13 +5,12 @@
 
 use std::{
     io::Write,
-    os::unix::process::CommandExt,
     path::Path,
-    process::{ChildStdin, Stdio},
+    process::ChildStdin,
     sync::{Mutex, PoisonError},
 };
 
-use super::runtime::Runtime;
+use super::{super::keeper::shell, runtime::Runtime};
 
 /// Its arguments are the runtime, the label, the folder, and what removes a container. A line of input says that none is
 /// left.
@@ -34,17 +33,11 @@ pub(super) struct Keeper(Mutex<Option<ChildStdin>>);
 impl Keeper {
     /// Watches over the containers of this run, and the folder that is made for them.
     pub(super) fn start(runtime: &Runtime, run: &str, folder: &Path) -> Self {
-        let shell = std::process::Command::new("/bin/sh")
-            .args(["-c", SCRIPT, "keeper"])
+        let shell = shell(SCRIPT)
             .arg(&runtime.program)
             .arg(Runtime::label(run))
             .arg(folder)
             .args(runtime.removing())
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
             .spawn();
         match shell {
             Ok(mut shell) => Self(Mutex::new(shell.stdin.take())),
