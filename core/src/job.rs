@@ -2,118 +2,19 @@
 //! between them.
 
 mod id;
+mod shelf;
+mod state;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use self::id::JobId;
 pub(crate) use self::id::digest;
+pub use self::{
+    id::JobId,
+    shelf::{SHELF_PARTS, collected_shelf, open_shelf, settled_shelf},
+    state::{Change, IllegalChange, State, allowed_from, next},
+};
 use crate::{object::Object, pipelines::Pipeline, story::Note};
-
-/// Where a job is. Only [`next`] moves it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// Nobody holds it: a task is to be launched, or on its way.
-    Waiting,
-    /// A worker holds its claim.
-    Running,
-    /// All its records were published.
-    Done,
-    /// Given up, with a reason.
-    Failed,
-    /// A newer version of its key was visible first.
-    Superseded,
-    /// Its object version no longer exists.
-    Gone,
-}
-
-impl State {
-    /// Every state.
-    pub const ALL: [Self; 6] =
-        [Self::Waiting, Self::Running, Self::Done, Self::Failed, Self::Superseded, Self::Gone];
-
-    /// Whether the job has ended.
-    #[must_use]
-    pub fn is_settled(self) -> bool {
-        !matches!(self, Self::Waiting | Self::Running)
-    }
-
-    /// The word that is stored, logged and printed.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Running => "running",
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Superseded => "superseded",
-            Self::Gone => "gone",
-        }
-    }
-}
-
-/// What can happen to a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// A worker takes it; one that is running only when its lease has run out.
-    Claim,
-    /// Its worker or its task's stop returns it, to be tried again.
-    Return,
-    /// Its records became visible.
-    Publish,
-    /// It is given up.
-    Fail,
-    /// A newer version of its key is visible.
-    Supersede,
-    /// Its object version is not there.
-    Lose,
-    /// A person asks for it again.
-    Replay,
-}
-
-/// A change that a state does not allow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a {} job cannot {change:?}", state.as_str())]
-pub struct IllegalChange {
-    /// Where the job is.
-    pub state: State,
-    /// What was asked of it.
-    pub change: Change,
-}
-
-impl Change {
-    /// The state this change leads to, wherever it is legal.
-    #[must_use]
-    pub fn leads_to(self) -> State {
-        match self {
-            Self::Claim => State::Running,
-            Self::Return | Self::Replay => State::Waiting,
-            Self::Publish => State::Done,
-            Self::Fail => State::Failed,
-            Self::Supersede => State::Superseded,
-            Self::Lose => State::Gone,
-        }
-    }
-}
-
-/// The state that follows.
-///
-/// # Errors
-/// [`IllegalChange`] where the table has no such arm: a settled job only ever moves by a replay.
-pub fn next(state: State, change: Change) -> Result<State, IllegalChange> {
-    let legal = match change {
-        Change::Claim | Change::Return | Change::Fail => matches!(state, State::Waiting | State::Running),
-        Change::Publish | Change::Supersede | Change::Lose => state == State::Running,
-        Change::Replay => state == State::Failed,
-    };
-    if legal { Ok(change.leads_to()) } else { Err(IllegalChange { state, change }) }
-}
-
-/// The states from which a change is legal: what the ledger's conditions are made of.
-pub fn allowed_from(change: Change) -> impl Iterator<Item = State> {
-    State::ALL.into_iter().filter(move |&state| next(state, change).is_ok())
-}
 
 /// A named reason, for programs (`code`) and for people (`message`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -258,28 +159,6 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-/// The parts that every shelf has, so that no partition of the index takes all writes.
-pub const SHELF_PARTS: [char; 16] =
-    ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-
-/// The shelf of jobs that have not settled.
-#[must_use]
-pub fn open_shelf(part: char) -> String {
-    format!("open:{part}")
-}
-
-/// The shelf of jobs that settled, or were replaced, in the hour of this time.
-#[must_use]
-pub fn settled_shelf(part: char, at: Timestamp) -> String {
-    format!("settled:{}:{part}", at.strftime("%Y-%m-%dT%H"))
-}
-
-/// The shelf of jobs that were on this one and whose rows, which nobody could see, are deleted.
-#[must_use]
-pub fn collected_shelf(shelf: &str) -> Option<String> {
-    shelf.strip_prefix("settled:").map(|rest| format!("collected:{rest}"))
-}
-
 /// The layout of [`Job`] items written today.
 pub const LAYOUT: u32 = 1;
 
@@ -391,25 +270,5 @@ mod tests {
         let item = serde_json::to_value(&job).unwrap();
         let absent = ["story", "replayed_from", "put_off_until", "event_at"];
         assert!(absent.iter().all(|name| item.get(name).is_none()), "{item}");
-    }
-
-    #[test]
-    fn states_move_by_the_table_and_settled_ones_only_by_a_replay() {
-        use Change::{Claim, Fail, Lose, Publish, Replay, Return, Supersede};
-        use State::{Done, Failed, Gone, Running, Superseded, Waiting};
-        let changes = [Claim, Return, Publish, Fail, Supersede, Lose, Replay];
-        for change in changes {
-            for state in State::ALL {
-                if let Ok(to) = next(state, change) {
-                    assert_eq!(to, change.leads_to());
-                    assert!(!state.is_settled() || (state, change) == (Failed, Replay));
-                }
-            }
-        }
-        assert_eq!(allowed_from(Publish).collect::<Vec<_>>(), [Running]);
-        assert_eq!(allowed_from(Fail).collect::<Vec<_>>(), [Waiting, Running]);
-        for settled in [Done, Superseded, Gone] {
-            assert_eq!(next(settled, Claim), Err(IllegalChange { state: settled, change: Claim }));
-        }
     }
 }

@@ -4,28 +4,32 @@
 //! never both win, and a repeat of a write that was already made is refused and told apart by reading.
 
 mod browse;
+mod claim;
 mod end;
+mod leave;
 mod replay;
 mod shelves;
 mod story;
+mod tell;
 mod write;
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     Client,
     operation::update_item::UpdateItemError,
-    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, Update},
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
-use jiff::Timestamp;
 
 use super::{CallError, SdkConfig};
 use crate::{
-    job::{Attempt, Change, Job, JobId, Reason, State},
+    job::{Job, JobId},
     metrics,
 };
 
-pub use end::Ended;
+pub use claim::{Claim, Expired};
+pub use end::{Ended, Over};
+pub use leave::{Leaving, Progress};
 pub use shelves::{ShelfPage, Shelved};
 use write::Write;
 pub(super) use write::{number, text, time};
@@ -38,19 +42,6 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 pub struct Ledger {
     client: Client,
     table: String,
-}
-
-/// Who takes a job.
-#[derive(Debug, Clone, Copy)]
-pub struct Claim<'a> {
-    /// For this attempt.
-    pub attempt: u32,
-    /// Its name, which is used for one claim.
-    pub holder: &'a str,
-    /// What becomes of a lease that has run out.
-    pub expired: Expired,
-    /// The revision of the task definition that it runs, if it knows that.
-    pub revision: Option<&'a str>,
 }
 
 /// What [`Ledger::record`] found.
@@ -69,58 +60,6 @@ pub enum Changed {
     Yes(Box<Job>),
     /// The job is not where this change is legal, or somebody else holds it. As it stands, if it is there at all.
     No(Option<Box<Job>>),
-}
-
-/// What a claim makes of a running job whose lease has run out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expired {
-    /// It is taken over within its attempt: by a task that was launched for this attempt alone.
-    TakenOver,
-    /// It is refused: the loss of its worker has to be written down first ([`Over::Lost`]).
-    Refused,
-}
-
-/// How it is known that an attempt is over: what must still be so when its end is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Over {
-    /// Its task has stopped.
-    Stopped,
-    /// Its worker has left the job, which nobody has claimed since.
-    Left {
-        /// The fence of that worker's claim.
-        fence: u64,
-    },
-    /// Its worker was lost: the lease has run out, and nobody has claimed or renewed it since.
-    Lost {
-        /// The fence of that worker's claim.
-        fence: u64,
-        /// When the lease was found to have run out.
-        now: Timestamp,
-    },
-}
-
-/// How a worker leaves a job.
-#[derive(Debug, Clone, Copy)]
-pub struct Leaving<'a> {
-    /// Failed, superseded, gone, or returned to be tried again.
-    pub change: Change,
-    /// Why.
-    pub reason: &'a Reason,
-    /// How far it came.
-    pub progress: &'a Progress,
-    /// The pooled worker's name, for the history of a failed job; λ stops adds a task's.
-    pub worker: Option<&'a str>,
-}
-
-/// What a job's worker tells when it leaves the job.
-#[derive(Debug, Clone, Default)]
-pub struct Progress {
-    /// Rows written.
-    pub records: u64,
-    /// Rows left out by the pipeline's policy.
-    pub rejected: u64,
-    /// The format found.
-    pub format: Option<String>,
 }
 
 impl Ledger {
@@ -178,215 +117,6 @@ impl Ledger {
         items.into_iter().map(|item| decode(item, attempt)).collect()
     }
 
-    /// Takes the job for this attempt: raises its fence, leases it to the holder and, the first time, pins it to the
-    /// holder's revision of the task definition. Refused to a pooled worker of another one. A repeat by the same holder,
-    /// as the SDK makes when the answer was lost, is told that the job is its own.
-    ///
-    /// # Errors
-    /// [`CallError`]: the claim may have been taken.
-    pub async fn claim(
-        &self,
-        id: &JobId,
-        claim: Claim<'_>,
-        now: Timestamp,
-        lease: Duration,
-    ) -> Result<Changed, CallError> {
-        let Claim { attempt, holder, expired, revision } = claim;
-        // Whoever leaves a job removes its lease.
-        let free = match (expired, revision) {
-            (Expired::TakenOver, _) => "(attribute_not_exists(lease_until) OR lease_until < :now)",
-            (Expired::Refused, None) => "attribute_not_exists(lease_until)",
-            (Expired::Refused, Some(_)) => {
-                "attribute_not_exists(lease_until) AND (attribute_not_exists(revision) OR revision = :revision)"
-            }
-        };
-        let pin = revision.map_or("", |_| ", revision = if_not_exists(revision, :revision)");
-        let mut change = Write::new(
-            &format!(
-                "SET #state = :to, fence = fence + :one, holder = :holder, lease_until = :until, records = :zero, \
-                 rejected = :zero, claimed_at = if_not_exists(claimed_at, :now){pin} REMOVE reason, #progress"
-            ),
-            &format!("attempt = :attempt AND {free}"),
-        )
-        .name("#progress", "progress")
-        .moving(Change::Claim)
-        .value(":one", number(1))
-        .value(":zero", number(0))
-        .value(":now", time(now))
-        .value(":until", time(now + lease))
-        .value(":holder", text(holder))
-        .value(":attempt", number(attempt));
-        if let Some(revision) = revision {
-            change = change.value(":revision", text(revision));
-        }
-        let changed = self.update(id, "claim", change).await?;
-        Ok(match changed {
-            Changed::No(Some(job)) if is_held(&job, holder) => Changed::Yes(job),
-            changed => changed,
-        })
-    }
-
-    /// Renews the claim with this fence and notes the progress: rows written, and what a command says of itself.
-    /// Refused: the claim is lost.
-    ///
-    /// # Errors
-    /// [`CallError`]
-    pub async fn renew(
-        &self,
-        id: &JobId,
-        fence: u64,
-        until: Timestamp,
-        records: u64,
-        progress: Option<&str>,
-    ) -> Result<Changed, CallError> {
-        let mut change = Write::new(
-            "SET lease_until = :until, records = :records",
-            "fence = :fence AND #state = :running",
-        );
-        if let Some(progress) = progress {
-            change.update.push_str(", #progress = :progress");
-            change = change.name("#progress", "progress").value(":progress", text(progress));
-        }
-        let change = change
-            .value(":until", time(until))
-            .value(":records", number(records))
-            .value(":fence", number(fence))
-            .value(":running", text("running"));
-        self.update(id, "renew the claim of", change).await
-    }
-
-    /// The holder of the claim leaves the job: failed, superseded, gone, or returned to be tried again. A
-    /// returned job stays at its attempt; whoever decides what follows raises it ([`Ledger::end`]). A repeat, as the
-    /// SDK makes when the answer was lost, is told that the job is left.
-    ///
-    /// # Errors
-    /// [`CallError`]: the job may be left; if not, its lease runs out.
-    pub async fn leave(&self, job: &Job, leaving: Leaving<'_>, now: Timestamp) -> Result<Changed, CallError> {
-        let Leaving { change, reason, progress, worker } = leaving;
-        let settled = match change {
-            // Only the object itself can be at fault here: that uses up an attempt.
-            Change::Fail => ", settled_at = :now, shelf = :shelf, shelf_at = :now, charged = charged + :one",
-            change if change.leads_to().is_settled() => {
-                ", settled_at = :now, shelf = :shelf, shelf_at = :now"
-            }
-            _ => "",
-        };
-        let format = if progress.format.is_some() { ", #format = :format" } else { "" };
-        let ended = worker.filter(|_| change == Change::Fail).map(|worker| Attempt {
-            number: job.attempt,
-            task: worker.to_owned(),
-            verdict: reason.clone(),
-            stopped_at: now,
-            parked: false,
-        });
-        let history = if ended.is_some() { ", #history = list_append(#history, :ended)" } else { "" };
-        let mut write = Write::new(
-            &format!(
-                "SET #state = :to, reason = :reason, records = :records, rejected = :rejected{settled}{format}{history} \
-                 REMOVE lease_until"
-            ),
-            "fence = :fence",
-        )
-        .moving(change)
-        .value(":reason", write::reason_value(reason))
-        .value(":records", number(progress.records))
-        .value(":rejected", number(progress.rejected))
-        .value(":fence", number(job.fence));
-        if !settled.is_empty() {
-            write = write.shelving(&job.id, now);
-        }
-        if change == Change::Fail {
-            write = write.value(":one", number(1));
-        }
-        if let Some(format) = &progress.format {
-            write = write.name("#format", "format").value(":format", text(format));
-        }
-        if let Some(ended) = &ended {
-            write = write.name("#history", "history").value(":ended", write::attempts(ended)?);
-        }
-        let is_left = |found: &Job| {
-            (found.fence, found.state, found.attempt) == (job.fence, change.leads_to(), job.attempt)
-                && found.reason.as_ref() == Some(reason)
-        };
-        Ok(match self.update(&job.id, "leave", write).await? {
-            Changed::No(Some(found)) if is_left(&found) => Changed::Yes(found),
-            changed => changed,
-        })
-    }
-
-    /// Reserves the telling of a settled job until `until`, so that of two stops that come at once only one tells.
-    /// Refused when it was told, or is being told by another; whoever dies while telling loses the reservation by
-    /// time.
-    ///
-    /// # Errors
-    /// [`CallError`]: it may be reserved; nobody tells until then.
-    pub async fn tell(&self, id: &JobId, now: Timestamp, until: Timestamp) -> Result<Changed, CallError> {
-        let change = Write::new(
-            "SET telling_until = :until",
-            "attribute_not_exists(notified_at) AND (attribute_not_exists(telling_until) OR telling_until < :now)",
-        );
-        self.update(id, "tell of", change.value(":until", time(until)).value(":now", time(now))).await
-    }
-
-    /// Notes that the job's mail was handed to SNS, and the attempt that settled it where the ledger does not have
-    /// it yet. A repeat is refused.
-    ///
-    /// # Errors
-    /// [`CallError`]
-    pub async fn notified(
-        &self,
-        id: &JobId,
-        ended: Option<&Attempt>,
-        now: Timestamp,
-    ) -> Result<Changed, CallError> {
-        let condition = "attribute_not_exists(notified_at)";
-        let write = match ended {
-            None => Write::new("SET notified_at = :now", condition),
-            Some(ended) => {
-                let update = "SET notified_at = :now, #history = list_append(#history, :ended)";
-                Write::new(update, condition)
-                    .name("#history", "history")
-                    .value(":ended", write::attempts(ended)?)
-            }
-        };
-        self.update(id, "note the mail of", write.value(":now", time(now))).await
-    }
-
-    /// The write that marks a job done, as one half of the publish transaction.
-    pub(crate) fn done(
-        &self,
-        job: &Job,
-        progress: &Progress,
-        write_units: u64,
-        now: Timestamp,
-    ) -> Result<Update, CallError> {
-        let write = Write::new(
-            "SET #state = :to, records = :records, rejected = :rejected, #format = :format, \
-             write_units = :units, settled_at = :now, shelf = :shelf, shelf_at = :now \
-             REMOVE lease_until, reason, #progress",
-            "fence = :fence",
-        )
-        .moving(Change::Publish)
-        .name("#progress", "progress")
-        .name("#format", "format")
-        .value(":records", number(progress.records))
-        .value(":rejected", number(progress.rejected))
-        .value(":format", text(progress.format.as_deref().unwrap_or("unknown")))
-        .value(":units", number(write_units))
-        .shelving(&job.id, now)
-        .value(":fence", number(job.fence));
-        Update::builder()
-            .table_name(&self.table)
-            .key("job", text(&job.id))
-            .update_expression(write.update)
-            .condition_expression(write.condition)
-            .set_expression_attribute_names(Some(write.names))
-            .set_expression_attribute_values(Some(write.values))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(|e| CallError::nonsense(format!("publish job {}", job.id), e))
-    }
-
     async fn update(&self, id: &JobId, verb: &str, write: Write) -> Result<Changed, CallError> {
         let attempt = || format!("{verb} job {id}");
         let names = Some(write.names).filter(|names| !names.is_empty());
@@ -423,10 +153,6 @@ impl Ledger {
             },
         }
     }
-}
-
-fn is_held(job: &Job, holder: &str) -> bool {
-    job.state == State::Running && job.holder.as_deref() == Some(holder)
 }
 
 fn decode(item: Item, attempt: impl Fn() -> String) -> Result<Job, CallError> {

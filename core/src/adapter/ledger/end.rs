@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Changed, Ledger, Over,
+    Changed, Ledger,
     write::{Write, number},
 };
 use crate::{
@@ -15,6 +15,25 @@ use crate::{
     metrics,
     verdict::{self, JobFacts, NextStep, Verdict},
 };
+
+/// How it is known that an attempt is over: what must still be so when its end is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// Its task has stopped.
+    Stopped,
+    /// Its worker has left the job, which nobody has claimed since.
+    Left {
+        /// The fence of that worker's claim.
+        fence: u64,
+    },
+    /// Its worker was lost: the lease has run out, and nobody has claimed or renewed it since.
+    Lost {
+        /// The fence of that worker's claim.
+        fence: u64,
+        /// When the lease was found to have run out.
+        now: Timestamp,
+    },
+}
 
 /// What the end of an attempt led to.
 #[derive(Debug)]
