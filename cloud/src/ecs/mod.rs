@@ -19,24 +19,31 @@ mod queries;
 mod request;
 mod show;
 mod size;
+mod state;
 mod task;
 mod walk;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use serde_json::{Value, json};
 use tidemill_core::{clock::Clock, pricing::TaskUse};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
 };
 
-use self::{definition::Definition, launch::Token, limits::Meters, task::Task, walk::Order};
+use self::{
+    definition::Definition,
+    limits::Meters,
+    state::{Cluster, Record, State},
+    task::Task,
+    walk::Order,
+};
 pub use self::{
     definition::DefinitionError,
     launch::Failure,
@@ -89,47 +96,6 @@ struct Inner {
     state: Mutex<State>,
     #[cfg(test)]
     emitted: Mutex<Vec<Value>>,
-}
-
-#[derive(Default)]
-struct State {
-    clusters: BTreeMap<String, Cluster>,
-    /// By family; index 0 is revision 1.
-    definitions: BTreeMap<String, Vec<Arc<Definition>>>,
-    runners: BTreeMap<String, Runner>,
-    timing: Timing,
-    endpoint_env: BTreeMap<String, String>,
-    role_env: Option<RoleEnvironment>,
-    hook: Option<RunTaskHook>,
-    limits: Limits,
-    meters: Meters,
-    /// How long after its launch the API does not know a task yet.
-    invisible: Duration,
-    start_failures: VecDeque<String>,
-    /// In the order of launch, which is also the order of every listing.
-    tasks: Vec<Record>,
-    /// What was used by those that are no longer among them.
-    forgotten: Vec<TaskUse>,
-    /// By cluster and client token.
-    tokens: BTreeMap<(String, String), Token>,
-    /// The zone letter of each subnet, in order of appearance.
-    subnets: Vec<String>,
-    launched: u64,
-    /// The most tasks that were live at once, by task definition family.
-    peaks: BTreeMap<String, usize>,
-    tags: BTreeMap<String, BTreeMap<String, String>>,
-}
-
-#[derive(Debug)]
-struct Cluster {
-    name: String,
-    providers: Vec<String>,
-}
-
-/// A task and the way to give it orders.
-struct Record {
-    task: Task,
-    orders: mpsc::UnboundedSender<Order>,
 }
 
 impl Ecs {
@@ -366,39 +332,6 @@ impl Inner {
         #[cfg(test)]
         self.emitted.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone());
         self.events.emit(event);
-    }
-}
-
-impl State {
-    /// The cluster of this name or ARN; `default` when none is named.
-    fn cluster(&self, named: Option<&str>) -> Result<&Cluster, Refusal> {
-        let named = named.unwrap_or("default");
-        let name = named.rsplit_once(":cluster/").map_or(named, |(_, name)| name);
-        self.clusters
-            .get(name)
-            .ok_or_else(|| Refusal::client("ClusterNotFoundException", "Cluster not found."))
-    }
-
-    /// Notes how many tasks of this family are live now.
-    fn note_peak(&mut self, family: &str) {
-        let of_family = |record: &&Record| {
-            record.task.status != Status::Stopped
-                && record.task.definition_arn.contains(&format!("/{family}:"))
-        };
-        let live = self.tasks.iter().filter(of_family).count();
-        let peak = self.peaks.entry(family.to_owned()).or_default();
-        *peak = (*peak).max(live);
-    }
-
-    /// The definition of this ARN, `family:revision` or `family` (the newest).
-    fn definition(&self, named: &str) -> Option<Arc<Definition>> {
-        let name = named.rsplit_once(":task-definition/").map_or(named, |(_, name)| name);
-        let (family, revision) = name.rsplit_once(':').map_or((name, None), |(f, r)| (f, Some(r)));
-        let revisions = self.definitions.get(family)?;
-        match revision {
-            None => revisions.last().cloned(),
-            Some(revision) => revisions.get(revision.parse::<usize>().ok()?.checked_sub(1)?).cloned(),
-        }
     }
 }
 

@@ -4,7 +4,21 @@ use std::{collections::VecDeque, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{Counts, Sqs, queue::Queue};
+use super::{Sqs, queue::Queue};
+
+/// What a queue holds now. AWS calls these numbers approximate; here they are exact, unless a test wants them late
+/// ([`Sqs::set_counts_delay`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Messages a receive can get.
+    pub visible: usize,
+    /// Messages received and neither deleted nor visible again.
+    pub in_flight: usize,
+    /// Messages not yet visible for the first time.
+    pub delayed: usize,
+    /// How long the oldest message has been in this queue; zero for an empty one.
+    pub oldest_age: Duration,
+}
 
 /// Messages that have passed through a queue since it was created. They only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -16,7 +16,9 @@ mod measure;
 mod message;
 mod moves;
 mod queue;
+mod receive;
 mod settings;
+mod state;
 mod wire;
 
 #[cfg(test)]
@@ -33,32 +35,19 @@ use std::{
 };
 
 use tidemill_core::clock::Clock;
-use tokio::sync::Notify;
 
 use crate::{
     iam::{Iam, Need, Who},
     wire::{ACCOUNT, REGION, Refusal},
 };
+pub use measure::Counts;
 pub(crate) use measure::{Reading, Totals};
 use message::Draft;
 pub use message::{Attribute, AttributeValue, Attributes, MessageId, Received};
-use queue::{Handed, Queue, Takes};
+use queue::Queue;
 pub use settings::{QueueSettings, Redrive};
+use state::State;
 pub use wire::query_error;
-
-/// What a queue holds now. AWS calls these numbers approximate; here they are exact, unless a test wants them late
-/// ([`Sqs::set_counts_delay`]).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Messages a receive can get.
-    pub visible: usize,
-    /// Messages received and neither deleted nor visible again.
-    pub in_flight: usize,
-    /// Messages not yet visible for the first time.
-    pub delayed: usize,
-    /// How long the oldest message has been in this queue; zero for an empty one.
-    pub oldest_age: Duration,
-}
 
 /// How the queues misbehave, as AWS allows itself to. The default is not at all.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -77,15 +66,6 @@ pub struct Sqs {
     clock: Clock,
     iam: Iam,
     state: Arc<Mutex<State>>,
-}
-
-#[derive(Debug)]
-struct State {
-    endpoint: String,
-    mischief: Mischief,
-    counts_delay: Duration,
-    queues: BTreeMap<String, Queue>,
-    moves: Vec<moves::Move>,
 }
 
 impl Sqs {
@@ -191,22 +171,6 @@ impl Sqs {
         &self.iam
     }
 
-    /// Receives up to `max` messages (at most 10), waiting up to `wait` for the first. `visibility` and `wait`
-    /// default to the queue's settings. A dropped future has taken nothing.
-    ///
-    /// # Errors
-    /// `QueueDoesNotExist` (also when the queue goes while waiting), `OverLimit` (too many in flight; only when
-    /// not waiting), or values out of range.
-    pub async fn receive(
-        &self,
-        arn: &str,
-        max: usize,
-        wait: Option<Duration>,
-        visibility: Option<Duration>,
-    ) -> Result<Vec<Received>, Refusal> {
-        self.receive_by_name(name_of(arn)?, max, wait, visibility).await
-    }
-
     /// Deletes the message that was received with this receipt. A receipt that a later receive has made stale
     /// succeeds and deletes nothing, as on AWS.
     ///
@@ -243,15 +207,6 @@ impl Sqs {
         Ok(self.state().queue(name_of(arn)?)?.look(now))
     }
 
-    /// Resolves when a receive would find a message. Another receiver may be quicker: be ready to get none.
-    ///
-    /// # Errors
-    /// `QueueDoesNotExist`, also when the queue goes while waiting.
-    pub async fn available(&self, arn: &str) -> Result<(), Refusal> {
-        let name = name_of(arn)?;
-        self.until(name, |queue, now| queue.is_ready(now).then_some(Ok(()))).await
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic while the lock was held is already reported; the queues stay usable for the others.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -273,122 +228,6 @@ impl Sqs {
         let now = self.clock.now();
         self.state().queue(name)?.change_visibility(receipt, visibility, now)
     }
-
-    async fn receive_by_name(
-        &self,
-        name: &str,
-        max: usize,
-        wait: Option<Duration>,
-        visibility: Option<Duration>,
-    ) -> Result<Vec<Received>, Refusal> {
-        settings::check_receive(max, wait, visibility)?;
-        let wait = match wait {
-            Some(wait) => wait,
-            None => self.state().queue(name)?.settings.receive_wait,
-        };
-        let takes = Takes { max, visibility };
-        let got = self.take(name, takes, wait.is_zero())?;
-        if !got.is_empty() || wait.is_zero() {
-            return Ok(got);
-        }
-        let deadline = tokio::time::Instant::now() + wait;
-        loop {
-            match tokio::time::timeout_at(
-                deadline,
-                self.until(name, |q, now| q.is_ready(now).then_some(Ok(()))),
-            )
-            .await
-            {
-                Err(_elapsed) => return Ok(Vec::new()),
-                Ok(ready) => ready?,
-            }
-            let got = self.take(name, takes, false)?;
-            if !got.is_empty() {
-                return Ok(got);
-            }
-        }
-    }
-
-    /// One short poll. Messages received too often go to the dead-letter queue instead of to the caller.
-    fn take(&self, name: &str, takes: Takes, refuses: bool) -> Result<Vec<Received>, Refusal> {
-        let now = self.clock.now();
-        let mut state = self.state();
-        let mischief = state.mischief;
-        let dead_letters = state.dead_letters_of(name)?;
-        let queue = state.queue(name)?;
-        if refuses && queue.is_full(now) {
-            return Err(Refusal::client(
-                "OverLimit",
-                "Too many messages in flight: at most 120,000 per queue.",
-            ));
-        }
-        let Handed { received, dead } = queue.receive(takes, dead_letters.is_some(), mischief, now);
-        if let Some(dead_letters) = dead_letters {
-            let target = state.queue(&dead_letters)?;
-            for message in dead {
-                target.bury(message, &Self::arn(name), now);
-            }
-        }
-        Ok(received)
-    }
-
-    /// Waits until `look` finds something in the queue: it is asked again whenever the queue changes or a time
-    /// comes at which a message becomes visible.
-    async fn until<T>(
-        &self,
-        name: &str,
-        look: impl Fn(&mut Queue, jiff::Timestamp) -> Option<Result<T, Refusal>>,
-    ) -> Result<T, Refusal> {
-        loop {
-            let (changed, next) = {
-                let now = self.clock.now();
-                let mut state = self.state();
-                let queue = state.queue(name)?;
-                if let Some(found) = look(queue, now) {
-                    return found;
-                }
-                // Registered under the lock, so that no change between this look and the wait is missed.
-                let mut changed = Box::pin(Arc::clone(&queue.changed).notified_owned());
-                changed.as_mut().enable();
-                (changed, queue.next_visible())
-            };
-            match next.map(|at| self.clock.instant(at)) {
-                Some(at) => drop(tokio::time::timeout_at(at, changed).await),
-                None => changed.await,
-            }
-        }
-    }
-}
-
-impl State {
-    fn queue(&mut self, name: &str) -> Result<&mut Queue, Refusal> {
-        self.queues.get_mut(name).ok_or_else(no_such_queue)
-    }
-
-    fn add(&mut self, mut queue: Queue) {
-        queue.delay_counts(self.counts_delay, queue.created);
-        self.queues.insert(queue.settings.name.clone(), queue);
-    }
-
-    /// The name of the queue's dead-letter queue, if it has one that exists.
-    fn dead_letters_of(&mut self, name: &str) -> Result<Option<String>, Refusal> {
-        let redrive = self.queue(name)?.settings.redrive.as_ref();
-        let target = redrive.and_then(|redrive| name_of(&redrive.dead_letter_arn).ok()).map(str::to_owned);
-        Ok(target.filter(|target| target != name && self.queues.contains_key(target)))
-    }
-
-    /// Checks settings by themselves and against the other queues.
-    fn check(&self, settings: &QueueSettings) -> Result<(), Refusal> {
-        settings.check()?;
-        match &settings.redrive {
-            Some(redrive)
-                if !name_of(&redrive.dead_letter_arn).is_ok_and(|n| self.queues.contains_key(n)) =>
-            {
-                Err(settings::no_dead_letter_queue(redrive))
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
 fn no_such_queue() -> Refusal {
@@ -404,6 +243,3 @@ fn name_of(arn: &str) -> Result<&str, Refusal> {
         .filter(|name| !name.is_empty())
         .ok_or_else(no_such_queue)
 }
-
-/// Wakes who waits for a change of a queue.
-type Changed = Arc<Notify>;

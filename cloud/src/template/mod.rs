@@ -11,6 +11,7 @@
 //! whatever was passed over silently would work here and fail there, or the other way round.
 
 mod cidr;
+mod declared;
 mod error;
 mod intrinsics;
 mod names;
@@ -18,6 +19,7 @@ mod order;
 mod parameters;
 mod problems;
 mod sam;
+mod stack;
 #[cfg(test)]
 mod tests;
 mod yaml;
@@ -31,17 +33,19 @@ use std::{
 
 use serde_json::Value;
 
+use self::{
+    declared::Declared,
+    error::{Flaw, Step},
+    intrinsics::Scope,
+    names::Naming,
+    parameters::Parameter,
+    problems::Flaws,
+    yaml::{Entry, Node},
+};
 pub use self::{
     error::{Fault, TemplateError},
     parameters::ParameterProblem,
-};
-use self::{
-    error::{Flaw, Step},
-    intrinsics::Scope,
-    names::{Identity, Naming},
-    parameters::Parameter,
-    problems::Flaws,
-    yaml::Node,
+    stack::{Resource, Stack},
 };
 
 /// A template, read and understood as far as it can be without its parameters.
@@ -51,66 +55,6 @@ pub struct Template {
     root: Node,
     parameters: Vec<Parameter>,
     resources: Vec<Declared>,
-}
-
-/// One resource as the template declares it, after the SAM transform.
-#[derive(Debug, Clone)]
-struct Declared {
-    logical_id: String,
-    line: usize,
-    kind: String,
-    properties: Option<Node>,
-    condition: Option<String>,
-    depends_on: Vec<String>,
-    metadata: Option<Node>,
-}
-
-/// What a template comes to with its parameters.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Stack {
-    /// Its name.
-    pub name: String,
-    /// By logical id.
-    pub resources: BTreeMap<String, Resource>,
-    /// Logical ids in an order in which each comes after those it depends on.
-    pub order: Vec<String>,
-    /// By name.
-    pub outputs: BTreeMap<String, String>,
-    /// What the template says of each output, where it says something.
-    pub output_words: BTreeMap<String, String>,
-    /// The parameters' values, by name; asterisks for a secret one.
-    pub parameters: BTreeMap<String, String>,
-    /// What the template says of itself.
-    pub description: Option<String>,
-}
-
-/// One resource of a [`Stack`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct Resource {
-    /// Its CloudFormation type, such as `AWS::SQS::Queue`.
-    pub kind: String,
-    /// Its name in the template.
-    pub logical_id: String,
-    /// What `Ref` gives for it.
-    pub physical_id: String,
-    /// Its own name, such as a queue's, where [`Self::physical_id`] is the URL.
-    pub name: String,
-    /// Its ARN.
-    pub arn: String,
-    /// Its properties, resolved.
-    pub properties: Value,
-    /// Its metadata, as written, or null.
-    pub metadata: Value,
-    /// The line it is declared on.
-    pub line: usize,
-}
-
-impl Resource {
-    /// Whether its type means nothing on one machine.
-    #[must_use]
-    pub fn is_passed_over(&self) -> bool {
-        names::PASSED_OVER.contains(&self.kind.as_str())
-    }
 }
 
 const SECTIONS: [&str; 11] = [
@@ -125,19 +69,6 @@ const SECTIONS: [&str; 11] = [
     "Globals",
     "Resources",
     "Outputs",
-];
-
-const RESOURCE_KEYS: [&str; 10] = [
-    "Type",
-    "Properties",
-    "Metadata",
-    "Condition",
-    "DependsOn",
-    "DeletionPolicy",
-    "UpdateReplacePolicy",
-    "UpdatePolicy",
-    "CreationPolicy",
-    "Connectors",
 ];
 
 impl Template {
@@ -308,97 +239,6 @@ impl Template {
     }
 }
 
-impl Declared {
-    /// What an entry of the template's resources makes, besides those that are made already.
-    fn made(entry: &yaml::Entry, globals: &sam::Globals, resources: &[Self]) -> Step<Vec<Self>> {
-        let declared = Self::read(&entry.key, entry.line, &entry.node)?;
-        let made = sam::transform(declared, globals)?;
-        for one in &made {
-            if resources.iter().any(|it| it.logical_id == one.logical_id) {
-                return Err(Flaw::new(entry.line, Fault::TwiceTheKey(one.logical_id.clone())));
-            }
-            let known = [names::RUN.as_slice(), names::PASSED_OVER.as_slice()];
-            if !known.iter().any(|kinds| kinds.contains(&one.kind.as_str())) {
-                let serverless = ["AWS::Serverless::Function", "AWS::Serverless::LayerVersion"];
-                let supported = names::RUN.iter().chain(&serverless).map(|it| (*it).to_owned()).collect();
-                let passed_over = names::PASSED_OVER.map(ToOwned::to_owned).to_vec();
-                let fault = Fault::UnknownType { kind: one.kind.clone(), supported, passed_over };
-                return Err(Flaw::new(entry.line, fault));
-            }
-        }
-        Ok(made)
-    }
-
-    fn read(logical_id: &str, line: usize, node: &Node) -> Step<Self> {
-        if logical_id.is_empty() || !logical_id.chars().all(|it| it.is_ascii_alphanumeric()) {
-            return Err(Flaw::new(line, Fault::Value("a logical id has only letters and digits".to_owned())));
-        }
-        node.only(&RESOURCE_KEYS)?;
-        let kind = node.get("Type").ok_or_else(|| Flaw::new(line, Fault::Lacks("Type")))?;
-        let depends_on = match node.get("DependsOn") {
-            None => Vec::new(),
-            Some(one) if one.as_text().is_ok() => vec![one.scalar()?],
-            Some(many) => many.as_list()?.iter().map(Node::scalar).collect::<Step<_>>()?,
-        };
-        Ok(Self {
-            logical_id: logical_id.to_owned(),
-            line,
-            kind: kind.as_text()?.to_owned(),
-            properties: node.get("Properties").cloned(),
-            condition: node.get("Condition").map(Node::scalar).transpose()?,
-            depends_on,
-            metadata: node.get("Metadata").cloned(),
-        })
-    }
-
-    /// A resource that SAM makes to go with this one.
-    fn beside(&self, suffix: &str, kind: &str, properties: Node) -> Self {
-        Self {
-            logical_id: format!("{}{suffix}", self.logical_id),
-            line: properties.line,
-            kind: kind.to_owned(),
-            properties: Some(properties),
-            condition: self.condition.clone(),
-            depends_on: Vec::new(),
-            metadata: None,
-        }
-    }
-
-    fn heading(&self) -> (String, (&str, Option<&str>)) {
-        (self.logical_id.clone(), (self.kind.as_str(), self.condition.as_deref()))
-    }
-
-    fn resolved(&self, scope: &mut Scope<'_>, naming: &Naming) -> Step<Resource> {
-        for name in &self.depends_on {
-            if !scope.declared.contains_key(name) {
-                let known = scope.declared.keys().cloned().collect();
-                let fault = Fault::UnknownName { what: "resource", name: name.clone(), known };
-                return Err(Flaw::new(self.line, fault).within("DependsOn"));
-            }
-        }
-        let value = |node: &Option<Node>| match node {
-            Some(node) => Ok(scope.value(node)?.unwrap_or_default()),
-            None => Ok(Value::Null),
-        };
-        let properties = value(&self.properties).map_err(|flaw: Box<Flaw>| flaw.within("Properties"))?;
-        let metadata = value(&self.metadata).map_err(|flaw: Box<Flaw>| flaw.within("Metadata"))?;
-        let Identity { physical_id, name, arn, attributes } =
-            names::identify(&self.kind, &self.logical_id, &properties, naming);
-        let resource = Resource {
-            kind: self.kind.clone(),
-            logical_id: self.logical_id.clone(),
-            physical_id: physical_id.clone(),
-            name: name.clone(),
-            arn: arn.clone(),
-            properties,
-            metadata,
-            line: self.line,
-        };
-        scope.identities.insert(self.logical_id.clone(), Identity { physical_id, name, arn, attributes });
-        Ok(resource)
-    }
-}
-
 /// An output's value and what is said of it; none when its condition is false.
 fn output(scope: &Scope<'_>, node: &Node) -> Step<Option<(String, Option<String>)>> {
     node.only(&["Description", "Value", "Export", "Condition"])?;
@@ -419,7 +259,7 @@ fn read(file: &Path) -> Result<String, TemplateError> {
     })
 }
 
-fn section<'n>(root: &'n Node, name: &str) -> Step<&'n [yaml::Entry]> {
+fn section<'n>(root: &'n Node, name: &str) -> Step<&'n [Entry]> {
     match root.get(name) {
         Some(node) => node.as_map().map_err(|flaw| flaw.within(name)),
         None => Ok(&[]),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Declared,
+    declared::Declared,
     error::{Fault, Flaw, Step},
     intrinsics::{Piece, call, pieces},
     yaml::{Node, Yaml},

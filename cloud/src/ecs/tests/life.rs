@@ -1,5 +1,7 @@
 //! From launch to end: what the events say.
 
+use tokio::sync::mpsc;
+
 use super::*;
 
 #[tokio::test(start_paused = true)]

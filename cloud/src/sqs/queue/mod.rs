@@ -1,18 +1,20 @@
 //! One queue: which messages are delayed, visible and in flight at a given time. Every operation costs the
 //! logarithm of the queue's length.
 
+mod places;
+mod receipts;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Duration,
 };
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use super::{
-    Changed, Counts, MessageId, Mischief, QueueSettings, Received,
+    Counts, MessageId, Mischief, QueueSettings, Received,
     measure::{History, Totals},
     message::{self, Draft, Message, Place, Receipt},
     settings::{MAX_VISIBILITY, check_visibility, invalid, out_of_range},
@@ -24,6 +26,9 @@ const MAX_IN_FLIGHT: usize = 120_000;
 
 /// The order of arrival in one queue; also a message's place in `visible`.
 type Slot = u64;
+
+/// Wakes who waits for a change of a queue.
+pub(super) type Changed = Arc<Notify>;
 
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -316,118 +321,6 @@ impl Queue {
     pub(super) fn is_full(&mut self, now: Timestamp) -> bool {
         self.advance(now);
         self.in_flight.len() >= MAX_IN_FLIGHT
-    }
-
-    /// When the next message becomes visible by itself.
-    pub(super) fn next_visible(&self) -> Option<Timestamp> {
-        [&self.in_flight, &self.delayed].into_iter().filter_map(|set| set.first()).map(|(at, _)| *at).min()
-    }
-
-    /// Lets the time until `now` pass. Every operation begins with it.
-    fn advance(&mut self, now: Timestamp) {
-        // With a history to keep, moment by moment: each is left with the counts that held in it.
-        while self.history.is_some()
-            && let Some(at) = self.next_change().filter(|at| *at <= now)
-        {
-            self.move_on(at);
-            self.pass(at);
-        }
-        self.move_on(now);
-        self.pass(now);
-    }
-
-    fn move_on(&mut self, to: Timestamp) {
-        if to > self.reached {
-            self.note_counts();
-            self.reached = to;
-        }
-    }
-
-    /// When the counts next change by themselves.
-    fn next_change(&self) -> Option<Timestamp> {
-        let expires = self.by_age.first().map(|(sent, _)| *sent + self.settings.retention);
-        [expires, self.next_visible()].into_iter().flatten().min()
-    }
-
-    fn pass(&mut self, now: Timestamp) {
-        // What has expired is gone even if it would have become visible since.
-        while let Some(&(sent, slot)) = self.by_age.first()
-            && sent + self.settings.retention <= now
-        {
-            self.remove(slot);
-        }
-        for waiting in [&mut self.in_flight, &mut self.delayed] {
-            while let Some(&(at, slot)) = waiting.first()
-                && at <= now
-            {
-                waiting.pop_first();
-                self.visible.insert(slot);
-                if let Some(message) = self.messages.get_mut(&slot) {
-                    message.place = Place::Visible;
-                }
-            }
-        }
-    }
-
-    fn pick(&self, at_random: bool) -> Option<Slot> {
-        let (first, last) = (*self.visible.first()?, *self.visible.last()?);
-        if at_random {
-            self.visible.range(fastrand::u64(first..=last)..).next().copied()
-        } else {
-            Some(first)
-        }
-    }
-
-    fn insert(&mut self, message: Message) {
-        let slot = self.next_slot;
-        self.next_slot += 1;
-        self.put(slot, message);
-        self.changed.notify_waiters();
-    }
-
-    fn put(&mut self, slot: Slot, message: Message) {
-        match message.place {
-            Place::Visible => self.visible.insert(slot),
-            Place::InFlight(until) => self.in_flight.insert((until, slot)),
-            Place::Delayed(until) => self.delayed.insert((until, slot)),
-        };
-        self.by_age.insert((message.sent, slot));
-        self.messages.insert(slot, message);
-    }
-
-    fn remove(&mut self, slot: Slot) -> Option<Message> {
-        let message = self.messages.remove(&slot)?;
-        match message.place {
-            Place::Visible => self.visible.remove(&slot),
-            Place::InFlight(until) => self.in_flight.remove(&(until, slot)),
-            Place::Delayed(until) => self.delayed.remove(&(until, slot)),
-        };
-        self.by_age.remove(&(message.sent, slot));
-        Some(message)
-    }
-
-    fn holds(&self, slot: Slot, nonce: u64) -> bool {
-        self.messages.get(&slot).and_then(|message| message.receipt).is_some_and(|r| r.nonce == nonce)
-    }
-
-    fn receipt_handle(&self, slot: Slot, nonce: u64) -> String {
-        STANDARD.encode(format!("{}/{slot}/{nonce:016x}", self.settings.name))
-    }
-
-    fn read_handle(&self, handle: &str) -> Result<(Slot, u64), Refusal> {
-        let read = || {
-            let plain = String::from_utf8(STANDARD.decode(handle).ok()?).ok()?;
-            let mut parts = plain.split('/');
-            let (name, slot, nonce) = (parts.next()?, parts.next()?, parts.next()?);
-            let ours = name == self.settings.name && parts.next().is_none();
-            ours.then_some((slot.parse().ok()?, u64::from_str_radix(nonce, 16).ok()?))
-        };
-        read().ok_or_else(|| {
-            Refusal::client(
-                "ReceiptHandleIsInvalid",
-                format!("The input receipt handle \"{handle}\" is not a valid receipt handle."),
-            )
-        })
     }
 }
 

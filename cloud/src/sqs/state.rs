@@ -1,0 +1,46 @@
+//! The queues by name, and what goes for all of them.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{Mischief, QueueSettings, moves::Move, name_of, no_such_queue, queue::Queue, settings};
+use crate::wire::Refusal;
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) endpoint: String,
+    pub(super) mischief: Mischief,
+    pub(super) counts_delay: Duration,
+    pub(super) queues: BTreeMap<String, Queue>,
+    pub(super) moves: Vec<Move>,
+}
+
+impl State {
+    pub(super) fn queue(&mut self, name: &str) -> Result<&mut Queue, Refusal> {
+        self.queues.get_mut(name).ok_or_else(no_such_queue)
+    }
+
+    pub(super) fn add(&mut self, mut queue: Queue) {
+        queue.delay_counts(self.counts_delay, queue.created);
+        self.queues.insert(queue.settings.name.clone(), queue);
+    }
+
+    /// The name of the queue's dead-letter queue, if it has one that exists.
+    pub(super) fn dead_letters_of(&mut self, name: &str) -> Result<Option<String>, Refusal> {
+        let redrive = self.queue(name)?.settings.redrive.as_ref();
+        let target = redrive.and_then(|redrive| name_of(&redrive.dead_letter_arn).ok()).map(str::to_owned);
+        Ok(target.filter(|target| target != name && self.queues.contains_key(target)))
+    }
+
+    /// Checks settings by themselves and against the other queues.
+    pub(super) fn check(&self, settings: &QueueSettings) -> Result<(), Refusal> {
+        settings.check()?;
+        match &settings.redrive {
+            Some(redrive)
+                if !name_of(&redrive.dead_letter_arn).is_ok_and(|n| self.queues.contains_key(n)) =>
+            {
+                Err(settings::no_dead_letter_queue(redrive))
+            }
+            _ => Ok(()),
+        }
+    }
+}
