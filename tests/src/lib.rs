@@ -16,6 +16,7 @@ mod golden;
 mod host;
 mod look;
 pub mod month;
+mod plan;
 mod settle;
 mod story;
 mod sweep;
@@ -26,22 +27,17 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use aws_sdk_s3::primitives::ByteStream;
-use futures::FutureExt;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tidemill_cloud::{
     Cloud, connector,
-    ecs::{Ecs, KillCause, Status, Timing},
+    ecs::{Ecs, KillCause, Status},
     events::Mischief,
     faults::{Fault, Rule},
-    host::logged,
-    iam::{GrantId, Iam},
-    logs::LogStream,
+    iam::Iam,
     wire::{Caller, OWNER_KEY},
 };
 use tidemill_core::{
@@ -52,168 +48,14 @@ use tidemill_core::{
 pub use host::Accident;
 use host::Accidents;
 pub use look::{Contents, DeadLetter};
+pub use plan::{Plan, TIMING};
 use story::Story;
-
-const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
-
-/// The pipelines that are shipped.
-const PIPELINES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../pipelines/pipelines.toml");
-
-/// Where the functions' layer has the pipelines file.
-const MOUNTED_PIPELINES: &str = "/opt/pipelines.toml";
 
 /// When every run begins, on its own clock.
 const EPOCH: &str = "2026-01-01T00:00:00Z";
 
 /// How many worlds this process has made.
 static WORLDS: AtomicU64 = AtomicU64::new(0);
-
-/// How long a task takes to start and to leave, unless a scenario says otherwise: 30 s and 5 s.
-pub const TIMING: Timing = Timing {
-    provisioning: Duration::from_secs(10),
-    pending: Duration::from_secs(20),
-    deprovisioning: Duration::from_secs(5),
-};
-
-/// What a [`World`] is to be.
-#[derive(Debug)]
-pub struct Plan {
-    seed: u64,
-    timing: Timing,
-    parameters: Vec<(String, String)>,
-    pipelines: Option<String>,
-    schedules: bool,
-    told: bool,
-    template: Option<TempDir>,
-    without: Vec<GrantId>,
-}
-
-impl Plan {
-    /// Gives every object a task of its own and lets no schedule fire, so that what happens is the object's doing.
-    #[must_use]
-    pub fn alone(mut self) -> Self {
-        let text =
-            self.pipelines.take().unwrap_or_else(|| std::fs::read_to_string(PIPELINES).expect("a file"));
-        self.pipelines = Some(text.replace("\n[[pipeline]]\n", "\n[[pipeline]]\ndedicated_above = 0\n"));
-        self.schedules = false;
-        self
-    }
-
-    /// Sets a parameter of the template.
-    #[must_use]
-    pub fn parameter(mut self, name: &str, value: &str) -> Self {
-        self.parameters.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// Uses this pipelines file instead of the shipped one.
-    #[must_use]
-    pub fn pipelines(mut self, text: &str) -> Self {
-        self.pipelines = Some(text.to_owned());
-        self
-    }
-
-    /// Uses this template instead of the one that is shipped.
-    ///
-    /// # Panics
-    /// When it cannot be written.
-    #[must_use]
-    pub fn template(mut self, text: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("template.yaml"), text).expect("a template");
-        self.template = Some(folder);
-        // The layer's folder is beside the template that is shipped.
-        let shipped = || std::fs::read_to_string(PIPELINES).expect("a file");
-        self.pipelines.get_or_insert_with(shipped);
-        self
-    }
-
-    /// Leaves a grant of the template out.
-    #[must_use]
-    pub fn without(mut self, grant: GrantId) -> Self {
-        self.without.push(grant);
-        self
-    }
-
-    /// Sets how long AWS's part of a task's life takes.
-    #[must_use]
-    pub fn timing(mut self, timing: Timing) -> Self {
-        self.timing = timing;
-        self
-    }
-
-    /// Lets the schedules fire all the same.
-    #[must_use]
-    pub fn scheduled(mut self) -> Self {
-        self.schedules = true;
-        self
-    }
-
-    /// Keeps a transcript, for [`World::golden`].
-    #[must_use]
-    pub fn told(mut self) -> Self {
-        self.told = true;
-        self
-    }
-
-    /// Builds the cloud on a paused clock and lets `scenario` happen in it.
-    ///
-    /// # Panics
-    /// When the cloud cannot be built, and wherever the scenario does.
-    pub fn run(self, scenario: impl AsyncFnOnce(&World)) {
-        if std::env::var_os("RUST_LOG").is_some() {
-            let _ = tidemill_core::logging::json(&tidemill_core::settings::Settings::default());
-        }
-        // The SDK draws an id for each of its log records until somebody listens to logs for the first time, as the worker's
-        // host does. So that a seed means the same in the first world of a process and in all others:
-        logged("", Clock::system(), LogStream::default(), std::future::ready(())).now_or_never();
-        fastrand::seed(self.seed);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
-        runtime.expect("a runtime").block_on(async {
-            let world = World::new(self).await;
-            scenario(&world).await;
-            world.cloud.shutdown().await;
-        });
-    }
-
-    async fn cloud(&self, clock: Clock, region: &str, accidents: &Accidents) -> Cloud {
-        let template = self.template.as_ref().map(|folder| folder.path().join("template.yaml"));
-        let mut builder = Cloud::builder(template.unwrap_or_else(|| TEMPLATE.into()))
-            .clock(clock)
-            .parameter("NotifyEmail", "ops@example.com")
-            .parameter("WorkerImage", "worker:1");
-        for (name, value) in &self.parameters {
-            builder = builder.parameter(name, value);
-        }
-        for grant in &self.without {
-            builder = builder.without(grant.clone());
-        }
-        // The functions read the file when they start, which is while the cloud runs.
-        let folder = self.pipelines.as_ref().map(|text| {
-            let folder = tempfile::tempdir().expect("a folder");
-            std::fs::write(folder.path().join("pipelines.toml"), text).expect("a pipelines file");
-            Arc::new(folder)
-        });
-        if let Some(folder) = &folder {
-            builder = builder.layer_file(MOUNTED_PIPELINES, folder.path().join("pipelines.toml"));
-        }
-        let accidents = accidents.clone();
-        let [for_uploads, for_stops, for_scaler, for_backlog, for_schedule, for_worker] =
-            [(); 6].map(|()| region.to_owned());
-        let for_both = folder.clone();
-        let cloud = builder
-            .function("UploadsFunction", move |gate| host::uploads(gate, &for_uploads, folder))
-            .function("StopsFunction", move |gate| host::stops(gate, &for_stops))
-            .function("ScalerFunction", move |gate| host::scaler(gate, &for_scaler))
-            .function("BacklogFunction", move |gate| host::backlog(gate, &for_backlog))
-            .function("ScheduleFunction", move |gate| host::schedule(gate, &for_schedule, for_both))
-            .schedules(self.schedules)
-            .container("worker", move |gate| host::worker(gate, &for_worker, accidents))
-            .start()
-            .await;
-        cloud.expect("a cloud from template.yaml")
-    }
-}
 
 /// A cloud with Tidemill in it, and the hands and eyes of a scenario.
 pub struct World {
@@ -236,22 +78,6 @@ impl fmt::Debug for World {
 }
 
 impl World {
-    /// A world whose chances are drawn from this seed.
-    #[must_use]
-    pub fn plan(seed: u64) -> Plan {
-        let (parameters, pipelines) = (Vec::new(), None);
-        Plan {
-            seed,
-            timing: TIMING,
-            parameters,
-            pipelines,
-            schedules: true,
-            told: false,
-            template: None,
-            without: Vec::new(),
-        }
-    }
-
     async fn new(plan: Plan) -> Self {
         let clock = Clock::starting_at(EPOCH.parse::<Timestamp>().expect("a time"));
         let accidents = Accidents::default();

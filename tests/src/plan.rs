@@ -1,0 +1,187 @@
+//! What a world is to be: the template and its parameters, the pipelines, the timing, and what is left out.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::FutureExt;
+use tempfile::TempDir;
+use tidemill_cloud::{Cloud, ecs::Timing, host::logged, iam::GrantId, logs::LogStream};
+use tidemill_core::clock::Clock;
+
+use crate::{
+    World,
+    host::{self, Accidents},
+};
+
+const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
+
+/// The pipelines that are shipped.
+const PIPELINES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../pipelines/pipelines.toml");
+
+/// Where the functions' layer has the pipelines file.
+const MOUNTED_PIPELINES: &str = "/opt/pipelines.toml";
+
+/// How long a task takes to start and to leave, unless a scenario says otherwise: 30 s and 5 s.
+pub const TIMING: Timing = Timing {
+    provisioning: Duration::from_secs(10),
+    pending: Duration::from_secs(20),
+    deprovisioning: Duration::from_secs(5),
+};
+
+/// What a [`World`] is to be.
+#[derive(Debug)]
+pub struct Plan {
+    seed: u64,
+    pub(crate) timing: Timing,
+    parameters: Vec<(String, String)>,
+    pipelines: Option<String>,
+    schedules: bool,
+    pub(crate) told: bool,
+    template: Option<TempDir>,
+    without: Vec<GrantId>,
+}
+
+impl Plan {
+    /// Gives every object a task of its own and lets no schedule fire, so that what happens is the object's doing.
+    #[must_use]
+    pub fn alone(mut self) -> Self {
+        let text =
+            self.pipelines.take().unwrap_or_else(|| std::fs::read_to_string(PIPELINES).expect("a file"));
+        self.pipelines = Some(text.replace("\n[[pipeline]]\n", "\n[[pipeline]]\ndedicated_above = 0\n"));
+        self.schedules = false;
+        self
+    }
+
+    /// Sets a parameter of the template.
+    #[must_use]
+    pub fn parameter(mut self, name: &str, value: &str) -> Self {
+        self.parameters.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Uses this pipelines file instead of the shipped one.
+    #[must_use]
+    pub fn pipelines(mut self, text: &str) -> Self {
+        self.pipelines = Some(text.to_owned());
+        self
+    }
+
+    /// Uses this template instead of the one that is shipped.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    #[must_use]
+    pub fn template(mut self, text: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("template.yaml"), text).expect("a template");
+        self.template = Some(folder);
+        // The layer's folder is beside the template that is shipped.
+        let shipped = || std::fs::read_to_string(PIPELINES).expect("a file");
+        self.pipelines.get_or_insert_with(shipped);
+        self
+    }
+
+    /// Leaves a grant of the template out.
+    #[must_use]
+    pub fn without(mut self, grant: GrantId) -> Self {
+        self.without.push(grant);
+        self
+    }
+
+    /// Sets how long AWS's part of a task's life takes.
+    #[must_use]
+    pub fn timing(mut self, timing: Timing) -> Self {
+        self.timing = timing;
+        self
+    }
+
+    /// Lets the schedules fire all the same.
+    #[must_use]
+    pub fn scheduled(mut self) -> Self {
+        self.schedules = true;
+        self
+    }
+
+    /// Keeps a transcript, for [`World::golden`].
+    #[must_use]
+    pub fn told(mut self) -> Self {
+        self.told = true;
+        self
+    }
+
+    /// Builds the cloud on a paused clock and lets `scenario` happen in it.
+    ///
+    /// # Panics
+    /// When the cloud cannot be built, and wherever the scenario does.
+    pub fn run(self, scenario: impl AsyncFnOnce(&World)) {
+        if std::env::var_os("RUST_LOG").is_some() {
+            let _ = tidemill_core::logging::json(&tidemill_core::settings::Settings::default());
+        }
+        // The SDK draws an id for each of its log records until somebody listens to logs for the first time, as the worker's
+        // host does. So that a seed means the same in the first world of a process and in all others:
+        logged("", Clock::system(), LogStream::default(), std::future::ready(())).now_or_never();
+        fastrand::seed(self.seed);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+        runtime.expect("a runtime").block_on(async {
+            let world = World::new(self).await;
+            scenario(&world).await;
+            world.cloud.shutdown().await;
+        });
+    }
+
+    /// The cloud that it comes to.
+    pub(crate) async fn cloud(&self, clock: Clock, region: &str, accidents: &Accidents) -> Cloud {
+        let template = self.template.as_ref().map(|folder| folder.path().join("template.yaml"));
+        let mut builder = Cloud::builder(template.unwrap_or_else(|| TEMPLATE.into()))
+            .clock(clock)
+            .parameter("NotifyEmail", "ops@example.com")
+            .parameter("WorkerImage", "worker:1");
+        for (name, value) in &self.parameters {
+            builder = builder.parameter(name, value);
+        }
+        for grant in &self.without {
+            builder = builder.without(grant.clone());
+        }
+        // The functions read the file when they start, which is while the cloud runs.
+        let folder = self.pipelines.as_ref().map(|text| {
+            let folder = tempfile::tempdir().expect("a folder");
+            std::fs::write(folder.path().join("pipelines.toml"), text).expect("a pipelines file");
+            Arc::new(folder)
+        });
+        if let Some(folder) = &folder {
+            builder = builder.layer_file(MOUNTED_PIPELINES, folder.path().join("pipelines.toml"));
+        }
+        let accidents = accidents.clone();
+        let [for_uploads, for_stops, for_scaler, for_backlog, for_schedule, for_worker] =
+            [(); 6].map(|()| region.to_owned());
+        let for_both = folder.clone();
+        let cloud = builder
+            .function("UploadsFunction", move |gate| host::uploads(gate, &for_uploads, folder))
+            .function("StopsFunction", move |gate| host::stops(gate, &for_stops))
+            .function("ScalerFunction", move |gate| host::scaler(gate, &for_scaler))
+            .function("BacklogFunction", move |gate| host::backlog(gate, &for_backlog))
+            .function("ScheduleFunction", move |gate| host::schedule(gate, &for_schedule, for_both))
+            .schedules(self.schedules)
+            .container("worker", move |gate| host::worker(gate, &for_worker, accidents))
+            .start()
+            .await;
+        cloud.expect("a cloud from template.yaml")
+    }
+}
+
+impl World {
+    /// A world whose chances are drawn from this seed.
+    #[must_use]
+    pub fn plan(seed: u64) -> Plan {
+        let (parameters, pipelines) = (Vec::new(), None);
+        Plan {
+            seed,
+            timing: TIMING,
+            parameters,
+            pipelines,
+            schedules: true,
+            told: false,
+            template: None,
+            without: Vec::new(),
+        }
+    }
+}
