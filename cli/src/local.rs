@@ -23,7 +23,7 @@ use tidemill_cloud::{
     template::{Stack, Template, TemplateError},
 };
 use tidemill_core::{
-    adapter::{SdkConfig, fleet::Fleet},
+    adapter::{Clients, fleet::Fleet},
     pipelines::Pipelines,
     sweep::{KeptPipelines, PIPELINES as PIPELINES_DOCUMENT},
 };
@@ -106,17 +106,17 @@ impl Plan {
     ///
     /// # Errors
     /// When the fleet table does not answer.
-    pub(crate) async fn keep_pipelines(&self, config: &SdkConfig) -> anyhow::Result<()> {
+    pub(crate) async fn keep_pipelines(&self, clients: &Clients) -> anyhow::Result<()> {
         let kept = KeptPipelines { text: self.text.clone(), kept_at: Timestamp::now() };
-        Ok(Fleet::new(config, self.output("FleetTable")?).keep(PIPELINES_DOCUMENT, &kept).await?)
+        Ok(Fleet::new(clients, self.output("FleetTable")?).keep(PIPELINES_DOCUMENT, &kept).await?)
     }
 
     /// The tasks of an earlier run with the same data have ended with it, untold: their slots are free.
     ///
     /// # Errors
     /// When the fleet table does not answer.
-    pub(crate) async fn free_slots(&self, config: &SdkConfig) -> anyhow::Result<()> {
-        let fleet = Fleet::new(config, self.output("FleetTable")?);
+    pub(crate) async fn free_slots(&self, clients: &Clients) -> anyhow::Result<()> {
+        let fleet = Fleet::new(clients, self.output("FleetTable")?);
         for slot in fleet.slots(maximum_tasks(&self.stack)).await? {
             if !slot.is_free() {
                 fleet.free(slot.number, slot.generation).await?;

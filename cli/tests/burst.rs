@@ -26,7 +26,7 @@ use tidemill_cloud::{
     wire::Caller,
 };
 use tidemill_core::{
-    adapter::{SdkConfig, ledger::Ledger, records::Records},
+    adapter::{Clients, SdkConfig, ledger::Ledger, records::Records},
     job::{Job, JobId, State},
     record::write_record_json,
 };
@@ -157,7 +157,7 @@ async fn upload(config: &SdkConfig, bucket: &str) {
 
 /// Waits until every object has a job and every job is over.
 async fn settle(cloud: &Cloud, begun: Instant) -> Vec<Job> {
-    let ledger = Ledger::new(&cloud.sdk_config(), &cloud.outputs()["LedgerTable"]);
+    let ledger = Ledger::new(&Clients::new(&cloud.sdk_config()), &cloud.outputs()["LedgerTable"]);
     let mut over: HashMap<JobId, Job> = HashMap::new();
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -197,7 +197,7 @@ async fn ids(cloud: &Cloud) -> Vec<JobId> {
 
 /// Every object's visible records are its own rows, each once and in order.
 async fn check_records(cloud: &Cloud, config: &SdkConfig, jobs: &[Job]) {
-    let records = Records::new(config, &cloud.outputs()["RecordsTable"]);
+    let records = Records::new(&Clients::new(config), &cloud.outputs()["RecordsTable"]);
     for job in jobs {
         let n: usize = job.object.key["uploads/".len()..][..5].parse().expect("a number");
         let manifest =

@@ -29,8 +29,8 @@ use crate::{
 /// The environment variable that says what is logged: levels by target, as in `info,uploads=debug`.
 const VARIABLE: &str = "RUST_LOG";
 
-/// Sets up logging for a function or worker: `info` and above, or what `RUST_LOG` says, and metrics in any case. A second
-/// call changes nothing.
+/// Sets up logging for a function or worker: `info` and above, or what `RUST_LOG` says, and metrics in any case. Functions
+/// are built without what is below `info`. A second call changes nothing.
 ///
 /// # Errors
 /// [`SettingsError`] when the stack's name is not told, which metrics carry. Logging is set up all the same, so that

@@ -21,7 +21,7 @@ use tidemill_cloud::{
 };
 use tidemill_core::{
     adapter::{
-        SdkConfig,
+        Clients, SdkConfig,
         scaling::{Scaling, Trigger},
     },
     clock::Clock,
@@ -55,9 +55,9 @@ impl Accidents {
 
 /// λ uploads; `folder` is kept as long as it.
 pub(crate) fn uploads(gate: &Gate, region: &str, folder: Option<Arc<TempDir>>) -> FunctionHost {
-    let make = move |config: &SdkConfig, settings: &Settings, clock| {
+    let make = move |clients: &Clients, settings: &Settings, clock| {
         let _ = &folder;
-        Uploads::new(config, settings, clock)
+        Uploads::new(clients, settings, clock)
     };
     direct(gate, region, make, |uploads, invocation| async move {
         let event = serde_json::from_value(invocation.payload).map_err(|e| failed(&e))?;
@@ -82,8 +82,8 @@ pub(crate) fn scaler(gate: &Gate, region: &str) -> FunctionHost {
 
 /// λ backlog, which looks at the fleet.
 pub(crate) fn backlog(gate: &Gate, region: &str) -> FunctionHost {
-    let make = |config: &SdkConfig, settings: &Settings, clock: Clock| {
-        Scaling::new(config, settings).map(|scaling| (scaling, clock))
+    let make = |clients: &Clients, settings: &Settings, clock: Clock| {
+        Scaling::new(clients, settings).map(|scaling| (scaling, clock))
     };
     direct(gate, region, make, |made, _| async move {
         let (scaling, clock) = &*made;
@@ -93,9 +93,9 @@ pub(crate) fn backlog(gate: &Gate, region: &str) -> FunctionHost {
 
 /// λ schedule; `folder` is kept as long as it.
 pub(crate) fn schedule(gate: &Gate, region: &str, folder: Option<Arc<TempDir>>) -> FunctionHost {
-    let make = move |config: &SdkConfig, settings: &Settings, clock| {
+    let make = move |clients: &Clients, settings: &Settings, clock| {
         let _ = &folder;
-        Ticker::new(config, settings, clock)
+        Ticker::new(clients, settings, clock)
     };
     direct(gate, region, make, |ticker, invocation| async move {
         let launched = ticker.handle(invocation.payload, &invocation.request_id).await;
@@ -107,7 +107,7 @@ pub(crate) fn schedule(gate: &Gate, region: &str, folder: Option<Arc<TempDir>>) 
 fn direct<T, E, F>(
     gate: &Gate,
     region: &str,
-    make: impl Fn(&SdkConfig, &Settings, Clock) -> Result<T, E> + Send + Sync + 'static,
+    make: impl Fn(&Clients, &Settings, Clock) -> Result<T, E> + Send + Sync + 'static,
     handle: impl Fn(Arc<T>, Invocation) -> F + Send + Sync + 'static,
 ) -> FunctionHost
 where
@@ -119,8 +119,8 @@ where
     FunctionHost::Direct(Arc::new(move |invocation: Invocation| {
         let made = warm(&cell, || {
             let key = invocation.environment.get("AWS_ACCESS_KEY_ID");
-            let config = config(&gate, &region, key.map(String::as_str).unwrap_or_default());
-            make(&config, &Settings::from(invocation.environment.clone()), gate.clock())
+            let clients = clients(&gate, &region, key.map(String::as_str).unwrap_or_default());
+            make(&clients, &Settings::from(invocation.environment.clone()), gate.clock())
         });
         let stack = invocation.environment.get(STACK_VARIABLE).cloned().unwrap_or_default();
         let logs = gate.services().logs.stream(&format!("/aws/lambda/{}", invocation.function), "in-process");
@@ -143,8 +143,8 @@ pub(crate) fn worker(gate: &Gate, region: &str, accidents: Accidents) -> Runner 
         async move {
             let settings = Settings::from(launch.env.clone());
             let key = launch.env.get("AWS_ACCESS_KEY_ID").map(String::as_str).unwrap_or_default();
-            let config = config(&gate, &region, key);
-            let run = worker::run(&launch.command, &config, &settings, gate.clock(), launch.stop);
+            let clients = clients(&gate, &region, key);
+            let run = worker::run(&launch.command, &clients, &settings, gate.clock(), launch.stop);
             let stack = launch.env.get(STACK_VARIABLE).map(String::as_str).unwrap_or_default();
             let run = logged(stack, gate.clock(), launch.logs, run);
             let exit = match accident {
@@ -171,8 +171,8 @@ fn warm<T, E: std::error::Error>(
     Ok(cell.get_or_init(|| made).clone())
 }
 
-fn config(gate: &Gate, region: &str, key: &str) -> SdkConfig {
-    alone(connector::sdk_config(gate, gate.clock(), key), region)
+fn clients(gate: &Gate, region: &str, key: &str) -> Clients {
+    Clients::new(&alone(connector::sdk_config(gate, gate.clock(), key), region))
 }
 
 /// With what the SDK keeps for a whole process, by service and region, to itself: the retries it has left and the

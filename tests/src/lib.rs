@@ -41,7 +41,7 @@ use tidemill_cloud::{
     wire::{Caller, OWNER_KEY},
 };
 use tidemill_core::{
-    adapter::{ledger::Ledger, records::Records},
+    adapter::{Clients, ledger::Ledger, records::Records},
     clock::Clock,
 };
 
@@ -88,11 +88,12 @@ impl World {
         let eyes = tidemill_cloud::gate::Gate::new(cloud.services().clone(), Default::default(), clock);
         let config = host::alone(connector::sdk_config(&eyes, clock, OWNER_KEY), &region);
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
+        let clients = Clients::new(&config);
         let heard = story::hear(&cloud);
         let story = plan.told.then(|| Story::begin(&cloud));
         Self {
-            ledger: Ledger::new(&config, &cloud.outputs()["LedgerTable"]),
-            records: Records::new(&config, &cloud.outputs()["RecordsTable"]),
+            ledger: Ledger::new(&clients, &cloud.outputs()["LedgerTable"]),
+            records: Records::new(&clients, &cloud.outputs()["RecordsTable"]),
             s3: aws_sdk_s3::Client::from_conf(s3),
             cloud,
             accidents,

@@ -5,7 +5,10 @@ use std::time::Duration;
 use tests::World;
 use tidemill_cloud::faults::{Fault, Rule};
 use tidemill_core::{
-    adapter::ledger::{Changed, Ledger},
+    adapter::{
+        Clients,
+        ledger::{Changed, Ledger},
+    },
     job::{Attempt, Job, Reason, State},
     message::{JobMessage, SettledMessage},
     replay::{NotReplayed, refusal},
@@ -16,7 +19,7 @@ const KEY: &str = "uploads/people.csv";
 const BAD: &str = "x,y\n1\n";
 
 fn ledger(world: &World) -> Ledger {
-    Ledger::new(&world.cloud().sdk_config(), &world.cloud().outputs()["LedgerTable"])
+    Ledger::new(&Clients::new(&world.cloud().sdk_config()), &world.cloud().outputs()["LedgerTable"])
 }
 
 /// Has a job run again, as the ledger says.

@@ -21,7 +21,7 @@ use std::{sync::Arc, time::Duration};
 
 use tidemill_core::{
     adapter::{
-        SdkConfig,
+        Clients,
         backlog::{BATCH_MESSAGES, Backlog},
         queue::Queue,
         scaling,
@@ -79,12 +79,12 @@ impl Drain {
     ///
     /// # Errors
     /// [`SettingsError`] naming the variable.
-    pub(crate) fn new(config: &SdkConfig, settings: &Settings, clock: Clock) -> Result<Self, SettingsError> {
-        let queue = |name: &str| Ok(Queue::new(config, settings.require(name)?));
-        let slot = Slot::of(config, settings, clock)?;
+    pub(crate) fn new(clients: &Clients, settings: &Settings, clock: Clock) -> Result<Self, SettingsError> {
+        let queue = |name: &str| Ok(Queue::new(clients, settings.require(name)?));
+        let slot = Slot::of(clients, settings, clock)?;
         Ok(Self {
-            workshop: Arc::new(Workshop::new(config, settings, clock, Commands::pooled(settings)?)?),
-            backlog: Backlog::new(config, settings.require("JOBS_QUEUE_URL")?),
+            workshop: Arc::new(Workshop::new(clients, settings, clock, Commands::pooled(settings)?)?),
+            backlog: Backlog::new(clients, settings.require("JOBS_QUEUE_URL")?),
             jobs: queue("JOBS_QUEUE_URL")?,
             uploads: queue("UPLOADS_QUEUE_URL")?,
             stops: queue("STOPS_QUEUE_URL")?,

@@ -5,7 +5,7 @@ use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use futures::FutureExt;
 use tidemill_core::{
     adapter::{
-        CallError, SdkConfig,
+        CallError, Clients,
         ledger::{Changed, Claim, Expired, Leaving, Ledger},
         objects::Objects,
         records::{Published, Records},
@@ -50,15 +50,15 @@ impl Workshop {
     /// # Errors
     /// [`SettingsError`] naming the variable.
     pub(crate) fn new(
-        config: &SdkConfig,
+        clients: &Clients,
         settings: &Settings,
         clock: Clock,
         commands: Commands,
     ) -> Result<Self, SettingsError> {
         Ok(Self {
-            ledger: Ledger::new(config, settings.require("LEDGER_TABLE")?),
-            records: Records::new(config, settings.require("RECORDS_TABLE")?),
-            objects: Objects::new(config),
+            ledger: Ledger::new(clients, settings.require("LEDGER_TABLE")?),
+            records: Records::new(clients, settings.require("RECORDS_TABLE")?),
+            objects: Objects::new(clients),
             rejects_prefix: settings.require("REJECTS_PREFIX")?.to_owned(),
             revision: settings.require(tasks::REVISION_VARIABLE).ok().map(str::to_owned),
             clock,

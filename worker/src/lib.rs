@@ -31,7 +31,7 @@ mod write;
 use std::process;
 
 use tidemill_core::{
-    adapter::{self, SdkConfig, tasks},
+    adapter::{self, Clients, tasks},
     clock::Clock,
     exit_code::ExitCode,
     job::JobId,
@@ -74,8 +74,8 @@ pub fn main(arguments: impl Iterator<Item = String>) -> process::ExitCode {
         {
             return exec::run(command, stop).await;
         }
-        let config = adapter::found_config().await;
-        run(&arguments, &config, &settings, Clock::system(), stop).await.code()
+        let clients = Clients::new(&adapter::found_config().await);
+        run(&arguments, &clients, &settings, Clock::system(), stop).await.code()
     });
     process::ExitCode::from(code)
 }
@@ -84,7 +84,7 @@ pub fn main(arguments: impl Iterator<Item = String>) -> process::ExitCode {
 /// whose exit codes are its program's own.
 pub async fn run(
     arguments: &[String],
-    config: &SdkConfig,
+    clients: &Clients,
     settings: &Settings,
     clock: Clock,
     stop: CancellationToken,
@@ -92,9 +92,9 @@ pub async fn run(
     let rest = arguments.get(1..).unwrap_or_default();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     let code = match arguments[..] {
-        ["job"] => job(config, settings, clock, stop).await,
-        ["drain"] => drain(config, settings, clock, stop).await,
-        ["sweep", ..] => Ok(sweep::run(rest, config, settings, clock, stop).await),
+        ["job"] => job(clients, settings, clock, stop).await,
+        ["drain"] => drain(clients, settings, clock, stop).await,
+        ["sweep", ..] => Ok(sweep::run(rest, clients, settings, clock, stop).await),
         _ => {
             error!(
                 ?arguments,
@@ -119,7 +119,7 @@ pub async fn run(
 
 /// Works on the job that the environment names.
 async fn job(
-    config: &SdkConfig,
+    clients: &Clients,
     settings: &Settings,
     clock: Clock,
     stop: CancellationToken,
@@ -131,7 +131,7 @@ async fn job(
         expected: "it must be a job id of 32 hex digits".to_owned(),
     })?;
     let attempt = settings.parse(tasks::ATTEMPT_VARIABLE, "it must be a number from 1")?;
-    let workshop = Workshop::new(config, settings, clock, Commands::alone(settings))?;
+    let workshop = Workshop::new(clients, settings, clock, Commands::alone(settings))?;
     let code = job::attend(&workshop, &id, attempt, By::Task, &stop).await.exit_code();
     workshop.commands.end().await;
     Ok(code)
@@ -139,12 +139,12 @@ async fn job(
 
 /// Works on jobs from the backlog until there are none.
 async fn drain(
-    config: &SdkConfig,
+    clients: &Clients,
     settings: &Settings,
     clock: Clock,
     stop: CancellationToken,
 ) -> Result<ExitCode, SettingsError> {
-    Ok(Drain::new(config, settings, clock)?.run(stop).await)
+    Ok(Drain::new(clients, settings, clock)?.run(stop).await)
 }
 
 /// A token that SIGTERM cancels. Process 1 of a container has no default action for the signal: without this

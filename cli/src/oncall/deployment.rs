@@ -5,7 +5,7 @@ use aws_sdk_s3::config::ProvideCredentials;
 use jiff::Timestamp;
 use tidemill_core::{
     adapter::{
-        self, SdkConfig,
+        self, Clients, SdkConfig,
         cluster::Cluster,
         dead_letters::DeadLetters,
         fleet::Fleet,
@@ -27,7 +27,7 @@ use crate::args::Target;
 
 /// A deployment, found by its stack's name.
 pub(super) struct Deployment {
-    config: SdkConfig,
+    clients: Clients,
     stack: Deployed,
     /// The jobs.
     pub(super) ledger: Ledger,
@@ -63,12 +63,13 @@ impl Deployment {
             StackError::Call(call) => call.into(),
             other => other.into(),
         })?;
+        let clients = Clients::new(&config);
         Ok(Self {
-            ledger: Ledger::new(&config, stack.output("LedgerTable")?),
-            records: Records::new(&config, stack.output("RecordsTable")?),
-            objects: Objects::new(&config),
+            ledger: Ledger::new(&clients, stack.output("LedgerTable")?),
+            records: Records::new(&clients, stack.output("RecordsTable")?),
+            objects: Objects::new(&clients),
             stack,
-            config,
+            clients,
         })
     }
 
@@ -99,12 +100,12 @@ impl Deployment {
 
     /// The queue whose URL this output tells.
     pub(super) fn queue(&self, output: &str) -> anyhow::Result<Queue> {
-        Ok(Queue::new(&self.config, self.stack.output(output)?))
+        Ok(Queue::new(&self.clients, self.stack.output(output)?))
     }
 
     /// The dead-letter queue.
     pub(super) fn dead_letters(&self) -> anyhow::Result<DeadLetters> {
-        Ok(DeadLetters::new(&self.config, self.stack.output("DeadLetterQueue")?))
+        Ok(DeadLetters::new(&self.clients, self.stack.output("DeadLetterQueue")?))
     }
 
     /// The cluster that tasks run in.
@@ -113,7 +114,7 @@ impl Deployment {
         let settings = Settings::from(
             [("CLUSTER".to_owned(), name)].into_iter().collect::<std::collections::BTreeMap<_, _>>(),
         );
-        Ok(Cluster::new(&self.config, &settings)?)
+        Ok(Cluster::new(&self.clients, &settings)?)
     }
 
     /// The size of its pooled workers, where the stack tells it.
@@ -124,7 +125,7 @@ impl Deployment {
 
     /// The pipelines that it routed by when λ schedule last ran, if it ever has.
     pub(super) async fn pipelines(&self) -> anyhow::Result<Option<Pipelines>> {
-        let fleet = Fleet::new(&self.config, self.stack.output("FleetTable")?);
+        let fleet = Fleet::new(&self.clients, self.stack.output("FleetTable")?);
         let Some(kept) = fleet.kept::<KeptPipelines>(PIPELINES).await? else { return Ok(None) };
         let parsed = Pipelines::parse(&kept.text, "pipelines.toml");
         parsed
@@ -145,7 +146,7 @@ impl Deployment {
 
     /// Who calls, as CloudTrail knows it.
     pub(super) async fn caller(&self) -> anyhow::Result<String> {
-        let key = access_key(&self.config).await?;
+        let key = access_key(self.clients.config()).await?;
         let user = std::env::var("USER").ok().filter(|user| !user.is_empty());
         Ok(match user {
             Some(user) => format!("{user}, with the access key {key}"),

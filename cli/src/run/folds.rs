@@ -3,16 +3,16 @@
 use anyhow::Context;
 use jiff::Timestamp;
 use tidemill_core::{
-    adapter::{SdkConfig, mail::Post, storms::Storms},
+    adapter::{Clients, mail::Post, storms::Storms},
     storm::Which,
 };
 
 use crate::local::Plan;
 
 /// Sends what has been counted and not mailed of.
-pub(crate) async fn send(config: &SdkConfig, plan: &Plan) -> anyhow::Result<()> {
-    let storms = Storms::new(config, plan.output("FleetTable")?);
-    let post = Post::new(config, plan.output("MailTopic")?);
+pub(crate) async fn send(clients: &Clients, plan: &Plan) -> anyhow::Result<()> {
+    let storms = Storms::new(clients, plan.output("FleetTable")?);
+    let post = Post::new(clients, plan.output("MailTopic")?);
     // Some at a time, until there are none.
     while storms.flush(&post, Which::All, Timestamp::now()).await.context("cannot send the folded mails")? > 0
     {

@@ -15,7 +15,7 @@ use std::{
 use anyhow::Context;
 use tidemill_cloud::Cloud;
 use tidemill_core::{
-    adapter::{ledger::Ledger, records::Records},
+    adapter::{Clients, ledger::Ledger, records::Records},
     job::JobId,
     pricing::Bill,
 };
@@ -112,13 +112,14 @@ async fn process(
 ) -> anyhow::Result<Report> {
     let named = |name| plan.output(name);
     let config = upload::config(cloud.endpoint()).await;
+    let clients = Clients::new(&config);
     let bucket = named("Bucket")?;
     if arguments.local.data.is_some() {
-        plan.free_slots(&config).await?;
+        plan.free_slots(&clients).await?;
     }
     let uploaded = upload::all(&config, bucket, uploads, &plan.pipelines).await?;
     let ids: Vec<JobId> = uploaded.iter().filter_map(|uploaded| uploaded.job.clone()).collect();
-    let ledger = Ledger::new(&config, named("LedgerTable")?);
+    let ledger = Ledger::new(&clients, named("LedgerTable")?);
     let queues =
         [named("DeadLetterQueue")?, named("UploadsQueue")?, named("JobsQueue")?, named("StopsQueue")?];
     let watch = Watch { cloud, ledger: &ledger, pipelines: &plan.pipelines, queues };
@@ -127,7 +128,7 @@ async fn process(
         watch.show_logs();
     }
     if let Some(out) = &arguments.out {
-        let records = Records::new(&config, named("RecordsTable")?);
+        let records = Records::new(&clients, named("RecordsTable")?);
         let keys =
             uploaded.iter().filter(|uploaded| uploaded.job.is_some()).map(|uploaded| &*uploaded.upload.key);
         let lines = export::export(&records, bucket, keys, out).await?;
@@ -143,7 +144,7 @@ async fn process(
             id: job,
         })
         .collect();
-    folds::send(&config, plan).await?;
+    folds::send(&clients, plan).await?;
     let mails = cloud.services().sns.mails();
     let mut usage = cloud.usage();
     usage.write_units +=

@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use jiff::Timestamp;
 use tidemill_cloud::{Cloud, sns::Mail};
 use tidemill_core::{
-    adapter::{CallError, ledger::Ledger},
+    adapter::{CallError, Clients, ledger::Ledger},
     job::{Job, JobId, SHELF_PARTS, settled_shelf},
     sweep::{HOUR, hour_of},
 };
@@ -61,7 +61,7 @@ impl<'c> Follow<'c> {
         Ok(Self {
             cloud,
             // Not through a socket: whoever looks four times a second must not be seen in what is looked at.
-            ledger: Ledger::new(&cloud.sdk_config(), plan.output("LedgerTable")?),
+            ledger: Ledger::new(&Clients::new(&cloud.sdk_config()), plan.output("LedgerTable")?),
             began_at: now,
             looked_at: now,
             told: HashMap::new(),

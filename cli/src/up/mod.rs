@@ -18,6 +18,8 @@ use self::{
     folder::Watched,
     follow::Follow,
 };
+use tidemill_core::adapter::Clients;
+
 use crate::{
     args::UpArguments,
     local::{self, Plan},
@@ -70,13 +72,14 @@ async fn run(arguments: &UpArguments, begun: Instant) -> anyhow::Result<()> {
 /// Tells what happens, until something goes wrong.
 async fn serve(cloud: &Cloud, plan: &Plan, arguments: &UpArguments, ready: Duration) -> anyhow::Result<()> {
     let config = upload::config(cloud.endpoint()).await;
+    let clients = Clients::new(&config);
     let (bucket, prefix) = (plan.output("Bucket")?, plan.output("WatchedPrefix")?);
     let mut follow = Follow::new(cloud, plan)?;
     let teller = Teller { json: arguments.json, bucket, prefix };
-    plan.keep_pipelines(&config).await?;
+    plan.keep_pipelines(&clients).await?;
     if arguments.local.data.is_some() {
-        plan.free_slots(&config).await?;
-        recover::open_jobs(&config, plan).await?;
+        plan.free_slots(&clients).await?;
+        recover::open_jobs(&clients, plan).await?;
     }
     eprintln!("local cloud at {}, ready in {} ms", cloud.endpoint(), ready.as_millis());
     teller.tell(&Event::Ready { endpoint: cloud.endpoint(), watched: arguments.watch.as_deref() })?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tidemill_core::{
     adapter::{
-        CallError, SdkConfig,
+        CallError, Clients,
         ledger::{Ended, Ledger, Over},
         queue::Queue,
     },
@@ -17,10 +17,10 @@ use tidemill_core::{
 use crate::local::Plan;
 
 /// Brings every open job back on its way. What was uploaded and never recorded is the sweep's.
-pub(crate) async fn open_jobs(config: &SdkConfig, plan: &Plan) -> anyhow::Result<()> {
-    let ledger = Ledger::new(config, plan.output("LedgerTable")?);
-    let uploads = Queue::new(config, plan.output("UploadsQueue")?);
-    let stops = Queue::new(config, plan.output("StopsQueue")?);
+pub(crate) async fn open_jobs(clients: &Clients, plan: &Plan) -> anyhow::Result<()> {
+    let ledger = Ledger::new(clients, plan.output("LedgerTable")?);
+    let uploads = Queue::new(clients, plan.output("UploadsQueue")?);
+    let stops = Queue::new(clients, plan.output("StopsQueue")?);
     for part in SHELF_PARTS {
         let mut next = None;
         loop {

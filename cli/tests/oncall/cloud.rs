@@ -11,7 +11,7 @@ use aws_config::{Region, SdkConfig};
 use aws_sdk_s3::config::Credentials;
 use rustix::process::Signal;
 use serde_json::Value;
-use tidemill_core::adapter::{queue::Queue, sdk_loader, stack::Deployed};
+use tidemill_core::adapter::{Clients, queue::Queue, sdk_loader, stack::Deployed};
 
 use crate::process::{Ended, LIMIT, PROGRAM, Running, root};
 
@@ -80,7 +80,7 @@ impl Up {
     pub(crate) fn send(&self, output: &str, body: &str) {
         self.with_sdk(async |config| {
             let stack = Deployed::find(config, "tidemill").await.expect("a stack");
-            let queue = Queue::new(config, stack.output(output).expect("a queue"));
+            let queue = Queue::new(&Clients::new(config), stack.output(output).expect("a queue"));
             queue.send(body, Duration::ZERO).await.expect("an answer");
         });
     }

@@ -1,7 +1,11 @@
 //! Our own sender of mails against the limit that SNS suspends addresses by.
 
 use futures::future::join_all;
-use tidemill_core::{adapter::mail::Post, clock::Clock, mail::Mail};
+use tidemill_core::{
+    adapter::{Clients, mail::Post},
+    clock::Clock,
+    mail::Mail,
+};
 
 use crate::{connector::sdk_config, gate::tests::gate, wire::OWNER_KEY};
 
@@ -11,8 +15,8 @@ async fn a_storm_of_mails_from_two_senders_arrives_whole() {
     let sns = gate.services().sns.clone();
     let topic = sns.create_topic("told").unwrap();
     sns.subscribe(&topic, "email", "you@example.com").unwrap();
-    let config = sdk_config(&gate, Clock::system(), OWNER_KEY);
-    let senders = [Post::new(&config, &topic), Post::new(&config, &topic)];
+    let clients = Clients::new(&sdk_config(&gate, Clock::system(), OWNER_KEY));
+    let senders = [Post::new(&clients, &topic), Post::new(&clients, &topic)];
     let mail = Mail { subject: "s".into(), body: "b".into() };
     let sent = join_all((0..60).map(|n| senders[n % 2].send(&mail))).await;
     assert!(sent.iter().all(Result::is_ok));

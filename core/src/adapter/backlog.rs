@@ -13,7 +13,7 @@ use aws_sdk_sqs::{
     },
 };
 
-use super::{CallError, SdkConfig};
+use super::{CallError, Clients};
 
 /// SQS's limit for one call: messages received, hidden for longer, or deleted (SQS developer guide, "Quotas").
 pub const BATCH_MESSAGES: usize = 10;
@@ -55,8 +55,8 @@ pub struct Failure {
 impl Backlog {
     /// The queue with this URL.
     #[must_use]
-    pub fn new(config: &SdkConfig, url: &str) -> Self {
-        Self { client: Client::new(config), url: url.to_owned() }
+    pub fn new(clients: &Clients, url: &str) -> Self {
+        Self { client: clients.sqs().clone(), url: url.to_owned() }
     }
 
     /// Receives up to `most` messages, at most [`BATCH_MESSAGES`], waiting up to `wait`, at most [`LONGEST_WAIT`] and in

@@ -4,7 +4,7 @@ use aws_sdk_ecs::{Client, types::Failure};
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 
-use super::{CallError, SdkConfig};
+use super::{CallError, Clients};
 use crate::settings::{Settings, SettingsError};
 
 /// DescribeTasks's limit (ECS API reference).
@@ -13,7 +13,7 @@ const DESCRIBED: usize = 100;
 /// The cluster that tasks run in.
 #[derive(Debug, Clone)]
 pub struct Cluster {
-    pub(super) client: Client,
+    clients: Clients,
     pub(super) name: String,
 }
 
@@ -37,8 +37,13 @@ impl Cluster {
     ///
     /// # Errors
     /// [`SettingsError`] naming the variable.
-    pub fn new(config: &SdkConfig, settings: &Settings) -> Result<Self, SettingsError> {
-        Ok(Self { client: Client::new(config), name: settings.require("CLUSTER")?.to_owned() })
+    pub fn new(clients: &Clients, settings: &Settings) -> Result<Self, SettingsError> {
+        Ok(Self { clients: clients.clone(), name: settings.require("CLUSTER")?.to_owned() })
+    }
+
+    /// Built with the first call: a launch takes half a minute, and most starts of a function lead to none.
+    pub(super) fn client(&self) -> &Client {
+        self.clients.ecs()
     }
 
     /// What ECS knows of these tasks, in no order. One that is missing stopped an hour ago or longer, or was launched
@@ -49,7 +54,7 @@ impl Cluster {
     pub async fn describe(&self, tasks: &[String]) -> Result<Vec<Known>, CallError> {
         let mut known = Vec::with_capacity(tasks.len());
         for some in tasks.chunks(DESCRIBED) {
-            let call = self.client.describe_tasks().cluster(&self.name).set_tasks(Some(some.to_vec()));
+            let call = self.client().describe_tasks().cluster(&self.name).set_tasks(Some(some.to_vec()));
             let answer = call.send().await;
             let answer = answer.map_err(|e| CallError::of(format!("describe {} tasks", some.len()), e))?;
             if let Some(failure) = untold(answer.failures()) {
@@ -74,7 +79,7 @@ impl Cluster {
     /// # Errors
     /// [`CallError`]
     pub async fn stop(&self, task: &str, reason: &str) -> Result<(), CallError> {
-        let call = self.client.stop_task().cluster(&self.name).task(task).reason(reason);
+        let call = self.client().stop_task().cluster(&self.name).task(task).reason(reason);
         call.send().await.map(drop).map_err(|e| CallError::of(format!("stop {task}"), e))
     }
 }

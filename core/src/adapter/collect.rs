@@ -43,7 +43,7 @@ impl Collector {
         loop {
             let page = self
                 .records
-                .client
+                .client()
                 .query()
                 .table_name(&self.records.table)
                 .key_condition_expression("#part = :part")
@@ -79,7 +79,7 @@ impl Collector {
         let mut leftovers = Leftovers::default();
         while !left.is_empty() {
             let rest = left.split_off(left.len().min(BATCH_ITEMS));
-            let call = self.records.client.batch_write_item().request_items(&self.records.table, left);
+            let call = self.records.client().batch_write_item().request_items(&self.records.table, left);
             let answer = self.pace.keep(call.send()).await.map_err(|e| CallError::of(attempt(), e))?;
             let undone: Vec<_> =
                 answer.unprocessed_items.unwrap_or_default().into_values().flatten().collect();

@@ -12,7 +12,7 @@ use aws_sdk_sqs::{
 use jiff::Timestamp;
 
 use super::{
-    CallError, SdkConfig,
+    CallError, Clients,
     backlog::{BATCH_MESSAGES, Backlog},
     queue::{Counts, Queue},
 };
@@ -46,12 +46,12 @@ pub struct DeadLetter {
 impl DeadLetters {
     /// The queue with this URL.
     #[must_use]
-    pub fn new(config: &SdkConfig, url: &str) -> Self {
+    pub fn new(clients: &Clients, url: &str) -> Self {
         Self {
-            client: Client::new(config),
+            client: clients.sqs().clone(),
             url: url.to_owned(),
-            queue: Queue::new(config, url),
-            backlog: Backlog::new(config, url),
+            queue: Queue::new(clients, url),
+            backlog: Backlog::new(clients, url),
         }
     }
 

@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 
 use self::documents::decode;
 use super::{
-    CallError, SdkConfig,
+    CallError, Clients,
     breaker::BREAKER,
     ledger::{Item, number, text, time},
 };
@@ -51,8 +51,8 @@ pub struct Tally {
 impl Fleet {
     /// The fleet in this table.
     #[must_use]
-    pub fn new(config: &SdkConfig, table: &str) -> Self {
-        Self { client: Client::new(config), table: table.to_owned() }
+    pub fn new(clients: &Clients, table: &str) -> Self {
+        Self { client: clients.dynamodb().clone(), table: table.to_owned() }
     }
 
     /// The slots 1 to `count`, in order, strongly consistent.

@@ -30,8 +30,21 @@ pub enum StartError {
 /// # Errors
 /// [`StartError`] naming what is wrong.
 pub fn pipelines(settings: &Settings) -> Result<(Pipelines, String), StartError> {
+    let (path, text) = read(settings)?;
+    Ok((Pipelines::parse(&text, path)?, text))
+}
+
+/// Those pipelines, for routing alone ([`Pipelines::parse_routes`]).
+///
+/// # Errors
+/// [`StartError`] naming what is wrong.
+pub fn routes(settings: &Settings) -> Result<Pipelines, StartError> {
+    let (path, text) = read(settings)?;
+    Ok(Pipelines::parse_routes(&text, path)?)
+}
+
+fn read(settings: &Settings) -> Result<(&str, String), StartError> {
     let path = settings.require("PIPELINES_FILE")?;
     let unreadable = |source| StartError::Unreadable { path: path.to_owned(), source };
-    let text = std::fs::read_to_string(path).map_err(unreadable)?;
-    Ok((Pipelines::parse(&text, path)?, text))
+    Ok((path, std::fs::read_to_string(path).map_err(unreadable)?))
 }

@@ -21,7 +21,7 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 
-use super::{CallError, SdkConfig};
+use super::{CallError, Clients};
 use crate::{
     job::{Job, JobId},
     metrics,
@@ -65,8 +65,8 @@ pub enum Changed {
 impl Ledger {
     /// The ledger in this table.
     #[must_use]
-    pub fn new(config: &SdkConfig, table: &str) -> Self {
-        Self { client: Client::new(config), table: table.to_owned() }
+    pub fn new(clients: &Clients, table: &str) -> Self {
+        Self { client: clients.dynamodb().clone(), table: table.to_owned() }
     }
 
     /// Records a new job. Durable on return; a repeat finds it [`Recorded::Known`] and changes nothing, which is

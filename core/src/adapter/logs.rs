@@ -2,11 +2,10 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use aws_sdk_cloudwatchlogs::Client;
 use futures::FutureExt;
 use jiff::Timestamp;
 
-use super::{CallError, SdkConfig};
+use super::{CallError, Clients};
 use crate::{
     job::Job,
     mail::{LOG_LINES, LogLine},
@@ -28,7 +27,7 @@ const MARGIN: Duration = Duration::from_mins(1);
 /// The worker's log group.
 #[derive(Debug, Clone)]
 pub struct Logs {
-    client: Client,
+    clients: Clients,
     group: String,
     streams: String,
 }
@@ -47,9 +46,9 @@ impl Logs {
     ///
     /// # Errors
     /// [`SettingsError`] naming the variable.
-    pub fn new(config: &SdkConfig, settings: &Settings) -> Result<Self, SettingsError> {
+    pub fn new(clients: &Clients, settings: &Settings) -> Result<Self, SettingsError> {
         Ok(Self {
-            client: Client::new(config),
+            clients: clients.clone(),
             group: settings.require("WORKER_LOG_GROUP")?.to_owned(),
             streams: settings.require("WORKER_LOG_STREAMS")?.to_owned(),
         })
@@ -86,7 +85,7 @@ impl Logs {
     /// The last lines of a task's stream.
     async fn last_lines(&self, task: &str) -> Result<Tail, CallError> {
         let stream = self.stream_of(task);
-        let get = self.client.get_log_events().log_group_name(&self.group).log_stream_name(&stream);
+        let get = self.clients.logs().get_log_events().log_group_name(&self.group).log_stream_name(&stream);
         let limit = i32::try_from(LOG_LINES).unwrap_or(i32::MAX);
         let answer = get.limit(limit).start_from_head(false).send().await;
         let answer = match answer.map_err(|e| CallError::of(format!("read the log stream {stream}"), e)) {
@@ -106,7 +105,7 @@ impl Logs {
         let until = now.checked_add(MARGIN).unwrap_or(now).as_millisecond();
         let (mut lines, mut stream, mut token) = (VecDeque::new(), None, None);
         for _ in 0..PAGES {
-            let filter = self.client.filter_log_events().log_group_name(&self.group);
+            let filter = self.clients.logs().filter_log_events().log_group_name(&self.group);
             let filter = filter.log_stream_name_prefix(&self.streams).filter_pattern(format!("\"{phrase}\""));
             let filter = filter.start_time(from).end_time(until).limit(PAGE).set_next_token(token);
             let answer = filter.send().await.map_err(|e| CallError::of(attempt(), e))?;

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_sns::Client;
-
-use super::{CallError, SdkConfig, pace::Pace};
+use super::{CallError, Clients, pace::Pace};
 use crate::{
     mail::Mail,
     metrics::{self, Metric},
@@ -18,7 +16,7 @@ const MAILS: usize = 4;
 /// The topic that people subscribe to. Clones keep one pace.
 #[derive(Debug, Clone)]
 pub struct Post {
-    client: Client,
+    clients: Clients,
     topic: String,
     pace: Pace,
 }
@@ -26,15 +24,15 @@ pub struct Post {
 impl Post {
     /// The topic with this ARN.
     #[must_use]
-    pub fn new(config: &SdkConfig, topic: &str) -> Self {
-        Self::paced(config, topic, MAILS)
+    pub fn new(clients: &Clients, topic: &str) -> Self {
+        Self::paced(clients, topic, MAILS)
     }
 
     /// The topic with this ARN, for so many mails a second.
     #[must_use]
-    pub fn paced(config: &SdkConfig, topic: &str, mails: usize) -> Self {
+    pub fn paced(clients: &Clients, topic: &str, mails: usize) -> Self {
         let pace = Pace::new(mails, Duration::from_secs(1));
-        Self { client: Client::new(config), topic: topic.to_owned(), pace }
+        Self { clients: clients.clone(), topic: topic.to_owned(), pace }
     }
 
     /// Hands a mail to SNS, after a wait if there are many. SNS has no token that would make a repeat the same
@@ -43,7 +41,8 @@ impl Post {
     /// # Errors
     /// [`CallError`]: it may have been sent.
     pub async fn send(&self, mail: &Mail) -> Result<(), CallError> {
-        let publish = self.client.publish().topic_arn(&self.topic).subject(&mail.subject).message(&mail.body);
+        let publish =
+            self.clients.sns().publish().topic_arn(&self.topic).subject(&mail.subject).message(&mail.body);
         let sent = self.pace.keep(publish.send()).await;
         sent.map(drop).map_err(|e| {
             metrics::put(Metric::MailsRefused, 1);

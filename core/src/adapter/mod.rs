@@ -5,6 +5,7 @@ pub mod backlog;
 pub mod batch;
 mod batch_get;
 mod breaker;
+mod clients;
 pub mod cluster;
 pub mod collect;
 pub mod dead_letters;
@@ -38,17 +39,18 @@ use aws_sdk_dynamodb::config::SharedCredentialsProvider;
 use aws_smithy_http_client::{
     Builder, ConnectorBuilder,
     proxy::ProxyConfig,
-    tls::{Provider, rustls_provider::CryptoMode},
+    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
 use aws_smithy_runtime_api::client::{http::SharedHttpClient, runtime_components::RuntimeComponents};
 
 pub use aws_config::SdkConfig;
 use batch_get::batch_get;
+pub use clients::Clients;
 pub use error::CallError;
 
-/// The configuration of a function: Lambda puts region and credentials into its environment. Looking nowhere else keeps what
+/// The clients of a function: Lambda puts region and credentials into its environment. Looking nowhere else keeps what
 /// would look out of the program: profiles, roles to assume, metadata services.
-pub async fn sdk_config() -> SdkConfig {
+pub async fn clients() -> Clients {
     let endpoint = std::env::var("AWS_ENDPOINT_URL").ok().filter(|endpoint| !endpoint.is_empty());
     let credentials = EnvironmentVariableCredentialsProvider::new();
     let mut config = SdkConfig::builder()
@@ -57,7 +59,7 @@ pub async fn sdk_config() -> SdkConfig {
         .region(EnvironmentVariableRegionProvider::new().region().await)
         .credentials_provider(SharedCredentialsProvider::new(credentials));
     config.set_endpoint_url(endpoint);
-    config.build()
+    Clients::new(&config.build())
 }
 
 /// The configuration that the AWS environment leads to, wherever that is: for a task, whose role is at an address of its
@@ -73,17 +75,18 @@ pub fn sdk_loader(endpoint: &str) -> ConfigLoader {
 }
 
 /// All clients of a configuration share one HTTP client, and so its connections and its root certificates, some 150 that
-/// are read before the first call. For an endpoint of plain HTTP, as the local cloud's is, it is one that knows no TLS and
-/// reads none.
+/// are read before the first call. For an endpoint of plain HTTP, as the local cloud's is, none are read.
 fn http_client(endpoint: &str) -> SharedHttpClient {
-    if endpoint.starts_with("http://") {
-        return Builder::new().build_http();
-    }
-    // What each client would make for itself, if it were given none.
-    Builder::new().build_with_connector_fn(|settings, components| {
+    let trusted = TrustStore::default().with_native_roots(!endpoint.starts_with("http://"));
+    let context = TlsContext::builder().with_trust_store(trusted).build().unwrap_or_default();
+    // What each client would make for itself, if it were given none. One kind of connector for both schemes, since each
+    // kind brings an HTTP client of its own into the program.
+    Builder::new().build_with_connector_fn(move |settings, components| {
         let tls = Provider::Rustls(CryptoMode::AwsLc);
-        let mut connector =
-            ConnectorBuilder::default().proxy_config(ProxyConfig::from_env()).tls_provider(tls);
+        let mut connector = ConnectorBuilder::default()
+            .proxy_config(ProxyConfig::from_env())
+            .tls_provider(tls)
+            .tls_context(context.clone());
         connector.set_connector_settings(settings.cloned());
         connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
         connector.build()

@@ -13,13 +13,13 @@ use base64::Engine;
 use bytes::Bytes;
 use crc_fast::{CrcAlgorithm, Digest};
 
-use super::{CallError, SdkConfig};
+use super::{CallError, Clients};
 use crate::{backoff, object::Object};
 
 /// S3, as the worker uses it.
 #[derive(Debug, Clone)]
 pub struct Objects {
-    client: Client,
+    clients: Clients,
 }
 
 /// Why an object version cannot be read.
@@ -61,16 +61,14 @@ impl ReadError {
 const RESUMES: u32 = 8;
 
 impl Objects {
-    /// S3 as this configuration reaches it. A custom endpoint is addressed by path: it has no host per bucket.
+    /// S3 as these clients reach it. Its client is built with the first call: λ uploads makes none for most events.
     #[must_use]
-    pub fn new(config: &SdkConfig) -> Self {
-        let by_path = config.endpoint_url().is_some();
-        let config = aws_sdk_s3::config::Builder::from(config).force_path_style(by_path).build();
-        Self { client: Client::from_conf(config) }
+    pub fn new(clients: &Clients) -> Self {
+        Self { clients: clients.clone() }
     }
 
     pub(super) fn client(&self) -> &Client {
-        &self.client
+        self.clients.s3()
     }
 
     /// Opens an object version: by its version id, else by its etag, so that other bytes are never read in its
@@ -101,7 +99,7 @@ impl Objects {
         etag: Option<&str>,
     ) -> Result<GetObjectOutput, ReadError> {
         let answer = self
-            .client
+            .client()
             .get_object()
             .bucket(&object.bucket)
             .key(key)
@@ -283,7 +281,7 @@ impl Writing {
     /// [`CallError`]: it may be there.
     pub async fn finish(mut self) -> Result<(), CallError> {
         if self.upload.is_none() {
-            let put = self.objects.client.put_object().bucket(&self.bucket).key(&self.key);
+            let put = self.objects.client().put_object().bucket(&self.bucket).key(&self.key);
             let body = ByteStream::from(std::mem::take(&mut self.buffer));
             return put.body(body).send().await.map(drop).map_err(|e| CallError::of(self.attempt(), e));
         }
@@ -292,14 +290,14 @@ impl Writing {
         }
         let parts =
             CompletedMultipartUpload::builder().set_parts(Some(std::mem::take(&mut self.parts))).build();
-        let complete = self.objects.client.complete_multipart_upload().bucket(&self.bucket).key(&self.key);
+        let complete = self.objects.client().complete_multipart_upload().bucket(&self.bucket).key(&self.key);
         let complete = complete.set_upload_id(self.upload.clone()).multipart_upload(parts);
         complete.send().await.map(drop).map_err(|e| CallError::of(self.attempt(), e))
     }
 
     async fn send_part(&mut self) -> Result<(), CallError> {
         if self.upload.is_none() {
-            let create = self.objects.client.create_multipart_upload().bucket(&self.bucket).key(&self.key);
+            let create = self.objects.client().create_multipart_upload().bucket(&self.bucket).key(&self.key);
             // S3 takes checksums of parts only of the kind said here; the SDK says none by itself.
             let answer = create
                 .checksum_algorithm(ChecksumAlgorithm::Crc32)
@@ -311,7 +309,7 @@ impl Writing {
         // S3 takes 10,000 parts at most: 50 GiB.
         let number = i32::try_from(self.parts.len() + 1).unwrap_or(i32::MAX);
         let upload =
-            self.objects.client.upload_part().bucket(&self.bucket).key(&self.key).part_number(number);
+            self.objects.client().upload_part().bucket(&self.bucket).key(&self.key).part_number(number);
         let body = ByteStream::from(std::mem::take(&mut self.buffer));
         let upload = upload.checksum_algorithm(ChecksumAlgorithm::Crc32);
         let answer = upload.set_upload_id(self.upload.clone()).body(body).send().await;

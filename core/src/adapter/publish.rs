@@ -70,7 +70,7 @@ impl Records {
             let before = visible.as_ref().map_or("", |visible| visible.job.as_str());
             let token =
                 digest([&*job.id.publish_token(job.fence), before, if in_ledger { "" } else { "untold" }]);
-            let call = self.client.transact_write_items().client_request_token(token);
+            let call = self.client().transact_write_items().client_request_token(token);
             match call.set_transact_items(Some(items)).send().await {
                 Ok(_) => return Ok(Published::Done),
                 Err(error) => match refused(attempt(), error)? {

@@ -7,7 +7,7 @@ use aws_sdk_sqs::{
     types::{MessageAttributeValue, QueueAttributeName},
 };
 
-use super::{CallError, SdkConfig};
+use super::{CallError, Clients};
 use crate::job::Reason;
 
 /// SQS's longest delay (SendMessage, `DelaySeconds`).
@@ -32,8 +32,8 @@ pub struct Counts {
 impl Queue {
     /// The queue with this URL.
     #[must_use]
-    pub fn new(config: &SdkConfig, url: &str) -> Self {
-        Self { client: Client::new(config), url: url.to_owned() }
+    pub fn new(clients: &Clients, url: &str) -> Self {
+        Self { client: clients.sqs().clone(), url: url.to_owned() }
     }
 
     /// Sends a message that becomes visible after `delay`, at most 15 minutes. Durable on return; a repeat is a

@@ -4,13 +4,12 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     Client,
-    config::retry::RetryConfig,
     operation::put_item::PutItemError,
     types::{AttributeValue, PutRequest, WriteRequest},
 };
 
 use super::{
-    CallError, SdkConfig,
+    CallError, Clients,
     ledger::{Item, number, text},
 };
 use crate::{
@@ -25,7 +24,7 @@ pub use super::publish::Published;
 /// The table of records and manifests.
 #[derive(Debug, Clone)]
 pub struct Records {
-    pub(super) client: Client,
+    clients: Clients,
     pub(super) table: String,
 }
 
@@ -84,10 +83,12 @@ impl Records {
     /// The records in this table. A call that is throttled whole is repeated by the SDK, whose adaptive mode
     /// slows down all calls of this client until DynamoDB keeps up.
     #[must_use]
-    pub fn new(config: &SdkConfig, table: &str) -> Self {
-        let patient = RetryConfig::adaptive().with_max_attempts(10);
-        let config = aws_sdk_dynamodb::config::Builder::from(config).retry_config(patient).build();
-        Self { client: Client::from_conf(config), table: table.to_owned() }
+    pub fn new(clients: &Clients, table: &str) -> Self {
+        Self { clients: clients.clone(), table: table.to_owned() }
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        self.clients.patient_dynamodb()
     }
 
     /// Writes a batch in one call. Rows are pure functions of their object version, or else of an edition of the claim's
@@ -98,7 +99,7 @@ impl Records {
     /// [`CallError`]: any part of the batch may be written.
     pub async fn write(&self, batch: Batch) -> Result<Written, CallError> {
         let rows = batch.len();
-        let call = self.client.batch_write_item().request_items(&self.table, batch.0);
+        let call = self.client().batch_write_item().request_items(&self.table, batch.0);
         let answer = call.send().await;
         let answer = answer.map_err(|e| CallError::of(format!("write {rows} rows to {}", self.table), e))?;
         let mut left = answer.unprocessed_items.unwrap_or_default();
@@ -121,7 +122,7 @@ impl Records {
             item.insert(manifest::VERSION.into(), text(version));
         }
         let edition = manifest::edition(job);
-        let mut put = self.client.put_item().table_name(&self.table);
+        let mut put = self.client().put_item().table_name(&self.table);
         // Which row is the later one can only be said within an edition.
         let mut later = "#row <= :row";
         if edition > 0 {
@@ -162,7 +163,7 @@ impl Records {
     /// [`CallError`]
     pub async fn manifest(&self, bucket: &str, key: &str) -> Result<Option<Manifest>, CallError> {
         let attempt = || format!("read the manifest of {}", object::uri(bucket, key));
-        let get = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let get = self.client().get_item().table_name(&self.table).consistent_read(true);
         let get = get.key(manifest::PART, text(Manifest::partition(bucket, key)));
         let answer = get.key(manifest::ROW, number(0)).send().await;
         let item = answer.map_err(|e| CallError::of(attempt(), e))?.item;
@@ -184,7 +185,7 @@ impl Records {
         let part = manifest::rows_partition(job, edition, u64::from(partition), manifest.spread);
         let attempt = || format!("read the rows of {part}");
         let answer = self
-            .client
+            .client()
             .query()
             .table_name(&self.table)
             .consistent_read(true)
@@ -212,7 +213,7 @@ impl Records {
     ) -> Result<(Vec<(u64, Record)>, Option<NaturalPage>), CallError> {
         let attempt = || format!("read the records of {uri}");
         let answer = self
-            .client
+            .client()
             .scan()
             .table_name(&self.table)
             .consistent_read(true)

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::{
-    CallError, SdkConfig,
+    CallError, Clients,
     fleet::Fleet,
     queue::Queue,
     tasks::{Order, Tasks},
@@ -99,11 +99,11 @@ impl Scaling {
     ///
     /// # Errors
     /// [`SettingsError`] naming the variable.
-    pub fn new(config: &SdkConfig, settings: &Settings) -> Result<Self, SettingsError> {
+    pub fn new(clients: &Clients, settings: &Settings) -> Result<Self, SettingsError> {
         Ok(Self {
-            fleet: Fleet::new(config, settings.require("FLEET_TABLE")?),
-            jobs: Queue::new(config, settings.require("JOBS_QUEUE_URL")?),
-            tasks: Tasks::new(config, settings)?,
+            fleet: Fleet::new(clients, settings.require("FLEET_TABLE")?),
+            jobs: Queue::new(clients, settings.require("JOBS_QUEUE_URL")?),
+            tasks: Tasks::new(clients, settings)?,
             maximum: maximum(settings)?,
             size: size(settings)?,
         })

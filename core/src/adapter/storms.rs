@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tracing::info;
 
-use super::{CallError, SdkConfig, fleet::Fleet, mail::Post};
+use super::{CallError, Clients, fleet::Fleet, mail::Post};
 use crate::{
     mail,
     storm::{Failure, Folded, Storms as Document, Told, Which},
@@ -27,8 +27,8 @@ pub struct Storms {
 impl Storms {
     /// Those in this fleet table.
     #[must_use]
-    pub fn new(config: &SdkConfig, table: &str) -> Self {
-        Self { fleet: Fleet::new(config, table), turn: Arc::default() }
+    pub fn new(clients: &Clients, table: &str) -> Self {
+        Self { fleet: Fleet::new(clients, table), turn: Arc::default() }
     }
 
     /// Decides how people hear of a failure, and counts it. Durable on return. Whoever dies before he has noted that

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 pub use super::cluster::Known;
-use super::{CallError, SdkConfig, cluster::Cluster, pace::Pace, unanswered::Unanswered};
+use super::{CallError, Clients, cluster::Cluster, pace::Pace, unanswered::Unanswered};
 use crate::{
     capacity::{Place, Provider, Shortage, Step, ladder},
     job::Reason,
@@ -89,8 +89,8 @@ impl Tasks {
     ///
     /// # Errors
     /// [`SettingsError`] naming the variable.
-    pub fn new(config: &SdkConfig, settings: &Settings) -> Result<Self, SettingsError> {
-        Self::of_definition(config, settings, "TASK_DEFINITION")
+    pub fn new(clients: &Clients, settings: &Settings) -> Result<Self, SettingsError> {
+        Self::of_definition(clients, settings, "TASK_DEFINITION")
     }
 
     /// The same, of the task definition that this variable names.
@@ -98,12 +98,12 @@ impl Tasks {
     /// # Errors
     /// [`SettingsError`] naming the variable.
     pub fn of_definition(
-        config: &SdkConfig,
+        clients: &Clients,
         settings: &Settings,
         variable: &str,
     ) -> Result<Self, SettingsError> {
         Ok(Self {
-            cluster: Cluster::new(config, settings)?,
+            cluster: Cluster::new(clients, settings)?,
             definition: settings.require(variable)?.to_owned(),
             container: settings.require("CONTAINER")?.to_owned(),
             subnets: settings.require("SUBNETS")?.split(',').map(|id| id.trim().to_owned()).collect(),
@@ -227,7 +227,7 @@ impl Tasks {
             .build();
         let call = self
             .cluster
-            .client
+            .client()
             .run_task()
             .cluster(&self.cluster.name)
             .task_definition(revision)

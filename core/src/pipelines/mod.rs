@@ -40,7 +40,16 @@ impl Pipelines {
     /// # Errors
     /// Everything that is wrong in the file at once, each with its place and what is allowed there.
     pub fn parse(text: &str, file: &str) -> Result<Self, PipelinesError> {
-        read::read(text).map_err(|problems| PipelinesError { file: file.to_owned(), problems })
+        read::read::<true>(text).map_err(|problems| PipelinesError { file: file.to_owned(), problems })
+    }
+
+    /// The same without what runs by the clock, for who only routes: what is wrong there is for others to tell, and keeps
+    /// no object waiting.
+    ///
+    /// # Errors
+    /// Everything else that is wrong in the file, as [`Self::parse`] tells it.
+    pub fn parse_routes(text: &str, file: &str) -> Result<Self, PipelinesError> {
+        read::read::<false>(text).map_err(|problems| PipelinesError { file: file.to_owned(), problems })
     }
 
     /// The first pipeline that takes the object, if any does and the file does not say to ignore it.

@@ -43,15 +43,17 @@ const PIPELINE_KEYS: [&str; 16] = [
 /// Longer than a day is no attempt but a leak: the sweep would never call the task overdue.
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
 
-/// Reads a whole file: the pipelines and what they never get, or everything that is wrong.
-pub(super) fn read(text: &str) -> Result<Pipelines, Vec<Problem>> {
+/// Reads a whole file: the pipelines and what they never get, or everything that is wrong. Without `SCHEDULES` these are
+/// not read, and the program brings no time zones along.
+pub(super) fn read<const SCHEDULES: bool>(text: &str) -> Result<Pipelines, Vec<Problem>> {
     let mut reader = Reader { text, problems: Vec::new() };
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         reader.problem(&error.span().unwrap_or(0..0), "", error.message().to_owned());
     }
     // What was recovered from broken TOML would only raise problems that are not there.
-    let pipelines = if errors.is_empty() { reader.file(document.get_ref()) } else { Pipelines::default() };
+    let pipelines =
+        if errors.is_empty() { reader.file::<SCHEDULES>(document.get_ref()) } else { Pipelines::default() };
     if reader.problems.is_empty() {
         Ok(pipelines)
     } else {
@@ -61,7 +63,7 @@ pub(super) fn read(text: &str) -> Result<Pipelines, Vec<Problem>> {
 }
 
 impl<'t> Reader<'t> {
-    fn file(&mut self, document: &'t DeTable<'t>) -> Pipelines {
+    fn file<const SCHEDULES: bool>(&mut self, document: &'t DeTable<'t>) -> Pipelines {
         let fields = self.fields("", document, &["version", "ignore", "pipeline", "schedule"]);
         match fields.get("version") {
             None => self.problem(&(0..0), "version", "it is missing; allowed: 1".to_owned()),
@@ -74,7 +76,7 @@ impl<'t> Reader<'t> {
         Pipelines {
             ignored: self.ignored(fields.get("ignore")),
             pipelines: self.list(fields.get("pipeline")),
-            schedules: self.schedules(fields.get("schedule")),
+            schedules: if SCHEDULES { self.schedules(fields.get("schedule")) } else { Vec::new() },
         }
     }
 

@@ -333,3 +333,13 @@ fn a_schedule_that_cannot_be_is_refused_with_its_place() {
         complaint(&format!("{twice}[[schedule]]\n{twice}")).contains("a name that no schedule above has")
     );
 }
+
+#[test]
+fn who_only_routes_is_not_stopped_by_a_wrong_schedule_but_by_all_else() {
+    let text = "version = 1\n[[pipeline]]\nname = \"a\"\n[[schedule]]\ntimezone = \"Europe/Nowhere\"\n";
+    assert!(Pipelines::parse(text, "p.toml").is_err());
+    let routes = Pipelines::parse_routes(text, "p.toml").unwrap();
+    assert_eq!(routes.route("a.csv", Some(1)).unwrap().name, "a");
+    let wrong = Pipelines::parse_routes(&format!("{text}[[schedules]]\n"), "p.toml").unwrap_err();
+    assert_eq!(wrong.problems.len(), 1, "{wrong}");
+}

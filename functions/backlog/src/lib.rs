@@ -21,7 +21,7 @@ use tidemill_core::{
 pub async fn run() -> Result<(), lambda_runtime::Error> {
     let settings = Settings::of_process();
     logging::json(&settings)?;
-    let scaling = Scaling::new(&adapter::sdk_config().await, &settings)?;
+    let scaling = Scaling::new(&adapter::clients().await, &settings)?;
     let (scaling, clock) = (&scaling, Clock::system());
     scaling.warm().await;
     lambda_runtime::run(service_fn(move |_: LambdaEvent<Value>| async move {

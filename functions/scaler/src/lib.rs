@@ -9,7 +9,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 use tidemill_core::{
     adapter::{
-        self, CallError, SdkConfig,
+        self, CallError, Clients,
         fleet::Fleet,
         mail::Post,
         scaling::{Scaled, Scaling, Trigger},
@@ -48,12 +48,12 @@ impl Scaler {
     ///
     /// # Errors
     /// [`SettingsError`] naming the variable.
-    pub fn new(config: &SdkConfig, settings: &Settings, clock: Clock) -> Result<Self, SettingsError> {
+    pub fn new(clients: &Clients, settings: &Settings, clock: Clock) -> Result<Self, SettingsError> {
         Ok(Self {
-            scaling: Scaling::new(config, settings)?,
-            fleet: Fleet::new(config, settings.require("FLEET_TABLE")?),
-            storms: Storms::new(config, settings.require("FLEET_TABLE")?),
-            post: Post::paced(config, settings.require("MAIL_TOPIC")?, MAILS),
+            scaling: Scaling::new(clients, settings)?,
+            fleet: Fleet::new(clients, settings.require("FLEET_TABLE")?),
+            storms: Storms::new(clients, settings.require("FLEET_TABLE")?),
+            post: Post::paced(clients, settings.require("MAIL_TOPIC")?, MAILS),
             notify_on: settings.parse("NOTIFY_ON", NotifyOn::EXPECTED)?,
             clock,
         })
@@ -118,7 +118,7 @@ impl Scaler {
 pub async fn run() -> Result<(), lambda_runtime::Error> {
     let settings = Settings::of_process();
     logging::json(&settings)?;
-    let scaler = Scaler::new(&adapter::sdk_config().await, &settings, Clock::system())?;
+    let scaler = Scaler::new(&adapter::clients().await, &settings, Clock::system())?;
     scaler.fleet.warm().await;
     let scaler = &scaler;
     lambda_runtime::run(service_fn(move |_: LambdaEvent<Value>| async move {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidemill_core::{
     adapter::{
-        self, CallError, SdkConfig,
+        self, CallError, Clients,
         fleet::Fleet,
         layer::{self, StartError},
         tasks::{LaunchError, Order, Tasks},
@@ -83,12 +83,12 @@ impl Ticker {
     ///
     /// # Errors
     /// [`StartError`] naming what is wrong with the deployment.
-    pub fn new(config: &SdkConfig, settings: &Settings, clock: Clock) -> Result<Self, StartError> {
+    pub fn new(clients: &Clients, settings: &Settings, clock: Clock) -> Result<Self, StartError> {
         let (pipelines, text) = layer::pipelines(settings)?;
         Ok(Self {
-            fleet: Fleet::new(config, settings.require("FLEET_TABLE")?),
-            workers: Tasks::new(config, settings)?,
-            sweeps: Tasks::of_definition(config, settings, "SWEEP_TASK_DEFINITION")?,
+            fleet: Fleet::new(clients, settings.require("FLEET_TABLE")?),
+            workers: Tasks::new(clients, settings)?,
+            sweeps: Tasks::of_definition(clients, settings, "SWEEP_TASK_DEFINITION")?,
             pipelines,
             text,
             clock,
@@ -190,7 +190,7 @@ fn ticked(schedules: &[Schedule], tick: Timestamp) -> Vec<(Definition, Order)> {
 pub async fn run() -> Result<(), lambda_runtime::Error> {
     let settings = Settings::of_process();
     logging::json(&settings)?;
-    let ticker = Ticker::new(&adapter::sdk_config().await, &settings, Clock::system())?;
+    let ticker = Ticker::new(&adapter::clients().await, &settings, Clock::system())?;
     let ticker = &ticker;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         ticker.handle(event.payload, &event.context.request_id).await.map_err(lambda_runtime::Error::from)

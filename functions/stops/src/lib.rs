@@ -9,7 +9,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use lambda_runtime::{LambdaEvent, service_fn};
 use tidemill_core::{
     adapter::{
-        self, CallError, SdkConfig,
+        self, CallError, Clients,
         batch::each_message,
         fleet::Fleet,
         ledger::{Ended, Ledger, Over},
@@ -93,20 +93,20 @@ impl Stops {
     ///
     /// # Errors
     /// [`SettingsError`] naming the variable.
-    pub fn new(config: &SdkConfig, settings: &Settings, clock: Clock) -> Result<Self, SettingsError> {
+    pub fn new(clients: &Clients, settings: &Settings, clock: Clock) -> Result<Self, SettingsError> {
         let topic = settings.require("MAIL_TOPIC")?;
         let fleet = settings.require("FLEET_TABLE")?;
         Ok(Self {
-            ledger: Ledger::new(config, settings.require("LEDGER_TABLE")?),
-            fleet: Fleet::new(config, fleet),
+            ledger: Ledger::new(clients, settings.require("LEDGER_TABLE")?),
+            fleet: Fleet::new(clients, fleet),
             maximum_tasks: scaling::maximum(settings)?,
-            uploads: Queue::new(config, settings.require("UPLOADS_QUEUE_URL")?),
-            dead_letters: Queue::new(config, settings.require("DEAD_LETTER_QUEUE_URL")?),
-            storms: Storms::new(config, fleet),
-            logs: Logs::new(config, settings)?,
-            post: Post::new(config, topic),
+            uploads: Queue::new(clients, settings.require("UPLOADS_QUEUE_URL")?),
+            dead_letters: Queue::new(clients, settings.require("DEAD_LETTER_QUEUE_URL")?),
+            storms: Storms::new(clients, fleet),
+            logs: Logs::new(clients, settings)?,
+            post: Post::new(clients, topic),
             notify_on: settings.parse("NOTIFY_ON", NotifyOn::EXPECTED)?,
-            place: Place::of(topic, config.endpoint_url()),
+            place: Place::of(topic, clients.config().endpoint_url()),
             cluster: settings.require("CLUSTER")?.to_owned(),
             clock,
         })
@@ -241,7 +241,7 @@ impl Stops {
 pub async fn run() -> Result<(), lambda_runtime::Error> {
     let settings = Settings::of_process();
     logging::json(&settings)?;
-    let stops = Stops::new(&adapter::sdk_config().await, &settings, Clock::system())?;
+    let stops = Stops::new(&adapter::clients().await, &settings, Clock::system())?;
     stops.fleet.warm().await;
     let stops = &stops;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {

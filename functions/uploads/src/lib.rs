@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use tidemill_core::{
     adapter::{
-        self, CallError, SdkConfig,
+        self, CallError, Clients,
         batch::each_message,
         fleet::Fleet,
         layer::{self, StartError},
@@ -111,18 +111,18 @@ impl Uploads {
     ///
     /// # Errors
     /// [`StartError`] naming what is wrong with the deployment.
-    pub fn new(config: &SdkConfig, settings: &Settings, clock: Clock) -> Result<Self, StartError> {
-        let (pipelines, _) = layer::pipelines(settings)?;
+    pub fn new(clients: &Clients, settings: &Settings, clock: Clock) -> Result<Self, StartError> {
+        let pipelines = layer::routes(settings)?;
         Ok(Self {
-            ledger: Ledger::new(config, settings.require("LEDGER_TABLE")?),
-            records: Records::new(config, settings.require("RECORDS_TABLE")?),
-            objects: Objects::new(config),
-            tasks: Tasks::new(config, settings)?,
-            fleet: Fleet::new(config, settings.require("FLEET_TABLE")?),
-            scaling: Scaling::new(config, settings)?,
-            uploads: Queue::new(config, settings.require("UPLOADS_QUEUE_URL")?),
-            jobs: Queue::new(config, settings.require("JOBS_QUEUE_URL")?),
-            dead_letters: Queue::new(config, settings.require("DEAD_LETTER_QUEUE_URL")?),
+            ledger: Ledger::new(clients, settings.require("LEDGER_TABLE")?),
+            records: Records::new(clients, settings.require("RECORDS_TABLE")?),
+            objects: Objects::new(clients),
+            tasks: Tasks::new(clients, settings)?,
+            fleet: Fleet::new(clients, settings.require("FLEET_TABLE")?),
+            scaling: Scaling::new(clients, settings)?,
+            uploads: Queue::new(clients, settings.require("UPLOADS_QUEUE_URL")?),
+            jobs: Queue::new(clients, settings.require("JOBS_QUEUE_URL")?),
+            dead_letters: Queue::new(clients, settings.require("DEAD_LETTER_QUEUE_URL")?),
             pipelines,
             bucket: settings.require("BUCKET")?.to_owned(),
             watched_prefix: settings.require("WATCHED_PREFIX")?.to_owned(),
@@ -280,7 +280,7 @@ fn is_due(job: &Job, attempt: u32, now: Timestamp) -> bool {
 pub async fn run() -> Result<(), lambda_runtime::Error> {
     let settings = Settings::of_process();
     logging::json(&settings)?;
-    let uploads = Uploads::new(&adapter::sdk_config().await, &settings, Clock::system())?;
+    let uploads = Uploads::new(&adapter::clients().await, &settings, Clock::system())?;
     uploads.fleet.warm().await;
     let uploads = &uploads;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {

@@ -23,7 +23,7 @@ use tidemill_cloud::{
 };
 use tidemill_core::{
     adapter::{
-        CallError, SdkConfig,
+        CallError, Clients,
         fleet::{Fleet, Tally},
         scaling::{Scaled, Scaling, Trigger},
     },
@@ -107,8 +107,8 @@ impl Stage {
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
         );
-        let config = config(self.cloud.gate());
-        Scaling::new(&config, &Settings::from(settings)).expect("settings")
+        let clients = clients(self.cloud.gate());
+        Scaling::new(&clients, &Settings::from(settings)).expect("settings")
     }
 
     pub(crate) async fn run(&self, trigger: Trigger) -> Result<Scaled, CallError> {
@@ -213,18 +213,18 @@ impl Stage {
     }
 }
 
-/// A client that meets no faults and is not counted.
-fn eyes(cloud: &Cloud) -> SdkConfig {
-    config(&Gate::new(cloud.services().clone(), Default::default(), cloud.clock()))
+/// Clients that meet no faults and are not counted.
+fn eyes(cloud: &Cloud) -> Clients {
+    clients(&Gate::new(cloud.services().clone(), Default::default(), cloud.clock()))
 }
 
 /// With the SDK's retry budget to itself, which is otherwise one for the whole process: tests run side by side on clocks
 /// of their own.
-fn config(gate: &Gate) -> SdkConfig {
+fn clients(gate: &Gate) -> Clients {
     static MADE: AtomicU64 = AtomicU64::new(0);
     let region = format!("stage-{}", MADE.fetch_add(1, Ordering::Relaxed));
     let config = connector::sdk_config(gate, gate.clock(), OWNER_KEY);
-    config.into_builder().region(Region::new(region)).build()
+    Clients::new(&config.into_builder().region(Region::new(region)).build())
 }
 
 fn worker(gate: &Gate, workers: Arc<Mutex<VecDeque<Worker>>>) -> Runner {
@@ -241,7 +241,7 @@ async fn work(gate: Gate, launch: Launch, act: Worker) -> Exit {
     let number = |name: &str| launch.env[name].parse::<u64>().expect("a number");
     let (slot, generation) = (number("TIDEMILL_SLOT") as u32, number("TIDEMILL_GENERATION"));
     let services = gate.services().clone();
-    let unspoilt = config(&Gate::new(services, Default::default(), clock));
+    let unspoilt = clients(&Gate::new(services, Default::default(), clock));
     let fleet = Fleet::new(&unspoilt, &launch.env["FLEET_TABLE"]);
     let (began, mut tally) = (clock.now(), Tally::default());
     loop {

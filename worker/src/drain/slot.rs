@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidemill_core::{
     adapter::{
-        CallError, SdkConfig,
+        CallError, Clients,
         fleet::{Fleet, Tally},
         tasks,
     },
@@ -32,7 +32,7 @@ pub(super) struct Slot {
 impl Slot {
     /// The slot in the task's environment; none for a worker that was started by hand.
     pub(super) fn of(
-        config: &SdkConfig,
+        clients: &Clients,
         settings: &Settings,
         clock: Clock,
     ) -> Result<Option<Self>, SettingsError> {
@@ -40,7 +40,7 @@ impl Slot {
             return Ok(None);
         }
         Ok(Some(Self {
-            fleet: Fleet::new(config, settings.require("FLEET_TABLE")?),
+            fleet: Fleet::new(clients, settings.require("FLEET_TABLE")?),
             number: settings.parse(tasks::SLOT_VARIABLE, "it must be a slot's number")?,
             generation: settings.parse(tasks::GENERATION_VARIABLE, "it must be a slot's generation")?,
             clock,

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use tidemill_core::{
     adapter::{
-        CallError, SdkConfig,
+        CallError, Clients,
         cluster::Cluster,
         collect::Collector,
         fleet::Fleet,
@@ -115,12 +115,12 @@ const TURN: Duration = Duration::from_hours(1);
 /// next sweep makes up for what was not done; 143 when it was asked to stop.
 pub(crate) async fn run(
     arguments: &[String],
-    config: &SdkConfig,
+    clients: &Clients,
     settings: &Settings,
     clock: Clock,
     stop: CancellationToken,
 ) -> ExitCode {
-    let sweep = match Sweep::new(arguments, config, settings, clock) {
+    let sweep = match Sweep::new(arguments, clients, settings, clock) {
         Ok(sweep) => sweep,
         Err(error) => {
             error!(error = &error as &dyn std::error::Error, "the sweep cannot begin");
@@ -175,22 +175,22 @@ pub(crate) async fn run(
 impl Sweep {
     fn new(
         arguments: &[String],
-        config: &SdkConfig,
+        clients: &Clients,
         settings: &Settings,
         clock: Clock,
     ) -> Result<Self, StartError> {
         let ask = Ask::parse(arguments)?;
         let range = ask.range(clock.now())?;
         info!(since = %range.since, until = %range.until, prefix = ask.prefix, dry_run = ask.dry_run, "sweep begins");
-        let records = Records::new(config, settings.require("RECORDS_TABLE")?);
+        let records = Records::new(clients, settings.require("RECORDS_TABLE")?);
         Ok(Self {
-            ledger: Ledger::new(config, settings.require("LEDGER_TABLE")?),
-            fleet: Fleet::new(config, settings.require("FLEET_TABLE")?),
-            objects: Objects::new(config),
-            cluster: Cluster::new(config, settings)?,
-            uploads: Queue::new(config, settings.require("UPLOADS_QUEUE_URL")?),
-            stops: Queue::new(config, settings.require("STOPS_QUEUE_URL")?),
-            post: Post::new(config, settings.require("MAIL_TOPIC")?),
+            ledger: Ledger::new(clients, settings.require("LEDGER_TABLE")?),
+            fleet: Fleet::new(clients, settings.require("FLEET_TABLE")?),
+            objects: Objects::new(clients),
+            cluster: Cluster::new(clients, settings)?,
+            uploads: Queue::new(clients, settings.require("UPLOADS_QUEUE_URL")?),
+            stops: Queue::new(clients, settings.require("STOPS_QUEUE_URL")?),
+            post: Post::new(clients, settings.require("MAIL_TOPIC")?),
             notify_on: settings.parse("NOTIFY_ON", NotifyOn::EXPECTED)?,
             collector: Collector::new(records.clone()),
             records,

@@ -37,9 +37,9 @@ impl Fleet {
         match tokio::time::timeout(WARMING, read).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => {
-                tracing::debug!(error = &error as &dyn std::error::Error, "no connection to begin with");
+                tracing::info!(error = &error as &dyn std::error::Error, "no connection to begin with");
             }
-            Err(_) => tracing::debug!("no connection to begin with: it takes too long"),
+            Err(_) => tracing::info!("no connection to begin with: it takes too long"),
         }
     }
 
