@@ -10,6 +10,7 @@ use std::{
 };
 
 use dynoxide::{Database, DynoxideError, storage_backend};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use tidemill_core::clock::Clock;
@@ -22,6 +23,10 @@ use crate::{
 
 /// The tables' file in a data folder.
 const FILE: &str = "dynamodb.sqlite";
+
+/// How often what has expired is deleted. AWS takes up to two days
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/howitworks-ttl.html>).
+const EXPIRY: SignedDuration = SignedDuration::from_hours(1);
 
 /// The tables cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +45,8 @@ pub struct DynamoDb {
     /// the writes of a few workers, a read waited for seconds.
     turn: Arc<tokio::sync::Mutex<()>>,
     tokens: Arc<Mutex<Tokens>>,
+    /// When what had expired was last deleted.
+    expired: Arc<Mutex<Timestamp>>,
     clock: Clock,
 }
 
@@ -75,7 +82,8 @@ impl DynamoDb {
                 Database::new(&place).map_err(|source| OpenError { place: Some(place), source })?
             }
         };
-        Ok(Self { database, turn: Arc::default(), tokens: Arc::default(), clock })
+        let (turn, tokens, expired) = (Arc::default(), Arc::default(), Arc::default());
+        Ok(Self { database, turn, tokens, expired, clock })
     }
 
     /// Creates a table of the template, given `CreateTable`'s input. One that exists, from an earlier run on the
@@ -102,6 +110,7 @@ impl DynamoDb {
     /// DynamoDB's own.
     pub async fn call(&self, operation: &str, mut input: Value, caller: &Caller) -> Result<Value, Refusal> {
         let _turn = self.turn.lock().await;
+        self.expire()?;
         let Some(Partial::Unprocessed { share }) = caller.partial else {
             return self.perform(operation, input);
         };
@@ -118,6 +127,17 @@ impl DynamoDb {
         let mut answer = self.perform(operation, input)?;
         answer[member] = undone.into();
         Ok(answer)
+    }
+
+    /// Deletes what has expired, before the first call of every hour.
+    fn expire(&self) -> Result<(), Refusal> {
+        let now = self.clock.now();
+        let mut expired = self.expired.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.duration_since(*expired) < EXPIRY {
+            return Ok(());
+        }
+        *expired = now;
+        self.database.sweep_ttl().map(drop).map_err(|error| refusal(&error))
     }
 
     fn perform(&self, operation: &str, input: Value) -> Result<Value, Refusal> {

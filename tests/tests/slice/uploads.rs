@@ -123,3 +123,17 @@ fn a_large_object_is_spread_and_whole() {
         assert_eq!(first["id"], 1);
     });
 }
+
+#[test]
+fn records_go_after_the_time_that_their_column_says_and_no_others() {
+    World::plan(19).parameter("RecordsExpireBy", "until").run(async |world| {
+        let (soon, late) = (world.cloud().clock().now().as_second() + 3_600, 4_102_444_800_i64);
+        world.put("uploads/a.csv", format!("id,until\n1,{soon}\n2,{late}\n3,\n")).await;
+        world.settle().await;
+        assert_eq!(world.visible("uploads/a.csv").await.len(), 3);
+        tokio::time::sleep(Duration::from_hours(2)).await;
+        let left = [format!(r#"{{"id":2,"until":{late}}}"#), r#"{"id":3,"until":null}"#.to_owned()];
+        assert_eq!(world.visible("uploads/a.csv").await, left);
+        assert_eq!(world.job("uploads/a.csv").await.state, State::Done);
+    });
+}
