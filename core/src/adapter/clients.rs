@@ -11,7 +11,7 @@ use super::SdkConfig;
 /// and not once for each adapter. Clones share the clients.
 #[derive(Debug, Clone)]
 pub struct Clients {
-    config: SdkConfig,
+    config: Arc<SdkConfig>,
     built: Arc<Built>,
 }
 
@@ -31,7 +31,7 @@ impl Clients {
     /// Those of this configuration.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
-        Self { config: config.clone(), built: Arc::default() }
+        Self { config: Arc::new(config.clone()), built: Arc::default() }
     }
 
     /// What they are built from.
@@ -41,41 +41,41 @@ impl Clients {
     }
 
     pub(super) fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
-        self.built.dynamodb.get_or_init(|| aws_sdk_dynamodb::Client::new(&self.config))
+        self.built.dynamodb.get_or_init(|| aws_sdk_dynamodb::Client::new(self.config()))
     }
 
     /// One that repeats a call often, and slows down all its calls until DynamoDB keeps up.
     pub(super) fn patient_dynamodb(&self) -> &aws_sdk_dynamodb::Client {
         self.built.patient_dynamodb.get_or_init(|| {
             let patient = RetryConfig::adaptive().with_max_attempts(10);
-            let config = aws_sdk_dynamodb::config::Builder::from(&self.config).retry_config(patient).build();
+            let config = aws_sdk_dynamodb::config::Builder::from(self.config()).retry_config(patient).build();
             aws_sdk_dynamodb::Client::from_conf(config)
         })
     }
 
     pub(super) fn ecs(&self) -> &aws_sdk_ecs::Client {
-        self.built.ecs.get_or_init(|| aws_sdk_ecs::Client::new(&self.config))
+        self.built.ecs.get_or_init(|| aws_sdk_ecs::Client::new(self.config()))
     }
 
     #[cfg(feature = "logs")]
     pub(super) fn logs(&self) -> &aws_sdk_cloudwatchlogs::Client {
-        self.built.logs.get_or_init(|| aws_sdk_cloudwatchlogs::Client::new(&self.config))
+        self.built.logs.get_or_init(|| aws_sdk_cloudwatchlogs::Client::new(self.config()))
     }
 
     /// A custom endpoint is addressed by path: it has no host for each bucket.
     pub(super) fn s3(&self) -> &aws_sdk_s3::Client {
         self.built.s3.get_or_init(|| {
             let by_path = self.config.endpoint_url().is_some();
-            let config = aws_sdk_s3::config::Builder::from(&self.config).force_path_style(by_path).build();
+            let config = aws_sdk_s3::config::Builder::from(self.config()).force_path_style(by_path).build();
             aws_sdk_s3::Client::from_conf(config)
         })
     }
 
     pub(super) fn sns(&self) -> &aws_sdk_sns::Client {
-        self.built.sns.get_or_init(|| aws_sdk_sns::Client::new(&self.config))
+        self.built.sns.get_or_init(|| aws_sdk_sns::Client::new(self.config()))
     }
 
     pub(super) fn sqs(&self) -> &aws_sdk_sqs::Client {
-        self.built.sqs.get_or_init(|| aws_sdk_sqs::Client::new(&self.config))
+        self.built.sqs.get_or_init(|| aws_sdk_sqs::Client::new(self.config()))
     }
 }
