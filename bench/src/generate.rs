@@ -70,7 +70,7 @@ fn order(line: &mut Vec<u8>, format: Format, id: u64, random: &mut fastrand::Rng
 
 #[cfg(test)]
 mod tests {
-    use worker::read::{self, ColumnType, Tolerance};
+    use readers::{ColumnType, Tolerance};
 
     use super::*;
 
@@ -78,12 +78,12 @@ mod tests {
     async fn every_generated_record_is_a_good_one() {
         let folder = tempfile::tempdir().unwrap();
         for (format, layout) in
-            [(Format::Csv, read::Layout::Delimited(b',')), (Format::Jsonl, read::Layout::JsonLines)]
+            [(Format::Csv, readers::Layout::Delimited(b',')), (Format::Jsonl, readers::Layout::JsonLines)]
         {
             let file = folder.path().join("orders");
             let records = generate(&file, format, 100_000).unwrap();
             let source = tokio::fs::File::open(&file).await.unwrap();
-            let checked = read::check(source, &read::Options::default(), Tolerance::None).await.unwrap();
+            let checked = readers::check(source, &readers::Options::default(), Tolerance::None).await.unwrap();
             assert_eq!((checked.rows, checked.schema.layout), (records, layout));
             assert!((100_000..101_000).contains(&checked.bytes_in));
             if format == Format::Csv {

@@ -8,14 +8,14 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
-use jiff::Timestamp;
-use serde_json::Value;
-use tidemill_core::{
-    adapter::tasks::{ATTEMPT_VARIABLE, JOB_VARIABLE},
+use aws::tasks::{ATTEMPT_VARIABLE, JOB_VARIABLE};
+use domain::{
     job::{Job, State},
     object::Object,
     pipelines::Pipelines,
 };
+use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::{
     Format,

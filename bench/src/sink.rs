@@ -16,6 +16,7 @@ use std::{
 
 use anyhow::Context;
 use bytes::Bytes;
+use domain::job::Job;
 use futures::TryStreamExt;
 use http_body_util::{BodyExt, Either, Full, StreamBody};
 use hyper::{
@@ -28,7 +29,6 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use memchr::memmem::Finder;
 use serde::{Deserialize, Serialize};
-use tidemill_core::job::Job;
 use tokio::{fs::File, io::AsyncSeekExt, net::TcpListener};
 use tokio_util::io::ReaderStream;
 

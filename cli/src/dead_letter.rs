@@ -1,13 +1,13 @@
 //! What lies in the dead-letter queue, and which jobs it means the end of.
 
-use serde_json::{Value, json};
-use tidemill_cloud::sqs::{AttributeValue, Received};
-use tidemill_core::{
-    adapter::tasks::{LaunchedFor, launched_for},
+use aws::tasks::{LaunchedFor, launched_for};
+use domain::{
     job::{Job, JobId},
     message::{self, Message},
     pipelines::Pipelines,
 };
+use localcloud::sqs::{AttributeValue, Received};
+use serde_json::{Value, json};
 
 /// A message in the dead-letter queue.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::{
     path::Path,
 };
 
-use tidemill_core::{
-    adapter::{CallError, records::Records},
+use aws::{CallError, records::Records};
+use domain::{
     manifest::Manifest,
     object,
     record::{self, Record},

@@ -13,19 +13,19 @@ use std::{
 };
 
 use anyhow::Context;
+use aws::{Clients, fleet::Fleet};
+use domain::{
+    pipelines::Pipelines,
+    sweep::{KeptPipelines, PIPELINES as PIPELINES_DOCUMENT},
+};
 use jiff::Timestamp;
-use tidemill_cloud::{
+use localcloud::{
     Builder, Cloud,
     connector::ENDPOINT,
     host::{Containers, process},
     iam::{Iam, PolicyError},
     lambda::FunctionHost,
     template::{Stack, Template, TemplateError},
-};
-use tidemill_core::{
-    adapter::{Clients, fleet::Fleet},
-    pipelines::Pipelines,
-    sweep::{KeptPipelines, PIPELINES as PIPELINES_DOCUMENT},
 };
 
 use crate::{args::LocalArguments, output::one_line};

@@ -6,8 +6,9 @@ use std::{
 };
 
 use anyhow::Context;
+use aws::CallError;
+use domain::mail::escaped;
 use serde_json::Value;
-use tidemill_core::{adapter::CallError, mail::escaped};
 
 /// Prints to standard output. Whoever reads it may stop at any line: then an error says so, which
 /// [`failed`] takes for an ordinary end.

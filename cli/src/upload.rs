@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
+use aws::sdk_loader;
 use aws_config::{Region, SdkConfig};
 use aws_sdk_s3::{
     Client,
@@ -14,15 +15,14 @@ use aws_sdk_s3::{
     },
     primitives::ByteStream,
 };
-use futures::{StreamExt, TryStreamExt, stream};
-use jiff::Timestamp;
-use tidemill_cloud::wire::{OWNER_KEY, REGION, SECRET};
-use tidemill_core::{
-    adapter::sdk_loader,
+use domain::{
     job::JobId,
     object::{Object, Sequencer},
     pipelines::Pipelines,
 };
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use localcloud::wire::{OWNER_KEY, REGION, SECRET};
 
 use crate::run::files::Upload;
 

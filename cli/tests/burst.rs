@@ -14,10 +14,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use aws::{Clients, SdkConfig, ledger::Ledger, records::Records};
 use aws_sdk_s3::{Client, primitives::ByteStream};
+use domain::{
+    job::{Job, JobId, State},
+    record::write_record_json,
+};
 use futures::{FutureExt, StreamExt, stream};
-use serde_json::json;
-use tidemill_cloud::{
+use localcloud::{
     Cloud,
     ecs::Failure,
     faults::{Fault, Rule},
@@ -25,11 +29,7 @@ use tidemill_cloud::{
     lambda::FunctionHost,
     wire::Caller,
 };
-use tidemill_core::{
-    adapter::{Clients, SdkConfig, ledger::Ledger, records::Records},
-    job::{Job, JobId, State},
-    record::write_record_json,
-};
+use serde_json::json;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tidemill");
 const SMALL: usize = 2_000;

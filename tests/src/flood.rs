@@ -3,14 +3,14 @@
 
 use std::{fmt, time::Duration};
 
-use tidemill_cloud::{
-    ecs::{Limits, Rate, Timing},
-    faults::Fault,
-};
-use tidemill_core::{
+use domain::{
     fargate::Size,
     job::State,
     pricing::{Architecture, Bill, Dollars, TaskUse, one_task_per_object},
+};
+use localcloud::{
+    ecs::{Limits, Rate, Timing},
+    faults::Fault,
 };
 use tokio::time::Instant;
 

@@ -6,28 +6,26 @@ use std::{
     time::Duration,
 };
 
+use aws::{
+    Clients, SdkConfig,
+    scaling::{Scaling, Trigger},
+};
 use aws_sdk_s3::config::Region;
+use clock::Clock;
+use domain::settings::Settings;
 use futures::FutureExt;
-use scaler::Scaler;
-use schedule::Ticker;
-use serde_json::Value;
-use stops::Stops;
-use tempfile::TempDir;
-use tidemill_cloud::{
+use localcloud::{
     connector,
     gate::Gate,
     host::{Exit, Launch, Runner, logged},
     lambda::{FunctionError, FunctionHost, Invocation},
 };
-use tidemill_core::{
-    adapter::{
-        Clients, SdkConfig,
-        scaling::{Scaling, Trigger},
-    },
-    clock::Clock,
-    metrics::STACK_VARIABLE,
-    settings::Settings,
-};
+use scaler::Scaler;
+use schedule::Ticker;
+use serde_json::Value;
+use stops::Stops;
+use telemetry::metrics::STACK_VARIABLE;
+use tempfile::TempDir;
 use uploads::Uploads;
 
 /// What happens to a task when its container starts.

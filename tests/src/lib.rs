@@ -29,10 +29,11 @@ use std::{
     },
 };
 
+use aws::{Clients, ledger::Ledger, records::Records};
 use aws_sdk_s3::primitives::ByteStream;
+use clock::Clock;
 use jiff::Timestamp;
-use serde_json::{Value, json};
-use tidemill_cloud::{
+use localcloud::{
     Cloud, connector,
     ecs::{Ecs, KillCause, Status},
     events::Mischief,
@@ -40,10 +41,7 @@ use tidemill_cloud::{
     iam::Iam,
     wire::{Caller, OWNER_KEY},
 };
-use tidemill_core::{
-    adapter::{Clients, ledger::Ledger, records::Records},
-    clock::Clock,
-};
+use serde_json::{Value, json};
 
 pub use host::Accident;
 use host::Accidents;
@@ -85,7 +83,7 @@ impl World {
         let cloud = plan.cloud(clock, &region, &accidents).await;
         cloud.services().ecs.set_timing(plan.timing);
         // Eyes of their own: a scenario's faults are for the system, not for whoever watches it.
-        let eyes = tidemill_cloud::gate::Gate::new(cloud.services().clone(), Default::default(), clock);
+        let eyes = localcloud::gate::Gate::new(cloud.services().clone(), Default::default(), clock);
         let config = host::alone(connector::sdk_config(&eyes, clock, OWNER_KEY), &region);
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
         let clients = Clients::new(&config);

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use futures::FutureExt;
-use serde_json::{Value, json};
-use tidemill_cloud::{dynamodb::DynamoDb, mailbox::Mail, sqs::AttributeValue, wire::Caller};
-use tidemill_core::{
+use domain::{
     job::{Job, JobId},
     manifest::Manifest,
     object,
     record::{self, Record},
 };
+use futures::FutureExt;
+use localcloud::{dynamodb::DynamoDb, mailbox::Mail, sqs::AttributeValue, wire::Caller};
+use serde_json::{Value, json};
 
 use crate::World;
 

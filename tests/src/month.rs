@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use tidemill_core::{
+use domain::{
     job::State,
     pricing::{Bill, TaskUse, Usage},
 };
@@ -87,7 +87,7 @@ impl fmt::Display for Month {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Bill { fargate, lambda, sqs, dynamodb, s3, sns, .. } = self.bill;
         let records = u64::from(self.objects_a_day) * DAYS * 100;
-        let grouped = tidemill_core::mail::grouped;
+        let grouped = domain::mail::grouped;
         write!(
             f,
             "| {} | {} | {fargate} | {lambda} | {sqs} | {dynamodb} | {} | {} |",

@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use clock::Clock;
 use futures::FutureExt;
+use localcloud::{Cloud, ecs::Timing, host::logged, iam::GrantId, logs::LogStream};
 use tempfile::TempDir;
-use tidemill_cloud::{Cloud, ecs::Timing, host::logged, iam::GrantId, logs::LogStream};
-use tidemill_core::clock::Clock;
 
 use crate::{
     World,
@@ -114,7 +114,7 @@ impl Plan {
     /// When the cloud cannot be built, and wherever the scenario does.
     pub fn run(self, scenario: impl AsyncFnOnce(&World)) {
         if std::env::var_os("RUST_LOG").is_some() {
-            let _ = tidemill_core::logging::json(&tidemill_core::settings::Settings::default());
+            let _ = telemetry::logging::json(&domain::settings::Settings::default());
         }
         // The SDK draws an id for each of its log records until somebody listens to logs for the first time, as the worker's
         // host does. So that a seed means the same in the first world of a process and in all others:

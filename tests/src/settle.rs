@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use tidemill_cloud::ecs::Status;
-use tidemill_core::{job::Job, manifest::Manifest};
+use domain::{job::Job, manifest::Manifest};
+use localcloud::ecs::Status;
 use tokio::time::Instant;
 
 use crate::World;
@@ -52,7 +52,7 @@ impl World {
     }
 
     async fn check(&self, job: &Job, manifest: Option<&Manifest>) {
-        use tidemill_core::job::State::{Done, Superseded};
+        use domain::job::State::{Done, Superseded};
         let visible = manifest.filter(|manifest| manifest.job == job.id);
         if let Some(manifest) = visible {
             assert_eq!((job.state, job.records), (Done, manifest.records), "{job:#?}");

@@ -7,16 +7,16 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use clock::Clock;
 use futures::FutureExt;
-use serde_json::{Value, json};
-use tidemill_cloud::{
+use localcloud::{
     Cloud,
     dynamodb::DynamoDb,
     events::{EventBridge, Pattern, Rule as EventRule, Target},
     faults::{Fault, Rule},
     wire::ACCOUNT,
 };
-use tidemill_core::clock::Clock;
+use serde_json::{Value, json};
 
 use crate::{EPOCH, World, golden, look::scan};
 

@@ -9,12 +9,12 @@ use std::{
     time::Duration,
 };
 
-use serde_json::{Value, json};
-use tidemill_cloud::{
+use localcloud::{
     Cloud,
     host::{Exit, Runner},
     lambda::FunctionHost,
 };
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 const HERE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/boto3");

@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
+use domain::job::State;
+use localcloud::{ecs::Status, events::Mischief};
 use tests::World;
-use tidemill_cloud::{ecs::Status, events::Mischief};
-use tidemill_core::job::State;
 use tokio::time::{Instant, sleep_until};
 
 const HOUR: Duration = Duration::from_hours(1);

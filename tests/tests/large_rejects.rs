@@ -1,7 +1,7 @@
 //! More rejected rows than fit one part of an upload.
 
+use domain::job::State;
 use tests::World;
-use tidemill_core::job::State;
 
 const QUARANTINE: &str = r#"
 version = 1

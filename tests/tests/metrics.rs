@@ -4,10 +4,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use localcloud::cloudwatch::{Alarm, Comparison, Metric, MissingData, State, Statistic};
 use serde_json::Value;
+use telemetry::metrics::{self, NAMESPACE, STACK};
 use tests::World;
-use tidemill_cloud::cloudwatch::{Alarm, Comparison, Metric, MissingData, State, Statistic};
-use tidemill_core::metrics::{self, NAMESPACE, STACK};
 
 /// Of every metric, by its dimensions beyond the stack, how many values came and their sum.
 fn measured(world: &World) -> BTreeMap<String, (usize, u64)> {

@@ -5,12 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tests::month::{HEAD, Month};
-use tidemill_core::{
+use domain::{
     mail::grouped,
     pipelines::{BadRows, Format, Pipelines},
 };
-use worker::read::Limits;
+use readers::Limits;
+use tests::month::{HEAD, Month};
 
 const README: &str = include_str!("../../README.md");
 

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use tests::World;
-use tidemill_cloud::faults::{Fault, Rule};
-use tidemill_core::{
-    adapter::{
-        Clients,
-        ledger::{Changed, Ledger},
-    },
+use aws::{
+    Clients,
+    ledger::{Changed, Ledger},
+};
+use domain::{
     job::{Attempt, Job, Reason, State},
     message::{JobMessage, SettledMessage},
     replay::{NotReplayed, refusal},
     story::{Note, What},
 };
+use localcloud::faults::{Fault, Rule};
+use tests::World;
 
 const KEY: &str = "uploads/people.csv";
 const BAD: &str = "x,y\n1\n";

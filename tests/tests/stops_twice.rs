@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use localcloud::{events::Mischief, faults::Fault};
 use tests::World;
-use tidemill_cloud::{events::Mischief, faults::Fault};
 
 /// EventBridge may deliver a stop twice at once, so that two of λ stops deal with it at the same time: people hear
 /// of the job once, and its dead-letter entry is one.

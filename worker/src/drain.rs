@@ -8,7 +8,7 @@
 //! ```
 //!
 //! It may die on any line. The queue shows what it held to another worker a minute after its last heartbeat, and
-//! the ledger, whose leases run out as fast, tells that one how each job stands ([`tidemill_core::claim`]).
+//! the ledger, whose leases run out as fast, tells that one how each job stands ([`domain::claim`]).
 
 mod crew;
 mod deletes;
@@ -19,14 +19,14 @@ mod slot;
 
 use std::{sync::Arc, time::Duration};
 
-use tidemill_core::{
-    adapter::{
-        Clients,
-        backlog::{BATCH_MESSAGES, Backlog},
-        queue::Queue,
-        scaling,
-    },
-    clock::Clock,
+use aws::{
+    Clients,
+    backlog::{BATCH_MESSAGES, Backlog},
+    queue::Queue,
+    scaling,
+};
+use clock::Clock;
+use domain::{
     exit_code::ExitCode,
     fargate::Size,
     fleet::HEARTBEAT,

@@ -2,7 +2,7 @@
 
 use std::process::ExitStatus;
 
-use tidemill_core::exit_code::ExitCode;
+use domain::exit_code::ExitCode;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};

@@ -2,23 +2,23 @@
 
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use futures::FutureExt;
-use tidemill_core::{
-    adapter::{
-        CallError, Clients,
-        ledger::{Changed, Claim, Expired, Leaving, Ledger},
-        objects::Objects,
-        records::{Published, Records},
-        tasks,
-    },
+use aws::{
+    CallError, Clients,
+    ledger::{Changed, Claim, Expired, Leaving, Ledger},
+    objects::Objects,
+    records::{Published, Records},
+    tasks,
+};
+use clock::Clock;
+use domain::{
     backoff,
-    clock::Clock,
     exit_code::ExitCode,
     job::{Change, Job, JobId},
-    metrics,
     pipelines::Format,
     settings::{Settings, SettingsError},
 };
+use futures::FutureExt;
+use telemetry::metrics;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 

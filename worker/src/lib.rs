@@ -20,7 +20,7 @@ mod exec;
 mod facts;
 mod job;
 mod memory;
-pub mod read;
+
 mod rejects;
 mod source;
 mod sweep;
@@ -30,14 +30,14 @@ mod write;
 
 use std::process;
 
-use tidemill_core::{
-    adapter::{self, Clients, tasks},
-    clock::Clock,
+use aws::{Clients, tasks};
+use clock::Clock;
+use domain::{
     exit_code::ExitCode,
     job::JobId,
-    logging,
     settings::{Settings, SettingsError},
 };
+use telemetry::logging;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -74,7 +74,7 @@ pub fn main(arguments: impl Iterator<Item = String>) -> process::ExitCode {
         {
             return exec::run(command, stop).await;
         }
-        let clients = Clients::new(&adapter::found_config().await);
+        let clients = Clients::new(&aws::found_config().await);
         run(&arguments, &clients, &settings, Clock::system(), stop).await.code()
     });
     process::ExitCode::from(code)

@@ -23,7 +23,8 @@ use std::sync::Arc;
 
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
-use crate::{read::Room, write};
+use crate::write;
+use readers::Room;
 
 /// What jobs may hold of their objects' bytes, together.
 const BYTES: usize = 48 << 20;
@@ -90,7 +91,7 @@ mod tests {
     use futures::FutureExt;
 
     use super::*;
-    use crate::read;
+    use readers;
 
     #[tokio::test]
     async fn small_objects_are_all_in_flight_together_and_large_ones_are_not() {
@@ -118,16 +119,17 @@ mod tests {
     #[tokio::test]
     async fn readers_that_go_deep_are_few_and_the_others_are_not_kept_from_work() {
         let memory = Memory::new();
-        let options = read::Options { room: memory.room(), ..read::Options::default() };
+        let options = readers::Options { room: memory.room(), ..readers::Options::default() };
         let mut deep = Vec::new();
         for _ in 0..DEEP_READERS {
-            let mut rows = read::Rows::open(object(400), &options, None).await.unwrap();
+            let mut rows = readers::Rows::open(object(400), &options, None).await.unwrap();
             while rows.bytes_out() < 300_000 {
                 rows.next().await.unwrap().unwrap();
             }
             deep.push(rows);
         }
-        let all = async |rows| read::check(object(rows), &options, read::Tolerance::None).await.unwrap().rows;
+        let all =
+            async |rows| readers::check(object(rows), &options, readers::Tolerance::None).await.unwrap().rows;
         assert_eq!(all(100).now_or_never(), Some(100), "a small object needs no leave");
         assert_eq!(all(400).now_or_never(), None);
         deep.pop();

@@ -1,16 +1,14 @@
 //! The rejects object of a quarantined job: the rows that were left out, as JSON Lines, each with its number, the
 //! reason and its raw text.
 
-use serde_json::json;
-use tidemill_core::{
-    adapter::{
-        CallError,
-        objects::{Objects, Writing},
-    },
-    job::Job,
+use aws::{
+    CallError,
+    objects::{Objects, Writing},
 };
+use domain::job::Job;
+use serde_json::json;
 
-use crate::read::Reject;
+use readers::Reject;
 
 /// A rejects object being written. Its key is the job's, so a repeat writes the same object again.
 #[derive(Debug)]

@@ -6,12 +6,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use aws::objects::{Objects, ReadError};
 use bytes::Bytes;
+use domain::object::Object;
 use futures::{StreamExt, stream};
-use tidemill_core::{
-    adapter::objects::{Objects, ReadError},
-    object::Object,
-};
 use tokio::{io::AsyncRead, sync::mpsc};
 use tokio_util::{io::StreamReader, task::AbortOnDropHandle};
 

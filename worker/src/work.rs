@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use tidemill_core::{
-    adapter::{CallError, ledger::Progress, objects::ReadError, records::BATCH_ITEMS},
+use aws::{CallError, ledger::Progress, objects::ReadError, records::BATCH_ITEMS};
+use domain::{
     job::{Change, Job, Reason},
     manifest::{self, Manifest},
     pipelines::{BadRows, Format, KeyTemplate, Pipeline},
@@ -22,11 +22,11 @@ use crate::{
     facts,
     job::Workshop,
     memory::Share,
-    read::{self, Checked, Compression, Layout, Names, Rows, Tolerance},
     rejects::Rejects,
     source::{self, Source},
     write::{self, Batched},
 };
+use readers::{Checked, Compression, Layout, Names, Rows, Tolerance};
 
 /// A job whose rows are all written: to be published.
 #[derive(Debug)]
@@ -84,12 +84,12 @@ pub(crate) async fn work(
 pub(crate) async fn read_twice<R: AsyncRead + Send + 'static>(
     workshop: &Workshop,
     job: &Job,
-    options: &read::Options,
+    options: &readers::Options,
     open: impl Fn() -> R,
     doing: &Arc<Doing>,
 ) -> Result<Written, Left> {
     let tolerance = tolerance(&job.pipeline);
-    let checked = read::check(open(), options, tolerance).await.map_err(unread)?;
+    let checked = readers::check(open(), options, tolerance).await.map_err(unread)?;
     let rows = async || Rows::open(open(), options, Some(&checked.schema)).await.map_err(unread);
     let mut rejected = checked.rejected;
     if let Some(key) = &job.pipeline.key {
@@ -111,7 +111,7 @@ pub(crate) async fn read_twice<R: AsyncRead + Send + 'static>(
 pub(crate) async fn read_once(
     workshop: &Workshop,
     job: &Job,
-    options: &read::Options,
+    options: &readers::Options,
     source: impl AsyncRead + Send + 'static,
     spread: u32,
     doing: &Arc<Doing>,
@@ -149,20 +149,20 @@ fn tolerance(pipeline: &Pipeline) -> Tolerance {
 }
 
 /// How a pipeline wants its objects read.
-pub(crate) fn options(pipeline: &Pipeline, room: read::Room) -> read::Options {
-    read::Options {
+pub(crate) fn options(pipeline: &Pipeline, room: readers::Room) -> readers::Options {
+    readers::Options {
         format: match pipeline.format {
             // Those that are not read here are of no format here.
-            Format::Auto | Format::Command | Format::Object => read::Format::Auto,
-            Format::Csv => read::Format::Csv,
-            Format::Jsonl => read::Format::JsonLines,
-            Format::Json => read::Format::Json,
+            Format::Auto | Format::Command | Format::Object => readers::Format::Auto,
+            Format::Csv => readers::Format::Csv,
+            Format::Jsonl => readers::Format::JsonLines,
+            Format::Json => readers::Format::Json,
         },
         // Only ASCII is allowed there.
         delimiter: pipeline.delimiter.and_then(|delimiter| delimiter.try_into().ok()),
         pointer: pipeline.records.clone(),
         columns: pipeline.columns.clone(),
-        limits: read::Limits::default(),
+        limits: readers::Limits::default(),
         room,
     }
 }
@@ -280,7 +280,7 @@ async fn produce(
             Some((number, Ok(record))) => {
                 let size = record::size_bytes(&record);
                 tally.records += 1;
-                tally.write_units += read::write_units(size);
+                tally.write_units += readers::write_units(size);
                 bytes += size;
                 batch.push((number, record));
             }
@@ -329,10 +329,10 @@ pub(crate) fn called(error: CallError) -> Left {
 }
 
 /// An object that could not be read, or that is not what it should be; or a command's output that has no end.
-pub(crate) fn unread(error: read::ReadError) -> Left {
+pub(crate) fn unread(error: readers::ReadError) -> Left {
     match error {
-        read::ReadError::Bad(bad) => Left::new(Change::Fail, bad.reason.code(), bad.message),
-        read::ReadError::Source(error) => match error.downcast::<Broken>().map_err(source::read_error) {
+        readers::ReadError::Bad(bad) => Left::new(Change::Fail, bad.reason.code(), bad.message),
+        readers::ReadError::Source(error) => match error.downcast::<Broken>().map_err(source::read_error) {
             Ok(Broken(left)) => left,
             Err(Ok(ReadError::Call(error))) => called(error),
             Err(Ok(gone @ ReadError::Gone(_))) => Left::new(Change::Lose, "gone", gone.to_string()),

@@ -5,20 +5,20 @@ use std::{
     time::Duration,
 };
 
-use futures::{StreamExt, TryStreamExt, stream::FuturesUnordered};
-use tidemill_core::{
-    adapter::{
-        CallError,
-        records::{Batch, Records},
-    },
+use aws::{
+    CallError,
+    records::{Batch, Records},
+};
+use domain::{
     backoff,
     job::Job,
     pipelines::KeyTemplate,
     record::{self, Record},
 };
+use futures::{StreamExt, TryStreamExt, stream::FuturesUnordered};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use crate::read::{Reason, Reject};
+use readers::{Reason, Reject};
 
 /// Rows on their way, with the share of the memory budget that they hold until they are written.
 #[derive(Debug)]
@@ -145,7 +145,7 @@ pub(crate) async fn keep_all(
     Ok(())
 }
 
-/// DynamoDB's longest partition key, less what [`tidemill_core::manifest::natural_partition`] puts before ours.
+/// DynamoDB's longest partition key, less what [`domain::manifest::natural_partition`] puts before ours.
 const NATURAL_KEY_BYTES: usize = 2_048 - 70;
 
 /// The natural key of a record, or why it has none.

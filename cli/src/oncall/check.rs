@@ -2,9 +2,9 @@
 
 use std::{path::Path, process::ExitCode};
 
+use domain::pipelines::{Pipelines, Problem};
+use localcloud::{iam::PolicyError, template::TemplateError};
 use serde_json::{Value, json};
-use tidemill_cloud::{iam::PolicyError, template::TemplateError};
-use tidemill_core::pipelines::{Pipelines, Problem};
 
 use crate::{
     args::CheckArguments,
@@ -107,7 +107,7 @@ fn of_template(error: &TemplateError) -> Wrong {
             file: file.display().to_string(),
             line: None,
             column: None,
-            words: tidemill_core::logging::chain(error),
+            words: telemetry::logging::chain(error),
         },
         TemplateError::StackName { .. } => {
             Wrong { file: String::new(), line: None, column: None, words: error.to_string() }

@@ -3,14 +3,14 @@
 use std::{collections::HashSet, time::Duration};
 
 use anyhow::Context;
-use serde_json::{Value, json};
-use tidemill_core::{
-    adapter::dead_letters::{DeadLetter, DeadLetters},
+use aws::dead_letters::{DeadLetter, DeadLetters};
+use domain::{
     job::{Job, JobId, State},
     message::{self, Message},
     object,
     pipelines::Pipelines,
 };
+use serde_json::{Value, json};
 
 use super::{deployment::Deployment, show::job_to_json};
 use crate::{
@@ -169,7 +169,7 @@ impl Entry {
 }
 
 fn short(text: &str) -> String {
-    tidemill_core::mail::shortened(&one_line(text), 400)
+    domain::mail::shortened(&one_line(text), 400)
 }
 
 /// What a message says, in words.

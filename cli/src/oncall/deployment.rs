@@ -1,26 +1,26 @@
 //! The deployment that is spoken to.
 
 use anyhow::Context;
+use aws::{
+    Clients, SdkConfig,
+    cluster::Cluster,
+    dead_letters::DeadLetters,
+    fleet::Fleet,
+    ledger::Ledger,
+    objects::Objects,
+    queue::Queue,
+    records::Records,
+    stack::{Deployed, StackError},
+};
 use aws_sdk_s3::config::ProvideCredentials;
-use jiff::Timestamp;
-use tidemill_core::{
-    adapter::{
-        self, Clients, SdkConfig,
-        cluster::Cluster,
-        dead_letters::DeadLetters,
-        fleet::Fleet,
-        ledger::Ledger,
-        objects::Objects,
-        queue::Queue,
-        records::Records,
-        stack::{Deployed, StackError},
-    },
+use domain::{
     fargate::Size,
     job::{Job, JobId},
     pipelines::Pipelines,
     settings::Settings,
     sweep::{KeptPipelines, PIPELINES},
 };
+use jiff::Timestamp;
 
 use super::uri::ObjectUri;
 use crate::args::Target;
@@ -51,7 +51,7 @@ impl Deployment {
     pub(super) async fn find(target: &Target) -> anyhow::Result<Self> {
         let named = std::env::var(STACK_VARIABLE).ok().filter(|name| !name.is_empty());
         let name = target.stack.clone().or(named).unwrap_or_else(|| STACK.to_owned());
-        let config = adapter::found_config().await;
+        let config = aws::found_config().await;
         let region = config.region().map(ToString::to_string);
         let region = region
             .context("no AWS region is set: set AWS_REGION, or a profile that has one (AWS_PROFILE)")?;

@@ -1,10 +1,10 @@
 //! `tidemill jobs`: what is going on, and what lately became of what.
 
-use jiff::Timestamp;
-use tidemill_core::{
+use domain::{
     job::Job,
     mail::{grouped, in_words},
 };
+use jiff::Timestamp;
 
 use super::{
     deployment::{self, Deployment},

@@ -19,8 +19,8 @@ mod walk;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use domain::sweep::Moment;
 use jiff::Timestamp;
-use tidemill_core::sweep::Moment;
 
 use crate::output::failed;
 
@@ -44,7 +44,7 @@ fn moment(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
 
 #[cfg(test)]
 mod tests {
-    use tidemill_core::job::State;
+    use domain::job::State;
 
     use super::*;
 

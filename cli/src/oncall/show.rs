@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-use serde_json::{Value, json};
-use tidemill_core::{
+use domain::{
     job::{Job, State},
     mail::in_words,
 };
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
 /// A job as the JSON outputs have it.
 pub(crate) fn job_to_json(job: &Job) -> Value {

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-use tidemill_core::{
-    adapter::ledger::Changed,
+use aws::ledger::Changed;
+use domain::{
     job::{Attempt, Job, Reason, State},
     mail::shortened,
     message::SettledMessage,
     story::{Note, What},
     verdict::Kind,
 };
+use serde_json::json;
 
 use super::{
     deployment::{self, Deployment},

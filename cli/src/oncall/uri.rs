@@ -1,6 +1,6 @@
 //! Which object or job a person means.
 
-use tidemill_core::{job::JobId, object};
+use domain::{job::JobId, object};
 
 /// An object's key, whichever version.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,16 +2,16 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use futures::future::try_join_all;
-use jiff::Timestamp;
-use tidemill_core::{
-    adapter::{
-        CallError,
-        ledger::{Ledger, ShelfPage, Shelved},
-    },
+use aws::{
+    CallError,
+    ledger::{Ledger, ShelfPage, Shelved},
+};
+use domain::{
     job::{Job, JobId, SHELF_PARTS, collected_shelf, open_shelf, settled_shelf},
     sweep::{HOUR, KEPT, hour_of},
 };
+use futures::future::try_join_all;
+use jiff::Timestamp;
 
 /// How many jobs are read at once.
 const BATCH: usize = 100;

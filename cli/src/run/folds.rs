@@ -1,11 +1,9 @@
 //! The folded mails: a run is over before they are due, so they are sent now.
 
 use anyhow::Context;
+use aws::{Clients, mail::Post, storms::Storms};
+use domain::storm::Which;
 use jiff::Timestamp;
-use tidemill_core::{
-    adapter::{Clients, mail::Post, storms::Storms},
-    storm::Which,
-};
 
 use crate::local::Plan;
 

@@ -13,12 +13,9 @@ use std::{
 };
 
 use anyhow::Context;
-use tidemill_cloud::Cloud;
-use tidemill_core::{
-    adapter::{Clients, ledger::Ledger, records::Records},
-    job::JobId,
-    pricing::Bill,
-};
+use aws::{Clients, ledger::Ledger, records::Records};
+use domain::{job::JobId, pricing::Bill};
+use localcloud::Cloud;
 
 use self::{
     files::Upload,

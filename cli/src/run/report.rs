@@ -3,15 +3,15 @@
 use std::{path::PathBuf, time::Duration};
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table, presets};
-use jiff::Timestamp;
-use serde_json::{Value, json};
-use tidemill_cloud::ecs::TaskSnapshot;
-use tidemill_core::{
+use domain::{
     job::{Job, JobId, State},
     mail::grouped,
     object,
     pricing::Bill,
 };
+use jiff::Timestamp;
+use localcloud::ecs::TaskSnapshot;
+use serde_json::{Value, json};
 
 use super::{files::Upload, stuck::Stuck};
 use crate::{dead_letter::DeadLetter, output::one_line};

@@ -5,15 +5,15 @@ use std::{
     time::Duration,
 };
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tidemill_cloud::{Cloud, ecs::Status, sqs::Sqs};
-use tidemill_core::{
-    adapter::{CallError, ledger::Ledger},
+use aws::{CallError, ledger::Ledger};
+use domain::{
     job::{Job, JobId, State},
     mail::grouped,
-    metrics::is_line as is_metrics,
     pipelines::Pipelines,
 };
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use localcloud::{Cloud, ecs::Status, sqs::Sqs};
+use telemetry::metrics::is_line as is_metrics;
 use tokio::time::Instant;
 
 use super::{

@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
-use tidemill_cloud::{
-    sns::Mail,
-    wire::{OWNER_KEY, REGION, SECRET},
-};
-use tidemill_core::{
+use domain::{
     job::{Job, State},
     mail::grouped,
 };
+use localcloud::{
+    sns::Mail,
+    wire::{OWNER_KEY, REGION, SECRET},
+};
+use serde_json::{Value, json};
 
 use crate::{
     oncall::show::job_to_json,

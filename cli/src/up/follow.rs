@@ -2,13 +2,13 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use jiff::Timestamp;
-use tidemill_cloud::{Cloud, sns::Mail};
-use tidemill_core::{
-    adapter::{CallError, Clients, ledger::Ledger},
+use aws::{CallError, Clients, ledger::Ledger};
+use domain::{
     job::{Job, JobId, SHELF_PARTS, settled_shelf},
     sweep::{HOUR, hour_of},
 };
+use jiff::Timestamp;
+use localcloud::{Cloud, sns::Mail};
 use tokio::time::Instant;
 
 use super::event::{Event, Teller};

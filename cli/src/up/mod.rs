@@ -11,14 +11,14 @@ use std::{
 };
 
 use anyhow::Context;
-use tidemill_cloud::Cloud;
+use localcloud::Cloud;
 
 use self::{
     event::{Event, Teller},
     folder::Watched,
     follow::Follow,
 };
-use tidemill_core::adapter::Clients;
+use aws::Clients;
 
 use crate::{
     args::UpArguments,

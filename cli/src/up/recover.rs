@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-use tidemill_core::{
-    adapter::{
-        CallError, Clients,
-        ledger::{Ended, Ledger, Over},
-        queue::Queue,
-    },
+use aws::{
+    CallError, Clients,
+    ledger::{Ended, Ledger, Over},
+    queue::Queue,
+};
+use domain::{
     job::{Attempt, Job, Reason, SHELF_PARTS, State, open_shelf},
     message::{JobMessage, SettledMessage},
     verdict::{Kind, Verdict},
 };
+use jiff::Timestamp;
 
 use crate::local::Plan;
 

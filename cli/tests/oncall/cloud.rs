@@ -7,11 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use aws::{Clients, queue::Queue, sdk_loader, stack::Deployed};
 use aws_config::{Region, SdkConfig};
 use aws_sdk_s3::config::Credentials;
 use rustix::process::Signal;
 use serde_json::Value;
-use tidemill_core::adapter::{Clients, queue::Queue, sdk_loader, stack::Deployed};
 
 use crate::process::{Ended, LIMIT, PROGRAM, Running, root};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidemill_cloud::{
+use localcloud::{
     faults::{Fault, Rule},
     wire::Refusal,
 };
@@ -131,7 +131,7 @@ async fn one_object_meets_a_duplicate_a_throttle_a_kill_and_a_retry() {
     stage.on(Rule::new("s3", "GetObject", Fault::Delay(Duration::from_secs(600))).first(1));
     stage.put("people.csv", GOOD).await;
     stage.until("the read", async || stage.calls("s3", "GetObject") == 1).await;
-    assert!(ecs.kill(&stage.running().await, tidemill_cloud::ecs::KillCause::Infrastructure));
+    assert!(ecs.kill(&stage.running().await, localcloud::ecs::KillCause::Infrastructure));
     stage.settled(1).await;
     let bucket = stage.cloud().outputs()["Bucket"].clone();
     let jobs = stage.jobs();

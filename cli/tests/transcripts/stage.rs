@@ -8,9 +8,7 @@ use std::{
 };
 
 use aws_sdk_s3::{Client, primitives::ByteStream};
-use serde_json::Value;
-use tempfile::TempDir;
-use tidemill_cloud::{
+use localcloud::{
     Cloud,
     ecs::Status,
     faults::{Fault, Rule},
@@ -19,6 +17,8 @@ use tidemill_cloud::{
     mailbox::Mail,
     wire::{OWNER_KEY, SECRET},
 };
+use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::plain::plain;
 

@@ -1,17 +1,12 @@
 //! λ backlog: the moment the backlog alarm says that jobs wait, the fleet is looked at as λ scaler does every minute.
 //! It keeps jobs moving when the schedule fails.
 
+use aws::scaling::{Scaling, Trigger};
+use clock::Clock;
+use domain::settings::Settings;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
-use tidemill_core::{
-    adapter::{
-        self,
-        scaling::{Scaling, Trigger},
-    },
-    clock::Clock,
-    logging,
-    settings::Settings,
-};
+use telemetry::logging;
 
 /// Runs the function until Lambda ends it. The alarm's event says nothing that is not looked up here,
 /// so a repeated or late one is as good as any. A wrong deployment is told to Lambda as an init error.
@@ -21,7 +16,7 @@ use tidemill_core::{
 pub async fn run() -> Result<(), lambda_runtime::Error> {
     let settings = Settings::of_process();
     logging::json(&settings)?;
-    let scaling = Scaling::new(&adapter::clients().await, &settings)?;
+    let scaling = Scaling::new(&aws::clients().await, &settings)?;
     let (scaling, clock) = (&scaling, Clock::system());
     scaling.warm().await;
     lambda_runtime::run(service_fn(move |_: LambdaEvent<Value>| async move {

@@ -4,23 +4,24 @@
 
 use std::time::Duration;
 
-use futures::FutureExt;
-use lambda_runtime::{LambdaEvent, service_fn};
-use serde_json::Value;
-use tidemill_core::{
-    adapter::{
-        self, CallError, Clients,
-        fleet::Fleet,
-        mail::Post,
-        scaling::{Scaled, Scaling, Trigger},
-        storms::Storms,
-    },
-    clock::Clock,
-    logging, mail,
+use aws::{
+    CallError, Clients,
+    fleet::Fleet,
+    mail::Post,
+    scaling::{Scaled, Scaling, Trigger},
+    storms::Storms,
+};
+use clock::Clock;
+use domain::{
+    mail,
     notify::NotifyOn,
     settings::{Settings, SettingsError},
     storm::Which,
 };
+use futures::FutureExt;
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde_json::Value;
+use telemetry::logging;
 
 /// How many folded mails are sent within a second: λ stops sends single ones at the same time, and SNS suspends an
 /// address that gets more than ten.
@@ -118,7 +119,7 @@ impl Scaler {
 pub async fn run() -> Result<(), lambda_runtime::Error> {
     let settings = Settings::of_process();
     logging::json(&settings)?;
-    let scaler = Scaler::new(&adapter::clients().await, &settings, Clock::system())?;
+    let scaler = Scaler::new(&aws::clients().await, &settings, Clock::system())?;
     scaler.fleet.warm().await;
     let scaler = &scaler;
     lambda_runtime::run(service_fn(move |_: LambdaEvent<Value>| async move {

@@ -6,23 +6,23 @@
 //! | `{"scheduled_at": "2026-11-21T12:00:00Z"}` | the tick of that hour, from EventBridge Scheduler |
 //! | `{"sweep": {"since": "7d", "until": "…", "prefix": "uploads/orders/", "dry_run": true}}` | one sweep; what is not told is as in the hourly one |
 
-use jiff::Timestamp;
-use lambda_runtime::{LambdaEvent, service_fn};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use tidemill_core::{
-    adapter::{
-        self, CallError, Clients,
-        fleet::Fleet,
-        layer::{self, StartError},
-        tasks::{LaunchError, Order, Tasks},
-    },
-    clock::Clock,
-    logging,
+use aws::{
+    CallError, Clients,
+    fleet::Fleet,
+    layer::{self, StartError},
+    tasks::{LaunchError, Order, Tasks},
+};
+use clock::Clock;
+use domain::{
     pipelines::{Pipelines, Run, Schedule, due},
     settings::Settings,
     sweep::{Ask, AskError, KeptPipelines, Moment, PIPELINES, hour_of},
 };
+use jiff::Timestamp;
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use telemetry::logging;
 use tracing::{error, info};
 
 /// What λ schedule is made of. Built once in a cold start.
@@ -190,7 +190,7 @@ fn ticked(schedules: &[Schedule], tick: Timestamp) -> Vec<(Definition, Order)> {
 pub async fn run() -> Result<(), lambda_runtime::Error> {
     let settings = Settings::of_process();
     logging::json(&settings)?;
-    let ticker = Ticker::new(&adapter::clients().await, &settings, Clock::system())?;
+    let ticker = Ticker::new(&aws::clients().await, &settings, Clock::system())?;
     let ticker = &ticker;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         ticker.handle(event.payload, &event.context.request_id).await.map_err(lambda_runtime::Error::from)

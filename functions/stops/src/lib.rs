@@ -5,33 +5,35 @@ mod tell;
 
 use std::time::Duration;
 
+use aws::{
+    CallError, Clients,
+    batch::each_message,
+    fleet::Fleet,
+    ledger::{Ended, Ledger, Over},
+    logs::Logs,
+    mail::Post,
+    queue::Queue,
+    scaling,
+    storms::Storms,
+    tasks::{LaunchedFor, launched_for},
+};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use lambda_runtime::{LambdaEvent, service_fn};
-use tidemill_core::{
-    adapter::{
-        self, CallError, Clients,
-        batch::each_message,
-        fleet::Fleet,
-        ledger::{Ended, Ledger, Over},
-        logs::Logs,
-        mail::Post,
-        queue::Queue,
-        scaling,
-        storms::Storms,
-        tasks::{LaunchedFor, launched_for},
-    },
+use clock::Clock;
+use domain::{
     breaker::{self, Breaker},
-    clock::Clock,
     events::TaskStateChange,
     job::{Job, JobId, Reason, State},
-    logging,
     mail::Place,
     message::{self, JobMessage, Message},
-    metrics::{self, Metric},
     notify::NotifyOn,
     pricing::TaskUse,
     settings::{Settings, SettingsError},
     verdict::{self, JobFacts, Kind},
+};
+use lambda_runtime::{LambdaEvent, service_fn};
+use telemetry::{
+    logging,
+    metrics::{self, Metric},
 };
 
 /// What λ stops is made of. Built once in a cold start.
@@ -241,7 +243,7 @@ impl Stops {
 pub async fn run() -> Result<(), lambda_runtime::Error> {
     let settings = Settings::of_process();
     logging::json(&settings)?;
-    let stops = Stops::new(&adapter::clients().await, &settings, Clock::system())?;
+    let stops = Stops::new(&aws::clients().await, &settings, Clock::system())?;
     stops.fleet.warm().await;
     let stops = &stops;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {

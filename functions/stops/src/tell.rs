@@ -9,14 +9,13 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use tidemill_core::{
-    adapter::{
-        CallError,
-        ledger::Changed,
-        logs::{self, Tail},
-        tasks::LaunchedFor,
-    },
+use aws::{
+    CallError,
+    ledger::Changed,
+    logs::{self, Tail},
+    tasks::LaunchedFor,
+};
+use domain::{
     events::TaskStateChange,
     job::{Attempt, Job, Reason, State},
     mail::{self, Letter, Log, Mail, Place},
@@ -24,6 +23,7 @@ use tidemill_core::{
     storm::{Failure, Source, Told},
     verdict::{self, Kind},
 };
+use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use crate::{Outcome, Stops};

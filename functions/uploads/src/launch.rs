@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-use tidemill_core::{
-    adapter::{
-        CallError,
-        tasks::{Launched, Order},
-    },
+use aws::{
+    CallError,
+    tasks::{Launched, Order},
+};
+use domain::{
     backoff,
     breaker::{Breaker, Sign},
     fleet::{Occupant, Slot, free_for_job},
     job::Job,
-    logging,
     message::JobMessage,
     placement::Why,
     story::{Note, What},
 };
+use jiff::Timestamp;
+use telemetry::logging;
 use tracing::info;
 
 use crate::{Outcome, Uploads};

@@ -9,34 +9,36 @@ mod resolve;
 
 use std::time::Duration;
 
+use aws::{
+    CallError, Clients,
+    batch::each_message,
+    fleet::Fleet,
+    layer::{self, StartError},
+    ledger::{Ledger, Recorded},
+    objects::Objects,
+    queue::Queue,
+    records::Records,
+    scaling::{self, Scaling, Trigger},
+    tasks::Tasks,
+};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use futures::future::try_join_all;
-use jiff::Timestamp;
-use lambda_runtime::{LambdaEvent, service_fn};
-use tidemill_core::{
-    adapter::{
-        self, CallError, Clients,
-        batch::each_message,
-        fleet::Fleet,
-        layer::{self, StartError},
-        ledger::{Ledger, Recorded},
-        objects::Objects,
-        queue::Queue,
-        records::Records,
-        scaling::{self, Scaling, Trigger},
-        tasks::Tasks,
-    },
-    clock::Clock,
+use clock::Clock;
+use domain::{
     events::S3Created,
     fargate::Size,
     job::{Job, JobId, Reason, State},
-    logging,
     message::{self, JobMessage, Message, ObjectMessage},
-    metrics::{self, Metric},
     object::Object,
     pipelines::Pipelines,
     placement::{Place, place},
     settings::Settings,
+};
+use futures::future::try_join_all;
+use jiff::Timestamp;
+use lambda_runtime::{LambdaEvent, service_fn};
+use telemetry::{
+    logging,
+    metrics::{self, Metric},
 };
 use tracing::{error, info};
 
@@ -197,9 +199,7 @@ impl Uploads {
         }
         match self.resolve(&asked.bucket, &asked.key, asked.version_id.as_deref()).await? {
             Some(object) => self.begin(object, None).await,
-            None => {
-                self.bury(body, no_such_object(&tidemill_core::object::uri(&asked.bucket, &asked.key))).await
-            }
+            None => self.bury(body, no_such_object(&domain::object::uri(&asked.bucket, &asked.key))).await,
         }
     }
 
@@ -280,7 +280,7 @@ fn is_due(job: &Job, attempt: u32, now: Timestamp) -> bool {
 pub async fn run() -> Result<(), lambda_runtime::Error> {
     let settings = Settings::of_process();
     logging::json(&settings)?;
-    let uploads = Uploads::new(&adapter::clients().await, &settings, Clock::system())?;
+    let uploads = Uploads::new(&aws::clients().await, &settings, Clock::system())?;
     uploads.fleet.warm().await;
     let uploads = &uploads;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {

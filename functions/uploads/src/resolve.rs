@@ -1,7 +1,7 @@
 //! What a message does not tell of an object, from the bucket.
 
-use tidemill_core::{
-    adapter::{CallError, versions::Version},
+use aws::{CallError, versions::Version};
+use domain::{
     job::JobId,
     object::{Object, Sequencer},
 };

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use tidemill_cloud::{
-    ecs::{Status, TaskSnapshot},
-    faults::{Fault, Rule},
-};
-use tidemill_core::{
-    adapter::scaling::Trigger,
+use aws::scaling::Trigger;
+use domain::{
     fleet::{Occupant, Phase},
     job::JobId,
     verdict,
+};
+use localcloud::{
+    ecs::{Status, TaskSnapshot},
+    faults::{Fault, Rule},
 };
 
 use crate::stage::{Stage, Worker};
@@ -141,7 +141,7 @@ fn what_objects_own_tasks_left_behind_is_freed_and_one_that_works_is_left_alone(
 
 #[test]
 fn what_workers_have_done_is_counted_over_all_generations() {
-    use tidemill_core::adapter::fleet::Tally;
+    use aws::fleet::Tally;
     Stage::play(1, async |stage| {
         for n in 1..=3 {
             let slot = stage.slots().await.remove(0);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tidemill_core::adapter::scaling::Trigger;
+use aws::scaling::Trigger;
 
 use crate::stage::Stage;
 

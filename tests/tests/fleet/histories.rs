@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use tidemill_cloud::faults::{Fault, Partial, Rule};
-use tidemill_core::{
-    adapter::scaling::Trigger,
-    fleet::{Phase, Slot},
-};
+use aws::scaling::Trigger;
+use domain::fleet::{Phase, Slot};
+use localcloud::faults::{Fault, Partial, Rule};
 
 use crate::stage::{Stage, Worker};
 
@@ -26,8 +24,7 @@ fn whatever_happens_places_are_kept_to_and_none_is_lost() {
                 // Runs that overlap, of which some are cut off; failing is theirs to do.
                 let mut ends = || Duration::from_millis(random.u64(100..40_000));
                 let [a, b, c] = std::array::from_fn(|_| (stage.scaling(), ends()));
-                let run = async |(scaling, ends): (tidemill_core::adapter::scaling::Scaling, Duration),
-                                 trigger| {
+                let run = async |(scaling, ends): (aws::scaling::Scaling, Duration), trigger| {
                     let _ = tokio::time::timeout(ends, scaling.run(trigger, stage.now())).await;
                 };
                 let queued = Trigger::Queued { count: 10 };

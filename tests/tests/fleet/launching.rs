@@ -1,10 +1,11 @@
 //! As many as are missing, once.
 
-use tidemill_cloud::{
+use aws::scaling::Trigger;
+use domain::fleet::Occupant;
+use localcloud::{
     faults::{Fault, Partial, Rule},
     wire::Refusal,
 };
-use tidemill_core::{adapter::scaling::Trigger, fleet::Occupant};
 
 use crate::stage::Stage;
 
@@ -142,7 +143,7 @@ fn a_round_ends_in_time_and_the_next_run_goes_on() {
 #[test]
 fn objects_own_tasks_are_nobodys_places_and_keep_one() {
     Stage::play(4, async |stage| {
-        let job = tidemill_core::job::JobId::parse("00112233445566778899aabbccddeeff").unwrap();
+        let job = domain::job::JobId::parse("00112233445566778899aabbccddeeff").unwrap();
         let occupant = Occupant::Job { job, attempt: 1 };
         let slot = stage.slots().await.remove(2);
         stage.fleet.reserve(&slot, occupant, stage.now()).await.unwrap().unwrap();

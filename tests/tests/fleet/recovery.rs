@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use tidemill_cloud::faults::{Fault, Partial, Rule};
-use tidemill_core::{
-    adapter::scaling::Trigger,
-    fleet::{Occupant, Phase},
-};
+use aws::scaling::Trigger;
+use domain::fleet::{Occupant, Phase};
+use localcloud::faults::{Fault, Partial, Rule};
 
 use crate::stage::{Stage, Worker};
 

@@ -10,26 +10,26 @@ use std::{
     time::Duration,
 };
 
+use aws::{
+    CallError, Clients,
+    fleet::{Fleet, Tally},
+    scaling::{Scaled, Scaling, Trigger},
+};
 use aws_sdk_s3::config::Region;
+use clock::Clock;
+use domain::{
+    fleet::{HEARTBEAT, Slot},
+    settings::Settings,
+};
 use futures::FutureExt;
 use jiff::Timestamp;
-use tidemill_cloud::{
+use localcloud::{
     Cloud, connector,
     ecs::{KillCause, Status, TaskSnapshot, Timing},
     faults::{Fault, Rule},
     gate::Gate,
     host::{Exit, Launch, Runner},
     wire::OWNER_KEY,
-};
-use tidemill_core::{
-    adapter::{
-        CallError, Clients,
-        fleet::{Fleet, Tally},
-        scaling::{Scaled, Scaling, Trigger},
-    },
-    clock::Clock,
-    fleet::{HEARTBEAT, Slot},
-    settings::Settings,
 };
 
 const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fleet/fleet.yaml");

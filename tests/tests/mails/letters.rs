@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use tests::World;
-use tidemill_cloud::{
+use domain::job::State;
+use localcloud::{
     ecs::KillCause,
     faults::{Fault, Rule},
 };
-use tidemill_core::job::State;
+use tests::World;
 
 use crate::{RAGGED, texts};
 

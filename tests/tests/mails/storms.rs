@@ -1,8 +1,8 @@
 //! Many failures, few mails.
 
+use domain::{job::State, storm::SINGLES};
+use localcloud::faults::{Fault, Rule};
 use tests::World;
-use tidemill_cloud::faults::{Fault, Rule};
-use tidemill_core::{job::State, storm::SINGLES};
 
 use crate::{RAGGED, minutes, most_in_a_second, texts, told};
 

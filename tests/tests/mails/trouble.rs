@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use tests::World;
-use tidemill_cloud::{
+use localcloud::{
     events::Mischief,
     faults::{Fault, Rule},
     wire::Refusal,
 };
+use tests::World;
 
 use crate::{RAGGED, minutes, texts, told};
 

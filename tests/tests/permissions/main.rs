@@ -12,7 +12,7 @@ mod report;
 mod scenarios;
 mod unneeded;
 
-use tidemill_cloud::iam::{GrantId, GrantUse};
+use localcloud::iam::{GrantId, GrantUse};
 
 /// Whether two clouds of one template mean the same grant.
 fn is_of(grant: &GrantUse, holder: &str, sid: &str, action: &str) -> bool {

@@ -5,8 +5,8 @@ use std::{
     sync::{Mutex, OnceLock},
 };
 
+use localcloud::iam::{GrantUse, Iam, Refused};
 use tests::World;
-use tidemill_cloud::iam::{GrantUse, Iam, Refused};
 
 use crate::{
     is_of,

@@ -1,9 +1,9 @@
 //! What a refusal looks like from outside.
 
+use aws::SdkConfig;
 use aws_sdk_s3::error::ProvideErrorMetadata;
+use localcloud::connector;
 use tests::{Plan, World};
-use tidemill_cloud::connector;
-use tidemill_core::adapter::SdkConfig;
 
 use crate::scenarios::{csv, granted};
 

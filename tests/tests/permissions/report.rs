@@ -5,8 +5,8 @@ use std::{
     sync::{LazyLock, Mutex},
 };
 
+use localcloud::iam::{GrantId, GrantUse};
 use tests::{Plan, World};
-use tidemill_cloud::iam::{GrantId, GrantUse};
 
 use crate::{
     explained::EXPLAINED,

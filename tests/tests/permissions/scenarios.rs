@@ -6,14 +6,14 @@ mod workers;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
+use domain::job::State;
 use futures::{FutureExt, future::LocalBoxFuture};
-use serde_json::json;
-use tests::{Plan, World};
-use tidemill_cloud::{
+use localcloud::{
     iam::{GrantId, Iam},
     template::Template,
 };
-use tidemill_core::job::State;
+use serde_json::json;
+use tests::{Plan, World};
 
 pub(crate) const TEMPLATE: &str = include_str!("../../../template.yaml");
 

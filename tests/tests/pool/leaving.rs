@@ -5,14 +5,14 @@ use std::{
     time::Duration,
 };
 
-use serde_json::{Value, json};
-use tests::World;
-use tidemill_cloud::{
+use domain::job::State;
+use localcloud::{
     ecs::Status,
     faults::{Fault, Rule},
     wire::Caller,
 };
-use tidemill_core::job::State;
+use serde_json::{Value, json};
+use tests::World;
 
 use crate::{HELD, KEY, csv, hold_reads, pool, records, tells_leaving};
 
@@ -155,7 +155,7 @@ fn a_fleet_table_that_does_not_answer_keeps_nobody_from_work() {
 
 #[test]
 fn a_queue_that_may_not_be_received_from_is_left() {
-    use tidemill_cloud::wire::Refusal;
+    use localcloud::wire::Refusal;
     pool(248).run(async |world| {
         let refusal = Refusal::client("AccessDeniedException", "not for you");
         world.on(Rule::new("sqs", "ReceiveMessage", Fault::Refuse(refusal)).nth(1));

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use tests::Contents;
-use tidemill_cloud::{
+use domain::job::{Job, State};
+use localcloud::{
     ecs::KillCause,
     faults::{Fault, Rule},
 };
-use tidemill_core::job::{Job, State};
+use tests::Contents;
 
 use crate::{HELD, KEY, csv, hold_reads, pool, records};
 

@@ -11,9 +11,9 @@ mod returned;
 
 use std::time::Duration;
 
+use localcloud::faults::{Fault, Rule};
 use serde_json::Value;
 use tests::{Plan, World};
-use tidemill_cloud::faults::{Fault, Rule};
 
 const KEY: &str = "uploads/people.csv";
 

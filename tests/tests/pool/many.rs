@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tidemill_cloud::{
+use domain::job::State;
+use localcloud::{
     faults::{Fault, Rule},
     sqs::Mischief,
 };
-use tidemill_core::job::State;
 
 use crate::{backlog, csv, hold_reads, pool, records};
 

@@ -1,10 +1,10 @@
 //! The jobs queue is a public entrance.
 
-use serde_json::{Value, json};
-use tidemill_core::{
+use domain::{
     job::{JobId, State},
     message::{JobMessage, ObjectMessage, SettledMessage},
 };
+use serde_json::{Value, json};
 
 use crate::{csv, pool, records};
 

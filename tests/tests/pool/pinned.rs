@@ -1,10 +1,10 @@
 //! A retry means the image of the first attempt, whatever was deployed meanwhile.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{job::State, story::What};
+use localcloud::ecs::{KillCause, TaskSnapshot};
 use serde_json::Value;
 use tests::World;
-use tidemill_cloud::ecs::{KillCause, TaskSnapshot};
-use tidemill_core::{job::State, story::What};
 
 use crate::{KEY, csv, hold_reads, pool, records};
 

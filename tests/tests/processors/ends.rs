@@ -1,8 +1,8 @@
 //! How a command ends is what becomes of the job: the same in a task of its own and in a pooled worker.
 
+use domain::job::State;
+use localcloud::ecs::TaskSnapshot;
 use tests::{Contents, Plan};
-use tidemill_cloud::ecs::TaskSnapshot;
-use tidemill_core::job::State;
 
 use crate::{KEY, alone, ended, pool, reason};
 

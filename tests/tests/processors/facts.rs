@@ -1,8 +1,8 @@
 //! Pipelines that note facts of objects and read nothing in them.
 
+use domain::job::State;
+use localcloud::faults::Fault;
 use tests::{Contents, World};
-use tidemill_cloud::faults::Fault;
-use tidemill_core::job::State;
 
 const FACTS: &str = r#"
 version = 1
@@ -82,7 +82,7 @@ fn facts_that_a_key_needs_and_an_object_lacks_are_told() {
 #[test]
 fn broken_connections_change_no_fact() {
     World::plan(675).pipelines(FACTS).run(async |world| {
-        use tidemill_cloud::faults::Rule;
+        use localcloud::faults::Rule;
         world.on(Rule::new("s3", "GetObject", Fault::Throttle).chance(0.3));
         world.on(Rule::new("dynamodb", "BatchWriteItem", Fault::LoseAnswer).chance(0.3));
         for n in 0..20 {

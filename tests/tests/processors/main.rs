@@ -12,8 +12,8 @@ mod output;
 mod running;
 mod sample;
 
+use domain::job::Job;
 use tests::{Plan, World};
-use tidemill_core::job::Job;
 
 /// The object of most scenarios.
 const KEY: &str = "uploads/object.txt";

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-use tests::{Accident, Contents};
-use tidemill_cloud::{
+use domain::{job::State, manifest};
+use localcloud::{
     faults::{Fault, Rule},
     wire::Caller,
 };
-use tidemill_core::{job::State, manifest};
+use serde_json::json;
+use tests::{Accident, Contents};
 
 use crate::{KEY, alone, ended, pool, reason};
 

@@ -2,9 +2,9 @@
 
 use std::{path::Path, time::Duration};
 
+use domain::job::{Job, State};
 use tempfile::TempDir;
 use tests::World;
-use tidemill_core::job::{Job, State};
 
 use crate::{KEY, alone, ended, pool};
 
@@ -191,8 +191,8 @@ fn a_pooled_worker_that_is_asked_to_stop_hands_it_to_another() {
 
 #[test]
 fn a_claim_that_is_lost_ends_it() {
+    use localcloud::wire::Caller;
     use serde_json::json;
-    use tidemill_cloud::wire::Caller;
     let (_folder, file) = file();
     let script = format!("[ -e {file} ] && echo '{{\"n\":1}}' && exit; echo $$ > {file}; sleep 1000 & wait");
     alone(660, &script, "").run(async |world| {

@@ -1,8 +1,8 @@
 //! The example command on the sample it is made for.
 
+use domain::job::State;
 use serde_json::Value;
 use tests::World;
-use tidemill_core::job::State;
 
 use crate::{ended, reason};
 

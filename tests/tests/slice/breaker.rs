@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use domain::{job::State, story::What};
+use localcloud::{faults::Fault, wire::Refusal};
 use tests::World;
-use tidemill_cloud::{faults::Fault, wire::Refusal};
-use tidemill_core::{job::State, story::What};
 
 use crate::{csv, records};
 

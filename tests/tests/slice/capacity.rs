@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use tests::World;
-use tidemill_cloud::{
+use domain::{job::State, story::What};
+use localcloud::{
     ecs::{Failure, Provider, RunTask},
     faults::{Fault, Rule},
 };
-use tidemill_core::{job::State, story::What};
+use tests::World;
 
 use crate::{csv, records};
 

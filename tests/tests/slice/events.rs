@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use tidemill_core::events::{Classified, classify};
+use domain::events::{Classified, classify};
 
 /// What each file of `fixtures/events` is.
 const EXPECTED: [(&str, &str); 25] = [

@@ -2,9 +2,9 @@
 
 use std::io::Write;
 
+use domain::job::State;
+use localcloud::faults::{Fault, Partial, Rule};
 use tests::{Contents, World};
-use tidemill_cloud::faults::{Fault, Partial, Rule};
-use tidemill_core::job::State;
 
 use crate::{csv, records};
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use tests::{Contents, World};
-use tidemill_cloud::{
+use domain::job::State;
+use localcloud::{
     ecs::KillCause,
     faults::{Fault, Rule},
 };
-use tidemill_core::job::State;
+use tests::{Contents, World};
 
 use crate::{csv, records};
 

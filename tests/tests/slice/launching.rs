@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-use tests::{DeadLetter, World};
-use tidemill_cloud::{
+use domain::job::State;
+use localcloud::{
     faults::{Fault, Partial, Rule},
     wire::{Caller, Refusal},
 };
-use tidemill_core::job::State;
+use serde_json::json;
+use tests::{DeadLetter, World};
 
 use crate::{csv, records};
 

@@ -1,11 +1,11 @@
 //! What people are told: one mail of what they asked to hear of, and one dead letter of each failure.
 
-use tests::{Contents, World};
-use tidemill_cloud::{
+use domain::job::State;
+use localcloud::{
     faults::{Fault, Rule},
     wire::Refusal,
 };
-use tidemill_core::job::State;
+use tests::{Contents, World};
 
 use crate::{csv, records};
 

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-use tests::World;
-use tidemill_cloud::{
-    faults::{Fault, Rule},
-    wire::Refusal,
-};
-use tidemill_core::{
+use domain::{
     job::{JobId, State},
     message::JobMessage,
 };
+use localcloud::{
+    faults::{Fault, Rule},
+    wire::Refusal,
+};
+use serde_json::json;
+use tests::World;
 
 use crate::{csv, records};
 

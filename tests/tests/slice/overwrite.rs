@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use domain::job::State;
+use localcloud::faults::{Fault, Rule};
 use tests::{Contents, World};
-use tidemill_cloud::faults::{Fault, Rule};
-use tidemill_core::job::State;
 
 use crate::{csv, records};
 

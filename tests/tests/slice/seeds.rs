@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use tests::World;
-use tidemill_cloud::{
+use domain::job::State;
+use localcloud::{
     ecs::KillCause,
     events,
     faults::{Fault, Partial, Rule},
     sqs,
 };
-use tidemill_core::job::State;
+use tests::World;
 
 use crate::{csv, records};
 

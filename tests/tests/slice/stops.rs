@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use tests::{Accident, Contents, World};
-use tidemill_cloud::{
+use domain::{job::State, verdict};
+use localcloud::{
     ecs::KillCause,
     faults::{Fault, Rule},
 };
-use tidemill_core::{job::State, verdict};
+use tests::{Accident, Contents, World};
 
 use crate::{csv, records};
 

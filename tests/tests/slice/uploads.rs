@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use domain::job::State;
+use localcloud::{events, sqs};
 use serde_json::Value;
 use tests::{Contents, World};
-use tidemill_cloud::{events, sqs};
-use tidemill_core::job::State;
 
 use crate::{csv, records};
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use domain::job::{State, collected_shelf};
+use localcloud::faults::Fault;
 use tests::{Accident, Contents, World};
-use tidemill_cloud::faults::Fault;
-use tidemill_core::job::{State, collected_shelf};
 
 use crate::{csv, minutes, records};
 

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use tests::{TIMING, World};
-use tidemill_cloud::{
+use domain::job::State;
+use localcloud::{
     ecs::{KillCause, Status, Timing},
     events::Mischief,
     faults::{Fault, Rule},
     wire::Refusal,
 };
-use tidemill_core::job::State;
+use tests::{TIMING, World};
 
 use crate::{csv, minutes, records};
 

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-use tests::{Accident, World};
-use tidemill_cloud::faults::{Fault, Rule};
-use tidemill_core::{
+use domain::{
     job::{Job, State},
     story::What,
 };
+use localcloud::faults::{Fault, Rule};
+use serde_json::json;
+use tests::{Accident, World};
 
 use crate::{csv, minutes, records};
 

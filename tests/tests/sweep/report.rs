@@ -1,9 +1,9 @@
 //! What people are told of an hour.
 
+use domain::sweep::report::Summary;
+use localcloud::faults::{Fault, Rule};
 use serde_json::json;
 use tests::{Accident, World};
-use tidemill_cloud::faults::{Fault, Rule};
-use tidemill_core::sweep::report::Summary;
 
 use crate::{csv, minutes};
 

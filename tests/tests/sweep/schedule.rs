@@ -1,8 +1,8 @@
 //! λ schedule: ticks, schedules, and what is asked for by hand.
 
+use localcloud::faults::{Fault, Rule};
 use serde_json::{Value, json};
 use tests::World;
-use tidemill_cloud::faults::{Fault, Rule};
 
 const PIPELINES: &str = r#"
 version = 1

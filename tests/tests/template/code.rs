@@ -7,21 +7,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use localcloud::template::Resource;
 use serde_json::Value;
-use tidemill_cloud::template::Resource;
 
 use super::{ROOT, list, of_kind, stack};
 
 /// Sizing the fleet, which three functions do.
-const SCALING: [&str; 2] = ["core/src/adapter/scaling.rs", "core/src/adapter/scaling"];
+const SCALING: [&str; 2] = ["crates/aws/src/scaling.rs", "crates/aws/src/scaling"];
 /// Where tasks are launched, by the variables that are read.
-const TASKS: [&str; 2] = ["core/src/adapter/tasks.rs", "core/src/adapter/cluster.rs"];
+const TASKS: [&str; 2] = ["crates/aws/src/tasks.rs", "crates/aws/src/cluster.rs"];
 
 /// Where the pipelines file is read.
-const LAYER: [&str; 1] = ["core/src/adapter/layer.rs"];
+const LAYER: [&str; 1] = ["crates/aws/src/layer.rs"];
 
 /// Where a failed job's log is read.
-const LOGS: [&str; 1] = ["core/src/adapter/logs.rs"];
+const LOGS: [&str; 1] = ["crates/aws/src/logs.rs"];
 
 /// What runs in the cloud, and the sources whose settings it reads.
 const PROGRAMS: [(&str, &[&[&str]]); 7] = [
@@ -31,7 +31,7 @@ const PROGRAMS: [(&str, &[&[&str]]); 7] = [
     ("ScheduleFunction", &[&["functions/schedule/src"], &TASKS, &LAYER]),
     ("StopsFunction", &[&["functions/stops/src"], &LOGS]),
     ("WorkerTask", &[&["worker/src", "worker/src/drain"]]),
-    ("SweepTask", &[&["worker/src/lib.rs", "worker/src/sweep", "core/src/adapter/cluster.rs"]]),
+    ("SweepTask", &[&["worker/src/lib.rs", "worker/src/sweep", "crates/aws/src/cluster.rs"]]),
 ];
 
 /// Settings that are read by a helper, by its name.

@@ -12,11 +12,11 @@ use std::{
     path::Path,
 };
 
-use serde_json::{Value, json};
-use tidemill_cloud::{
+use localcloud::{
     events::Pattern,
     template::{Resource, Stack, Template},
 };
+use serde_json::{Value, json};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 

@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use localcloud::template::{Resource, Stack};
 use serde_json::{Value, json};
-use tidemill_cloud::template::{Resource, Stack};
 
 use super::{ROOT, list, of_kind, queue, stack, stack_with};
 

@@ -58,8 +58,7 @@ const CHANGES: [&[(&str, &str)]; 18] = [
 #[test]
 fn a_parameter_that_functions_are_told_has_new_versions_published() {
     let before = stack();
-    let properties =
-        |stack: &tidemill_cloud::template::Stack, id: &str| stack.resources[id].properties.clone();
+    let properties = |stack: &localcloud::template::Stack, id: &str| stack.resources[id].properties.clone();
     for changes in CHANGES {
         let after = stack_with(changes);
         let functions = of_kind(&before, "AWS::Lambda::Function");

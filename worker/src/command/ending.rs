@@ -2,7 +2,7 @@
 
 use std::{os::unix::process::ExitStatusExt, process::ExitStatus};
 
-use tidemill_core::{exit_code::ExitCode, job::Change};
+use domain::{exit_code::ExitCode, job::Change};
 
 use crate::work::Left;
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use tidemill_core::{job::Job, pipelines::Command, settings::Settings};
+use domain::{job::Job, pipelines::Command, settings::Settings};
 
 /// What passes from the worker to every command.
 const PASSED: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];

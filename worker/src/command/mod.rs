@@ -11,7 +11,7 @@
 //! The end of the output is told to whoever reads it when the command has ended with 0 and all of its object was there,
 //! and not before. So nothing else has to ask how the command ended: output of one that failed has no end, and what has
 //! no end is not published. While it is not published nobody sees it, as each claim writes an edition of its own
-//! ([`tidemill_core::manifest::edition`]).
+//! ([`domain::manifest::edition`]).
 //!
 //! The command is the leader of a process group. Whatever ends the attempt drops it, and with it goes the group:
 //! [`group`]. When the worker itself is killed, [`keeper`] sees to that.
@@ -30,7 +30,7 @@ mod words;
 use std::{io::Cursor, sync::Arc};
 
 use bytes::Bytes;
-use tidemill_core::{
+use domain::{
     job::{Change, Job},
     manifest,
     pipelines::Command,
@@ -43,10 +43,10 @@ pub(crate) use room::{Commands, Room};
 use crate::{
     doing::Doing,
     job::Workshop,
-    read,
     source::Source,
     work::{Left, Written, options, read_once, read_twice, unread},
 };
+use readers;
 
 /// How much of the output is held. One that ends within it is checked to its end before a row is written, and is spread
 /// by its real size, as an object is. Of a longer one rows are written while it comes, and its size is not known then.
@@ -67,7 +67,7 @@ pub(crate) async fn work(
     let mut output = workshop.commands.run(job, command, source.open(), room.limit_bytes(), doing).await?;
     let mut beginning = Vec::with_capacity(64 << 10);
     let mut held = (&mut output).take(HELD_BYTES as u64 + 1);
-    held.read_to_end(&mut beginning).await.map_err(|error| unread(read::ReadError::Source(error)))?;
+    held.read_to_end(&mut beginning).await.map_err(|error| unread(readers::ReadError::Source(error)))?;
     let options = output_options(job, command);
     let written = if beginning.len() <= HELD_BYTES {
         let beginning = Bytes::from(beginning);
@@ -84,9 +84,9 @@ pub(crate) async fn work(
 /// JSON Lines, and no more of them than the command may print. It runs at a pace of its own and may take hours: the leave
 /// to go deep that readers of objects take turns with is not for it. What it may hold is a part of what the worker
 /// reserves.
-fn output_options(job: &Job, command: &Command) -> read::Options {
-    let mut options = options(&job.pipeline, read::Room::default());
-    options.format = read::Format::JsonLines;
+fn output_options(job: &Job, command: &Command) -> readers::Options {
+    let mut options = options(&job.pipeline, readers::Room::default());
+    options.format = readers::Format::JsonLines;
     options.limits.decoded_bytes = command.output_bytes;
     options
 }

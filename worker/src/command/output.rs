@@ -3,11 +3,11 @@
 use std::{io, pin::pin, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use futures::stream;
-use tidemill_core::{
+use domain::{
     job::{Change, Job},
     pipelines::Command,
 };
+use futures::stream;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     process::{ChildStdin, ChildStdout},
@@ -25,9 +25,9 @@ use super::{
 };
 use crate::{
     doing::Doing,
-    read,
     work::{Left, unread},
 };
+use readers;
 
 /// How much is read of a pipe, or of the object, at once: what a pipe holds.
 const PIECE_BYTES: usize = 64 << 10;
@@ -69,7 +69,7 @@ impl Commands {
             return Err(Left::new(Change::Fail, "bad_input", words));
         }
         let mut first = BytesMut::with_capacity(PIECE_BYTES);
-        source.read_buf(&mut first).await.map_err(|error| unread(read::ReadError::Source(error)))?;
+        source.read_buf(&mut first).await.map_err(|error| unread(readers::ReadError::Source(error)))?;
         let plan = Plan {
             job: job.clone(),
             command: command.clone(),
@@ -188,7 +188,7 @@ async fn feed(first: Bytes, mut source: impl AsyncRead + Unpin, mut stdin: Child
         }
         piece.clear();
         piece.reserve(PIECE_BYTES);
-        source.read_buf(&mut piece).await.map_err(|error| unread(read::ReadError::Source(error)))?;
+        source.read_buf(&mut piece).await.map_err(|error| unread(readers::ReadError::Source(error)))?;
     }
     Ok(())
 }

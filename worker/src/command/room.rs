@@ -19,8 +19,8 @@ use std::{
     thread,
 };
 
-use tidemill_core::{
-    adapter::scaling,
+use aws::scaling;
+use domain::{
     fargate::Size,
     job::Job,
     settings::{Settings, SettingsError},
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn one_that_ran_out_has_the_next_size_wherever_it_runs() {
-        use tidemill_core::job::{Attempt, Reason};
+        use domain::job::{Attempt, Reason};
         let mut job = job("command = [\"cat\"]\n");
         job.history.push(Attempt {
             number: 1,

@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeMap, io::Cursor, sync::Arc, time::Duration};
 
-use jiff::Timestamp;
-use rustix::process::{Pid, test_kill_process};
-use tidemill_core::{
+use domain::{
     job::{Change, Job},
     object::Object,
     pipelines::Pipelines,
     settings::Settings,
 };
+use jiff::Timestamp;
+use rustix::process::{Pid, test_kill_process};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
     time::{Instant, sleep},

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidemill_core::job::JobId;
+use domain::job::JobId;
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
     time::Instant,

@@ -2,14 +2,11 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use tidemill_core::{
-    adapter::{
-        CallError,
-        backlog::{BATCH_MESSAGES, Delivery, LONGEST_WAIT},
-    },
-    backoff,
-    exit_code::ExitCode,
+use aws::{
+    CallError,
+    backlog::{BATCH_MESSAGES, Delivery, LONGEST_WAIT},
 };
+use domain::{backoff, exit_code::ExitCode};
 use tokio::{
     sync::mpsc,
     task::JoinSet,

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use tidemill_core::{
-    adapter::backlog::{BATCH_MESSAGES, Backlog},
-    backoff,
-};
+use aws::backlog::{BATCH_MESSAGES, Backlog};
+use domain::backoff;
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout, timeout_at},

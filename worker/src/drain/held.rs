@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use tidemill_core::adapter::fleet::Tally;
+use aws::fleet::Tally;
 use tokio::time::Instant;
 
 /// The messages held. Clones share them.

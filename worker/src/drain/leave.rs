@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tidemill_core::{adapter::backlog::LONGEST_WAIT, scaling::PAID};
+use aws::backlog::LONGEST_WAIT;
+use domain::scaling::PAID;
 use tokio::time::Instant;
 
 /// How long a worker waits for work after that. The next one needs longer to start.

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use tidemill_core::{
-    adapter::{
-        CallError,
-        backlog::Delivery,
-        ledger::{Ended, Over},
-    },
+use aws::{
+    CallError,
+    backlog::Delivery,
+    ledger::{Ended, Over},
+};
+use domain::{
     claim::{Refusal, refusal},
     job::{Change, Job, JobId, Reason},
     message::{self, JobMessage, Message, SettledMessage},

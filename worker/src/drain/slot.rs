@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use tidemill_core::{
-    adapter::{
-        CallError, Clients,
-        fleet::{Fleet, Tally},
-        tasks,
-    },
+use aws::{
+    CallError, Clients,
+    fleet::{Fleet, Tally},
+    tasks,
+};
+use clock::Clock;
+use domain::{
     backoff,
-    clock::Clock,
     settings::{Settings, SettingsError},
 };
 use tokio::time::timeout;

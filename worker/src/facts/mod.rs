@@ -16,13 +16,13 @@ mod photo;
 
 use std::{panic, sync::Arc};
 
-use sha2::{Digest, Sha256};
-use tidemill_core::{
-    adapter::ledger::Progress,
+use aws::ledger::Progress;
+use domain::{
     job::{Change, Job},
     manifest,
     record::{self, Record, Value},
 };
+use sha2::{Digest, Sha256};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
     sync::mpsc,
@@ -32,11 +32,11 @@ use tracing::info;
 use crate::{
     doing::Doing,
     job::Workshop,
-    read,
     source::Source,
     work::{Left, Written, finish, unread, write},
     write::{Batched, natural_key},
 };
+use readers;
 
 /// How much of the object is held and looked at: EXIF lies in the first 64 KiB of a JPEG, and behind some of what cameras
 /// add in other formats.
@@ -53,14 +53,14 @@ pub(crate) async fn work(
     doing: &Arc<Doing>,
 ) -> Result<Written, Left> {
     let facts = Facts::of(source.open()).await;
-    let record = facts.map_err(|error| unread(read::ReadError::Source(error)))?.record();
+    let record = facts.map_err(|error| unread(readers::ReadError::Source(error)))?.record();
     if let Some(key) = &job.pipeline.key {
         natural_key(key, &record).map_err(|bad| Left::new(Change::Fail, bad.reason.code(), bad.message))?;
     }
     let progress = Progress { records: 1, rejected: 0, format: Some("object".to_owned()) };
     info!(job.id = %job.id, "looked at");
     let size = record::size_bytes(&record);
-    let (units, share) = (read::write_units(size), u32::try_from(size).unwrap_or(u32::MAX));
+    let (units, share) = (readers::write_units(size), u32::try_from(size).unwrap_or(u32::MAX));
     let permit = workshop.memory.rows().acquire_many_owned(share).await.map_err(|closed| {
         Left::new(Change::Return, "internal", format!("the memory budget is gone: {closed}"))
     })?;

@@ -2,9 +2,9 @@
 
 use std::io::Cursor;
 
+use domain::record::Record;
 use exif::{Exif, In, Rational, Tag, Value as Noted};
 use jiff::civil;
-use tidemill_core::record::Record;
 
 use super::{number, text};
 

@@ -2,14 +2,14 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use futures::{StreamExt, TryStreamExt, stream};
-use jiff::Timestamp;
-use tidemill_core::{
-    adapter::ledger::Changed,
+use aws::ledger::Changed;
+use domain::{
     job::{Job, SHELF_PARTS, State, settled_shelf},
     manifest,
     sweep::{HOUR, KEPT, PROGRESS, Progress, report::Doings},
 };
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{info, warn};
 

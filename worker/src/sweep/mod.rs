@@ -1,6 +1,6 @@
 //! The sweep: what every hour makes up for what was lost, late or left over. With a date range, it is the backfill.
 //!
-//! What is to be done is decided in [`tidemill_core::sweep`]; here it is looked up and done, step by step, each step
+//! What is to be done is decided in [`domain::sweep`]; here it is looked up and done, step by step, each step
 //! in a file of its own. A step that fails does not keep the others from being tried. Only one sweep is at work at a
 //! time: it holds a lease. The hourly sweep that finds it held leaves with success, and one that was asked for something
 //! else waits for its turn.
@@ -16,24 +16,23 @@ mod settled;
 
 use std::time::Duration;
 
-use tidemill_core::{
-    adapter::{
-        CallError, Clients,
-        cluster::Cluster,
-        collect::Collector,
-        fleet::Fleet,
-        ledger::{Ledger, ShelfPage},
-        mail::Post,
-        objects::Objects,
-        queue::Queue,
-        records::Records,
-        scaling,
-    },
-    clock::Clock,
+use aws::{
+    CallError, Clients,
+    cluster::Cluster,
+    collect::Collector,
+    fleet::Fleet,
+    ledger::{Ledger, ShelfPage},
+    mail::Post,
+    objects::Objects,
+    queue::Queue,
+    records::Records,
+    scaling,
+};
+use clock::Clock;
+use domain::{
     exit_code::ExitCode,
     fargate::Size,
     job::Job,
-    metrics::{self, Metric},
     notify::NotifyOn,
     settings::{Settings, SettingsError},
     sweep::{
@@ -41,6 +40,7 @@ use tidemill_core::{
         report::{Doings, Open},
     },
 };
+use telemetry::metrics::{self, Metric};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -91,7 +91,7 @@ enum StepError {
     #[error(
         "the pipelines that λ schedule kept cannot be read: the worker's image may be older than they are"
     )]
-    Pipelines(#[from] tidemill_core::pipelines::PipelinesError),
+    Pipelines(#[from] domain::pipelines::PipelinesError),
 }
 
 impl StepError {
@@ -212,7 +212,7 @@ impl Sweep {
         let mut code = ExitCode::Done;
         let mut failed = |step: &str, error: &StepError, doings: &mut Doings| {
             error!(step, error = error as &dyn std::error::Error, "a step of the sweep failed");
-            doings.problems.push(format!("{step}: {}", tidemill_core::logging::chain(error)));
+            doings.problems.push(format!("{step}: {}", telemetry::logging::chain(error)));
             if code == ExitCode::Done {
                 code = error.exit_code();
             }

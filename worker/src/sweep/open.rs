@@ -2,12 +2,11 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use jiff::Timestamp;
-use tidemill_core::{
-    adapter::{
-        CallError,
-        ledger::{Ended, Over},
-    },
+use aws::{
+    CallError,
+    ledger::{Ended, Over},
+};
+use domain::{
     job::{Attempt, Job, Reason, SHELF_PARTS, State, open_shelf},
     message::{JobMessage, SettledMessage},
     placement::{Place, place},
@@ -18,6 +17,7 @@ use tidemill_core::{
     },
     verdict::{self, Kind, Verdict},
 };
+use jiff::Timestamp;
 use tracing::info;
 
 use super::{Pages, StepError, Sweep, settled::Tallies};

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use futures::{StreamExt, TryStreamExt, stream};
-use tidemill_core::{
-    adapter::versions::Version,
+use aws::versions::Version;
+use domain::{
     job::JobId,
     message::ObjectMessage,
     object::Sequencer,
     pipelines::Pipelines,
     sweep::{KeptPipelines, PIPELINES, report::Doings},
 };
+use futures::{StreamExt, TryStreamExt, stream};
 use tracing::info;
 
 use super::{StepError, Sweep};

@@ -1,6 +1,6 @@
 //! The hours' reports and digests.
 
-use tidemill_core::{
+use domain::{
     mail, object,
     sweep::{
         HOUR, PROGRESS, Progress,

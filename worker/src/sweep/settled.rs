@@ -2,15 +2,15 @@
 
 use std::collections::HashSet;
 
-use jiff::Timestamp;
-use tidemill_core::{
-    adapter::objects::Writing,
+use aws::objects::Writing;
+use domain::{
     job::{Job, SHELF_PARTS, settled_shelf},
     sweep::{
         Facts, HOUR, HOUR_SETTLES, PROGRESS, Progress, Task, hour_of,
         report::{Doings, Tally, lines_key},
     },
 };
+use jiff::Timestamp;
 use tracing::info;
 
 use super::{Pages, StepError, Sweep};

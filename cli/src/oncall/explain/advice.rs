@@ -1,10 +1,10 @@
 //! What a person can do about a job.
 
-use jiff::Timestamp;
-use tidemill_core::{
+use domain::{
     job::{Job, State},
     replay::{NotReplayed, refusal},
 };
+use jiff::Timestamp;
 
 /// What can be done; nothing about a job that is done or still in work.
 pub(super) fn advice(job: &Job, now: Timestamp) -> Vec<String> {

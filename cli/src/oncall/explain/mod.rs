@@ -9,15 +9,15 @@ mod timeline;
 use std::collections::HashMap;
 
 use anyhow::Context;
-use jiff::Timestamp;
-use serde_json::{Value, json};
-use tidemill_core::{
-    adapter::versions::Version,
+use aws::versions::Version;
+use domain::{
     job::{Job, JobId},
     manifest::Manifest,
     object::{Object, Sequencer},
     pipelines::Pipelines,
 };
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use self::{
     advice::advice,

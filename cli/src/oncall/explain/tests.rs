@@ -1,6 +1,6 @@
 //! A job's story, as it is told.
 
-use tidemill_core::{
+use domain::{
     job::{Attempt, JobId, Reason, State},
     object::Object,
     story::{Note, What},

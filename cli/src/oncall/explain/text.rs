@@ -1,6 +1,6 @@
 //! The story as a person reads it.
 
-use tidemill_core::mail::grouped;
+use domain::mail::grouped;
 
 use super::{
     OfVersion, Told,

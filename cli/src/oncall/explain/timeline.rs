@@ -1,7 +1,6 @@
 //! One job's story in order of time, from what the ledger holds of it.
 
-use jiff::Timestamp;
-use tidemill_core::{
+use domain::{
     fargate::Size,
     job::{Attempt, Job, State},
     mail::{escaped, grouped, shortened},
@@ -9,6 +8,7 @@ use tidemill_core::{
     placement::{Place, Why, place},
     story::{Note, What},
 };
+use jiff::Timestamp;
 
 /// Something that happened, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]

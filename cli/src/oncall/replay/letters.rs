@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use jiff::Timestamp;
-use tidemill_core::{
-    adapter::{
-        dead_letters::{DeadLetter, DeadLetters},
-        queue::Queue,
-    },
+use aws::{
+    dead_letters::{DeadLetter, DeadLetters},
+    queue::Queue,
+};
+use domain::{
     job::{JobId, State},
     message::{self, JobMessage, Message},
 };
+use jiff::Timestamp;
 
 use super::{Became, Replay};
 use crate::{

@@ -8,15 +8,15 @@ mod letters;
 
 use std::time::Duration;
 
-use serde_json::json;
-use tidemill_core::{
-    adapter::{ledger::Changed, queue::Queue},
+use aws::{ledger::Changed, queue::Queue};
+use domain::{
     job::{Job, JobId, State},
     mail::shortened,
     message::JobMessage,
     replay::refusal,
     story::{Note, What},
 };
+use serde_json::json;
 
 use super::{
     deployment::{self, Deployment},

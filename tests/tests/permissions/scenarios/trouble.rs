@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-use tests::{Accident, World};
-use tidemill_cloud::{
+use domain::job::State;
+use localcloud::{
     faults::{Fault, Partial, Rule},
     wire::Refusal,
 };
-use tidemill_core::job::State;
+use serde_json::json;
+use tests::{Accident, World};
 
 use super::{KEY, csv, minutes};
 

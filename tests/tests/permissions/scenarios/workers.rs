@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-use tests::{TIMING, World};
-use tidemill_cloud::{
+use domain::job::State;
+use localcloud::{
     ecs::Timing,
     faults::{Fault, Rule},
 };
-use tidemill_core::job::State;
+use serde_json::json;
+use tests::{TIMING, World};
 
 use super::{KEY, csv, minutes};
 

@@ -1,0 +1,2 @@
+//! The use cases of Tidemill: each reads what it needs through the adapters of [`aws`], lets the [`domain`] decide,
+//! and writes the decision down.

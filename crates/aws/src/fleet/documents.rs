@@ -1,0 +1,160 @@
+//! Small documents in the fleet table.
+//!
+//! Those that several programs change carry a `stamp`, drawn anew by every write. A change reads the document, decides and
+//! writes it whole, on the condition that the stamp is still what was read: no change is lost, however many are made at
+//! once; whoever comes too late reads again.
+
+use std::{collections::HashMap, time::Duration};
+
+use aws_sdk_dynamodb::{operation::put_item::PutItemError, types::ReturnValuesOnConditionCheckFailure};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Fleet, key};
+use crate::{
+    CallError,
+    ledger::{Item, text},
+};
+
+/// How often a change is tried. The functions that change a document run two or three at once, and each makes one change
+/// at a time: whoever loses so often has no luck but trouble.
+const TRIES: u32 = 20;
+
+/// About how long somebody who came too late waits.
+const WAIT: Duration = Duration::from_millis(20);
+
+/// The attribute that every write draws anew.
+const STAMP: &str = "stamp";
+
+/// For how long a function's start waits for its first connection. Lambda gives the start ten seconds.
+const WARMING: Duration = Duration::from_secs(2);
+
+impl Fleet {
+    /// Connects to DynamoDB by reading a document that nobody keeps. For a function's start, which has the whole processor
+    /// whatever memory the function has; the first event then finds the connection made and encrypted. Failing changes
+    /// nothing: the first call that matters makes the connection.
+    pub async fn warm(&self) {
+        let read = self.item("warm", || format!("read nothing of {}", self.table));
+        match tokio::time::timeout(WARMING, read).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
+                tracing::info!(error = &error as &dyn std::error::Error, "no connection to begin with");
+            }
+            Err(_) => tracing::info!("no connection to begin with: it takes too long"),
+        }
+    }
+
+    /// A document kept under this id, strongly consistent.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub async fn kept<T: DeserializeOwned>(&self, id: &str) -> Result<Option<T>, CallError> {
+        let attempt = || format!("read {id} of {}", self.table);
+        self.item(id, attempt).await?.map(|item| decode(item, attempt)).transpose()
+    }
+
+    /// Keeps a document under this id, whatever was there. It is to have no attribute `id`.
+    ///
+    /// # Errors
+    /// [`CallError`]: it may be kept.
+    pub async fn keep<T: Serialize>(&self, id: &str, document: &T) -> Result<(), CallError> {
+        let attempt = || format!("keep {id} in {}", self.table);
+        let item = encode(id, document, attempt)?;
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        put.send().await.map(drop).map_err(|e| CallError::of(attempt(), e))
+    }
+
+    /// Changes the document kept under this id, or one that was never kept, and returns what `change` does. Durable on
+    /// return; a change that leaves it as it was writes nothing. `change` is called again when somebody else was faster.
+    /// The document is to have no attributes `id` and `stamp`.
+    ///
+    /// # Errors
+    /// [`CallError`]: it may be changed.
+    pub async fn change<T, R>(
+        &self,
+        id: &str,
+        verb: &str,
+        change: impl Fn(&mut T) -> R,
+    ) -> Result<R, CallError>
+    where
+        T: Clone + Default + PartialEq + Serialize + DeserializeOwned,
+    {
+        let attempt = || format!("{verb} in {id} of {}", self.table);
+        for tried in 0..TRIES {
+            let item = self.item(id, attempt).await?;
+            let stamp = item.as_ref().and_then(|item| item.get(STAMP)).cloned();
+            let before: T = match item {
+                Some(item) => decode(item, attempt)?,
+                None => T::default(),
+            };
+            let mut after = before.clone();
+            let made = change(&mut after);
+            if after == before || self.write(id, &after, stamp, attempt).await? {
+                return Ok(made);
+            }
+            tokio::time::sleep(WAIT.mul_f64((f64::from(tried) + 1.0) * fastrand::f64())).await;
+        }
+        Err(CallError::exhausted(attempt(), "others were faster every time"))
+    }
+
+    /// The item of this id, strongly consistent.
+    async fn item(&self, id: &str, attempt: impl Fn() -> String) -> Result<Option<Item>, CallError> {
+        let get = self.client.get_item().table_name(&self.table).set_key(Some(key(id))).consistent_read(true);
+        Ok(get.send().await.map_err(|e| CallError::of(attempt(), e))?.item)
+    }
+
+    /// False when it is not what it was when it was read.
+    async fn write<T: Serialize>(
+        &self,
+        id: &str,
+        document: &T,
+        read: Option<aws_sdk_dynamodb::types::AttributeValue>,
+        attempt: impl Fn() -> String,
+    ) -> Result<bool, CallError> {
+        let mut item = encode(id, document, &attempt)?;
+        let stamp = text(format!("{:032x}", fastrand::u128(..)));
+        item.insert(STAMP.into(), stamp.clone());
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        let put = match read {
+            Some(read) => {
+                put.condition_expression("stamp = :read").expression_attribute_values(":read", read)
+            }
+            None => put.condition_expression("attribute_not_exists(id)"),
+        };
+        let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let Err(error) = put.send().await else { return Ok(true) };
+        match error.as_service_error() {
+            // The SDK repeats a write whose answer was lost: then it is our own that refuses.
+            Some(PutItemError::ConditionalCheckFailedException(refusal)) => {
+                Ok(refusal.item().and_then(|found| found.get(STAMP)) == Some(&stamp))
+            }
+            _ => Err(CallError::of(attempt(), error)),
+        }
+    }
+
+    /// The document of this id among those found, if it is there.
+    pub(super) fn document<T: DeserializeOwned>(
+        &self,
+        found: &mut HashMap<String, Item>,
+        id: &str,
+    ) -> Result<Option<T>, CallError> {
+        let attempt = || format!("read {id} of {}", self.table);
+        found.remove(id).map(|item| decode(item, attempt)).transpose()
+    }
+}
+
+/// A document as the item of this id.
+fn encode<T: Serialize>(id: &str, document: &T, attempt: impl Fn() -> String) -> Result<Item, CallError> {
+    let mut item: Item = serde_dynamo::to_item(document).map_err(|e| CallError::nonsense(attempt(), e))?;
+    item.insert("id".into(), text(id));
+    Ok(item)
+}
+
+/// An item as the document it holds.
+pub(super) fn decode<T: DeserializeOwned>(
+    mut item: Item,
+    attempt: impl Fn() -> String,
+) -> Result<T, CallError> {
+    item.remove("id");
+    item.remove(STAMP);
+    serde_dynamo::from_item(item).map_err(|e| CallError::nonsense(attempt(), e))
+}

@@ -1,0 +1,50 @@
+//! The functions' layer: the pipelines file that is shipped beside them.
+
+use domain::{
+    pipelines::{Pipelines, PipelinesError},
+    settings::{Settings, SettingsError},
+};
+
+/// Why a function that knows pipelines cannot start: its deployment is wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A variable.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The pipelines file is not there.
+    #[error("cannot read the pipelines file {path}")]
+    Unreadable {
+        /// Where it should be.
+        path: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The pipelines file is wrong.
+    #[error(transparent)]
+    Pipelines(#[from] PipelinesError),
+}
+
+/// The pipelines in the file that `PIPELINES_FILE` names, and its text.
+///
+/// # Errors
+/// [`StartError`] naming what is wrong.
+pub fn pipelines(settings: &Settings) -> Result<(Pipelines, String), StartError> {
+    let (path, text) = read(settings)?;
+    Ok((Pipelines::parse(&text, path)?, text))
+}
+
+/// Those pipelines, for routing alone ([`Pipelines::parse_routes`]).
+///
+/// # Errors
+/// [`StartError`] naming what is wrong.
+pub fn routes(settings: &Settings) -> Result<Pipelines, StartError> {
+    let (path, text) = read(settings)?;
+    Ok(Pipelines::parse_routes(&text, path)?)
+}
+
+fn read(settings: &Settings) -> Result<(&str, String), StartError> {
+    let path = settings.require("PIPELINES_FILE")?;
+    let unreadable = |source| StartError::Unreadable { path: path.to_owned(), source };
+    Ok((path, std::fs::read_to_string(path).map_err(unreadable)?))
+}

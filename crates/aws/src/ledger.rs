@@ -1,0 +1,158 @@
+//! The ledger: the DynamoDB table of jobs, the only truth about what happened.
+//!
+//! Every change is one conditional write whose condition comes from [`domain::job::next`], so two writers can
+//! never both win, and a repeat of a write that was already made is refused and told apart by reading.
+
+mod browse;
+mod claim;
+mod end;
+mod leave;
+mod replay;
+mod shelves;
+mod story;
+mod tell;
+mod write;
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::{
+    Client,
+    operation::update_item::UpdateItemError,
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
+};
+
+use super::{CallError, Clients};
+use domain::job::{Job, JobId};
+use telemetry::metrics;
+
+pub use claim::{Claim, Expired};
+pub use end::{Ended, Over};
+pub use leave::{Leaving, Progress};
+pub use shelves::{ShelfPage, Shelved};
+use write::Write;
+pub(super) use write::{number, text, time};
+
+/// A DynamoDB item, as the SDK has it.
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+/// The table of jobs.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    client: Client,
+    table: String,
+}
+
+/// What [`Ledger::record`] found.
+#[derive(Debug)]
+pub enum Recorded {
+    /// The job was not known: it is recorded now.
+    New,
+    /// It was known: a duplicate event, or a repeat after a crash. As it stands now.
+    Known(Box<Job>),
+}
+
+/// What became of a change.
+#[derive(Debug)]
+pub enum Changed {
+    /// It is made. The job as it stands now.
+    Yes(Box<Job>),
+    /// The job is not where this change is legal, or somebody else holds it. As it stands, if it is there at all.
+    No(Option<Box<Job>>),
+}
+
+impl Ledger {
+    /// The ledger in this table.
+    #[must_use]
+    pub fn new(clients: &Clients, table: &str) -> Self {
+        Self { client: clients.dynamodb().clone(), table: table.to_owned() }
+    }
+
+    /// Records a new job. Durable on return; a repeat finds it [`Recorded::Known`] and changes nothing, which is
+    /// what makes a duplicate event harmless.
+    ///
+    /// # Errors
+    /// [`CallError`]: the job may or may not be recorded; repeat.
+    pub async fn record(&self, job: &Job) -> Result<Recorded, CallError> {
+        let attempt = || format!("record job {} for {}", job.id, job.object);
+        let item: Item = serde_dynamo::to_item(job).map_err(|e| CallError::nonsense(attempt(), e))?;
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        let answer = put
+            .condition_expression("attribute_not_exists(job)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let Err(error) = answer else { return Ok(Recorded::New) };
+        match error.as_service_error() {
+            Some(aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(
+                found,
+            )) => match found.item() {
+                Some(item) => Ok(Recorded::Known(Box::new(decode(item.clone(), attempt)?))),
+                None => Err(CallError::exhausted(attempt(), "refused, without the item that refused it")),
+            },
+            _ => Err(CallError::of(attempt(), error)),
+        }
+    }
+
+    /// Reads a job, strongly consistent.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub async fn read(&self, id: &JobId) -> Result<Option<Job>, CallError> {
+        let attempt = || format!("read job {id}");
+        let get = self.client.get_item().table_name(&self.table).key("job", text(id));
+        let answer = get.consistent_read(true).send().await.map_err(|e| CallError::of(attempt(), e))?;
+        answer.item.map(|item| decode(item, attempt)).transpose()
+    }
+
+    /// Reads those of these jobs that are there, in no order, strongly consistent.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub async fn read_all(&self, ids: &[JobId]) -> Result<Vec<Job>, CallError> {
+        let attempt = || format!("read {} jobs", ids.len());
+        let keys = ids.iter().map(|id| HashMap::from([("job".to_owned(), text(id))])).collect();
+        let items = super::batch_get(&self.client, &self.table, keys, attempt).await?;
+        items.into_iter().map(|item| decode(item, attempt)).collect()
+    }
+
+    async fn update(&self, id: &JobId, verb: &str, write: Write) -> Result<Changed, CallError> {
+        let attempt = || format!("{verb} job {id}");
+        let names = Some(write.names).filter(|names| !names.is_empty());
+        let answer = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("job", text(id))
+            .update_expression(write.update)
+            // An update of a job that is not there would make one.
+            .condition_expression(format!("attribute_exists(job) AND {}", write.condition))
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(Some(write.values))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match answer {
+            Ok(made) => {
+                let item =
+                    made.attributes.ok_or_else(|| CallError::nonsense(attempt(), "no item returned"))?;
+                let job = decode(item, attempt)?;
+                if write.change.is_some_and(|change| change.leads_to().is_settled()) {
+                    metrics::settled(&job);
+                }
+                Ok(Changed::Yes(Box::new(job)))
+            }
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(refusal)) => {
+                    let found = refusal.item().map(|item| decode(item.clone(), attempt)).transpose()?;
+                    Ok(Changed::No(found.map(Box::new)))
+                }
+                _ => Err(CallError::of(attempt(), error)),
+            },
+        }
+    }
+}
+
+fn decode(item: Item, attempt: impl Fn() -> String) -> Result<Job, CallError> {
+    serde_dynamo::from_item(item).map_err(|e| CallError::nonsense(attempt(), e))
+}

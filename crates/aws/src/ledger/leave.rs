@@ -1,0 +1,131 @@
+//! How the holder of a claim leaves its job: by one write, or, with its records, by one half of the publish transaction.
+
+use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, Update};
+use jiff::Timestamp;
+
+use super::{
+    Changed, Ledger,
+    write::{self, Write, number, text},
+};
+use crate::CallError;
+use domain::job::{Attempt, Change, Job, Reason};
+
+/// How a worker leaves a job.
+#[derive(Debug, Clone, Copy)]
+pub struct Leaving<'a> {
+    /// Failed, superseded, gone, or returned to be tried again.
+    pub change: Change,
+    /// Why.
+    pub reason: &'a Reason,
+    /// How far it came.
+    pub progress: &'a Progress,
+    /// The pooled worker's name, for the history of a failed job; λ stops adds a task's.
+    pub worker: Option<&'a str>,
+}
+
+/// What a job's worker tells when it leaves the job.
+#[derive(Debug, Clone, Default)]
+pub struct Progress {
+    /// Rows written.
+    pub records: u64,
+    /// Rows left out by the pipeline's policy.
+    pub rejected: u64,
+    /// The format found.
+    pub format: Option<String>,
+}
+
+impl Ledger {
+    /// The holder of the claim leaves the job: failed, superseded, gone, or returned to be tried again. A
+    /// returned job stays at its attempt; whoever decides what follows raises it ([`Ledger::end`]). A repeat, as the
+    /// SDK makes when the answer was lost, is told that the job is left.
+    ///
+    /// # Errors
+    /// [`CallError`]: the job may be left; if not, its lease runs out.
+    pub async fn leave(&self, job: &Job, leaving: Leaving<'_>, now: Timestamp) -> Result<Changed, CallError> {
+        let Leaving { change, reason, progress, worker } = leaving;
+        let settled = match change {
+            // Only the object itself can be at fault here: that uses up an attempt.
+            Change::Fail => ", settled_at = :now, shelf = :shelf, shelf_at = :now, charged = charged + :one",
+            change if change.leads_to().is_settled() => {
+                ", settled_at = :now, shelf = :shelf, shelf_at = :now"
+            }
+            _ => "",
+        };
+        let format = if progress.format.is_some() { ", #format = :format" } else { "" };
+        let ended = worker.filter(|_| change == Change::Fail).map(|worker| Attempt {
+            number: job.attempt,
+            task: worker.to_owned(),
+            verdict: reason.clone(),
+            stopped_at: now,
+            parked: false,
+        });
+        let history = if ended.is_some() { ", #history = list_append(#history, :ended)" } else { "" };
+        let mut write = Write::new(
+            &format!(
+                "SET #state = :to, reason = :reason, records = :records, rejected = :rejected{settled}{format}{history} \
+                 REMOVE lease_until"
+            ),
+            "fence = :fence",
+        )
+        .moving(change)
+        .value(":reason", write::reason_value(reason))
+        .value(":records", number(progress.records))
+        .value(":rejected", number(progress.rejected))
+        .value(":fence", number(job.fence));
+        if !settled.is_empty() {
+            write = write.shelving(&job.id, now);
+        }
+        if change == Change::Fail {
+            write = write.value(":one", number(1));
+        }
+        if let Some(format) = &progress.format {
+            write = write.name("#format", "format").value(":format", text(format));
+        }
+        if let Some(ended) = &ended {
+            write = write.name("#history", "history").value(":ended", write::attempts(ended)?);
+        }
+        let is_left = |found: &Job| {
+            (found.fence, found.state, found.attempt) == (job.fence, change.leads_to(), job.attempt)
+                && found.reason.as_ref() == Some(reason)
+        };
+        Ok(match self.update(&job.id, "leave", write).await? {
+            Changed::No(Some(found)) if is_left(&found) => Changed::Yes(found),
+            changed => changed,
+        })
+    }
+
+    /// The write that marks a job done, as one half of the publish transaction.
+    pub(crate) fn done(
+        &self,
+        job: &Job,
+        progress: &Progress,
+        write_units: u64,
+        now: Timestamp,
+    ) -> Result<Update, CallError> {
+        let write = Write::new(
+            "SET #state = :to, records = :records, rejected = :rejected, #format = :format, \
+             write_units = :units, settled_at = :now, shelf = :shelf, shelf_at = :now \
+             REMOVE lease_until, reason, #progress",
+            "fence = :fence",
+        )
+        .moving(Change::Publish)
+        .name("#progress", "progress")
+        .name("#format", "format")
+        .value(":records", number(progress.records))
+        .value(":rejected", number(progress.rejected))
+        .value(":format", text(progress.format.as_deref().unwrap_or("unknown")))
+        .value(":units", number(write_units))
+        .shelving(&job.id, now)
+        .value(":fence", number(job.fence));
+        Update::builder()
+            .table_name(&self.table)
+            .key("job", text(&job.id))
+            .update_expression(write.update)
+            .condition_expression(write.condition)
+            .set_expression_attribute_names(Some(write.names))
+            .set_expression_attribute_values(Some(write.values))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(|e| CallError::nonsense(format!("publish job {}", job.id), e))
+    }
+}

@@ -1,0 +1,109 @@
+//! What a person does to a job: has it run again, or stops it.
+
+use jiff::Timestamp;
+
+use super::{
+    Changed, Ledger, Write,
+    story::{adding, fitting},
+    write::{attempts, number, reason_value, text, time},
+};
+use crate::CallError;
+use domain::{
+    job::{Attempt, Change, Job, Reason, State, open_shelf},
+    story::Note,
+};
+
+impl Ledger {
+    /// A failed job, as it was read, waits for another attempt, with the image that is deployed now, and all that have
+    /// ended count towards no limit any more. Refused where [`domain::replay::refusal`] says why, or when somebody else has changed the job since.
+    ///
+    /// Durable on return, and nothing more: a message has to bring the job to a worker. Whoever dies before sending it
+    /// leaves a waiting job, which the sweep relaunches.
+    ///
+    /// # Errors
+    /// [`CallError`]: it may be waiting.
+    pub async fn replay(&self, job: &Job, note: &Note, now: Timestamp) -> Result<Changed, CallError> {
+        let note = fitting(job, note);
+        let write = Write::new(
+            &format!(
+                "SET #state = :to, attempt = attempt + :one, charged = :zero, replayed_from = :ended, \
+                 records = :zero, rejected = :zero, shelf = :shelf, shelf_at = :now{} \
+                 REMOVE settled_at, notified_at, telling_until, collecting_until, reason, task, lease_until, \
+                 claimed_at, put_off_until, revision",
+                adding(note)
+            ),
+            // The rows that a replay writes would be deleted with the old ones; and whoever is telling of the failure
+            // would note it of the replayed job, whose own failure nobody would hear of.
+            "attempt = :attempt AND size(#history) = :ended \
+             AND (attribute_not_exists(collecting_until) OR collecting_until < :now) \
+             AND (attribute_exists(notified_at) OR attribute_not_exists(telling_until) OR telling_until < :now)",
+        )
+        .moving(Change::Replay)
+        .name("#history", "history")
+        .value(":one", number(1))
+        .value(":zero", number(0))
+        .value(":ended", number(job.history.len()))
+        .value(":attempt", number(job.attempt))
+        .value(":shelf", text(open_shelf(job.id.part())))
+        .value(":now", time(now))
+        .noting(note)?;
+        let is_replayed = |found: &Job| {
+            let ended = u32::try_from(job.history.len()).unwrap_or(u32::MAX);
+            (found.state, found.attempt, found.replayed_from)
+                == (State::Waiting, job.attempt.saturating_add(1), ended)
+        };
+        Ok(match self.update(&job.id, "replay", write).await? {
+            // The SDK repeats a write whose answer was lost: then it is our own that refuses.
+            Changed::No(Some(found)) if is_replayed(&found) => Changed::Yes(found),
+            changed => changed,
+        })
+    }
+
+    /// An open job, as it was read, has failed because a person stopped it; `ended` is its attempt, if one was under
+    /// way. A worker that has it is refused with its next renewal and leaves it. Refused when somebody else has changed
+    /// the job since. Durable on return; people are still to be told.
+    ///
+    /// # Errors
+    /// [`CallError`]: it may have failed.
+    pub async fn cancel(
+        &self,
+        job: &Job,
+        reason: &Reason,
+        ended: Option<&Attempt>,
+        note: &Note,
+        now: Timestamp,
+    ) -> Result<Changed, CallError> {
+        let note = fitting(job, note);
+        let history = if ended.is_some() { ", #history = list_append(#history, :ended)" } else { "" };
+        let task = if job.task.is_some() { "task = :task" } else { "attribute_not_exists(task)" };
+        let mut write = Write::new(
+            &format!(
+                "SET #state = :to, reason = :reason, settled_at = :now, shelf = :shelf, shelf_at = :now{history}{} \
+                 REMOVE lease_until",
+                adding(note)
+            ),
+            &format!("#state = :was AND attempt = :attempt AND fence = :fence AND {task}"),
+        )
+        .moving(Change::Fail)
+        .value(":was", text(job.state.as_str()))
+        .value(":reason", reason_value(reason))
+        .value(":attempt", number(job.attempt))
+        .value(":fence", number(job.fence))
+        .shelving(&job.id, now)
+        .noting(note)?;
+        if let Some(task) = &job.task {
+            write = write.value(":task", text(task));
+        }
+        if let Some(ended) = ended {
+            write = write.name("#history", "history").value(":ended", attempts(ended)?);
+        }
+        let is_cancelled = |found: &Job| {
+            (found.state, found.attempt) == (State::Failed, job.attempt)
+                && found.reason.as_ref() == Some(reason)
+        };
+        Ok(match self.update(&job.id, "stop", write).await? {
+            Changed::No(Some(found)) if is_cancelled(&found) => Changed::Yes(found),
+            changed => changed,
+        })
+    }
+}

@@ -1,0 +1,135 @@
+//! The ledger's index `shelf`: the jobs that are open, and those that settled in one hour; and what happens to a job
+//! after it has settled.
+
+use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, Select, Update};
+use jiff::Timestamp;
+
+use super::{Changed, Item, Ledger, Write, text, time};
+use crate::CallError;
+use domain::job::{Job, JobId, State, collected_shelf, settled_shelf};
+
+/// The index's name (template.yaml).
+const INDEX: &str = "shelf";
+
+/// How many ids a page holds at most: what is then read by id is held in memory at once.
+const PAGE: i32 = 200;
+
+/// Where the next page of a shelf starts.
+#[derive(Debug, Clone)]
+pub struct ShelfPage(Item);
+
+/// A job on a shelf, and when it was put there.
+pub type Shelved = (JobId, Timestamp);
+
+/// What of a shelf is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Part {
+    /// All of it.
+    Whole,
+    /// What was put there since then.
+    Since(Timestamp),
+    /// The same, from its end.
+    Backwards(Timestamp),
+}
+
+impl Ledger {
+    /// A page of the jobs on a shelf, those put there first first, and the token of the next. An index is a moment
+    /// behind its table: a job may have left the shelf by now, or be missing although it has just been put there.
+    /// [`Ledger::read_all`] tells how it stands.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub async fn shelf(
+        &self,
+        shelf: &str,
+        from: Option<ShelfPage>,
+    ) -> Result<(Vec<JobId>, Option<ShelfPage>), CallError> {
+        let (found, next) = self.shelf_page(shelf, Part::Whole, from).await?;
+        Ok((found.into_iter().map(|(id, _)| id).collect(), next))
+    }
+
+    pub(super) async fn shelf_page(
+        &self,
+        shelf: &str,
+        part: Part,
+        from: Option<ShelfPage>,
+    ) -> Result<(Vec<Shelved>, Option<ShelfPage>), CallError> {
+        let attempt = || format!("read the shelf {shelf}");
+        let call = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(INDEX)
+            .select(Select::AllProjectedAttributes)
+            .expression_attribute_values(":shelf", text(shelf))
+            .limit(PAGE)
+            .set_exclusive_start_key(from.map(|from| from.0));
+        let since = "shelf = :shelf AND shelf_at >= :since";
+        let call = match part {
+            Part::Whole => call.key_condition_expression("shelf = :shelf"),
+            Part::Since(at) => {
+                call.key_condition_expression(since).expression_attribute_values(":since", time(at))
+            }
+            Part::Backwards(at) => call
+                .key_condition_expression(since)
+                .expression_attribute_values(":since", time(at))
+                .scan_index_forward(false),
+        };
+        let answer = call.send().await.map_err(|e| CallError::of(attempt(), e))?;
+        let shelved = |item: &Item| {
+            let word = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
+            Some((JobId::parse(word("job")?)?, word("shelf_at")?.parse().ok()?))
+        };
+        let found = answer.items().iter().map(|item| {
+            shelved(item).ok_or_else(|| CallError::nonsense(attempt(), "an item without a job id and a time"))
+        });
+        let found = found.collect::<Result<_, _>>()?;
+        Ok((found, answer.last_evaluated_key.map(ShelfPage)))
+    }
+
+    /// The write that notes, as a part of the publish transaction, that a newer version's records took the place of
+    /// this job's, and puts the job on the shelf of this hour: its rows are to be collected a day from now.
+    pub(crate) fn replaced(&self, id: &JobId, now: Timestamp) -> Result<Update, CallError> {
+        Update::builder()
+            .table_name(&self.table)
+            .key("job", text(id))
+            .update_expression("SET replaced_at = :now, shelf = :shelf, shelf_at = :now")
+            // An update of a job that is not there would make one.
+            .condition_expression("attribute_exists(job)")
+            .expression_attribute_values(":now", time(now))
+            .expression_attribute_values(":shelf", text(settled_shelf(id.part(), now)))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::None)
+            .build()
+            .map_err(|e| CallError::nonsense(format!("note that job {id} is replaced"), e))
+    }
+
+    /// Notes that the rows of a job that nobody can see are being deleted, until this time at the latest. Refused
+    /// when the job is not in this state any more. Whoever replays a job must make it a condition that
+    /// `collecting_until` is not there or past: else rows that the replay writes would be deleted with the old.
+    /// A repeat moves the time.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub async fn collecting(&self, id: &JobId, state: State, until: Timestamp) -> Result<Changed, CallError> {
+        let write = Write::new("SET collecting_until = :until", "#state = :state");
+        let write = write.value(":until", time(until)).value(":state", text(state.as_str()));
+        self.update(id, "collect the rows of", write).await
+    }
+
+    /// Notes that a job's rows are deleted, and moves it from its shelf to the one of the collected: no sweep looks at
+    /// it again, and whoever asks about that hour still finds it. A repeat is refused.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub async fn collected(&self, job: &Job, now: Timestamp) -> Result<Changed, CallError> {
+        let condition = "attribute_exists(collecting_until)";
+        let write = match job.shelf.as_deref().and_then(collected_shelf) {
+            Some(shelf) => {
+                let update = "SET collected_at = :now, shelf = :shelf REMOVE collecting_until";
+                Write::new(update, condition).value(":shelf", text(shelf))
+            }
+            None => Write::new("SET collected_at = :now REMOVE collecting_until, shelf, shelf_at", condition),
+        };
+        self.update(&job.id, "note that nothing is left of", write.value(":now", time(now))).await
+    }
+}

@@ -1,0 +1,127 @@
+//! One conditional update being written, and its values.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+
+use super::{Item, Over};
+use crate::CallError;
+use domain::{
+    job::{Attempt, Change, JobId, Reason, allowed_from, settled_shelf},
+    story::Note,
+};
+
+/// One conditional update being written.
+pub(super) struct Write {
+    pub(super) update: String,
+    pub(super) condition: String,
+    pub(super) names: HashMap<String, String>,
+    pub(super) values: Item,
+    /// What it does to the job's state, if it moves it.
+    pub(super) change: Option<Change>,
+}
+
+impl Write {
+    pub(super) fn new(update: &str, condition: &str) -> Self {
+        let write = Self {
+            update: update.to_owned(),
+            condition: condition.to_owned(),
+            names: HashMap::new(),
+            values: HashMap::new(),
+            change: None,
+        };
+        // `state` is a reserved word of DynamoDB's expressions.
+        let uses_state = write.update.contains("#state") || write.condition.contains("#state");
+        if uses_state { write.name("#state", "state") } else { write }
+    }
+
+    /// Only from the states where `change` is legal; `:to` is the state it leads to.
+    pub(super) fn moving(mut self, change: Change) -> Self {
+        let mut from = Vec::new();
+        for state in allowed_from(change) {
+            let name = format!(":from_{}", state.as_str());
+            self.values.insert(name.clone(), text(state.as_str()));
+            from.push(name);
+        }
+        self.condition = format!("#state IN ({}) AND ({})", from.join(", "), self.condition);
+        self.change = Some(change);
+        self.name("#state", "state").value(":to", text(change.leads_to().as_str()))
+    }
+
+    /// Into the shelf of jobs that settle now; `:now` is the time.
+    pub(super) fn shelving(self, id: &JobId, now: Timestamp) -> Self {
+        self.value(":shelf", text(settled_shelf(id.part(), now))).value(":now", time(now))
+    }
+
+    /// The values of an attempt that has ended: only while it is the job's present attempt.
+    pub(super) fn ending(self, ended: &Attempt) -> Result<Self, CallError> {
+        Ok(self
+            .name("#history", "history")
+            .value(":ended", attempts(ended)?)
+            .value(":reason", reason_value(&ended.verdict))
+            .value(":attempt", number(ended.number)))
+    }
+
+    /// Only while this is still how the attempt is known to be over.
+    pub(super) fn only_if(mut self, over: Over) -> Self {
+        match over {
+            Over::Stopped => self,
+            Over::Left { fence } => {
+                self.condition.push_str(" AND fence = :fence");
+                self.value(":fence", number(fence))
+            }
+            Over::Lost { fence, now } => {
+                self.condition
+                    .push_str(" AND fence = :fence AND #state = :running AND lease_until < :lost_at");
+                // `:now` may be the time of settling.
+                let write = self.value(":fence", number(fence)).value(":lost_at", time(now));
+                write.name("#state", "state").value(":running", text("running"))
+            }
+        }
+    }
+
+    pub(super) fn name(mut self, placeholder: &str, attribute: &str) -> Self {
+        self.names.insert(placeholder.to_owned(), attribute.to_owned());
+        self
+    }
+
+    pub(super) fn value(mut self, placeholder: &str, value: AttributeValue) -> Self {
+        self.values.insert(placeholder.to_owned(), value);
+        self
+    }
+}
+
+/// A list of one attempt, to be appended to the history.
+pub(super) fn attempts(ended: &Attempt) -> Result<AttributeValue, CallError> {
+    let attempt = || format!("note attempt {}", ended.number);
+    let item = serde_dynamo::to_item(ended).map_err(|e| CallError::nonsense(attempt(), e))?;
+    Ok(AttributeValue::L(vec![AttributeValue::M(item)]))
+}
+
+/// A list of one note, to be appended to the story.
+pub(super) fn notes(note: &Note) -> Result<AttributeValue, CallError> {
+    let attempt = || format!("note \"{}\"", note.what.as_str());
+    let item = serde_dynamo::to_item(note).map_err(|e| CallError::nonsense(attempt(), e))?;
+    Ok(AttributeValue::L(vec![AttributeValue::M(item)]))
+}
+
+pub(crate) fn text(value: impl ToString) -> AttributeValue {
+    AttributeValue::S(value.to_string())
+}
+
+pub(crate) fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// Microseconds, always six digits: conditions compare times as text.
+pub(crate) fn time(at: Timestamp) -> AttributeValue {
+    text(format!("{at:.6}"))
+}
+
+pub(super) fn reason_value(reason: &Reason) -> AttributeValue {
+    AttributeValue::M(HashMap::from([
+        ("code".to_owned(), text(&reason.code)),
+        ("message".to_owned(), text(&reason.message)),
+    ]))
+}

@@ -1,0 +1,141 @@
+//! The transaction that makes an object's records visible.
+
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::transact_write_items::TransactWriteItemsError,
+    types::{CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+
+use super::{
+    CallError,
+    ledger::{Item, Ledger, Progress, text},
+    records::Records,
+};
+use domain::{
+    job::{Job, State, digest},
+    manifest::{self, Manifest},
+};
+
+/// What became of a publish.
+#[derive(Debug)]
+pub enum Published {
+    /// Every record is visible and the job is done.
+    Done,
+    /// A newer version of the key is visible; nothing was changed.
+    Superseded,
+    /// The claim was lost; nothing was changed.
+    ClaimLost,
+}
+
+/// How often in a row another version of the key may be published between the read of its manifest and the write.
+const OVERTAKEN: u32 = 5;
+
+impl Records {
+    /// Makes the rows of `job` visible, the job done, and the job whose rows were visible until now replaced: all or
+    /// none. Checks the fence, and that no newer version of the key is visible. Durable on return. The client token
+    /// makes a repeat within ten minutes the same transaction; after that the ledger tells that it was made.
+    ///
+    /// # Errors
+    /// [`CallError`]: it may have been made; repeat, or read the job.
+    pub async fn publish(
+        &self,
+        ledger: &Ledger,
+        job: &Job,
+        manifest: &Manifest,
+        progress: &Progress,
+        write_units: u64,
+    ) -> Result<Published, CallError> {
+        let attempt = || format!("publish job {} of {}", job.id, job.object);
+        let mut in_ledger = true;
+        for _ in 0..OVERTAKEN {
+            let visible = self.manifest(&job.object.bucket, &job.object.key).await?;
+            if visible.as_ref().is_some_and(|visible| visible.sequencer > manifest.sequencer) {
+                return Ok(Published::Superseded);
+            }
+            // Records under natural keys are replaced one by one, and a publish may be a repeat of itself.
+            let replaced =
+                visible.as_ref().filter(|it| it.natural_key.is_none() && it.job != job.id && in_ledger);
+            let done = ledger.done(job, progress, write_units, manifest.published_at)?;
+            let flip = self.flip(manifest, visible.as_ref())?;
+            let mut items = vec![
+                TransactWriteItem::builder().update(done).build(),
+                TransactWriteItem::builder().put(flip).build(),
+            ];
+            if let Some(replaced) = replaced {
+                let replaced = ledger.replaced(&replaced.job, manifest.published_at)?;
+                items.push(TransactWriteItem::builder().update(replaced).build());
+            }
+            // DynamoDB refuses a token that it has seen with other items.
+            let before = visible.as_ref().map_or("", |visible| visible.job.as_str());
+            let token =
+                digest([&*job.id.publish_token(job.fence), before, if in_ledger { "" } else { "untold" }]);
+            let call = self.client().transact_write_items().client_request_token(token);
+            match call.set_transact_items(Some(items)).send().await {
+                Ok(_) => return Ok(Published::Done),
+                Err(error) => match refused(attempt(), error)? {
+                    Refused::Done => {
+                        let now = ledger.read(&job.id).await?;
+                        // The transaction was made before and its token has expired since.
+                        let ours = now.is_some_and(|now| now.state == State::Done && now.fence == job.fence);
+                        return Ok(if ours { Published::Done } else { Published::ClaimLost });
+                    }
+                    // Another version was faster: see which.
+                    Refused::Flip => {}
+                    // Somebody has deleted the old version's job from the ledger: there is nothing to note.
+                    Refused::Replaced => in_ledger = false,
+                },
+            }
+        }
+        Err(CallError::exhausted(attempt(), "other versions of the key keep being published in between"))
+    }
+
+    /// The write of the manifest, if it is still as it was read.
+    fn flip(&self, manifest: &Manifest, visible: Option<&Manifest>) -> Result<Put, CallError> {
+        let attempt = || format!("write {}", manifest.part);
+        let item: Item = serde_dynamo::to_item(manifest).map_err(|e| CallError::nonsense(attempt(), e))?;
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::None);
+        let put = match visible {
+            None => put
+                .condition_expression("attribute_not_exists(#part)")
+                .expression_attribute_names("#part", manifest::PART),
+            // By the job alone: its sequencer was compared above, and no two jobs' manifests are alike.
+            Some(visible) => put
+                .condition_expression("#job = :before")
+                .expression_attribute_names("#job", "job")
+                .expression_attribute_values(":before", text(&visible.job)),
+        };
+        put.build().map_err(|e| CallError::nonsense(attempt(), e))
+    }
+}
+
+/// Which write's condition refused the transaction.
+enum Refused {
+    Done,
+    Flip,
+    Replaced,
+}
+
+type PublishError = SdkError<TransactWriteItemsError, HttpResponse>;
+
+fn refused(attempt: String, error: PublishError) -> Result<Refused, CallError> {
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error()
+    else {
+        return Err(CallError::of(attempt, error));
+    };
+    let reasons = cancelled.cancellation_reasons();
+    let refused = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
+    match reasons.iter().position(refused) {
+        Some(0) => Ok(Refused::Done),
+        Some(1) => Ok(Refused::Flip),
+        Some(_) => Ok(Refused::Replaced),
+        // TransactionConflict, ThrottlingError, ProvisionedThroughputExceeded: nothing was changed.
+        None => {
+            let words = reasons.iter().filter_map(CancellationReason::code).collect::<Vec<_>>().join(", ");
+            Err(CallError::exhausted(attempt, format!("transaction cancelled: {words}")))
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! Sizing the fleet: the one path by which pooled workers are launched.
+//!
+//! ```text
+//! slots, queue's counts, last look ─▶ care ─▶ census, trend ─▶ launches ─▶ reserve a slot ─▶ RunTask ─▶ note the task
+//! ```
+//! Nothing here needs a lock or must run to its end. Runs that overlap want the same slots, and each slot is won once.
+//! A run that dies, or whose call is not answered, leaves a slot reserved without a task; a minute later another run
+//! launches into it under the same client token, which finds the task if there is one.
+
+mod care;
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use super::{
+    CallError, Clients,
+    fleet::Fleet,
+    queue::Queue,
+    tasks::{Order, Tasks},
+};
+use domain::{
+    breaker::{Breaker, Sign},
+    fargate::Size,
+    fleet::{Occupant, Slot, free_for_drain},
+    job::Reason,
+    scaling::{Look, Signals, census, launches, next_look, why_none},
+    settings::{Settings, SettingsError},
+};
+use telemetry::{
+    logging,
+    metrics::{self, Metric},
+};
+
+/// Where a run leaves its [`Look`] for the next. A look of another layout goes under another name.
+const LOOK: &str = "look:1";
+
+/// For how long a run launches. Functions have 30 s (`template.yaml`); with the pace of RunTask this is some 25
+/// launches. The next run, within the minute, goes on from what it finds.
+const ROUND: Duration = Duration::from_secs(20);
+
+/// What the fleet is sized with.
+#[derive(Debug)]
+pub struct Scaling {
+    fleet: Fleet,
+    jobs: Queue,
+    tasks: Tasks,
+    maximum: u32,
+    size: Size,
+}
+
+/// Why the fleet is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    /// A minute has passed, or an alarm says so.
+    Tick,
+    /// Work was queued: nothing is to be done unless no worker is there.
+    Queued {
+        /// So many messages just now. The queue's own count may not show them yet.
+        count: u64,
+    },
+}
+
+/// What was seen and done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Scaled {
+    /// Messages that nobody holds.
+    pub visible: u64,
+    /// Messages that workers hold.
+    pub in_flight: u64,
+    /// Workers that polled.
+    pub running: u32,
+    /// Tasks that were starting.
+    pub launching: u32,
+    /// Tasks that should have started long ago.
+    pub late: u32,
+    /// How many pooled workers there could be.
+    pub maximum: u32,
+    /// Workers that were missing.
+    pub wanted: u32,
+    /// Workers launched for them. Where fewer, [`reason`](Self::reason) tells why.
+    pub launched: u32,
+    /// Tasks found, or launched, for slots whose launcher had not noted one.
+    pub recovered: u32,
+    /// Slots freed whose tasks were no more.
+    pub freed: u32,
+    /// Tasks stopped that never started or were not heard of.
+    pub stopped: u32,
+    /// Why nothing, or less than wanted, was launched.
+    pub reason: Option<String>,
+    /// The breaker as it was before anything was launched.
+    #[serde(skip)]
+    pub breaker: Breaker,
+}
+
+impl Scaling {
+    /// From the function's environment.
+    ///
+    /// # Errors
+    /// [`SettingsError`] naming the variable.
+    pub fn new(clients: &Clients, settings: &Settings) -> Result<Self, SettingsError> {
+        Ok(Self {
+            fleet: Fleet::new(clients, settings.require("FLEET_TABLE")?),
+            jobs: Queue::new(clients, settings.require("JOBS_QUEUE_URL")?),
+            tasks: Tasks::new(clients, settings)?,
+            maximum: maximum(settings)?,
+            size: size(settings)?,
+        })
+    }
+
+    /// Makes the first connection; see [`Fleet::warm`].
+    pub async fn warm(&self) {
+        self.fleet.warm().await;
+    }
+
+    /// Looks at the fleet and launches what is missing; a [`Trigger::Tick`] also takes care of the slots. Each launch
+    /// is durable on its own. A repeat sees what the first did, or loses its slots to it.
+    ///
+    /// While the [breaker](domain::breaker) is open, nothing is launched but what tries whether it is mended.
+    ///
+    /// # Errors
+    /// [`CallError`]: jobs wait safely in their queue, and the next run does what this one could not. Trouble with the
+    /// care of slots does not keep workers from being launched; it is told after.
+    pub async fn run(&self, trigger: Trigger, now: Timestamp) -> Result<Scaled, CallError> {
+        // Boxed: the SDK's futures nest so deeply that a function's main, around them, meets the compiler's limit.
+        self.size_fleet(trigger, now).boxed().await
+    }
+
+    async fn size_fleet(&self, trigger: Trigger, now: Timestamp) -> Result<Scaled, CallError> {
+        let (mut slots, look, mut breaker) = self.fleet.slots_and::<Look>(self.maximum, LOOK).await?;
+        let mut scaled = Scaled::default();
+        if came_to_work(&slots, &breaker) {
+            breaker = self.fleet.sign(&Sign::Works, now).await?;
+        }
+        scaled.breaker = breaker.clone();
+        let cared = match trigger {
+            Trigger::Queued { .. } if census(&slots, now).is_attended() => return Ok(scaled),
+            Trigger::Queued { .. } => Ok(()),
+            Trigger::Tick => self.care(&mut slots, &breaker, now, &mut scaled).await,
+        };
+        let signals = self.signals(trigger, &slots, look.as_ref(), now).await?;
+        let launched = self.launch_missing(&signals, &slots, &breaker, now, &mut scaled).await;
+        tell(&signals, &scaled);
+        if trigger == Trigger::Tick {
+            measure(&slots, &scaled);
+        }
+        launched.and(cared).map(|()| scaled)
+    }
+
+    /// What is known now. It is remembered for the next run before anything is launched for it.
+    async fn signals(
+        &self,
+        trigger: Trigger,
+        slots: &[Slot],
+        look: Option<&Look>,
+        now: Timestamp,
+    ) -> Result<Signals, CallError> {
+        let counts = self.jobs.counts().await?;
+        let visible = match trigger {
+            Trigger::Tick => counts.visible,
+            Trigger::Queued { count } => counts.visible.max(count),
+        };
+        let census = census(slots, now);
+        let trend = next_look(look, now, visible, counts.in_flight, census.done);
+        if trend.is_news {
+            self.fleet.keep(LOOK, &trend.look).await?;
+        }
+        Ok(census.signals(visible, counts.in_flight, &trend))
+    }
+
+    /// Launches as many as the law says into the first free slots as they were seen. A slot that another run was
+    /// faster to reserve is not replaced by another: that run launches for the same work.
+    async fn launch_missing(
+        &self,
+        signals: &Signals,
+        slots: &[Slot],
+        breaker: &Breaker,
+        now: Timestamp,
+        scaled: &mut Scaled,
+    ) -> Result<(), CallError> {
+        let mut wanted = launches(signals);
+        scaled.saw(signals, wanted);
+        if wanted > 0
+            && let Some(until) = self.fleet.gate(breaker, now).await?
+        {
+            scaled.reason = Some(format!("launches are held back until {until:.0}: {}", breaker.words()));
+            return Ok(());
+        }
+        if breaker.is_open() {
+            // To see whether it is mended, one is enough.
+            wanted = wanted.min(1);
+        }
+        let began = Instant::now();
+        for slot in free_for_drain(slots).take(wanted as usize) {
+            if began.elapsed() >= ROUND {
+                scaled.reason = Some("the round is over".to_owned());
+                break;
+            }
+            let Some(slot) = self.fleet.reserve(slot, Occupant::Drain, now).await? else {
+                scaled.reason = Some("another run is launching".to_owned());
+                continue;
+            };
+            let launched = self.launch(&slot).await?;
+            if matches!(launched, Launched::NoRoom(_) | Launched::Refused(_)) {
+                self.fleet.free(slot.number, slot.generation).await?;
+            }
+            // What keeps one from being launched will keep the next.
+            match launched {
+                Launched::Task(_) => {
+                    scaled.launched += 1;
+                    if breaker.is_open() {
+                        self.fleet.sign(&Sign::Accepted, now).await?;
+                    }
+                }
+                Launched::Refused(reason) => {
+                    scaled.reason = Some(reason.message.clone());
+                    self.fleet.sign(&Sign::Refused(reason), now).await?;
+                    break;
+                }
+                Launched::NoRoom(reason) => {
+                    scaled.reason = Some(reason);
+                    break;
+                }
+                Launched::Unanswered => {
+                    scaled.reason = Some("RunTask does not answer".to_owned());
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Launches a worker into a slot that is reserved for it, and notes its task.
+    async fn launch(&self, slot: &Slot) -> Result<Launched, CallError> {
+        match self.tasks.launch(&Order::of_drain(slot, self.size)).await {
+            Ok(launched) => {
+                // Refused when the task has already stopped and its slot is free: nothing is left to note.
+                self.fleet.launched(slot.number, slot.generation, &launched.task).await?;
+                Ok(Launched::Task(launched.task))
+            }
+            Err(error) if !error.is_answer() => {
+                let error = &error as &dyn std::error::Error;
+                warn!(slot = slot.number, error, "a launch was not answered: the next run makes up for it");
+                Ok(Launched::Unanswered)
+            }
+            Err(error) if error.is_refusal() => Ok(Launched::Refused(error.to_reason())),
+            Err(no_room) => Ok(Launched::NoRoom(logging::chain(&no_room))),
+        }
+    }
+}
+
+/// What became of a launch.
+enum Launched {
+    /// There is this task.
+    Task(String),
+    /// Not now, for this reason.
+    NoRoom(String),
+    /// Not before somebody mends it.
+    Refused(Reason),
+    /// Nobody knows.
+    Unanswered,
+}
+
+/// Whether a worker polls that was not there before launches were held back.
+fn came_to_work(slots: &[Slot], breaker: &Breaker) -> bool {
+    let since = breaker.opened_at;
+    since.is_some_and(|since| slots.iter().any(|slot| slot.is_drain() && slot.polling_at > Some(since)))
+}
+
+impl Scaled {
+    fn saw(&mut self, signals: &Signals, wanted: u32) {
+        (self.visible, self.in_flight) = (signals.visible, signals.in_flight);
+        (self.running, self.launching, self.late) = (signals.running, signals.launching, signals.late);
+        (self.maximum, self.wanted) = (signals.maximum, wanted);
+        self.reason = (wanted == 0).then(|| why_none(signals).to_owned());
+    }
+
+    fn is_idle(&self) -> bool {
+        self.visible == 0
+            && self.in_flight == 0
+            && self.running == 0
+            && self.freed == 0
+            && self.launching == 0
+    }
+}
+
+/// The minute's measures. Of an idle one there are none: a metric is paid for by the hour in which it has data.
+fn measure(slots: &[Slot], scaled: &Scaled) {
+    let taken = slots.iter().filter(|slot| !slot.is_free()).count() as u64 + u64::from(scaled.launched);
+    let places = slots.len().max(1) as u64;
+    if taken > 0 || scaled.visible > 0 {
+        metrics::put_all(&[
+            (Metric::Backlog, scaled.visible),
+            (Metric::Tasks, taken),
+            (Metric::FleetUse, taken * 100 / places),
+        ]);
+    }
+}
+
+/// One line for each decision. Of an idle minute there is nothing to tell.
+fn tell(signals: &Signals, scaled: &Scaled) {
+    macro_rules! line {
+        ($level:ident, $words:expr) => {
+            $level!(
+                backlog.visible = signals.visible,
+                backlog.in_flight = signals.in_flight,
+                backlog.waited_s = signals.waited.as_secs(),
+                backlog.arrivals_per_second = signals.arrivals_per_second,
+                fleet.running = signals.running,
+                fleet.launching = signals.launching,
+                fleet.late = signals.late,
+                fleet.maximum = signals.maximum,
+                service_ms = signals.service.as_millis() as u64,
+                startup_s = signals.startup.as_secs(),
+                wanted = scaled.wanted,
+                launched = scaled.launched,
+                recovered = scaled.recovered,
+                freed = scaled.freed,
+                stopped = scaled.stopped,
+                reason = scaled.reason,
+                "{}",
+                $words
+            )
+        };
+    }
+    if scaled.is_idle() {
+        line!(debug, "the fleet is idle");
+    } else {
+        line!(info, words(scaled));
+    }
+}
+
+/// The decision in words.
+fn words(scaled: &Scaled) -> String {
+    let because = scaled.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    match (scaled.launched, scaled.wanted) {
+        (0, 0) => format!("no worker is needed{because}"),
+        (launched, wanted) if launched == wanted => format!("launched {launched} pooled workers"),
+        (launched, wanted) => format!("launched {launched} of {wanted} pooled workers{because}"),
+    }
+}
+
+/// How many tasks there may be at once, which is the number of slots.
+///
+/// # Errors
+/// [`SettingsError`] naming the variable.
+pub fn maximum(settings: &Settings) -> Result<u32, SettingsError> {
+    settings.parse::<std::num::NonZero<u32>>("MAXIMUM_TASKS", "it must be a number from 1").map(Into::into)
+}
+
+/// The size of pooled workers.
+///
+/// # Errors
+/// [`SettingsError`] naming the variable.
+pub fn size(settings: &Settings) -> Result<Size, SettingsError> {
+    let cpu = settings.parse("FLEET_CPU", "it must be cpu units such as 256")?;
+    let memory = settings.parse("FLEET_MEMORY", "it must be MiB such as 512")?;
+    Size::new(cpu, memory).map_err(|error| SettingsError::Invalid {
+        name: "FLEET_MEMORY".to_owned(),
+        found: memory.to_string(),
+        expected: error.to_string(),
+    })
+}

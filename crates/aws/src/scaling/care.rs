@@ -1,0 +1,91 @@
+//! The care of slots: whatever became of their tasks, and of those who launched them, slots come free again.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use tracing::info;
+
+use super::{Launched, Scaled, Scaling};
+use crate::CallError;
+use domain::{
+    breaker::{Breaker, Sign},
+    fleet::{Care, Phase, Slot},
+    verdict,
+};
+
+impl Scaling {
+    /// Does for each slot what [`Slot::care`] says, and notes in `slots` which are free now. One DescribeTasks answers
+    /// for all that are asked about.
+    ///
+    /// A task that is stopped keeps its slot until it has stopped: its event frees it, or the next run.
+    pub(super) async fn care(
+        &self,
+        slots: &mut [Slot],
+        breaker: &Breaker,
+        now: Timestamp,
+        scaled: &mut Scaled,
+    ) -> Result<(), CallError> {
+        let cares: Vec<Care> = slots.iter().map(|slot| slot.care(now)).collect();
+        let asks = |care: Care| matches!(care, Care::Ask | Care::AskAndStop);
+        let asked = slots.iter().zip(&cares).filter(|(_, care)| asks(**care));
+        let live = self.live(asked.filter_map(|(slot, _)| slot.task.clone()).collect()).await?;
+        for (slot, care) in slots.iter_mut().zip(cares) {
+            let is_live = slot.task.as_ref().is_some_and(|task| live.contains(task));
+            match care {
+                Care::AskAndStop if is_live => {
+                    self.tasks.stop(slot.task.as_deref().unwrap_or_default(), &overdue(slot)).await?;
+                    scaled.stopped += 1;
+                }
+                Care::Ask | Care::AskAndStop if !is_live => self.give_back(slot, scaled).await?,
+                Care::Free => self.give_back(slot, scaled).await?,
+                // Held back, it waits like any other launch.
+                Care::Launch if breaker.is_open() => {}
+                Care::Launch => self.recover(slot, now, scaled).await?,
+                Care::None | Care::Ask | Care::AskAndStop => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Those of these tasks that live.
+    async fn live(&self, tasks: Vec<String>) -> Result<HashSet<String>, CallError> {
+        let known = self.tasks.describe(&tasks).await?;
+        Ok(known.into_iter().filter(|known| known.is_live).map(|known| known.task).collect())
+    }
+
+    async fn give_back(&self, slot: &mut Slot, scaled: &mut Scaled) -> Result<(), CallError> {
+        // Refused: it is of another generation by now, and not free as far as this run knows.
+        if self.fleet.free(slot.number, slot.generation).await? {
+            info!(slot = slot.number, task = slot.task.as_deref(), "freed a slot whose task is no more");
+            slot.phase = Phase::Free;
+            scaled.freed += 1;
+        }
+        Ok(())
+    }
+
+    /// Makes up for a launcher that did not come so far as to note the task. Where there is none yet, it is launched
+    /// even if the work it was for is done by now: only RunTask can tell.
+    ///
+    /// The slot is not freed when that fails: an earlier launch of it, or one that another run makes now, may succeed.
+    async fn recover(&self, slot: &mut Slot, now: Timestamp, scaled: &mut Scaled) -> Result<(), CallError> {
+        match self.launch(slot).await? {
+            Launched::Task(task) => {
+                info!(slot = slot.number, task, "noted the task of a slot whose launcher had not");
+                slot.task = Some(task);
+                scaled.recovered += 1;
+            }
+            Launched::NoRoom(reason) => info!(slot = slot.number, reason, "a slot still waits for its task"),
+            Launched::Refused(reason) => {
+                self.fleet.sign(&Sign::Refused(reason), now).await?;
+            }
+            Launched::Unanswered => {}
+        }
+        Ok(())
+    }
+}
+
+/// Why a slot's task is stopped, as its stop will show it.
+fn overdue(slot: &Slot) -> String {
+    let why = if slot.polling_at.is_none() { "never started" } else { "not heard of" };
+    format!("{}: {why}", verdict::OVERDUE)
+}

@@ -1,0 +1,362 @@
+//! ECS: launching tasks, asking about them, stopping them.
+
+mod order;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+pub use super::cluster::Known;
+use super::{CallError, Clients, cluster::Cluster, pace::Pace, unanswered::Unanswered};
+use aws_sdk_ecs::{
+    operation::run_task::RunTaskError,
+    types::{
+        AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, ContainerOverride, Failure,
+        KeyValuePair, LaunchType, NetworkConfiguration, TaskOverride,
+    },
+};
+use domain::{
+    capacity::{Place, Provider, Shortage, Step, ladder},
+    job::Reason,
+    settings::{Settings, SettingsError},
+};
+pub use order::{
+    ATTEMPT_VARIABLE, GENERATION_VARIABLE, JOB_VARIABLE, LaunchedFor, Order, REVISION_VARIABLE,
+    SLOT_VARIABLE, drain_name, launched_for,
+};
+use telemetry::{
+    logging,
+    metrics::{self, Metric},
+};
+
+/// How many RunTask calls one process makes a second. ECS takes 20 a second of an account
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html>), and the template runs at
+/// most ten launching functions at once.
+const LAUNCHES: usize = 2;
+
+/// After no place had room, only the first is tried for this long: what was short for one task is short for the next,
+/// and each try is a RunTask call.
+const STILL_SHORT: Duration = Duration::from_secs(15);
+
+/// Where and as what tasks are launched. Clones keep one pace.
+#[derive(Debug, Clone)]
+pub struct Tasks {
+    cluster: Cluster,
+    definition: String,
+    container: String,
+    subnets: Vec<String>,
+    security_group: String,
+    public_address: AssignPublicIp,
+    /// The percentage of tasks that are first tried on Spot.
+    spot_share: u8,
+    pace: Pace,
+    /// When no place had room.
+    short_at: Arc<Mutex<Option<Instant>>>,
+}
+
+/// A task that was launched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launched {
+    /// Its ARN.
+    pub task: String,
+    /// What it was launched on; not known of one that another call had launched with other parameters.
+    pub place: Option<Place>,
+    /// Whether the revision that was ordered cannot be launched any more, and this is the deployed one.
+    pub other_revision: bool,
+}
+
+/// Why a task was not launched. None of these fails an upload: the job waits in the ledger.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// Fargate has no room for it now, in no place that may help: `failures[]` entries in answers of 200.
+    #[error("no capacity: {reason}")]
+    Unavailable {
+        /// ECS's words.
+        reason: String,
+    },
+    /// RunTask is called too often, said openly or disguised. This call has launched nothing.
+    #[error("throttled")]
+    Throttled(#[source] CallError),
+    /// The call failed otherwise. [`CallError::is_retryable`] tells whether waiting helps; if so, it may have launched.
+    #[error(transparent)]
+    Call(CallError),
+}
+
+impl Tasks {
+    /// What the function's environment says of cluster, task definition, container and network.
+    ///
+    /// # Errors
+    /// [`SettingsError`] naming the variable.
+    pub fn new(clients: &Clients, settings: &Settings) -> Result<Self, SettingsError> {
+        Self::of_definition(clients, settings, "TASK_DEFINITION")
+    }
+
+    /// The same, of the task definition that this variable names.
+    ///
+    /// # Errors
+    /// [`SettingsError`] naming the variable.
+    pub fn of_definition(
+        clients: &Clients,
+        settings: &Settings,
+        variable: &str,
+    ) -> Result<Self, SettingsError> {
+        Ok(Self {
+            cluster: Cluster::new(clients, settings)?,
+            definition: settings.require(variable)?.to_owned(),
+            container: settings.require("CONTAINER")?.to_owned(),
+            subnets: settings.require("SUBNETS")?.split(',').map(|id| id.trim().to_owned()).collect(),
+            security_group: settings.require("SECURITY_GROUP")?.to_owned(),
+            public_address: public_address(settings)?,
+            spot_share: settings.parse("SPOT_SHARE", "it must be a percentage from 0 to 100")?,
+            pace: Pace::new(LAUNCHES, Duration::from_secs(1)),
+            short_at: Arc::default(),
+        })
+    }
+
+    /// Launches a task, after a wait if there are many. Where there is no room, other places are tried: one call each,
+    /// with the same client token, since a call that was answered with failures has launched nothing. A client token met
+    /// with other parameters, after a deploy or in another place, names the task that exists, which is adopted.
+    ///
+    /// # Errors
+    /// [`LaunchError`]: after [`LaunchError::Call`] the task may exist; a repeat finds it.
+    pub async fn launch(&self, order: &Order) -> Result<Launched, LaunchError> {
+        let mut launched = self.launch_somewhere(order, order.revision.as_deref()).await;
+        // Somebody has deregistered the image of the first attempt. Another is better than none.
+        if let (Err(error), Some(revision)) = (&launched, &order.revision)
+            && error.is_refusal()
+            && *revision != self.definition
+        {
+            warn!(
+                started_by = order.started_by,
+                revision,
+                error = logging::chain(error),
+                "cannot be launched any more"
+            );
+            let again = self.launch_somewhere(order, None).await;
+            launched = again.map(|launched| Launched { other_revision: true, ..launched });
+        }
+        if launched.is_err() {
+            metrics::put(Metric::LaunchesFailed, 1);
+        }
+        launched
+    }
+
+    /// The revision of the task definition that is deployed.
+    #[must_use]
+    pub fn definition(&self) -> &str {
+        &self.definition
+    }
+
+    async fn launch_somewhere(&self, order: &Order, revision: Option<&str>) -> Result<Launched, LaunchError> {
+        let revision = revision.unwrap_or(&self.definition);
+        let mut short: Option<String> = None;
+        for (step, place) in self.places(order) {
+            let helps = short.as_deref().is_none_or(|words| step.helps(Shortage::of(words)));
+            if !helps || (step != Step::First && self.is_still_short()) {
+                continue;
+            }
+            match self.run(order, revision, place).await {
+                Err(LaunchError::Unavailable { reason }) => {
+                    info!(started_by = order.started_by, %place, reason, "no room");
+                    short = Some(reason);
+                }
+                answered => {
+                    self.note_shortage(false);
+                    return answered;
+                }
+            }
+        }
+        self.note_shortage(true);
+        Err(LaunchError::Unavailable { reason: short.unwrap_or_default() })
+    }
+
+    /// Where to try, best first. Which tasks are tried on Spot their tokens say: the same for every repeat.
+    fn places(&self, order: &Order) -> Vec<(Step, Place)> {
+        let lot = order.token.bytes().fold(0_u32, |sum, byte| (sum * 31 + u32::from(byte)) % 10_007) % 100;
+        let spot = order.spot && lot < u32::from(self.spot_share);
+        let provider = if spot { Provider::Spot } else { Provider::OnDemand };
+        let either = order.spot && self.spot_share > 0;
+        ladder(Place { subnet: None, provider, size: order.size }, either, self.subnets.len())
+    }
+
+    fn is_still_short(&self) -> bool {
+        let short_at = *self.short_at.lock().unwrap_or_else(PoisonError::into_inner);
+        short_at.is_some_and(|at| at.elapsed() < STILL_SHORT)
+    }
+
+    fn note_shortage(&self, is_short: bool) {
+        let mut short_at = self.short_at.lock().unwrap_or_else(PoisonError::into_inner);
+        match (is_short, *short_at) {
+            // Counted from the last time that all places were tried.
+            (true, Some(at)) if at.elapsed() < STILL_SHORT => {}
+            (true, _) => *short_at = Some(Instant::now()),
+            (false, _) => *short_at = None,
+        }
+    }
+
+    /// One RunTask call.
+    async fn run(&self, order: &Order, revision: &str, place: Place) -> Result<Launched, LaunchError> {
+        let attempt = || format!("launch a task for {}", order.started_by);
+        let variables = order
+            .environment
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .chain([(REVISION_VARIABLE, revision)])
+            .map(|(name, value)| KeyValuePair::builder().name(name).value(value).build());
+        let container = ContainerOverride::builder()
+            .name(&self.container)
+            .set_command((!order.command.is_empty()).then(|| order.command.clone()))
+            .set_environment(Some(variables.collect()))
+            .build();
+        let subnets = match place.subnet {
+            Some(only) => self.subnets[only..=only].to_vec(),
+            None => self.subnets.clone(),
+        };
+        let network = AwsVpcConfiguration::builder()
+            .set_subnets(Some(subnets))
+            .security_groups(&self.security_group)
+            .assign_public_ip(self.public_address.clone())
+            .build()
+            .map_err(|e| LaunchError::Call(CallError::nonsense(attempt(), e)))?;
+        let overrides = TaskOverride::builder()
+            .set_cpu(place.size.map(|size| size.cpu().to_string()))
+            .set_memory(place.size.map(|size| size.memory().to_string()))
+            .container_overrides(container)
+            .build();
+        let call = self
+            .cluster
+            .client()
+            .run_task()
+            .cluster(&self.cluster.name)
+            .task_definition(revision)
+            .network_configuration(NetworkConfiguration::builder().awsvpc_configuration(network).build())
+            .count(1)
+            .client_token(&order.token)
+            .started_by(&order.started_by)
+            .overrides(overrides);
+        // A launch type and a strategy exclude each other, and Spot is had by a strategy only.
+        let call = match place.provider {
+            Provider::OnDemand => call.launch_type(LaunchType::Fargate),
+            Provider::Spot => {
+                let spot = CapacityProviderStrategyItem::builder().capacity_provider(place.provider.name());
+                let spot = spot
+                    .weight(1)
+                    .build()
+                    .map_err(|e| LaunchError::Call(CallError::nonsense(attempt(), e)))?;
+                call.capacity_provider_strategy(spot)
+            }
+        };
+        let unanswered = Unanswered::default();
+        let call = call.customize().interceptor(unanswered.clone());
+        let answer = match self.pace.keep(call.send()).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let adopted = adopt(error.as_service_error());
+                let adopted = adopted.map(|task| Launched { task, place: None, other_revision: false });
+                return adopted.ok_or_else(|| refusal(attempt(), error, unanswered.any()));
+            }
+        };
+        if let Some(task) = answer.tasks().first().and_then(|task| task.task_arn()) {
+            return Ok(Launched { task: task.to_owned(), place: Some(place), other_revision: false });
+        }
+        let words = answer.failures().iter().map(words).collect::<Vec<_>>().join("; ");
+        let words =
+            if words.is_empty() { "RunTask answered neither a task nor a failure".into() } else { words };
+        Err(LaunchError::Unavailable { reason: words })
+    }
+
+    /// What ECS knows of these tasks: [`Cluster::describe`].
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub async fn describe(&self, tasks: &[String]) -> Result<Vec<Known>, CallError> {
+        self.cluster.describe(tasks).await
+    }
+
+    /// Asks ECS to stop a task: [`Cluster::stop`].
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub async fn stop(&self, task: &str, reason: &str) -> Result<(), CallError> {
+        self.cluster.stop(task, reason).await
+    }
+}
+
+impl LaunchError {
+    /// Whether it was refused for a reason that waiting does not cure: role, image, cluster.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Call(error) if !error.is_retryable())
+    }
+
+    /// Whether RunTask has told what came of it. If not, the task may exist.
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        !matches!(self, Self::Call(error) if error.is_retryable())
+    }
+
+    /// The refusal, for the breaker and for people: about the configuration, and not about whom the task was for.
+    #[must_use]
+    pub fn to_reason(&self) -> Reason {
+        let (code, message) = match self {
+            Self::Call(error) => (error.code().unwrap_or("refused"), error.message()),
+            Self::Unavailable { .. } => ("no_capacity", None),
+            Self::Throttled(_) => ("throttled", None),
+        };
+        let words = message.map_or_else(|| logging::chain(self), |message| format!("ECS answers: {message}"));
+        Reason::new(code, words)
+    }
+}
+
+/// Whether tasks get addresses of their own: in subnets without NAT or endpoints, nothing else gets them out.
+fn public_address(settings: &Settings) -> Result<AssignPublicIp, SettingsError> {
+    match settings.require("ASSIGN_PUBLIC_IP")? {
+        "ENABLED" => Ok(AssignPublicIp::Enabled),
+        "DISABLED" => Ok(AssignPublicIp::Disabled),
+        other => Err(SettingsError::Invalid {
+            name: "ASSIGN_PUBLIC_IP".to_owned(),
+            found: other.to_owned(),
+            expected: "it must be ENABLED or DISABLED".to_owned(),
+        }),
+    }
+}
+
+/// The task that a conflict names.
+fn adopt(error: Option<&RunTaskError>) -> Option<String> {
+    match error? {
+        RunTaskError::ConflictException(conflict) => conflict.resource_ids().first().cloned(),
+        _ => None,
+    }
+}
+
+/// RunTask also says "too often" as an InvalidParameterException, told only by its text.
+/// After a try that was not answered, whatever the last one says: the task may exist.
+fn refusal(
+    attempt: String,
+    error: aws_sdk_ecs::error::SdkError<RunTaskError>,
+    unanswered: bool,
+) -> LaunchError {
+    use aws_sdk_ecs::error::ProvideErrorMetadata;
+    let meta = error.as_service_error().map(ProvideErrorMetadata::meta);
+    let message = meta.and_then(|meta| meta.message()).unwrap_or_default();
+    let disguised = message.contains("Rate exceeded") || message.contains("ErrorCode: Throttling");
+    let open = meta.and_then(|meta| meta.code()) == Some("ThrottlingException");
+    if unanswered {
+        return LaunchError::Call(CallError::exhausted(attempt, error));
+    }
+    // Of a conflict that names no task, nothing is known but that it passes when the token dies.
+    if matches!(error.as_service_error(), Some(RunTaskError::ConflictException(_))) {
+        return LaunchError::Call(CallError::exhausted(attempt, error));
+    }
+    let error = CallError::of(attempt, error);
+    if open || disguised { LaunchError::Throttled(error) } else { LaunchError::Call(error) }
+}
+
+fn words(failure: &Failure) -> String {
+    let parts = [failure.reason(), failure.detail()].into_iter().flatten().filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join(" ")
+}

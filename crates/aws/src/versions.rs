@@ -1,0 +1,151 @@
+//! S3: which object versions a bucket holds.
+
+use std::{borrow::Cow, str::Utf8Error};
+
+use aws_sdk_s3::types::EncodingType;
+use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
+
+use super::{CallError, objects::Objects};
+use domain::object::{self, Object, Sequencer};
+
+/// One object version that a bucket holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// The key, raw.
+    pub key: String,
+    /// The version id; `null` for what was put before the bucket had versions.
+    pub version_id: String,
+    /// The entity tag without quotes.
+    pub etag: Option<String>,
+    /// Its size.
+    pub size_bytes: u64,
+    /// When it was put.
+    pub modified_at: Timestamp,
+}
+
+impl Version {
+    /// The object that this version is, in this place among its key's versions.
+    #[must_use]
+    pub fn object(&self, bucket: &str, sequencer: Sequencer) -> Object {
+        Object {
+            bucket: bucket.to_owned(),
+            key: self.key.clone(),
+            version_id: Some(self.version_id.clone()),
+            etag: self.etag.clone(),
+            sequencer,
+            size_bytes: Some(self.size_bytes),
+        }
+    }
+}
+
+/// Where the next page of versions starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextPage {
+    key: String,
+    version_id: Option<String>,
+}
+
+/// A page of versions: by key, and newest first within a key. Delete markers are left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// At most 1,000.
+    pub versions: Vec<Version>,
+    /// Where to go on, if there is more.
+    pub next: Option<NextPage>,
+}
+
+impl Objects {
+    /// A page of the versions whose keys begin with `prefix`.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub async fn versions(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        from: Option<NextPage>,
+    ) -> Result<Page, CallError> {
+        let attempt = || format!("list the versions under {}", object::uri(bucket, prefix));
+        let call = self.client().list_object_versions().bucket(bucket).prefix(prefix);
+        // Keys may hold what XML cannot.
+        let call = call.encoding_type(EncodingType::Url);
+        let call = match from {
+            Some(from) => call.key_marker(from.key).set_version_id_marker(from.version_id),
+            None => call,
+        };
+        let answer = call.send().await.map_err(|e| CallError::of(attempt(), e))?;
+        // Who does not say that it encodes, does not.
+        let is_encoded = answer.encoding_type() == Some(&EncodingType::Url);
+        let raw = |key: &str| match is_encoded {
+            true => decoded(key).map_err(|e| CallError::nonsense(attempt(), e)),
+            false => Ok(key.to_owned()),
+        };
+        let mut versions = Vec::with_capacity(answer.versions().len());
+        for version in answer.versions() {
+            let (Some(key), Some(modified)) = (version.key(), version.last_modified()) else {
+                return Err(CallError::nonsense(attempt(), "a version without key or time"));
+            };
+            let modified_at = Timestamp::from_nanosecond(modified.as_nanos());
+            versions.push(Version {
+                key: raw(key)?,
+                version_id: version.version_id().unwrap_or("null").to_owned(),
+                etag: version.e_tag().map(|etag| etag.trim_matches('"').to_owned()),
+                size_bytes: version.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
+                modified_at: modified_at.map_err(|e| CallError::nonsense(attempt(), e))?,
+            });
+        }
+        let next = match answer.next_key_marker() {
+            Some(key) if answer.is_truncated() == Some(true) => Some(NextPage {
+                key: raw(key)?,
+                version_id: answer.next_version_id_marker().map(str::to_owned),
+            }),
+            _ => None,
+        };
+        Ok(Page { versions, next })
+    }
+
+    /// All versions of one key, newest first.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub async fn versions_of(&self, bucket: &str, key: &str) -> Result<Vec<Version>, CallError> {
+        let mut found = Vec::new();
+        let mut from = None;
+        loop {
+            let page = self.versions(bucket, key, from).await?;
+            let listed = page.versions.len();
+            // A key comes before all keys that only begin with it.
+            found.extend(page.versions.into_iter().take_while(|version| version.key == key));
+            match page.next {
+                Some(next) if next.key == key || listed == 0 => from = Some(next),
+                _ => return Ok(found),
+            }
+        }
+    }
+}
+
+/// A key of a listing as it is. S3 writes a space as a plus sign there, and a plus sign as `%2B`.
+fn decoded(key: &str) -> Result<String, Utf8Error> {
+    let spaced = key.replace('+', " ");
+    percent_decode_str(&spaced).decode_utf8().map(Cow::into_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_listings_are_read_as_s3_writes_them() {
+        for (written, key) in [
+            ("a+b.txt", "a b.txt"),
+            ("a%2Bb.txt", "a+b.txt"),
+            ("a%20b.txt", "a b.txt"),
+            ("100%25.csv", "100%.csv"),
+            ("%ED%95%9C%EA%B8%80/x%0A.txt", "한글/x\n.txt"),
+        ] {
+            assert_eq!(decoded(written).as_deref(), Ok(key));
+        }
+        assert!(decoded("%FF").is_err());
+    }
+}

@@ -1,0 +1,115 @@
+//! Which job it is: derived, so that a duplicate event derives the same.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::object::Object;
+
+/// A job's id: the first 128 bits, in hex, of a SHA-256 over (pipeline, bucket, key, version). A duplicate event
+/// derives the same id, which is what makes it the same job.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobId(String);
+
+impl JobId {
+    /// The id of the job that processes `object` with the pipeline of this name.
+    ///
+    /// Without a version id, the etag and sequencer tell versions apart.
+    #[must_use]
+    pub fn derive(pipeline: &str, object: &Object) -> Self {
+        let version = match &object.version_id {
+            Some(id) => ["version", id, ""],
+            None => ["etag", object.etag.as_deref().unwrap_or_default(), object.sequencer.padded()],
+        };
+        Self(digest(["job", pipeline, &object.bucket, &object.key].into_iter().chain(version)))
+    }
+
+    /// The id in this text, if it has an id's form: a foreign task's `startedBy` has not.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let hex = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        hex.then(|| Self(text.to_owned()))
+    }
+
+    /// The id as text: 32 lower-case hex digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Which part of a shelf it is in: the first digit.
+    #[must_use]
+    pub fn part(&self) -> char {
+        self.0.chars().next().unwrap_or('0')
+    }
+
+    /// RunTask's client token for one attempt. It must contain the attempt: ECS answers a repeated token with
+    /// the task of the first call, which for a retry is the dead one.
+    #[must_use]
+    pub fn launch_token(&self, attempt: u32) -> String {
+        digest(["launch", &self.0, &attempt.to_string()])
+    }
+
+    /// The publish transaction's client token: the same for every repeat by the same holder of the claim.
+    #[must_use]
+    pub fn publish_token(&self, fence: u64) -> String {
+        digest(["publish", &self.0, &fence.to_string()])
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// 128 bits in hex over length-prefixed parts, so that no two lists of parts run together.
+pub fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hex::encode(&hash.finalize()[..16])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(version_id: Option<&str>, etag: &str, sequencer: &str) -> Object {
+        Object {
+            bucket: "b".into(),
+            key: "k".into(),
+            version_id: version_id.map(Into::into),
+            etag: Some(etag.into()),
+            sequencer: sequencer.to_owned().into(),
+            size_bytes: None,
+        }
+    }
+
+    #[test]
+    fn the_same_event_twice_is_the_same_job() {
+        let id = JobId::derive("p", &object(Some("v1"), "e", "01"));
+        assert_eq!(
+            id,
+            JobId::derive("p", &object(Some("v1"), "other", "02")),
+            "the version id decides alone"
+        );
+        assert_ne!(id, JobId::derive("q", &object(Some("v1"), "e", "01")));
+        assert_ne!(id, JobId::derive("p", &object(Some("v2"), "e", "01")));
+        let unversioned = JobId::derive("p", &object(None, "e", "01"));
+        assert_ne!(unversioned, JobId::derive("p", &object(None, "e", "02")), "the same bytes put twice");
+        assert_eq!(JobId::parse(id.as_str()), Some(id));
+        assert_eq!(JobId::parse("ecs-svc/1234567890123456789"), None);
+    }
+
+    #[test]
+    fn every_attempt_has_a_launch_token_of_its_own_that_ecs_accepts() {
+        let id = JobId::derive("p", &object(Some("v1"), "e", "01"));
+        assert_ne!(id.launch_token(1), id.launch_token(2));
+        assert!(id.launch_token(1).len() <= 64);
+    }
+}

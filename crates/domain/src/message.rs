@@ -1,0 +1,222 @@
+//! What stands on the uploads, jobs and stops queues besides AWS's own events.
+//!
+//! Ours are small JSON objects marked by `"tidemill": 1`, their layout's version. The queue of jobs is a public
+//! entrance: any program may put an [`ObjectMessage`] there, or hand on S3's own notification of either kind.
+//!
+//! | message | says |
+//! | --- | --- |
+//! | `{"tidemill":1,"job":"<id>","attempt":2}` | this attempt of this job is due ([`JobMessage`]) |
+//! | `{"tidemill":1,"bucket":"b","key":"uploads/a.csv"}` | process this object ([`ObjectMessage`]) |
+//! | `{"tidemill":1,"settled":"<id>"}` | this job has failed for good; tell people ([`SettledMessage`]) |
+//! | S3's *Object Created* through EventBridge, or its classic notification | process these objects |
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::{
+    events::{self, Classified, S3Created, TaskStateChange},
+    job::JobId,
+};
+
+/// The layout of the messages written today.
+pub const LAYOUT: u32 = 1;
+
+/// An attempt of a job is due: its task is to be launched, or a pooled worker is to take it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobMessage {
+    /// The layout of this message.
+    pub tidemill: u32,
+    /// Which job.
+    pub job: JobId,
+    /// Which attempt is due. A message for an attempt that is past is a duplicate.
+    pub attempt: u32,
+    /// How often a launch of this attempt was put off; its delays grow with it.
+    #[serde(default)]
+    pub deferrals: u32,
+}
+
+/// An object that somebody asks to have processed. What is not told is looked up in the bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectMessage {
+    /// The layout of this message.
+    pub tidemill: u32,
+    /// The bucket's name.
+    pub bucket: String,
+    /// The key, raw: never URL-encoded.
+    pub key: String,
+    /// Which version; the newest when it is not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+}
+
+/// A job has failed for good outside λ stops, which is to tell people of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettledMessage {
+    /// The layout of this message.
+    pub tidemill: u32,
+    /// Which job.
+    pub settled: JobId,
+}
+
+/// What a message body is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Message {
+    /// An attempt is due.
+    Job(JobMessage),
+    /// An object is asked for.
+    Object(ObjectMessage),
+    /// A job has failed for good.
+    Settled(SettledMessage),
+    /// S3 created these objects: one, through EventBridge, or a classic notification's several.
+    Created(Vec<S3Created>),
+    /// An ECS task changed its state.
+    Task(Box<TaskStateChange>),
+    /// Well formed and nothing to do with us.
+    Foreign,
+    /// None of these.
+    Malformed {
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl JobMessage {
+    /// A message of today's layout.
+    #[must_use]
+    pub fn new(job: JobId, attempt: u32, deferrals: u32) -> Self {
+        Self { tidemill: LAYOUT, job, attempt, deferrals }
+    }
+
+    /// The message's body.
+    #[must_use]
+    pub fn to_body(&self) -> String {
+        serde_json::json!(self).to_string()
+    }
+}
+
+impl ObjectMessage {
+    /// A message of today's layout.
+    #[must_use]
+    pub fn new(bucket: &str, key: &str, version_id: Option<&str>) -> Self {
+        let version_id = version_id.map(str::to_owned);
+        Self { tidemill: LAYOUT, bucket: bucket.to_owned(), key: key.to_owned(), version_id }
+    }
+
+    /// The message's body.
+    #[must_use]
+    pub fn to_body(&self) -> String {
+        serde_json::json!(self).to_string()
+    }
+}
+
+impl SettledMessage {
+    /// A message of today's layout.
+    #[must_use]
+    pub fn new(job: JobId) -> Self {
+        Self { tidemill: LAYOUT, settled: job }
+    }
+
+    /// The message's body.
+    #[must_use]
+    pub fn to_body(&self) -> String {
+        serde_json::json!(self).to_string()
+    }
+}
+
+/// Says what this message body is.
+#[must_use]
+pub fn read(body: &str) -> Message {
+    parse(body).unwrap_or_else(|reason| Message::Malformed { reason })
+}
+
+fn parse(body: &str) -> Result<Message, String> {
+    let value = events::parse(body)?;
+    if value.get("tidemill").is_some() {
+        return ours(&value);
+    }
+    Ok(match events::read(value)? {
+        Classified::S3Created(created) => Message::Created(created),
+        Classified::TaskStateChange(change) => Message::Task(change),
+        Classified::Foreign { .. } => Message::Foreign,
+        Classified::Malformed { reason } => Message::Malformed { reason },
+    })
+}
+
+fn ours(value: &Value) -> Result<Message, String> {
+    let version = &value["tidemill"];
+    if *version != LAYOUT {
+        return Err(format!("its layout \"tidemill\": {version} is not known here; known: {LAYOUT}"));
+    }
+    if value.get("job").is_some() {
+        let message: JobMessage = parsed(value)?;
+        return match JobId::parse(message.job.as_str()) {
+            Some(_) => Ok(Message::Job(message)),
+            None => Err("its \"job\" is no job id: 32 hex digits".to_owned()),
+        };
+    }
+    if value.get("settled").is_some() {
+        return parsed(value).map(Message::Settled);
+    }
+    let message: ObjectMessage = parsed(value)?;
+    match (message.bucket.is_empty(), message.key.is_empty()) {
+        (false, false) => Ok(Message::Object(message)),
+        _ => Err("its \"bucket\" or \"key\" is empty".to_owned()),
+    }
+}
+
+fn parsed<T: DeserializeOwned>(value: &Value) -> Result<T, String> {
+    T::deserialize(value).map_err(|error| {
+        format!("it has neither job and attempt, nor settled, nor bucket and key, as it should: {error}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "00112233445566778899aabbccddeeff";
+
+    fn malformed(body: &str) -> String {
+        match read(body) {
+            Message::Malformed { reason } => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_message_reads_back() {
+        let id = JobId::parse(ID).unwrap();
+        let job = JobMessage::new(id.clone(), 2, 1);
+        assert_eq!(read(&job.to_body()), Message::Job(job));
+        let object = ObjectMessage::new("b", "uploads/ä+b.csv", Some("v"));
+        assert_eq!(read(&object.to_body()), Message::Object(object));
+        let settled = SettledMessage::new(id);
+        assert_eq!(read(&settled.to_body()), Message::Settled(settled));
+    }
+
+    #[test]
+    fn the_first_layout_is_read_for_ever() {
+        let old = format!(r#"{{"tidemill":1,"job":"{ID}","attempt":3}}"#);
+        assert!(matches!(read(&old), Message::Job(JobMessage { attempt: 3, deferrals: 0, .. })));
+        let bare = r#"{"tidemill":1,"bucket":"b","key":"k","since":"then"}"#;
+        assert!(matches!(read(bare), Message::Object(ObjectMessage { version_id: None, .. })));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        assert!(malformed(r#"{"tidemill":2,"job":"x"}"#).contains("known: 1"));
+        assert!(malformed(r#"{"tidemill":1}"#).contains("bucket"));
+        assert!(malformed(r#"{"tidemill":1,"bucket":"b","key":""}"#).contains("empty"));
+        assert!(malformed(r#"{"tidemill":1,"job":"x","attempt":1}"#).contains("32 hex"));
+        assert!(malformed(&format!(r#"{{"tidemill":1,"job":"{ID}"}}"#)).contains("attempt"));
+        assert!(malformed("no JSON").contains("JSON"));
+    }
+
+    #[test]
+    fn a_classic_notification_is_the_objects_it_names() {
+        let body = include_str!("../../../tests/fixtures/events/s3-classic-notification.json");
+        let Message::Created(created) = read(body) else { panic!("{body}") };
+        assert_eq!(created.len(), 1);
+        assert!(!created[0].key.contains('%'), "decoded: {}", created[0].key);
+    }
+}

@@ -1,0 +1,234 @@
+//! The first of the two readings: to the end of the object, before anything is written.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use domain::record;
+use tokio::io::AsyncRead;
+
+use super::Options;
+use super::delimited::Table;
+use super::delimited::columns::{Settling, unknown_column, write_units};
+use super::detect::{Compression, Encoding};
+use super::input::Input;
+use super::reason::{BadInput, ReadError, Reject};
+use super::rows::{Opened, Reader, Rows};
+use super::schema::{ColumnType, Schema};
+
+/// Of so many refused rows the particulars are kept.
+const FIRST_REJECTS: usize = 5;
+
+/// How many refused rows an object may have before it is condemned as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tolerance {
+    /// None: the first one condemns.
+    None,
+    /// So many.
+    UpTo(u64),
+    /// Any number.
+    Any,
+}
+
+impl Tolerance {
+    fn allows(self, rejected: u64) -> bool {
+        match self {
+            Self::None => rejected == 0,
+            Self::UpTo(most) => rejected <= most,
+            Self::Any => true,
+        }
+    }
+}
+
+/// What a check has found. Everything up to the end of the object has been verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// What to read the rows with.
+    pub schema: Schema,
+    /// How the bytes are compressed.
+    pub compression: Compression,
+    /// How the text is encoded.
+    pub encoding: Encoding,
+    /// All rows, refused ones included.
+    pub rows: u64,
+    /// The refused ones.
+    pub rejected: u64,
+    /// The first few of them, by row.
+    pub first_rejects: Vec<(u64, Reject)>,
+    /// The object's raw bytes.
+    pub bytes_in: u64,
+    /// What they were decompressed to.
+    pub bytes_out: u64,
+    /// About what the good rows take in the table, without the keys that a pipeline adds: for JSON exactly, for
+    /// delimited text at the most.
+    pub item_bytes: u64,
+    /// About how many write units they cost: one for each KB of a record begun.
+    pub write_units: u64,
+}
+
+#[derive(Default)]
+struct Tally {
+    rows: u64,
+    rejected: u64,
+    first_rejects: Vec<(u64, Reject)>,
+    item_bytes: u64,
+    write_units: u64,
+}
+
+impl Tally {
+    fn good(&mut self, bytes: usize) {
+        self.rows += 1;
+        self.item_bytes += bytes as u64;
+        self.write_units += write_units(bytes);
+    }
+
+    fn bad(&mut self, reject: Reject, tolerance: Tolerance) -> Result<(), BadInput> {
+        self.rows += 1;
+        self.rejected += 1;
+        if !tolerance.allows(self.rejected) {
+            return Err(too_many(self.rows, reject, tolerance));
+        }
+        if self.first_rejects.len() < FIRST_REJECTS {
+            self.first_rejects.push((self.rows, reject));
+        }
+        Ok(())
+    }
+}
+
+fn too_many(row: u64, reject: Reject, tolerance: Tolerance) -> BadInput {
+    let message = match tolerance {
+        Tolerance::UpTo(most) => format!("more than {most} rows are bad; row {row}: {}", reject.message),
+        _ => format!("row {row}: {}", reject.message),
+    };
+    BadInput::in_row(reject.reason, row, message)
+}
+
+/// Reads `source`, the object's raw bytes, to its end and finds out whether and how its rows can be read.
+///
+/// [`Rows::open`] with the same bytes, the same options and the returned schema gives exactly the rows counted
+/// here, and refuses the same ones.
+///
+/// # Errors
+/// When bytes cannot be received, when the object is condemned, or when more rows are refused than `tolerance`
+/// allows.
+pub async fn check(
+    source: impl AsyncRead + Send + 'static,
+    options: &Options,
+    tolerance: Tolerance,
+) -> Result<Checked, ReadError> {
+    let mut opened = Opened::open(source, options).await?;
+    let mut tally = Tally::default();
+    let mut columns = Vec::new();
+    if let Reader::Table(table) = &mut opened.reader {
+        let settling = check_table(table, &mut opened.input, options, tolerance, &mut tally).await?;
+        let settled = settling.settle(table.names());
+        columns = settled.columns;
+        tally.rejected += settled.rejected;
+        tally.item_bytes -= settled.item_bytes;
+        tally.write_units -= settled.write_units;
+        tally.first_rejects.extend(settled.first);
+        tally.first_rejects.sort_by_key(|(row, _)| *row);
+        if !tolerance.allows(tally.rejected) && !tally.first_rejects.is_empty() {
+            let (row, reject) = tally.first_rejects.swap_remove(0);
+            return Err(too_many(row, reject, tolerance).into());
+        }
+        tally.first_rejects.truncate(FIRST_REJECTS);
+    } else {
+        opened = check_json(opened, options, tolerance, &mut tally).await?;
+    }
+    let Opened { input, layout, .. } = opened;
+    Ok(Checked {
+        schema: Schema { layout, columns },
+        compression: input.compression,
+        encoding: input.encoding,
+        rows: tally.rows,
+        rejected: tally.rejected,
+        first_rejects: tally.first_rejects,
+        bytes_in: input.bytes_in,
+        bytes_out: input.bytes_out,
+        item_bytes: tally.item_bytes,
+        write_units: tally.write_units,
+    })
+}
+
+async fn check_table(
+    table: &mut Table,
+    input: &mut Input,
+    options: &Options,
+    tolerance: Tolerance,
+    tally: &mut Tally,
+) -> Result<Settling, ReadError> {
+    let mut settling = Settling::new(table.names(), &options.columns)?;
+    while table.next(input).await? {
+        let observed = match table.fields() {
+            Ok(fields) => settling.observe(table, &fields)?,
+            Err(reject) => Err(reject),
+        };
+        match observed {
+            Ok(()) => tally.good(table.size_bytes()),
+            Err(reject) => tally.bad(reject, tolerance)?,
+        }
+    }
+    Ok(settling)
+}
+
+async fn check_json(
+    opened: Opened,
+    options: &Options,
+    tolerance: Tolerance,
+    tally: &mut Tally,
+) -> Result<Opened, ReadError> {
+    let mut rows = Rows::of(opened, options);
+    let mut names = Names::new(&options.columns);
+    while let Some(row) = rows.next().await? {
+        match row.content {
+            Ok(record) => {
+                tally.good(record::size_bytes(&record));
+                names.note(&record);
+            }
+            Err(reject) => tally.bad(reject, tolerance)?,
+        }
+    }
+    if tally.rows > tally.rejected {
+        names.check()?;
+    }
+    Ok(rows.into_opened())
+}
+
+/// Which declared names have been met in JSON records, where any record may lack any of them.
+pub struct Names<'a> {
+    missing: &'a BTreeMap<String, ColumnType>,
+    /// The first names there were, for the message.
+    seen: BTreeSet<Arc<str>>,
+    met: BTreeSet<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    /// Of a record whose declared columns are these.
+    pub fn new(declared: &'a BTreeMap<String, ColumnType>) -> Self {
+        Self { missing: declared, seen: BTreeSet::new(), met: BTreeSet::new() }
+    }
+
+    /// Notes which of them the record has.
+    pub fn note(&mut self, record: &record::Record) {
+        const LISTED: usize = 41;
+        if self.met.len() == self.missing.len() {
+            return;
+        }
+        for (name, _) in record {
+            if let Some((declared, _)) = self.missing.get_key_value(&**name) {
+                self.met.insert(declared);
+            }
+            if self.seen.len() < LISTED && !self.seen.contains(name) {
+                self.seen.insert(Arc::clone(name));
+            }
+        }
+    }
+
+    /// Refuses a name that no record had.
+    pub fn check(&self) -> Result<(), BadInput> {
+        match self.missing.keys().find(|name| !self.met.contains(name.as_str())) {
+            Some(unknown) => Err(unknown_column(unknown, self.seen.iter().map(|name| &**name))),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Reading: from the raw bytes of an object to records.
+//!
+//! ```text
+//! bytes ─▶ input: gzip, zstd, UTF-16 ─▶ delimited: rows of fields ─▶ columns: types ─┐
+//!                                  └──▶ json: lines, document ─▶ values ─────────────┴─▶ rows
+//! ```
+//! An object is read twice. [`check`] goes to its end before anything is written: checksums, quotes and brackets
+//! are verified and the type of every column settles over all of its values. Then [`Rows`] reads it again, with
+//! what was settled, and gives exactly the rows that were counted. Both stream in bounded memory inside the
+//! caller's task.
+//!
+//! What an object is, its content says, never its name: see [`Layout`], [`Compression`] and [`Encoding`].
+//!
+//! # Delimited text
+//! RFC 4180 with a header, any line ends, blank lines skipped, strict about quotes. A column is one of numbers
+//! when every value that is not empty plainly is one ([`number::is_plain`]) and at least one of them fits the
+//! table; else of booleans when every such value is true or false; else of text. A row refused for its shape, its
+//! bytes or a declared type takes no part in that. A row whose only fault is a number out of range does, since
+//! that is a fault only if its column ends up as one of numbers.
+//!
+//! # JSON
+//! An object is a record. Anything else, as a line or as an element, is a record of one field named `value`. A
+//! document is one record, or an array of them; a pointer leads to either inside it.
+//!
+//! # Reasons
+//! | what ends at | reasons |
+//! | --- | --- |
+//! | the row | `ragged_row`, `field_too_large`, `item_too_large`, `invalid_utf8`, `nul_byte`, `number_out_of_range`, `wrong_type`, `json_too_deep`, `duplicate_key`, `lone_surrogate`, `empty_name`, `name_too_long`, `reserved_name`, `bad_key`; in JSON Lines `json_syntax` |
+//! | the object, for its bytes | `truncated_gzip`, `truncated_zstd`, `checksum_mismatch`, `corrupt_compression`, `trailing_garbage`, `decompression_bomb`, `window_too_large`, `nested_compression`, `unsupported_format`, `unknown_binary`, `utf16_without_bom`, `unsupported_encoding`, `invalid_utf16` |
+//! | the object, for its text | `unbalanced_quote`, `text_after_quote`, `duplicate_header`, `empty_header`, `bad_header`, `too_many_columns`, `unknown_column`; in a header `reserved_name` and `name_too_long`; in a JSON document `json_syntax`, `json_cut_short`, `json_trailing`, `pointer_not_found`, `pointer_not_records`, thousands of open brackets (`json_too_deep`), and a name on the way to the records that occurs twice (`duplicate_key`) |
+//!
+//! A quoted field that is too large is refused with its row, unless it runs over several lines: then it is taken
+//! for a quote that was never meant (`unbalanced_quote`), because going on would swallow rows.
+//!
+//! [`number::is_plain`]: domain::record::number::is_plain
+
+mod check;
+mod delimited;
+mod detect;
+mod gzip;
+mod input;
+mod json;
+mod reason;
+mod rows;
+mod schema;
+mod sniff;
+#[cfg(test)]
+mod tests;
+mod zstandard;
+
+use std::collections::BTreeMap;
+
+use domain::record::{FIELD_BYTES, ITEM_BYTES};
+
+pub use self::check::Names;
+pub use self::check::{Checked, Tolerance, check};
+pub use self::delimited::columns::write_units;
+pub use self::detect::{Compression, Encoding, Layout};
+pub use self::input::Room;
+pub use self::reason::{BadInput, ReadError, Reason, Reject, Scope};
+pub use self::rows::{Row, Rows};
+pub use self::schema::{Column, ColumnType, Schema};
+
+/// Names that a pipeline gives to attributes of its own: no field may have one of them.
+pub const RESERVED_NAMES: &[&str] = &domain::manifest::RESERVED;
+
+/// How the object is to be read.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// What the text is, if it is not to be found out.
+    pub format: Format,
+    /// What separates fields, if it is not to be found out.
+    pub delimiter: Option<u8>,
+    /// The way to the records in a JSON document (RFC 6901). With it, [`Format::Auto`] means [`Format::Json`].
+    pub pointer: Option<String>,
+    /// Declared types by column. In JSON they apply to the fields of a record; a field may be null or missing.
+    pub columns: BTreeMap<String, ColumnType>,
+    /// Bounds.
+    pub limits: Limits,
+    /// Where this reader gets leave to go deep.
+    pub room: Room,
+}
+
+/// What the text is said to be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Found out from the first 64 KiB.
+    #[default]
+    Auto,
+    /// Delimited text with a header.
+    Csv,
+    /// A JSON value on each line.
+    JsonLines,
+    /// One JSON document.
+    Json,
+}
+
+/// What is refused for its size. The bounds on memory follow from these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest field.
+    pub field_bytes: usize,
+    /// The largest record: an item less 4 KiB, which hold the longest keys a pipeline can add (2,048 + 1,024
+    /// bytes) and their names.
+    pub item_bytes: usize,
+    /// The most columns of delimited text.
+    pub columns: usize,
+    /// The most text an object may hold, decompressed.
+    pub decoded_bytes: u64,
+    /// How many times larger than its raw bytes the text may be. Real tables stay below 50; bombs start at 1,000.
+    pub ratio: u64,
+    /// The ratio counts only beyond so much text: small objects may be as regular as they like.
+    pub ratio_from_bytes: u64,
+    /// How much of a refused row is shown.
+    pub raw_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            field_bytes: FIELD_BYTES,
+            item_bytes: ITEM_BYTES - 4 * 1024,
+            columns: 4_096,
+            decoded_bytes: 64 * 1024 * 1024 * 1024,
+            ratio: 200,
+            ratio_from_bytes: 64 * 1024 * 1024,
+            raw_bytes: 1024,
+        }
+    }
+}
+
+/// The beginning of a row as text: bounded, without the line end, with a mark for what is no UTF-8.
+fn raw_text(raw: &[u8], most: usize) -> String {
+    let cut = &raw[..raw.len().min(most)];
+    let text = String::from_utf8_lossy(cut);
+    text.trim_end_matches(['\r', '\n']).to_owned()
+}

@@ -1,0 +1,25 @@
+//! What an object has turned out to hold: its layout and the type of each column.
+
+use std::sync::Arc;
+
+pub use domain::pipelines::ColumnType;
+
+use super::detect::Layout;
+
+/// One column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name in the header.
+    pub name: Arc<str>,
+    /// Its type, declared or settled by all of its values.
+    pub kind: ColumnType,
+}
+
+/// What a check has settled about an object, for reading its rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schema {
+    /// How the text is laid out.
+    pub layout: Layout,
+    /// The columns in order; none for JSON, whose values bring their types.
+    pub columns: Vec<Column>,
+}
