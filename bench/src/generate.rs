@@ -83,7 +83,8 @@ mod tests {
             let file = folder.path().join("orders");
             let records = generate(&file, format, 100_000).unwrap();
             let source = tokio::fs::File::open(&file).await.unwrap();
-            let checked = readers::check(source, &readers::Options::default(), Tolerance::None).await.unwrap();
+            let checked =
+                readers::check(source, &readers::Options::default(), Tolerance::None).await.unwrap();
             assert_eq!((checked.rows, checked.schema.layout), (records, layout));
             assert!((100_000..101_000).contains(&checked.bytes_in));
             if format == Format::Csv {

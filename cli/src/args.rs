@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand, builder::PossibleValuesParser};
+use domain::job::State;
 
 /// Files become records in DynamoDB: the whole system, on AWS or on this machine.
 #[derive(Debug, Parser)]
@@ -104,6 +105,11 @@ fn image(name: &str) -> Result<String, String> {
         .to_owned())
 }
 
+/// The states that a job can be in.
+fn states() -> PossibleValuesParser {
+    State::ALL.map(State::as_str).into()
+}
+
 /// What `run` is told.
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
@@ -151,7 +157,7 @@ pub(crate) struct Target {
 #[derive(Debug, Args)]
 pub(crate) struct JobsArguments {
     /// Only jobs in this state; several times for several.
-    #[arg(long = "state", value_name = "STATE", value_parser = crate::oncall::STATES)]
+    #[arg(long = "state", value_name = "STATE", value_parser = states())]
     pub(crate) states: Vec<String>,
     /// Only objects whose keys begin with this.
     #[arg(long, value_name = "PREFIX")]

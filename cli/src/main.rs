@@ -1,10 +1,11 @@
 //! The `tidemill` command.
 
 mod args;
+mod commands;
 mod dead_letter;
 mod export;
+mod files;
 mod local;
-mod oncall;
 mod output;
 mod run;
 mod signals;
@@ -21,13 +22,13 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run(arguments) => run::main(&arguments),
         Command::Up(arguments) => up::main(&arguments),
-        Command::Jobs(arguments) => oncall::main(oncall::jobs::run(&arguments)),
-        Command::Explain(arguments) => oncall::main(oncall::explain::run(&arguments)),
-        Command::Records(arguments) => oncall::main(oncall::records::run(&arguments)),
-        Command::Dead(arguments) => oncall::main(oncall::dead::run(&arguments)),
-        Command::Replay(arguments) => oncall::main(oncall::replay::run(&arguments)),
-        Command::Stop(arguments) => oncall::main(oncall::stop::run(&arguments)),
-        Command::Check(arguments) => oncall::check::main(&arguments),
+        Command::Jobs(arguments) => commands::main(commands::jobs::run(&arguments)),
+        Command::Explain(arguments) => commands::main(commands::explain::run(&arguments)),
+        Command::Records(arguments) => commands::main(commands::records::run(&arguments)),
+        Command::Dead(arguments) => commands::main(commands::dead::run(&arguments)),
+        Command::Replay(arguments) => commands::main(commands::replay::run(&arguments)),
+        Command::Stop(arguments) => commands::main(commands::stop::run(&arguments)),
+        Command::Check(arguments) => commands::check::main(&arguments),
         Command::Function { name } => local::function(&name),
         Command::Worker { .. } => worker::main(std::env::args().skip(2)),
     }

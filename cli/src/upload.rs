@@ -24,7 +24,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use localcloud::wire::{OWNER_KEY, REGION, SECRET};
 
-use crate::run::files::Upload;
+use crate::files::Upload;
 
 /// How many files are uploaded at once.
 const AT_ONCE: usize = 8;

@@ -14,7 +14,7 @@ use localcloud::{
 };
 use tokio::time::Instant;
 
-use crate::World;
+use crate::TestEnv;
 
 /// What comes.
 #[derive(Debug, Clone, Copy)]
@@ -74,31 +74,31 @@ impl Flood {
     /// When something is.
     pub fn run(self) -> Outcome {
         let mut outcome = None;
-        let plan = World::plan(1).timing(TIMING).parameter("MaximumTasks", "40");
-        plan.run(async |world| outcome = Some(self.happen(world).await));
+        let plan = TestEnv::plan(1).timing(TIMING).parameter("MaximumTasks", "40");
+        plan.run(async |env| outcome = Some(self.happen(env).await));
         outcome.expect("the scenario has ended")
     }
 
-    async fn happen(self, world: &World) -> Outcome {
-        world.ecs().set_limits(LIMITS);
+    async fn happen(self, env: &TestEnv) -> Outcome {
+        env.ecs().set_limits(LIMITS);
         for (service, latency) in LATENCIES {
-            world.fault(service, "*", Fault::Delay(latency));
+            env.fault(service, "*", Fault::Delay(latency));
         }
         let (begun, real) = (Instant::now(), std::time::Instant::now());
         for n in 0..self.objects {
             if n > 0 && n.is_multiple_of(5_000) {
-                let visible = world.calls("dynamodb", "TransactWriteItems");
+                let visible = env.calls("dynamodb", "TransactWriteItems");
                 eprintln!("{n} uploaded, {visible} published after {:.0?} of real time", real.elapsed());
             }
             tokio::time::sleep_until(begun + self.over * n / self.objects).await;
-            world.put(&format!("uploads/{n:06}.csv"), format!("id,word\n{n},a\n{n},b\n{n},c\n")).await;
+            env.put(&format!("uploads/{n:06}.csv"), format!("id,word\n{n},a\n{n},b\n{n},c\n")).await;
         }
         eprintln!("all uploaded after {:.0?} of real time", real.elapsed());
-        world.quiet().await;
-        let jobs = world.jobs().await;
+        env.quiet().await;
+        let jobs = env.jobs().await;
         assert_eq!(jobs.len(), self.objects as usize, "a job for every object");
         let mut waits = Vec::with_capacity(jobs.len());
-        let mut last = world.cloud().clock().now();
+        let mut last = env.cloud().clock().now();
         let first = jobs.iter().map(|job| job.created_at).min().unwrap_or(last);
         for job in &jobs {
             assert_eq!((job.state, job.records), (State::Done, 3), "{job:#?}");
@@ -108,14 +108,14 @@ impl Flood {
         let done_after =
             jobs.iter().filter_map(|job| job.settled_at).max().unwrap_or(last).duration_since(first);
         waits.sort_unstable();
-        let mut usage = world.cloud().usage();
+        let mut usage = env.cloud().usage();
         usage.write_units += jobs.iter().map(|job| job.write_units).sum::<u64>();
         Outcome {
             flood: self,
             done_after: Duration::try_from(done_after).unwrap_or_default(),
             waits: [waits[waits.len() / 2], waits[waits.len() - 1]],
             tasks: usage.tasks.len(),
-            peak: world.ecs().peak("tidemill-worker"),
+            peak: env.ecs().peak("tidemill-worker"),
             bill: Bill::of(&usage),
         }
     }

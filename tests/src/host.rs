@@ -30,24 +30,24 @@ use uploads::Uploads;
 
 /// What happens to a task when its container starts.
 #[derive(Debug, Clone, Copy)]
-pub enum Accident {
+pub enum WorkerFault {
     /// It works.
     None,
     /// After this time, its process ends in mid-work with this exit code.
     Dies(Duration, i32),
 }
 
-/// The accidents that are still to happen.
+/// The worker_faults that are still to happen.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Accidents(Arc<Mutex<VecDeque<Accident>>>);
+pub(crate) struct WorkerFaults(Arc<Mutex<VecDeque<WorkerFault>>>);
 
-impl Accidents {
-    pub(crate) fn push(&self, accidents: impl IntoIterator<Item = Accident>) {
-        self.0.lock().expect("no panic").extend(accidents);
+impl WorkerFaults {
+    pub(crate) fn push(&self, worker_faults: impl IntoIterator<Item = WorkerFault>) {
+        self.0.lock().expect("no panic").extend(worker_faults);
     }
 
-    fn next(&self) -> Accident {
-        self.0.lock().expect("no panic").pop_front().unwrap_or(Accident::None)
+    fn next(&self) -> WorkerFault {
+        self.0.lock().expect("no panic").pop_front().unwrap_or(WorkerFault::None)
     }
 }
 
@@ -134,10 +134,10 @@ fn answer(answer: &impl serde::Serialize) -> Result<Value, FunctionError> {
 }
 
 /// The worker's container.
-pub(crate) fn worker(gate: &Gate, region: &str, accidents: Accidents) -> Runner {
+pub(crate) fn worker(gate: &Gate, region: &str, worker_faults: WorkerFaults) -> Runner {
     let (gate, region) = (gate.clone(), region.to_owned());
     Arc::new(move |launch: Launch| {
-        let (gate, region, accident) = (gate.clone(), region.clone(), accidents.next());
+        let (gate, region, worker_fault) = (gate.clone(), region.clone(), worker_faults.next());
         async move {
             let settings = Settings::from(launch.env.clone());
             let key = launch.env.get("AWS_ACCESS_KEY_ID").map(String::as_str).unwrap_or_default();
@@ -145,9 +145,9 @@ pub(crate) fn worker(gate: &Gate, region: &str, accidents: Accidents) -> Runner 
             let run = worker::run(&launch.command, &clients, &settings, gate.clock(), launch.stop);
             let stack = launch.env.get(STACK_VARIABLE).map(String::as_str).unwrap_or_default();
             let run = logged(stack, gate.clock(), launch.logs, run);
-            let exit = match accident {
-                Accident::None => i32::from(run.await.code()),
-                Accident::Dies(after, code) => {
+            let exit = match worker_fault {
+                WorkerFault::None => i32::from(run.await.code()),
+                WorkerFault::Dies(after, code) => {
                     tokio::time::timeout(after, run).await.map_or(code, |left| i32::from(left.code()))
                 }
             };
@@ -170,12 +170,12 @@ fn warm<T, E: std::error::Error>(
 }
 
 fn clients(gate: &Gate, region: &str, key: &str) -> Clients {
-    Clients::new(&alone(connector::sdk_config(gate, gate.clock(), key), region))
+    Clients::new(&isolated(connector::sdk_config(gate, gate.clock(), key), region))
 }
 
 /// With what the SDK keeps for a whole process, by service and region, to itself: the retries it has left and the
 /// rate it slows down to. Worlds on clocks of their own must not share them.
-pub(crate) fn alone(config: SdkConfig, region: &str) -> SdkConfig {
+pub(crate) fn isolated(config: SdkConfig, region: &str) -> SdkConfig {
     config.into_builder().region(Region::new(region.to_owned())).build()
 }
 

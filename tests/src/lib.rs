@@ -2,24 +2,24 @@
 //! process and on one clock that a test owns.
 //!
 //! ```text
-//! World::plan(seed) ─ parameters, pipelines, timing ─▶ run(scenario) ─▶ World
+//! TestEnv::plan(seed) ─ parameters, pipelines, timing ─▶ run(scenario) ─▶ TestEnv
 //!                                                                        │ put, settle
 //!                                                                        ▼
 //!                              jobs, visible records, mails, dead letters, and the transcript of it all
 //! ```
 //!
-//! A scenario asserts on the state that is left behind. [`World::golden`] compares the run's transcript with the
+//! A scenario asserts on the state that is left behind. [`TestEnv::golden`] compares the run's transcript with the
 //! one that is kept.
 
 pub mod flood;
 mod golden;
 mod host;
-mod look;
 pub mod month;
+mod observe;
 mod plan;
 mod settle;
-mod story;
 mod sweep;
+mod transcript;
 
 use std::{
     fmt,
@@ -43,59 +43,59 @@ use localcloud::{
 };
 use serde_json::{Value, json};
 
-pub use host::Accident;
-use host::Accidents;
-pub use look::{Contents, DeadLetter};
+pub use host::WorkerFault;
+use host::WorkerFaults;
+pub use observe::{Contents, DeadLetter};
 pub use plan::{Plan, TIMING};
-use story::Story;
+use transcript::Transcript;
 
 /// When every run begins, on its own clock.
 const EPOCH: &str = "2026-01-01T00:00:00Z";
 
 /// How many worlds this process has made.
-static WORLDS: AtomicU64 = AtomicU64::new(0);
+static ENVIRONMENTS: AtomicU64 = AtomicU64::new(0);
 
 /// A cloud with Tidemill in it, and the hands and eyes of a scenario.
-pub struct World {
+pub struct TestEnv {
     cloud: Cloud,
     s3: aws_sdk_s3::Client,
     ledger: Ledger,
     records: Records,
-    accidents: Accidents,
-    story: Option<Story>,
+    worker_faults: WorkerFaults,
+    transcript: Option<Transcript>,
     /// The versions that were put, in order.
     versions: Mutex<Vec<String>>,
     dead_letters: Mutex<Vec<DeadLetter>>,
     heard: Arc<Mutex<Vec<Value>>>,
 }
 
-impl fmt::Debug for World {
+impl fmt::Debug for TestEnv {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("World").field("cloud", &self.cloud).finish_non_exhaustive()
+        f.debug_struct("TestEnv").field("cloud", &self.cloud).finish_non_exhaustive()
     }
 }
 
-impl World {
+impl TestEnv {
     async fn new(plan: Plan) -> Self {
         let clock = Clock::starting_at(EPOCH.parse::<Timestamp>().expect("a time"));
-        let accidents = Accidents::default();
-        let region = format!("world-{}", WORLDS.fetch_add(1, Ordering::Relaxed));
-        let cloud = plan.cloud(clock, &region, &accidents).await;
+        let worker_faults = WorkerFaults::default();
+        let region = format!("env-{}", ENVIRONMENTS.fetch_add(1, Ordering::Relaxed));
+        let cloud = plan.cloud(clock, &region, &worker_faults).await;
         cloud.services().ecs.set_timing(plan.timing);
         // Eyes of their own: a scenario's faults are for the system, not for whoever watches it.
         let eyes = localcloud::gate::Gate::new(cloud.services().clone(), Default::default(), clock);
-        let config = host::alone(connector::sdk_config(&eyes, clock, OWNER_KEY), &region);
+        let config = host::isolated(connector::sdk_config(&eyes, clock, OWNER_KEY), &region);
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
         let clients = Clients::new(&config);
-        let heard = story::hear(&cloud);
-        let story = plan.told.then(|| Story::begin(&cloud));
+        let heard = transcript::hear(&cloud);
+        let transcript = plan.transcript.then(|| Transcript::begin(&cloud));
         Self {
             ledger: Ledger::new(&clients, &cloud.outputs()["LedgerTable"]),
             records: Records::new(&clients, &cloud.outputs()["RecordsTable"]),
             s3: aws_sdk_s3::Client::from_conf(s3),
             cloud,
-            accidents,
-            story,
+            worker_faults,
+            transcript,
             versions: Mutex::default(),
             dead_letters: Mutex::default(),
             heard,
@@ -155,8 +155,8 @@ impl World {
     }
 
     /// What happens to the next tasks that reach their container, one each, in order.
-    pub fn next_tasks(&self, accidents: impl IntoIterator<Item = Accident>) {
-        self.accidents.push(accidents);
+    pub fn next_tasks(&self, worker_faults: impl IntoIterator<Item = WorkerFault>) {
+        self.worker_faults.push(worker_faults);
     }
 
     /// Puts a message on the queue of this logical id, as anybody could who may.

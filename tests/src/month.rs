@@ -8,7 +8,7 @@ use domain::{
 };
 use tokio::time::{Instant, sleep_until};
 
-use crate::World;
+use crate::TestEnv;
 
 /// A month of equal days.
 const DAYS: u64 = 30;
@@ -34,24 +34,24 @@ impl Month {
     #[must_use]
     pub fn of(objects_a_day: u32) -> Self {
         let mut usage = Usage::default();
-        World::plan(1).scheduled().run(async |world| usage = day(world, objects_a_day).await);
+        TestEnv::plan(1).scheduled().run(async |env| usage = day(env, objects_a_day).await);
         Self { objects_a_day, bill: Bill::of(&times(&usage, DAYS)) }
     }
 }
 
-async fn day(world: &World, objects: u32) -> Usage {
+async fn day(env: &TestEnv, objects: u32) -> Usage {
     let midnight = Instant::now();
     for n in 0..objects {
         sleep_until(midnight + BEGIN + OPEN * n / objects).await;
         let rows =
             (0..100).map(|row| format!("{n},{row},\"some words that are of no use but to fill it\"\n"));
         let rows: String = std::iter::once("object,row,words\n".to_owned()).chain(rows).collect();
-        world.put(&format!("uploads/{n:06}.csv"), rows).await;
+        env.put(&format!("uploads/{n:06}.csv"), rows).await;
     }
     sleep_until(midnight + Duration::from_hours(24)).await;
-    let jobs = world.jobs().await;
+    let jobs = env.jobs().await;
     assert_eq!(jobs.len(), objects as usize, "a job for every object");
-    let mut usage = world.cloud().usage();
+    let mut usage = env.cloud().usage();
     for job in &jobs {
         assert_eq!((job.state, job.records), (State::Done, 100), "{job:#?}");
         usage.write_units += job.write_units;

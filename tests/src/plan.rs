@@ -1,4 +1,4 @@
-//! What a world is to be: the template and its parameters, the pipelines, the timing, and what is left out.
+//! What a env is to be: the template and its parameters, the pipelines, the timing, and what is left out.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,8 +8,8 @@ use localcloud::{Cloud, ecs::Timing, host::logged, iam::GrantId, logs::LogStream
 use tempfile::TempDir;
 
 use crate::{
-    World,
-    host::{self, Accidents},
+    TestEnv,
+    host::{self, WorkerFaults},
 };
 
 const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
@@ -27,7 +27,7 @@ pub const TIMING: Timing = Timing {
     deprovisioning: Duration::from_secs(5),
 };
 
-/// What a [`World`] is to be.
+/// What a [`TestEnv`] is to be.
 #[derive(Debug)]
 pub struct Plan {
     seed: u64,
@@ -35,7 +35,7 @@ pub struct Plan {
     parameters: Vec<(String, String)>,
     pipelines: Option<String>,
     schedules: bool,
-    pub(crate) told: bool,
+    pub(crate) transcript: bool,
     template: Option<TempDir>,
     without: Vec<GrantId>,
 }
@@ -43,7 +43,7 @@ pub struct Plan {
 impl Plan {
     /// Gives every object a task of its own and lets no schedule fire, so that what happens is the object's doing.
     #[must_use]
-    pub fn alone(mut self) -> Self {
+    pub fn dedicated_tasks(mut self) -> Self {
         let text =
             self.pipelines.take().unwrap_or_else(|| std::fs::read_to_string(PIPELINES).expect("a file"));
         self.pipelines = Some(text.replace("\n[[pipeline]]\n", "\n[[pipeline]]\ndedicated_above = 0\n"));
@@ -101,10 +101,10 @@ impl Plan {
         self
     }
 
-    /// Keeps a transcript, for [`World::golden`].
+    /// Keeps a transcript, for [`TestEnv::golden`].
     #[must_use]
-    pub fn told(mut self) -> Self {
-        self.told = true;
+    pub fn with_transcript(mut self) -> Self {
+        self.transcript = true;
         self
     }
 
@@ -112,24 +112,24 @@ impl Plan {
     ///
     /// # Panics
     /// When the cloud cannot be built, and wherever the scenario does.
-    pub fn run(self, scenario: impl AsyncFnOnce(&World)) {
+    pub fn run(self, scenario: impl AsyncFnOnce(&TestEnv)) {
         if std::env::var_os("RUST_LOG").is_some() {
             let _ = telemetry::logging::json(&domain::settings::Settings::default());
         }
         // The SDK draws an id for each of its log records until somebody listens to logs for the first time, as the worker's
-        // host does. So that a seed means the same in the first world of a process and in all others:
+        // host does. So that a seed means the same in the first env of a process and in all others:
         logged("", Clock::system(), LogStream::default(), std::future::ready(())).now_or_never();
         fastrand::seed(self.seed);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
         runtime.expect("a runtime").block_on(async {
-            let world = World::new(self).await;
-            scenario(&world).await;
-            world.cloud.shutdown().await;
+            let env = TestEnv::new(self).await;
+            scenario(&env).await;
+            env.cloud.shutdown().await;
         });
     }
 
     /// The cloud that it comes to.
-    pub(crate) async fn cloud(&self, clock: Clock, region: &str, accidents: &Accidents) -> Cloud {
+    pub(crate) async fn cloud(&self, clock: Clock, region: &str, worker_faults: &WorkerFaults) -> Cloud {
         let template = self.template.as_ref().map(|folder| folder.path().join("template.yaml"));
         let mut builder = Cloud::builder(template.unwrap_or_else(|| TEMPLATE.into()))
             .clock(clock)
@@ -150,7 +150,7 @@ impl Plan {
         if let Some(folder) = &folder {
             builder = builder.layer_file(MOUNTED_PIPELINES, folder.path().join("pipelines.toml"));
         }
-        let accidents = accidents.clone();
+        let worker_faults = worker_faults.clone();
         let [for_uploads, for_stops, for_scaler, for_backlog, for_schedule, for_worker] =
             [(); 6].map(|()| region.to_owned());
         let for_both = folder.clone();
@@ -161,15 +161,15 @@ impl Plan {
             .function("BacklogFunction", move |gate| host::backlog(gate, &for_backlog))
             .function("ScheduleFunction", move |gate| host::schedule(gate, &for_schedule, for_both))
             .schedules(self.schedules)
-            .container("worker", move |gate| host::worker(gate, &for_worker, accidents))
+            .container("worker", move |gate| host::worker(gate, &for_worker, worker_faults))
             .start()
             .await;
         cloud.expect("a cloud from template.yaml")
     }
 }
 
-impl World {
-    /// A world whose chances are drawn from this seed.
+impl TestEnv {
+    /// A env whose chances are drawn from this seed.
     #[must_use]
     pub fn plan(seed: u64) -> Plan {
         let (parameters, pipelines) = (Vec::new(), None);
@@ -179,7 +179,7 @@ impl World {
             parameters,
             pipelines,
             schedules: true,
-            told: false,
+            transcript: false,
             template: None,
             without: Vec::new(),
         }

@@ -6,16 +6,16 @@ use domain::{job::Job, manifest::Manifest};
 use localcloud::ecs::Status;
 use tokio::time::Instant;
 
-use crate::World;
+use crate::TestEnv;
 
 /// No scenario takes longer: the longest chain of back-offs is about three hours.
 const DEADLINE: Duration = Duration::from_hours(12);
 
-impl World {
+impl TestEnv {
     /// Waits until `happened`, looking every 10 ms.
     ///
     /// # Panics
-    /// With the state of the world, when it does not happen within twelve hours.
+    /// With the state of the env, when it does not happen within twelve hours.
     pub async fn until(&self, what: &str, happened: impl Fn() -> bool) {
         let deadline = Instant::now() + DEADLINE;
         while !happened() {
@@ -29,7 +29,7 @@ impl World {
     /// Waits until nothing is under way any more: no message, no event, no task.
     ///
     /// # Panics
-    /// With the state of the world, when it is not quiet within twelve hours.
+    /// With the state of the env, when it is not quiet within twelve hours.
     pub async fn quiet(&self) {
         self.until("quiet", || self.is_quiet()).await;
     }
@@ -38,7 +38,7 @@ impl World {
     /// and what is visible is whole and the newest of what is done.
     ///
     /// # Panics
-    /// With the state of the world, when it is otherwise.
+    /// With the state of the env, when it is otherwise.
     pub async fn settle(&self) {
         self.quiet().await;
         for job in self.jobs().await {

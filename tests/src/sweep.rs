@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::{World, golden, look::scan};
+use crate::{TestEnv, golden, observe::scan};
 
-impl World {
+impl TestEnv {
     /// Invokes λ schedule with this event and returns its answer.
     ///
     /// # Panics

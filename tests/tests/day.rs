@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::job::State;
 use localcloud::{ecs::Status, events::Mischief};
-use tests::World;
+use tests::TestEnv;
 use tokio::time::{Instant, sleep_until};
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -14,59 +14,59 @@ const HOUR: Duration = Duration::from_hours(1);
 /// From 8 to 18 o'clock, three objects every ten minutes. One event in ten is lost.
 #[test]
 fn a_day_loses_nothing_and_its_night_costs_nothing() {
-    World::plan(1).run(async |world| {
+    TestEnv::plan(1).run(async |env| {
         let midnight = Instant::now();
         let mut uploaded = 0;
         for minute in (8 * 60..18 * 60).step_by(10) {
             sleep_until(midnight + Duration::from_mins(minute)).await;
-            world.cloud().services().events.misbehave(Mischief { lose: 0.1, ..Mischief::default() });
+            env.cloud().services().events.misbehave(Mischief { lose: 0.1, ..Mischief::default() });
             for n in 0..3 {
-                world.put(&format!("uploads/{minute}-{n}.csv"), format!("a,b\n{minute},{n}\n")).await;
+                env.put(&format!("uploads/{minute}-{n}.csv"), format!("a,b\n{minute},{n}\n")).await;
                 uploaded += 1;
             }
             // Only S3's events are lost; a stop that is told late is another test's.
-            world.cloud().services().events.misbehave(Mischief::default());
+            env.cloud().services().events.misbehave(Mischief::default());
         }
         let is_upload = |event: &serde_json::Value| {
             event["detail"]["object"]["key"].as_str().is_some_and(|key| key.starts_with("uploads/"))
         };
-        let heard = world.heard("Object Created").into_iter().filter(is_upload).count();
+        let heard = env.heard("Object Created").into_iter().filter(is_upload).count();
         assert!(heard < uploaded, "{heard} of {uploaded} events were told: none was lost");
 
         // Within the hour and a little, every one is found and done.
         sleep_until(midnight + 19 * HOUR + HOUR / 2).await;
-        world.settle().await;
-        let jobs = world.jobs().await;
+        env.settle().await;
+        let jobs = env.jobs().await;
         assert_eq!(jobs.len(), uploaded);
         assert!(jobs.iter().all(|job| job.state == State::Done && job.records == 1), "{jobs:#?}");
         for job in &jobs {
-            assert_eq!(world.visible(&job.object.key).await.len(), 1);
+            assert_eq!(env.visible(&job.object.key).await.len(), 1);
         }
 
         // The night: nobody works but the sweep, a minute an hour.
-        let launched = world.ecs().usage().len();
+        let launched = env.ecs().usage().len();
         let mut sweeps = 0;
         for minute in 20 * 60..24 * 60 {
             sleep_until(midnight + Duration::from_mins(minute) + Duration::from_secs(30)).await;
-            for task in world.ecs().tasks().iter().filter(|task| task.status != Status::Stopped) {
+            for task in env.ecs().tasks().iter().filter(|task| task.status != Status::Stopped) {
                 assert!(task.definition_arn.contains("-sweep:"), "{task:#?}");
                 assert!(minute % 60 <= 2, "at {minute}: {task:#?}");
                 sweeps += 1;
             }
         }
         assert!((1..=12).contains(&sweeps), "{sweeps} looks at a sweep");
-        assert_eq!(world.ecs().usage().len() - launched, 4, "one sweep an hour");
+        assert_eq!(env.ecs().usage().len() - launched, 4, "one sweep an hour");
 
         // People heard of each hour in which something was done, and of nothing else.
-        let subjects = world.subjects();
+        let subjects = env.subjects();
         let digests = subjects.iter().filter(|subject| subject.contains(" done")).count();
         assert_eq!(digests, subjects.len(), "{subjects:#?}");
         assert!((10..=12).contains(&digests), "{subjects:#?}");
         let told: usize = subjects.iter().map(|subject| counted(subject)).sum();
         assert_eq!(told, uploaded, "{subjects:#?}");
-        assert_eq!(world.dead_letters().await, []);
+        assert_eq!(env.dead_letters().await, []);
         println!("{}", subjects.join("\n"));
-        println!("{}", world.mails()[0].body);
+        println!("{}", env.mails()[0].body);
     });
 }
 

@@ -1,7 +1,7 @@
 //! More rejected rows than fit one part of an upload.
 
 use domain::job::State;
-use tests::World;
+use tests::TestEnv;
 
 const QUARANTINE: &str = r#"
 version = 1
@@ -14,15 +14,15 @@ bad_rows = "quarantine"
 #[test]
 fn a_rejects_object_of_many_parts_holds_every_rejected_row() {
     const BAD: usize = 20_000;
-    World::plan(1).pipelines(QUARANTINE).alone().run(async |world| {
+    TestEnv::plan(1).pipelines(QUARANTINE).dedicated_tasks().run(async |env| {
         let ragged = format!("1,2,{}\n", "x".repeat(300));
         let table = std::iter::once("id,name\n7,good\n").chain(std::iter::repeat_n(ragged.as_str(), BAD));
-        world.put("uploads/ragged.csv", table.collect::<String>()).await;
-        world.settle().await;
-        let job = world.job("uploads/ragged.csv").await;
+        env.put("uploads/ragged.csv", table.collect::<String>()).await;
+        env.settle().await;
+        let job = env.job("uploads/ragged.csv").await;
         assert_eq!((job.state, job.records, job.rejected), (State::Done, 1, BAD as u64), "{:?}", job.reason);
-        assert!(world.calls("s3", "UploadPart") > 1);
-        let rejects = world.text(&format!("rejects/uploads/ragged.csv/{}.jsonl", job.id)).await;
+        assert!(env.calls("s3", "UploadPart") > 1);
+        let rejects = env.text(&format!("rejects/uploads/ragged.csv/{}.jsonl", job.id)).await;
         assert_eq!(rejects.lines().count(), BAD);
     });
 }

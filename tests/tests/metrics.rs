@@ -7,15 +7,15 @@ use std::{collections::BTreeMap, time::Duration};
 use localcloud::cloudwatch::{Alarm, Comparison, Metric, MissingData, State, Statistic};
 use serde_json::Value;
 use telemetry::metrics::{self, NAMESPACE, STACK};
-use tests::World;
+use tests::TestEnv;
 
 /// Of every metric, by its dimensions beyond the stack, how many values came and their sum.
-fn measured(world: &World) -> BTreeMap<String, (usize, u64)> {
+fn measured(env: &TestEnv) -> BTreeMap<String, (usize, u64)> {
     let mut sums = BTreeMap::<_, (usize, u64)>::new();
-    for line in world.cloud().services().logs.last(100_000) {
+    for line in env.cloud().services().logs.last(100_000) {
         let Ok(line) = serde_json::from_str::<Value>(&line.text) else { continue };
         let Some(directives) = line["_aws"]["CloudWatchMetrics"].as_array() else { continue };
-        assert_eq!(line[STACK], world.cloud().stack().name, "{line}");
+        assert_eq!(line[STACK], env.cloud().stack().name, "{line}");
         for directive in directives {
             assert_eq!(directive["Namespace"], NAMESPACE);
             for names in directive["Dimensions"].as_array().unwrap() {
@@ -37,12 +37,12 @@ fn measured(world: &World) -> BTreeMap<String, (usize, u64)> {
 
 #[test]
 fn what_happens_is_measured_once() {
-    World::plan(601).scheduled().run(async |world| {
-        world.put("uploads/a.csv", "id\n1\n2\n").await;
-        world.put("uploads/b.csv", "id\n3\n").await;
-        world.put("uploads/bad.csv", "x,y\n1\n").await;
+    TestEnv::plan(601).scheduled().run(async |env| {
+        env.put("uploads/a.csv", "id\n1\n2\n").await;
+        env.put("uploads/b.csv", "id\n3\n").await;
+        env.put("uploads/bad.csv", "x,y\n1\n").await;
         tokio::time::sleep(Duration::from_mins(130)).await;
-        let measured = measured(world);
+        let measured = measured(env);
         let sum = |name: &str| measured.get(name).map(|(_, sum)| *sum);
         assert_eq!((sum("ObjectsIn"), sum("ObjectsSettled")), (Some(3), Some(3)), "{measured:#?}");
         assert_eq!((sum("ObjectsSettled done"), sum("ObjectsSettled failed")), (Some(2), Some(1)));
@@ -64,8 +64,8 @@ fn what_happens_is_measured_once() {
 
 #[test]
 fn an_alarm_watches_a_metric_of_the_logs() {
-    World::plan(602).run(async |world| {
-        let cloud = world.cloud();
+    TestEnv::plan(602).run(async |env| {
+        let cloud = env.cloud();
         let failed = |name: &str, outcome: &str| Alarm {
             name: name.to_owned(),
             description: None,
@@ -93,10 +93,10 @@ fn an_alarm_watches_a_metric_of_the_logs() {
         cloudwatch.put_alarm(failed("failed", "failed")).unwrap();
         cloudwatch.put_alarm(failed("done", "done")).unwrap();
         for n in 1..=2 {
-            world.put(&format!("uploads/bad-{n}.csv"), "x,y\n1\n").await;
+            env.put(&format!("uploads/bad-{n}.csv"), "x,y\n1\n").await;
         }
-        world.put("uploads/good.csv", "x,y\n1,2\n").await;
-        world.settle().await;
+        env.put("uploads/good.csv", "x,y\n1,2\n").await;
+        env.settle().await;
         tokio::time::sleep(Duration::from_mins(1)).await;
         let state = |name| cloudwatch.status(name).unwrap().state;
         assert_eq!((state("failed"), state("done")), (State::Alarm, State::Ok));

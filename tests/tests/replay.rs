@@ -13,20 +13,20 @@ use domain::{
     story::{Note, What},
 };
 use localcloud::faults::{Fault, Rule};
-use tests::World;
+use tests::TestEnv;
 
 const KEY: &str = "uploads/people.csv";
 const BAD: &str = "x,y\n1\n";
 
-fn ledger(world: &World) -> Ledger {
-    Ledger::new(&Clients::new(&world.cloud().sdk_config()), &world.cloud().outputs()["LedgerTable"])
+fn ledger(env: &TestEnv) -> Ledger {
+    Ledger::new(&Clients::new(&env.cloud().sdk_config()), &env.cloud().outputs()["LedgerTable"])
 }
 
 /// Has a job run again, as the ledger says.
-async fn replay(world: &World, job: &Job) -> Changed {
-    let now = world.cloud().clock().now();
+async fn replay(env: &TestEnv, job: &Job) -> Changed {
+    let now = env.cloud().clock().now();
     let note = Note::new(now, What::Replayed, "by ada");
-    ledger(world).replay(job, &note, now).await.expect("an answer")
+    ledger(env).replay(job, &note, now).await.expect("an answer")
 }
 
 fn replayed(changed: Changed) -> Job {
@@ -37,9 +37,9 @@ fn replayed(changed: Changed) -> Job {
 }
 
 /// Why it is refused.
-fn refused(world: &World, changed: Changed) -> Option<NotReplayed> {
+fn refused(env: &TestEnv, changed: Changed) -> Option<NotReplayed> {
     let Changed::No(Some(found)) = changed else { panic!("not refused: {changed:?}") };
-    refusal(&found, world.cloud().clock().now())
+    refusal(&found, env.cloud().clock().now())
 }
 
 async fn minutes(minutes: u64) {
@@ -48,87 +48,87 @@ async fn minutes(minutes: u64) {
 
 #[test]
 fn a_replayed_job_begins_anew_and_people_hear_of_its_failure() {
-    World::plan(901).run(async |world| {
-        world.put(KEY, BAD).await;
-        world.settle().await;
-        let failed = world.job(KEY).await;
-        let waiting = replayed(replay(world, &failed).await);
+    TestEnv::plan(901).run(async |env| {
+        env.put(KEY, BAD).await;
+        env.settle().await;
+        let failed = env.job(KEY).await;
+        let waiting = replayed(replay(env, &failed).await);
         assert_eq!((waiting.state, waiting.attempt, waiting.charged), (State::Waiting, 2, 0));
         assert_eq!((waiting.replayed_from, waiting.history.len()), (1, 1));
         assert_eq!((waiting.settled_at, waiting.notified_at, &waiting.reason), (None, None, &None));
         assert!(waiting.shelf.as_deref().is_some_and(|shelf| shelf.starts_with("open:")));
         assert_eq!(waiting.story.last().map(|note| note.what), Some(What::Replayed));
         // Who read it before is told that it is done already, and changes nothing.
-        assert_eq!(replayed(replay(world, &failed).await), waiting);
+        assert_eq!(replayed(replay(env, &failed).await), waiting);
 
-        world.send("UploadsQueue", &JobMessage::new(failed.id.clone(), 2, 0).to_body());
-        world.settle().await;
-        let again = world.job(KEY).await;
+        env.send("UploadsQueue", &JobMessage::new(failed.id.clone(), 2, 0).to_body());
+        env.settle().await;
+        let again = env.job(KEY).await;
         assert_eq!((again.state, again.attempt, again.charged), (State::Failed, 2, 1), "{again:#?}");
-        assert_eq!(world.subjects().len(), 2, "one mail of each failure");
+        assert_eq!(env.subjects().len(), 2, "one mail of each failure");
     });
 }
 
 #[test]
 fn a_replay_that_dies_before_its_message_is_made_up_for_by_the_sweep() {
-    World::plan(902).run(async |world| {
-        world.put(KEY, BAD).await;
-        world.settle().await;
-        replayed(replay(world, &world.job(KEY).await).await);
+    TestEnv::plan(902).run(async |env| {
+        env.put(KEY, BAD).await;
+        env.settle().await;
+        replayed(replay(env, &env.job(KEY).await).await);
         minutes(31).await;
-        world.swept().await;
-        world.settle().await;
-        let again = world.job(KEY).await;
+        env.swept().await;
+        env.settle().await;
+        let again = env.job(KEY).await;
         assert_eq!((again.state, again.attempt), (State::Failed, 2), "{again:#?}");
     });
 }
 
 #[test]
 fn no_job_is_replayed_while_its_rows_are_deleted() {
-    World::plan(903).run(async |world| {
-        world.put(KEY, BAD).await;
-        world.settle().await;
-        let failed = world.job(KEY).await;
-        let until = world.cloud().clock().now() + Duration::from_hours(1);
-        let reserved = ledger(world).collecting(&failed.id, State::Failed, until).await.unwrap();
+    TestEnv::plan(903).run(async |env| {
+        env.put(KEY, BAD).await;
+        env.settle().await;
+        let failed = env.job(KEY).await;
+        let until = env.cloud().clock().now() + Duration::from_hours(1);
+        let reserved = ledger(env).collecting(&failed.id, State::Failed, until).await.unwrap();
         assert!(matches!(reserved, Changed::Yes(_)));
-        let why = refused(world, replay(world, &failed).await);
+        let why = refused(env, replay(env, &failed).await);
         assert!(matches!(why, Some(NotReplayed::Collecting { .. })), "{why:?}");
         minutes(61).await;
-        assert_eq!(replayed(replay(world, &failed).await).collecting_until, None);
+        assert_eq!(replayed(replay(env, &failed).await).collecting_until, None);
     });
 }
 
 #[test]
 fn no_job_is_replayed_while_people_are_told_of_it() {
-    World::plan(904).run(async |world| {
-        world.on(Rule::new("sns", "Publish", Fault::Delay(Duration::from_secs(10))).nth(1));
-        world.put(KEY, BAD).await;
-        world.until("a mail", || world.calls("sns", "Publish") == 1).await;
-        let failed = world.job(KEY).await;
-        let why = refused(world, replay(world, &failed).await);
+    TestEnv::plan(904).run(async |env| {
+        env.on(Rule::new("sns", "Publish", Fault::Delay(Duration::from_secs(10))).nth(1));
+        env.put(KEY, BAD).await;
+        env.until("a mail", || env.calls("sns", "Publish") == 1).await;
+        let failed = env.job(KEY).await;
+        let why = refused(env, replay(env, &failed).await);
         assert!(matches!(why, Some(NotReplayed::Telling { .. })), "{why:?}");
-        world.settle().await;
+        env.settle().await;
         // Else this would be told already, and the next failure never.
-        assert_eq!(replayed(replay(world, &world.job(KEY).await).await).notified_at, None);
+        assert_eq!(replayed(replay(env, &env.job(KEY).await).await).notified_at, None);
     });
 }
 
 #[test]
 fn only_failed_jobs_are_replayed() {
-    World::plan(905).run(async |world| {
-        world.put(KEY, "x\n1\n").await;
-        world.settle().await;
-        let done = world.job(KEY).await;
-        let why = refused(world, replay(world, &done).await);
+    TestEnv::plan(905).run(async |env| {
+        env.put(KEY, "x\n1\n").await;
+        env.settle().await;
+        let done = env.job(KEY).await;
+        let why = refused(env, replay(env, &done).await);
         assert_eq!(why, Some(NotReplayed::NotFailed(State::Done)));
-        assert_eq!(world.job(KEY).await, done);
+        assert_eq!(env.job(KEY).await, done);
     });
 }
 
 /// Stops a job where it is, as its read says.
-async fn cancel(world: &World, job: &Job) -> Changed {
-    let now = world.cloud().clock().now();
+async fn cancel(env: &TestEnv, job: &Job) -> Changed {
+    let now = env.cloud().clock().now();
     let reason = Reason::new("cancelled", "stopped by ada");
     let ended = (job.state == State::Running).then(|| Attempt {
         number: job.attempt,
@@ -138,46 +138,46 @@ async fn cancel(world: &World, job: &Job) -> Changed {
         parked: false,
     });
     let note = Note::new(now, What::Cancelled, "by ada");
-    let changed = ledger(world).cancel(job, &reason, ended.as_ref(), &note, now).await.expect("an answer");
-    world.send("StopsQueue", &SettledMessage::new(job.id.clone()).to_body());
+    let changed = ledger(env).cancel(job, &reason, ended.as_ref(), &note, now).await.expect("an answer");
+    env.send("StopsQueue", &SettledMessage::new(job.id.clone()).to_body());
     changed
 }
 
 #[test]
 fn a_waiting_job_is_stopped_before_anybody_works_on_it() {
-    World::plan(906).run(async |world| {
-        world.put(KEY, "x\n1\n").await;
-        world.until("a launch", || world.ecs_launches() == 1).await;
-        let waiting = world.job(KEY).await;
+    TestEnv::plan(906).run(async |env| {
+        env.put(KEY, "x\n1\n").await;
+        env.until("a launch", || env.ecs_launches() == 1).await;
+        let waiting = env.job(KEY).await;
         assert_eq!(waiting.state, State::Waiting);
-        let failed = replayed(cancel(world, &waiting).await);
+        let failed = replayed(cancel(env, &waiting).await);
         assert_eq!((failed.state, failed.history.len()), (State::Failed, 0));
-        world.settle().await;
-        let job = world.job(KEY).await;
+        env.settle().await;
+        let job = env.job(KEY).await;
         assert_eq!(job.reason.map(|reason| reason.code).as_deref(), Some("cancelled"));
-        assert_eq!(world.calls("s3", "GetObject"), 0, "nobody read it");
-        assert_eq!(world.subjects().len(), 1);
+        assert_eq!(env.calls("s3", "GetObject"), 0, "nobody read it");
+        assert_eq!(env.subjects().len(), 1);
     });
 }
 
 #[test]
 fn a_running_job_is_taken_from_its_worker_which_works_on() {
-    World::plan(907).run(async |world| {
-        world.on(Rule::new("s3", "GetObject", Fault::Delay(Duration::from_secs(300))).nth(1));
-        world.put(KEY, "x\n1\n").await;
-        world.until("a reader", || world.calls("s3", "GetObject") == 1).await;
-        let running = world.job(KEY).await;
+    TestEnv::plan(907).run(async |env| {
+        env.on(Rule::new("s3", "GetObject", Fault::Delay(Duration::from_secs(300))).nth(1));
+        env.put(KEY, "x\n1\n").await;
+        env.until("a reader", || env.calls("s3", "GetObject") == 1).await;
+        let running = env.job(KEY).await;
         assert_eq!(running.state, State::Running);
-        let failed = replayed(cancel(world, &running).await);
+        let failed = replayed(cancel(env, &running).await);
         assert!(failed.history[0].task.starts_with("drain/"), "{failed:#?}");
         // Read before it was stopped, it cannot be stopped once more.
-        assert_eq!(replayed(cancel(world, &running).await), failed);
-        world.put("uploads/other.csv", "x\n1\n").await;
-        world.settle().await;
-        let job = world.job(KEY).await;
+        assert_eq!(replayed(cancel(env, &running).await), failed);
+        env.put("uploads/other.csv", "x\n1\n").await;
+        env.settle().await;
+        let job = env.job(KEY).await;
         assert_eq!((job.state, job.attempt, job.charged), (State::Failed, 1, 0), "{job:#?}");
-        assert!(world.manifest(KEY).await.is_none());
-        assert_eq!(world.job("uploads/other.csv").await.state, State::Done);
-        assert_eq!(world.subjects().len(), 1, "one mail");
+        assert!(env.manifest(KEY).await.is_none());
+        assert_eq!(env.job("uploads/other.csv").await.state, State::Done);
+        assert_eq!(env.subjects().len(), 1, "one mail");
     });
 }

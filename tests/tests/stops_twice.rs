@@ -3,20 +3,20 @@
 use std::time::Duration;
 
 use localcloud::{events::Mischief, faults::Fault};
-use tests::World;
+use tests::TestEnv;
 
 /// EventBridge may deliver a stop twice at once, so that two of λ stops deal with it at the same time: people hear
 /// of the job once, and its dead-letter entry is one.
 #[test]
 fn a_stop_that_comes_twice_at_once_is_told_of_once() {
-    World::plan(7).alone().run(async |world| {
+    TestEnv::plan(7).dedicated_tasks().run(async |env| {
         let mischief = Mischief { duplicate: 1.0, lose: 0.0, delay: Duration::ZERO };
-        world.cloud().services().events.misbehave(mischief);
+        env.cloud().services().events.misbehave(mischief);
         // Time enough for the other one to read the ledger.
-        world.fault("sns", "Publish", Fault::Delay(Duration::from_secs(1)));
-        world.put("uploads/bad.csv", "a,b\n1,\"2\n").await;
-        world.settle().await;
-        assert_eq!(world.subjects().len(), 1, "{:#?}", world.subjects());
-        assert_eq!(world.dead_letters().await.len(), 1);
+        env.fault("sns", "Publish", Fault::Delay(Duration::from_secs(1)));
+        env.put("uploads/bad.csv", "a,b\n1,\"2\n").await;
+        env.settle().await;
+        assert_eq!(env.subjects().len(), 1, "{:#?}", env.subjects());
+        assert_eq!(env.dead_letters().await.len(), 1);
     });
 }

@@ -1,9 +1,8 @@
 //! `tidemill run`: start the local cloud, upload files, wait until every job is settled, tell what each became.
 
-pub(crate) mod files;
-mod folds;
+mod flush_alerts;
 pub(crate) mod report;
-mod stuck;
+mod stall;
 mod watch;
 
 use std::{
@@ -18,13 +17,13 @@ use domain::{job::JobId, pricing::Bill};
 use localcloud::Cloud;
 
 use self::{
-    files::Upload,
     report::{Became, Report, Sent},
     watch::{Settled, Watch},
 };
 use crate::{
     args::RunArguments,
     export,
+    files::{self, Upload},
     local::{self, Plan},
     output::{failed, is_unread, print},
     signals::{Asked, Signals},
@@ -120,8 +119,8 @@ async fn process(
     let queues =
         [named("DeadLetterQueue")?, named("UploadsQueue")?, named("JobsQueue")?, named("StopsQueue")?];
     let watch = Watch { cloud, ledger: &ledger, pipelines: &plan.pipelines, queues };
-    let Settled { jobs, dead_letters, stuck } = watch.settle(&ids).await?;
-    if stuck.is_some() {
+    let Settled { jobs, dead_letters, stall } = watch.settle(&ids).await?;
+    if stall.is_some() {
         watch.show_logs();
     }
     if let Some(out) = &arguments.out {
@@ -141,7 +140,7 @@ async fn process(
             id: job,
         })
         .collect();
-    folds::send(&clients, plan).await?;
+    flush_alerts::send(&clients, plan).await?;
     let mails = cloud.services().sns.mails();
     let mut usage = cloud.usage();
     usage.write_units +=
@@ -151,7 +150,7 @@ async fn process(
         prefix: named("WatchedPrefix")?.to_owned(),
         ready,
         became,
-        stuck,
+        stall,
         tasks: cloud.services().ecs.tasks(),
         mails: mails.into_iter().map(|mail| Sent { subject: mail.subject, body: mail.body }).collect(),
         dead_letters,

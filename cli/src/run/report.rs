@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use localcloud::ecs::TaskSnapshot;
 use serde_json::{Value, json};
 
-use super::{files::Upload, stuck::Stuck};
-use crate::{dead_letter::DeadLetter, output::one_line};
+use super::stall::Stall;
+use crate::{dead_letter::DeadLetter, files::Upload, output::one_line};
 
 /// An uploaded file and what became of it.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub(crate) struct Report {
     /// Every uploaded file.
     pub(crate) became: Vec<Became>,
     /// Why the run was given up, if it was.
-    pub(crate) stuck: Option<Stuck>,
+    pub(crate) stall: Option<Stall>,
     /// The tasks that ran.
     pub(crate) tasks: Vec<TaskSnapshot>,
     /// Mails that were sent.
@@ -67,7 +67,7 @@ impl Report {
     /// Whether every job is done.
     pub(crate) fn all_done(&self) -> bool {
         let done = |job: &Job| job.state == State::Done;
-        self.stuck.is_none()
+        self.stall.is_none()
             && self.became.iter().all(|became| became.id.is_none() || became.job.as_ref().is_some_and(done))
     }
 
@@ -84,7 +84,7 @@ impl Report {
             "jobs": jobs.collect::<Vec<_>>(),
             "ignored": uris(|became| became.id.is_none()),
             "unrecorded": uris(|became| became.id.is_some() && became.job.is_none()),
-            "stuck": self.stuck.map(|stuck| stuck.to_string()),
+            "stalled": self.stall.map(|stall| stall.to_string()),
             "tasks": self.tasks.iter().map(task_to_json).collect::<Vec<_>>(),
             "mails": self.mails.iter().map(Sent::to_json).collect::<Vec<_>>(),
             "dead_letters": self.dead_letters.iter().map(DeadLetter::to_json).collect::<Vec<_>>(),
@@ -104,11 +104,11 @@ impl Report {
         if !failed.is_empty() {
             text += "\n";
         }
-        if let Some(stuck) = self.stuck {
+        if let Some(stall) = self.stall {
             let left = |became: &&Became| became.id.is_some() && !became.job.as_ref().is_some_and(is_settled);
             let left = self.became.iter().filter(left).count();
             let objects = if left == 1 { "object" } else { "objects" };
-            text += &format!("\nGiven up with {left} {objects} not settled: {stuck}.\n");
+            text += &format!("\nGiven up with {left} {objects} not settled: {stall}.\n");
         }
         text += &self.mails_to_text();
         format!("{text}\nOn AWS this would have cost:\n{}\n", self.cost)

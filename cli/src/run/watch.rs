@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::{
     report::outcome,
-    stuck::{self, Stuck, UnderWay},
+    stall::{self, Stall, UnderWay},
 };
 use crate::{dead_letter::DeadLetter, output::one_line};
 
@@ -38,7 +38,7 @@ pub(crate) struct Settled {
     /// What is in the dead-letter queue.
     pub(crate) dead_letters: Vec<DeadLetter>,
     /// Why not all jobs are settled, where they are not.
-    pub(crate) stuck: Option<Stuck>,
+    pub(crate) stall: Option<Stall>,
 }
 
 /// The cloud whose jobs are followed.
@@ -81,14 +81,14 @@ impl Watch<'_> {
             let mut left = ids.iter().zip(&jobs).filter(|(_, job)| !job.as_ref().is_some_and(Job::is_over));
             let over = left.clone().next().is_none();
             let dead = left.all(|(id, job)| dead_letters.iter().any(|letter| letter.ends(id, job.as_ref())));
-            let stuck = match (over, dead) {
+            let stall = match (over, dead) {
                 (true, _) => None,
-                (false, true) => Some(Stuck::Dead),
-                (false, false) => stuck::verdict(self.under_way(), changed_at.elapsed()),
+                (false, true) => Some(Stall::Dead),
+                (false, false) => stall::stall_of(self.under_way(), changed_at.elapsed()),
             };
-            if over || stuck.is_some() {
+            if over || stall.is_some() {
                 progress.bar.finish_and_clear();
-                return Ok(Settled { jobs, dead_letters: self.dead_letters(), stuck });
+                return Ok(Settled { jobs, dead_letters: self.dead_letters(), stall });
             }
             if !told && changed_at.elapsed() > STALL {
                 told = true;

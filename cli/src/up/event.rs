@@ -13,7 +13,7 @@ use localcloud::{
 use serde_json::{Value, json};
 
 use crate::{
-    oncall::show::job_to_json,
+    commands::format_job::job_to_json,
     output::{one_line, print, print_line},
 };
 

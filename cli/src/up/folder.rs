@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use self::scan::{Found, scan};
 use super::event::{Event, Teller};
-use crate::{run::files::Upload, upload};
+use crate::{files::Upload, upload};
 
 /// How often the folder is looked at.
 const ROUND: Duration = Duration::from_millis(300);

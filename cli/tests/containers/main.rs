@@ -2,11 +2,11 @@
 //!
 //! Not part of `cargo test --workspace`, as not every machine can run containers.
 
-#[path = "../oncall/cloud.rs"]
+#[path = "../commands/cloud.rs"]
 #[expect(dead_code, reason = "the other suite uses all of it")]
 mod cloud;
 mod image;
-#[path = "../command/process.rs"]
+#[path = "../run/process.rs"]
 #[expect(dead_code, reason = "the other suite uses all of it")]
 mod process;
 

@@ -5,6 +5,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is how a test fails")]
 
+mod harness;
 mod plain;
 mod scenarios;
-mod stage;

@@ -7,7 +7,7 @@ use localcloud::{
     wire::Refusal,
 };
 
-use crate::stage::{Plan, Stage};
+use crate::harness::{Plan, ProcessHarness};
 
 const GOOD: &str = "id,name\n1,one\n2,two\n";
 const RAGGED: &str = "id,name\n1,one\n2,two,too many\n";
@@ -31,19 +31,20 @@ async fn what_a_person_reads_when_something_stops() {
 }
 
 async fn success() {
-    let stage = Stage::start(Plan::default()).await;
-    stage.put("people.csv", GOOD).await;
-    stage.settled(1).await;
-    let text = stage.explain("people.csv") + &stage.mails(9);
-    stage.golden("success", &text).await;
+    let harness = ProcessHarness::start(Plan::default()).await;
+    harness.put("people.csv", GOOD).await;
+    harness.settled(1).await;
+    let text = harness.explain("people.csv") + &harness.mails(9);
+    harness.golden("success", &text).await;
 }
 
 async fn bad_input() {
-    let stage = Stage::start(Plan::default()).await;
-    stage.put("ragged.csv", RAGGED).await;
-    stage.settled(1).await;
-    let text = stage.explain("ragged.csv") + &stage.mails(9) + "\n$ tidemill dead\n" + &stage.ask(&["dead"]);
-    stage.golden("bad-input", &text).await;
+    let harness = ProcessHarness::start(Plan::default()).await;
+    harness.put("ragged.csv", RAGGED).await;
+    harness.settled(1).await;
+    let text =
+        harness.explain("ragged.csv") + &harness.mails(9) + "\n$ tidemill dead\n" + &harness.ask(&["dead"]);
+    harness.golden("bad-input", &text).await;
 }
 
 /// Holds 600 MiB in a process that its parent's watch does not see, so that it is the container's limit that it meets.
@@ -63,78 +64,78 @@ print(json.dumps({"held": 600}))
 "#;
 
 async fn out_of_memory_grows_one_size() {
-    let stage = Stage::start(Plan { pipeline: HOG, ..Plan::default() }).await;
-    stage.put("large.bin", "bytes").await;
-    stage.settled(1).await;
-    let text = stage.explain("large.bin") + &stage.mails(9);
-    stage.golden("out-of-memory", &text).await;
+    let harness = ProcessHarness::start(Plan { pipeline: HOG, ..Plan::default() }).await;
+    harness.put("large.bin", "bytes").await;
+    harness.settled(1).await;
+    let text = harness.explain("large.bin") + &harness.mails(9);
+    harness.golden("out-of-memory", &text).await;
 }
 
 async fn spot_is_taken_back_twice_and_it_goes_on_on_demand() {
     let plan = Plan { pipeline: ALONE, parameters: vec![("SpotShare", "100")] };
-    let stage = Stage::start(plan).await;
+    let harness = ProcessHarness::start(plan).await;
     // Longer than the scenario: the worker sits in this call until it is told to stop.
-    stage.on(Rule::new("s3", "GetObject", Fault::Delay(Duration::from_secs(600))).first(2));
-    stage.put("people.csv", GOOD).await;
+    harness.on(Rule::new("s3", "GetObject", Fault::Delay(Duration::from_secs(600))).first(2));
+    harness.put("people.csv", GOOD).await;
     for n in 1..=2 {
-        stage.until("the read", async || stage.calls("s3", "GetObject") == n).await;
-        assert!(stage.cloud().services().ecs.spot_warning(&stage.running().await));
+        harness.until("the read", async || harness.calls("s3", "GetObject") == n).await;
+        assert!(harness.cloud().services().ecs.spot_warning(&harness.running().await));
     }
-    stage.settled(1).await;
-    let text = stage.explain("people.csv") + &stage.mails(9);
-    stage.golden("spot", &text).await;
+    harness.settled(1).await;
+    let text = harness.explain("people.csv") + &harness.mails(9);
+    harness.golden("spot", &text).await;
 }
 
 async fn an_image_that_cannot_be_pulled() {
-    let stage = Stage::start(Plan { pipeline: ALONE, ..Plan::default() }).await;
-    stage.cloud().services().ecs.fail_to_start("CannotPullContainerError: worker: not found", 1);
-    stage.put("people.csv", GOOD).await;
-    stage.settled(1).await;
-    let text = stage.explain("people.csv") + &stage.mails(9);
-    stage.golden("image", &text).await;
+    let harness = ProcessHarness::start(Plan { pipeline: ALONE, ..Plan::default() }).await;
+    harness.cloud().services().ecs.fail_to_start("CannotPullContainerError: worker: not found", 1);
+    harness.put("people.csv", GOOD).await;
+    harness.settled(1).await;
+    let text = harness.explain("people.csv") + &harness.mails(9);
+    harness.golden("image", &text).await;
 }
 
 async fn the_breaker_parks_jobs_and_lets_them_go_on() {
-    let stage = Stage::start(Plan { pipeline: ALONE, ..Plan::default() }).await;
+    let harness = ProcessHarness::start(Plan { pipeline: ALONE, ..Plan::default() }).await;
     let denied = Refusal::client("AccessDeniedException", "is not authorized to perform: iam:PassRole");
-    stage.fault("ecs", "RunTask", Fault::Refuse(denied));
+    harness.fault("ecs", "RunTask", Fault::Refuse(denied));
     for name in ["a.csv", "b.csv", "c.csv"] {
-        stage.put(name, GOOD).await;
+        harness.put(name, GOOD).await;
     }
-    stage.mailed(1).await;
-    stage.cloud().faults().clear();
-    stage.settled(3).await;
-    stage.mailed(2).await;
-    let text = stage.explain("a.csv") + &stage.mails(9);
-    stage.golden("breaker", &text).await;
+    harness.mailed(1).await;
+    harness.cloud().faults().clear();
+    harness.settled(3).await;
+    harness.mailed(2).await;
+    let text = harness.explain("a.csv") + &harness.mails(9);
+    harness.golden("breaker", &text).await;
 }
 
 async fn a_storm_is_folded() {
-    let stage = Stage::start(Plan::default()).await;
+    let harness = ProcessHarness::start(Plan::default()).await;
     for n in 0..200 {
-        stage.put(&format!("ragged-{n:03}.csv"), RAGGED).await;
+        harness.put(&format!("ragged-{n:03}.csv"), RAGGED).await;
     }
-    stage.settled(200).await;
+    harness.settled(200).await;
     // Three at once, and the rest in one.
-    stage.mailed(4).await;
-    let mails = stage.letters().len();
+    harness.mailed(4).await;
+    let mails = harness.letters().len();
     assert!(mails < 8, "{mails} mails");
     // On a slow machine the minute may come before all have failed.
-    let text = stage.mails(4);
-    stage.golden("storm", &text).await;
+    let text = harness.mails(4);
+    harness.golden("storm", &text).await;
 }
 
 async fn one_object_meets_a_duplicate_a_throttle_a_kill_and_a_retry() {
-    let stage = Stage::start(Plan { pipeline: ALONE, ..Plan::default() }).await;
-    let ecs = &stage.cloud().services().ecs;
-    stage.on(Rule::new("ecs", "RunTask", Fault::Throttle).first(3));
-    stage.on(Rule::new("s3", "GetObject", Fault::Delay(Duration::from_secs(600))).first(1));
-    stage.put("people.csv", GOOD).await;
-    stage.until("the read", async || stage.calls("s3", "GetObject") == 1).await;
-    assert!(ecs.kill(&stage.running().await, localcloud::ecs::KillCause::Infrastructure));
-    stage.settled(1).await;
-    let bucket = stage.cloud().outputs()["Bucket"].clone();
-    let jobs = stage.jobs();
+    let harness = ProcessHarness::start(Plan { pipeline: ALONE, ..Plan::default() }).await;
+    let ecs = &harness.cloud().services().ecs;
+    harness.on(Rule::new("ecs", "RunTask", Fault::Throttle).first(3));
+    harness.on(Rule::new("s3", "GetObject", Fault::Delay(Duration::from_secs(600))).first(1));
+    harness.put("people.csv", GOOD).await;
+    harness.until("the read", async || harness.calls("s3", "GetObject") == 1).await;
+    assert!(ecs.kill(&harness.running().await, localcloud::ecs::KillCause::Infrastructure));
+    harness.settled(1).await;
+    let bucket = harness.cloud().outputs()["Bucket"].clone();
+    let jobs = harness.jobs();
     let event = serde_json::json!({
         "source": "aws.s3", "detail-type": "Object Created", "account": "123456789012", "region": "us-east-1",
         "time": jobs[0]["event_at"], "resources": [format!("arn:aws:s3:::{bucket}")],
@@ -144,8 +145,8 @@ async fn one_object_meets_a_duplicate_a_throttle_a_kill_and_a_retry() {
             "reason": "PutObject",
         },
     });
-    stage.cloud().services().events.emit(event);
-    stage.until("the duplicate", async || stage.explain("people.csv").contains("duplicate")).await;
-    let text = stage.explain("people.csv") + &stage.mails(9);
-    stage.golden("everything-at-once", &text).await;
+    harness.cloud().services().events.emit(event);
+    harness.until("the duplicate", async || harness.explain("people.csv").contains("duplicate")).await;
+    let text = harness.explain("people.csv") + &harness.mails(9);
+    harness.golden("everything-at-once", &text).await;
 }

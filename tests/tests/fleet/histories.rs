@@ -6,45 +6,48 @@ use aws::scaling::Trigger;
 use domain::fleet::{Phase, Slot};
 use localcloud::faults::{Fault, Partial, Rule};
 
-use crate::stage::{Stage, Worker};
+use crate::harness::{FleetHarness, Worker};
 
 const MAXIMUM: u32 = 8;
 
 #[test]
 fn whatever_happens_places_are_kept_to_and_none_is_lost() {
     for seed in 0..6 {
-        Stage::play(MAXIMUM, async |stage| {
+        FleetHarness::play(MAXIMUM, async |harness| {
             let mut random = fastrand::Rng::with_seed(seed);
-            go_wrong(stage);
+            go_wrong(harness);
             let acts = [Worker::Polls, Worker::Hangs, Worker::FallsSilentAfter(Duration::from_secs(100))];
-            stage.next_workers((0..40).map(|_| acts[random.usize(..3)]));
-            stage.queue(3000);
+            harness.next_workers((0..40).map(|_| acts[random.usize(..3)]));
+            harness.queue(3000);
             for _ in 0..60 {
-                stage.queue(random.usize(..300));
+                harness.queue(random.usize(..300));
                 // Runs that overlap, of which some are cut off; failing is theirs to do.
                 let mut ends = || Duration::from_millis(random.u64(100..40_000));
-                let [a, b, c] = std::array::from_fn(|_| (stage.scaling(), ends()));
+                let [a, b, c] = std::array::from_fn(|_| (harness.scaling(), ends()));
                 let run = async |(scaling, ends): (aws::scaling::Scaling, Duration), trigger| {
-                    let _ = tokio::time::timeout(ends, scaling.run(trigger, stage.now())).await;
+                    let _ = tokio::time::timeout(ends, scaling.run(trigger, harness.now())).await;
                 };
                 let queued = Trigger::Queued { count: 10 };
                 tokio::join!(run(a, Trigger::Tick), run(b, queued), run(c, Trigger::Tick));
-                if let Some(task) = stage.tasks().last()
+                if let Some(task) = harness.tasks().last()
                     && random.u32(..4) == 0
                     && task.stopped_at.is_none()
                 {
-                    stage.kill(task);
+                    harness.kill(task);
                 }
-                assert!(stage.live() < MAXIMUM as usize, "seed {seed}: one place is for objects' own tasks");
-                stage.pass(random.u64(1..60)).await;
+                assert!(
+                    harness.live() < MAXIMUM as usize,
+                    "seed {seed}: one place is for objects' own tasks"
+                );
+                harness.pass(random.u64(1..60)).await;
             }
-            stage.no_more_faults();
-            stage.minutes(20).await;
-            assert_eq!(stage.visible(), 0, "seed {seed}: work waits");
-            assert!(stage.peak() < MAXIMUM as usize, "seed {seed}: {}", stage.peak());
-            let slots = stage.slots().await;
+            harness.no_more_faults();
+            harness.minutes(20).await;
+            assert_eq!(harness.visible(), 0, "seed {seed}: work waits");
+            assert!(harness.peak() < MAXIMUM as usize, "seed {seed}: {}", harness.peak());
+            let slots = harness.slots().await;
             let held: Vec<&Slot> = slots.iter().filter(|slot| slot.is_drain()).collect();
-            assert_eq!(held.len(), stage.live(), "seed {seed}: {slots:#?}");
+            assert_eq!(held.len(), harness.live(), "seed {seed}: {slots:#?}");
             assert!(
                 held.iter().any(|slot| slot.phase == Phase::Polling),
                 "seed {seed}: work waits for nobody"
@@ -53,7 +56,7 @@ fn whatever_happens_places_are_kept_to_and_none_is_lost() {
     }
 }
 
-fn go_wrong(stage: &Stage) {
+fn go_wrong(harness: &FleetHarness) {
     let full = Partial::LaunchFailures { reason: "RESOURCE:FARGATE".to_owned(), detail: None };
     for (operation, fault, chance) in [
         ("RunTask", Fault::LoseAnswer, 0.4),
@@ -69,6 +72,6 @@ fn go_wrong(stage: &Stage) {
         ("BatchGetItem", Fault::Part(Partial::Unprocessed { share: 0.5 }), 0.2),
         ("GetQueueAttributes", Fault::Throttle, 0.2),
     ] {
-        stage.on(Rule::new("*", operation, fault).chance(chance));
+        harness.on(Rule::new("*", operation, fault).chance(chance));
     }
 }

@@ -7,51 +7,51 @@ use localcloud::{
     wire::Refusal,
 };
 
-use crate::stage::Stage;
+use crate::harness::FleetHarness;
 
 /// At 200 ms each, as first guessed: seven paid minutes.
 const SEVEN: usize = 2000;
 
 #[test]
 fn what_one_run_launched_the_next_does_not() {
-    Stage::play(10, async |stage| {
-        stage.queue(SEVEN);
-        let first = stage.tick().await;
+    FleetHarness::play(10, async |harness| {
+        harness.queue(SEVEN);
+        let first = harness.tick().await;
         assert_eq!((first.visible, first.wanted, first.launched, first.reason), (2000, 7, 7, None));
-        let second = stage.tick().await;
+        let second = harness.tick().await;
         assert_eq!((second.launching, second.wanted, second.launched), (7, 0, 0));
         assert_eq!(second.reason.as_deref(), Some("those that run and start are enough"));
-        let slots = stage.slots().await;
+        let slots = harness.slots().await;
         let held: Vec<_> = slots.iter().filter(|slot| slot.is_drain()).map(|slot| slot.number).collect();
         assert_eq!(held, [1, 2, 3, 4, 5, 6, 7]);
-        for (task, slot) in stage.tasks().iter().zip(slots) {
+        for (task, slot) in harness.tasks().iter().zip(slots) {
             assert_eq!(slot.task.as_ref(), Some(&task.arn));
             assert_eq!(task.started_by, Some(format!("drain/{}/1", slot.number)));
         }
-        stage.pass(60).await;
-        assert_eq!(stage.tick().await.running, 7);
+        harness.pass(60).await;
+        assert_eq!(harness.tick().await.running, 7);
     });
 }
 
 #[test]
 fn runs_at_once_launch_together_what_one_would() {
-    Stage::play(20, async |stage| {
-        stage.queue(SEVEN);
-        let (a, b, c) = (stage.scaling(), stage.scaling(), stage.scaling());
-        let (tick, now) = (Trigger::Tick, stage.now());
+    FleetHarness::play(20, async |harness| {
+        harness.queue(SEVEN);
+        let (a, b, c) = (harness.scaling(), harness.scaling(), harness.scaling());
+        let (tick, now) = (Trigger::Tick, harness.now());
         let queued = Trigger::Queued { count: 10 };
         let (a, b, c) = tokio::join!(a.run(tick, now), b.run(queued, now), c.run(tick, now));
         let launched = [a, b, c].map(|scaled| scaled.unwrap().launched);
         assert_eq!(launched.iter().sum::<u32>(), 7, "{launched:?}");
-        assert_eq!(stage.live(), 7);
+        assert_eq!(harness.live(), 7);
     });
 }
 
 #[test]
 fn a_slot_reserved_twice_in_one_moment_is_won_once() {
-    Stage::play(10, async |stage| {
-        let (slot, now) = (stage.slots().await.remove(0), stage.now());
-        let reserve = || stage.fleet.reserve(&slot, Occupant::Drain, now);
+    FleetHarness::play(10, async |harness| {
+        let (slot, now) = (harness.slots().await.remove(0), harness.now());
+        let reserve = || harness.fleet.reserve(&slot, Occupant::Drain, now);
         let (a, b) = tokio::join!(reserve(), reserve());
         assert_eq!([a, b].map(|won| won.unwrap().is_some()).iter().filter(|won| **won).count(), 1);
     });
@@ -59,8 +59,8 @@ fn a_slot_reserved_twice_in_one_moment_is_won_once() {
 
 #[test]
 fn a_queue_that_shows_nothing_yet_is_not_believed_by_who_has_just_filled_it() {
-    Stage::play(10, async |stage| {
-        let scaled = stage.run(Trigger::Queued { count: 700 }).await.unwrap();
+    FleetHarness::play(10, async |harness| {
+        let scaled = harness.run(Trigger::Queued { count: 700 }).await.unwrap();
         assert_eq!((scaled.visible, scaled.launched), (700, 3));
     });
 }
@@ -70,91 +70,91 @@ fn no_room_stops_the_round_and_the_next_one_goes_on() {
     let full = Fault::Part(Partial::LaunchFailures { reason: "of a new kind".to_owned(), detail: None });
     let disguised = Refusal::client("InvalidParameterException", "(ErrorCode: Throttling): Rate exceeded");
     for (fault, says) in [(full, "no capacity: of a new kind"), (Fault::Refuse(disguised), "throttled")] {
-        Stage::play(10, async |stage| {
-            stage.queue(SEVEN);
-            stage.on(Rule::new("ecs", "RunTask", fault.clone()).nth(3));
-            let scaled = stage.tick().await;
+        FleetHarness::play(10, async |harness| {
+            harness.queue(SEVEN);
+            harness.on(Rule::new("ecs", "RunTask", fault.clone()).nth(3));
+            let scaled = harness.tick().await;
             assert_eq!((scaled.wanted, scaled.launched), (7, 2));
             assert!(scaled.reason.as_ref().unwrap().starts_with(says), "{scaled:?}");
-            assert_eq!(stage.slots().await.iter().filter(|slot| slot.is_drain()).count(), 2);
-            let scaled = stage.tick().await;
+            assert_eq!(harness.slots().await.iter().filter(|slot| slot.is_drain()).count(), 2);
+            let scaled = harness.tick().await;
             assert_eq!((scaled.launching, scaled.wanted, scaled.launched), (2, 5, 5));
-            assert_eq!(stage.live(), 7);
+            assert_eq!(harness.live(), 7);
         });
     }
 }
 
 #[test]
 fn a_throttle_that_outlasts_the_sdk_waits_for_the_next_minute() {
-    Stage::play(10, async |stage| {
-        stage.queue(1);
-        stage.on(Rule::new("ecs", "RunTask", Fault::Throttle).first(3));
-        let scaled = stage.tick().await;
+    FleetHarness::play(10, async |harness| {
+        harness.queue(1);
+        harness.on(Rule::new("ecs", "RunTask", Fault::Throttle).first(3));
+        let scaled = harness.tick().await;
         assert_eq!((scaled.wanted, scaled.launched), (1, 0));
-        assert!(stage.slots().await[0].is_free());
-        assert_eq!(stage.tick().await.launched, 1);
+        assert!(harness.slots().await[0].is_free());
+        assert_eq!(harness.tick().await.launched, 1);
     });
 }
 
 #[test]
 fn while_the_configuration_is_wrong_one_launch_in_a_while_tries_and_nothing_is_lost() {
-    Stage::play(10, async |stage| {
-        stage.queue(SEVEN);
+    FleetHarness::play(10, async |harness| {
+        harness.queue(SEVEN);
         let denied = Refusal::client("AccessDeniedException", "is not authorized to perform: iam:PassRole");
-        stage.fault("RunTask", Fault::Refuse(denied));
-        let scaled = stage.tick().await;
+        harness.fault("RunTask", Fault::Refuse(denied));
+        let scaled = harness.tick().await;
         assert_eq!((scaled.wanted, scaled.launched), (7, 0));
         assert!(scaled.reason.unwrap().contains("iam:PassRole"));
-        let calls = stage.calls(async {
+        let calls = harness.calls(async {
             for _ in 0..20 {
-                stage.pass(60).await;
-                stage.tick().await;
+                harness.pass(60).await;
+                harness.tick().await;
             }
         });
         assert_eq!(calls.await.get("RunTask"), Some(&4), "after 1, 2, 4 and 8 minutes");
-        assert!(stage.slots().await.iter().all(|slot| slot.is_free()));
-        stage.no_more_faults();
-        let held = stage.tick().await;
+        assert!(harness.slots().await.iter().all(|slot| slot.is_free()));
+        harness.no_more_faults();
+        let held = harness.tick().await;
         assert_eq!(held.launched, 0);
         assert!(held.reason.unwrap().contains("held back until"));
-        stage.pass(900).await;
-        assert_eq!(stage.tick().await.launched, 1, "the one that tries");
-        assert_eq!(stage.tick().await.launched, 6, "RunTask takes them again");
+        harness.pass(900).await;
+        assert_eq!(harness.tick().await.launched, 1, "the one that tries");
+        assert_eq!(harness.tick().await.launched, 6, "RunTask takes them again");
     });
 }
 
 #[test]
 fn a_round_ends_in_time_and_the_next_run_goes_on() {
-    Stage::play(100, async |stage| {
-        stage.queue(2 * SEVEN);
-        stage.fault("RunTask", Fault::Delay(std::time::Duration::from_secs(5)));
-        let began = stage.now();
-        let scaled = stage.tick().await;
-        assert!(stage.now().duration_since(began).as_secs() < 28, "the function's time");
+    FleetHarness::play(100, async |harness| {
+        harness.queue(2 * SEVEN);
+        harness.fault("RunTask", Fault::Delay(std::time::Duration::from_secs(5)));
+        let began = harness.now();
+        let scaled = harness.tick().await;
+        assert!(harness.now().duration_since(began).as_secs() < 28, "the function's time");
         assert_eq!((scaled.wanted, scaled.reason.as_deref()), (14, Some("the round is over")));
         assert!((1..14).contains(&scaled.launched), "{scaled:?}");
-        stage.no_more_faults();
-        let next = stage.tick().await;
+        harness.no_more_faults();
+        let next = harness.tick().await;
         assert_eq!((next.wanted, next.launched), (14 - scaled.launched, 14 - scaled.launched));
-        assert_eq!(stage.live(), 14);
+        assert_eq!(harness.live(), 14);
     });
 }
 
 #[test]
 fn objects_own_tasks_are_nobodys_places_and_keep_one() {
-    Stage::play(4, async |stage| {
+    FleetHarness::play(4, async |harness| {
         let job = domain::job::JobId::parse("00112233445566778899aabbccddeeff").unwrap();
         let occupant = Occupant::Job { job, attempt: 1 };
-        let slot = stage.slots().await.remove(2);
-        stage.fleet.reserve(&slot, occupant, stage.now()).await.unwrap().unwrap();
-        stage.queue(SEVEN);
-        let scaled = stage.tick().await;
+        let slot = harness.slots().await.remove(2);
+        harness.fleet.reserve(&slot, occupant, harness.now()).await.unwrap().unwrap();
+        harness.queue(SEVEN);
+        let scaled = harness.tick().await;
         assert_eq!((scaled.maximum, scaled.wanted, scaled.launched), (2, 2, 2));
-        let scaled = stage.tick().await;
+        let scaled = harness.tick().await;
         assert_eq!(
             (scaled.wanted, scaled.reason.as_deref()),
             (0, Some("every place for pooled workers is taken"))
         );
-        assert_eq!(stage.live(), 2);
+        assert_eq!(harness.live(), 2);
     });
 }

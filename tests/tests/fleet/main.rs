@@ -3,7 +3,7 @@
 
 mod care;
 mod costs;
+mod harness;
 mod histories;
 mod launching;
 mod recovery;
-mod stage;

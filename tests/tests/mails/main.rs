@@ -2,14 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is how a test fails")]
 
-mod letters;
+mod failures;
+mod single;
 mod storms;
-mod trouble;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tests::World;
+use tests::TestEnv;
 
 /// A row that does not fit its header.
 const RAGGED: &str = "id,name\n1,one\n2,two,too many\n3,three\n";
@@ -20,14 +20,14 @@ async fn minutes(count: u64) {
 }
 
 /// The subject and text of each mail so far, as a person sees them.
-fn texts(world: &World) -> Vec<String> {
-    world.mails().into_iter().map(|mail| format!("{}\n\n{}", mail.subject, mail.body)).collect()
+fn texts(env: &TestEnv) -> Vec<String> {
+    env.mails().into_iter().map(|mail| format!("{}\n\n{}", mail.subject, mail.body)).collect()
 }
 
 /// How many failures these mails tell of: single ones, folded ones, and those that a storm's last mail still adds.
-fn told(world: &World) -> (u64, u64) {
+fn told(env: &TestEnv) -> (u64, u64) {
     let (mut single, mut folded) = (0, 0);
-    for mail in world.mails() {
+    for mail in env.mails() {
         if mail.subject.starts_with("[tidemill] failed: ") {
             single += 1;
         } else if let Some(new) = mail.body.lines().find_map(|line| line.strip_prefix("New        ")) {
@@ -38,8 +38,8 @@ fn told(world: &World) -> (u64, u64) {
 }
 
 /// The most mails within one second.
-fn most_in_a_second(world: &World) -> usize {
-    let sent: Vec<Timestamp> = world.mails().iter().map(|mail| mail.sent_at).collect();
+fn most_in_a_second(env: &TestEnv) -> usize {
+    let sent: Vec<Timestamp> = env.mails().iter().map(|mail| mail.sent_at).collect();
     let within =
         |at: &Timestamp| sent.iter().filter(|it| *it >= at && it.duration_since(*at).as_secs() < 1).count();
     sent.iter().map(within).max().unwrap_or(0)

@@ -6,7 +6,7 @@ use std::{
 };
 
 use localcloud::iam::{GrantUse, Iam, Refused};
-use tests::World;
+use tests::TestEnv;
 
 use crate::{
     is_of,
@@ -29,13 +29,13 @@ fn refused_without(grant: &GrantUse, scenario: &Scenario) -> Option<Refused> {
     let wanted = |refused: &Refused| is_for_want_of(refused, grant);
     let iam = OnceLock::new();
     let plays = AssertUnwindSafe(|| {
-        plan.run(async |world: &World| {
-            let iam: &Iam = iam.get_or_init(|| world.iam().clone());
+        plan.run(async |env: &TestEnv| {
+            let iam: &Iam = iam.get_or_init(|| env.iam().clone());
             tokio::select! {
                 // What the scenario waits for may never come now.
                 biased;
                 _ = iam.refused(wanted) => {}
-                () = (scenario.happens)(world) => {}
+                () = (scenario.happens)(env) => {}
             }
         });
     });

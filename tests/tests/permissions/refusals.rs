@@ -3,31 +3,32 @@
 use aws::SdkConfig;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use localcloud::connector;
-use tests::{Plan, World};
+use tests::{Plan, TestEnv};
 
 use crate::scenarios::{csv, granted};
 
 #[test]
 fn a_worker_that_may_not_read_says_so_in_awss_words_and_the_cloud_in_ours() {
-    let plan =
-        granted("WorkerRole", "s3:GetObjectVersion").into_iter().fold(World::plan(2).alone(), Plan::without);
-    plan.run(async |world: &World| {
-        world.put("uploads/people.csv", csv(3)).await;
-        let refused = world.iam().refused(|it| it.action == "s3:GetObjectVersion").await;
-        let object = format!("arn:aws:s3:::{}/uploads/people.csv", world.bucket());
+    let plan = granted("WorkerRole", "s3:GetObjectVersion")
+        .into_iter()
+        .fold(TestEnv::plan(2).dedicated_tasks(), Plan::without);
+    plan.run(async |env: &TestEnv| {
+        env.put("uploads/people.csv", csv(3)).await;
+        let refused = env.iam().refused(|it| it.action == "s3:GetObjectVersion").await;
+        let object = format!("arn:aws:s3:::{}/uploads/people.csv", env.bucket());
         assert_eq!(
             refused.advice(),
             format!("role WorkerRole lacks s3:GetObjectVersion on {object}: add it to its policy in template.yaml")
         );
-        let role = &world.cloud().stack().resources["WorkerRole"].name;
+        let role = &env.cloud().stack().resources["WorkerRole"].name;
         let begins = format!("User: arn:aws:sts::123456789012:assumed-role/{role}/");
         let ends = format!(
             " is not authorized to perform: s3:GetObjectVersion on resource: \"{object}\" because no identity-based policy \
              allows the s3:GetObjectVersion action"
         );
         assert!(refused.message.starts_with(&begins) && refused.message.ends_with(&ends), "{refused}");
-        world.settle().await;
-        let job = world.job("uploads/people.csv").await;
+        env.settle().await;
+        let job = env.job("uploads/people.csv").await;
         let reason = job.reason.unwrap();
         assert_eq!(reason.code, "misconfigured");
         assert!(reason.message.contains("AccessDenied"), "{}", reason.message);
@@ -38,28 +39,28 @@ fn a_worker_that_may_not_read_says_so_in_awss_words_and_the_cloud_in_ours() {
 fn without_listing_what_is_missing_looks_forbidden() {
     let codes = |plan: tests::Plan| {
         let mut found = Vec::new();
-        plan.run(async |world: &World| {
-            let config = acting_as(world, "WorkerRole");
+        plan.run(async |env: &TestEnv| {
+            let config = acting_as(env, "WorkerRole");
             let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
             let s3 = aws_sdk_s3::Client::from_conf(s3);
-            let get = s3.get_object().bucket(world.bucket()).key("uploads/none");
+            let get = s3.get_object().bucket(env.bucket()).key("uploads/none");
             let error = get.send().await.unwrap_err();
             found.push(error.code().unwrap_or_default().to_owned());
         });
         found
     };
-    assert_eq!(codes(World::plan(3)), ["NoSuchKey"]);
+    assert_eq!(codes(TestEnv::plan(3)), ["NoSuchKey"]);
     assert_eq!(
-        codes(granted("WorkerRole", "s3:ListBucket").into_iter().fold(World::plan(3), Plan::without)),
+        codes(granted("WorkerRole", "s3:ListBucket").into_iter().fold(TestEnv::plan(3), Plan::without)),
         ["AccessDenied"]
     );
 }
 
 #[test]
 fn a_role_meets_an_operation_that_is_in_no_table() {
-    World::plan(4).run(async |world: &World| {
-        let sqs = aws_sdk_sqs::Client::new(&acting_as(world, "WorkerRole"));
-        let tags = sqs.list_queue_tags().queue_url(&world.cloud().outputs()["JobsQueue"]).send().await;
+    TestEnv::plan(4).run(async |env: &TestEnv| {
+        let sqs = aws_sdk_sqs::Client::new(&acting_as(env, "WorkerRole"));
+        let tags = sqs.list_queue_tags().queue_url(&env.cloud().outputs()["JobsQueue"]).send().await;
         let error = tags.unwrap_err();
         assert_eq!(error.code(), Some("AccessDeniedException"));
         let message = error.message().unwrap_or_default();
@@ -68,8 +69,8 @@ fn a_role_meets_an_operation_that_is_in_no_table() {
 }
 
 /// The configuration of a program that acts in this role.
-fn acting_as(world: &World, role: &str) -> SdkConfig {
-    let cloud = world.cloud();
+fn acting_as(env: &TestEnv, role: &str) -> SdkConfig {
+    let cloud = env.cloud();
     cloud.gate().callers().register("ASIAWHOEVER", &cloud.stack().resources[role].name);
     connector::sdk_config(cloud.gate(), cloud.clock(), "ASIAWHOEVER")
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use localcloud::iam::{GrantId, GrantUse};
-use tests::{Plan, World};
+use tests::{Plan, TestEnv};
 
 use crate::{
     explained::EXPLAINED,
@@ -38,9 +38,9 @@ pub(crate) fn play(scenario: &Scenario, plan: impl FnOnce() -> Plan + Send) -> V
     let thread = std::thread::Builder::new().name(scenario.name.to_owned());
     let plays = move || {
         let mut used = Vec::new();
-        plan().run(async |world: &World| {
-            (scenario.happens)(world).await;
-            used = world.iam().grants();
+        plan().run(async |env: &TestEnv| {
+            (scenario.happens)(env).await;
+            used = env.iam().grants();
         });
         used
     };

@@ -1,7 +1,7 @@
 //! What happens in a deployment, in as few and as short stories as use everything that is granted.
 
-mod letters;
-mod trouble;
+mod failures;
+mod mails;
 mod workers;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
@@ -13,7 +13,7 @@ use localcloud::{
     template::Template,
 };
 use serde_json::json;
-use tests::{Plan, World};
+use tests::{Plan, TestEnv};
 
 pub(crate) const TEMPLATE: &str = include_str!("../../../template.yaml");
 
@@ -22,45 +22,45 @@ pub(crate) const TEMPLATE: &str = include_str!("../../../template.yaml");
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) plan: fn() -> Plan,
-    pub(crate) happens: for<'w> fn(&'w World) -> LocalBoxFuture<'w, ()>,
+    pub(crate) happens: for<'w> fn(&'w TestEnv) -> LocalBoxFuture<'w, ()>,
 }
 
 /// A line of the list.
 macro_rules! scenario {
     ($name:literal, $plan:expr, $happens:path) => {
-        Scenario { name: $name, plan: $plan, happens: |world| $happens(world).boxed_local() }
+        Scenario { name: $name, plan: $plan, happens: |env| $happens(env).boxed_local() }
     };
 }
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario!("a small object", pooled, done),
-    scenario!("a large object", alone, done),
+    scenario!("a large object", dedicated, done),
     scenario!("rejected rows", quarantined, rejected),
-    scenario!("an object that is gone", alone, gone),
-    scenario!("an object without version", alone, versionless),
-    scenario!("a sweep", alone, sweep),
-    scenario!("rows collected", alone, collect),
+    scenario!("an object that is gone", dedicated, gone),
+    scenario!("an object without version", dedicated, versionless),
+    scenario!("a sweep", dedicated, sweep),
+    scenario!("rows collected", dedicated, collect),
     scenario!("a command", commanded, command),
-    scenario!("bad input", alone, letters::bad),
-    scenario!("bad input of the pool", pooled, letters::bad),
-    scenario!("folded mails", plan, letters::folded),
-    scenario!("a mailbox that is gone", alone, letters::bounced),
-    scenario!("a failure nobody was told of", alone, letters::untold),
-    scenario!("messages that are none", pooled, letters::nonsense),
-    scenario!("queues that are gone", alone, letters::no_queues),
-    scenario!("functions that fail", pooled, letters::failing),
-    scenario!("what may not be delivered", undeliverable, letters::undeliverable),
-    scenario!("no room", alone, trouble::no_room),
-    scenario!("launches held back", alone, trouble::held_back),
-    scenario!("launches held back for long", plan, trouble::held_back_for_long),
-    scenario!("λ backlog held back", pooled, trouble::backlog_held_back),
-    scenario!("a publish that is refused", alone, trouble::claim_lost),
-    scenario!("a crash", alone, trouble::crashes),
+    scenario!("bad input", dedicated, mails::bad),
+    scenario!("bad input of the pool", pooled, mails::bad),
+    scenario!("folded mails", plan, mails::folded),
+    scenario!("a mailbox that is gone", dedicated, mails::bounced),
+    scenario!("a failure nobody was told of", dedicated, mails::untold),
+    scenario!("messages that are none", pooled, mails::nonsense),
+    scenario!("queues that are gone", dedicated, mails::no_queues),
+    scenario!("functions that fail", pooled, mails::failing),
+    scenario!("what may not be delivered", undeliverable, mails::undeliverable),
+    scenario!("no room", dedicated, failures::no_room),
+    scenario!("launches held back", dedicated, failures::held_back),
+    scenario!("launches held back for long", plan, failures::held_back_for_long),
+    scenario!("λ backlog held back", pooled, failures::backlog_held_back),
+    scenario!("a publish that is refused", dedicated, failures::claim_lost),
+    scenario!("a crash", dedicated, failures::crashes),
     scenario!("asked by the alarm", pooled, workers::by_the_alarm),
     scenario!("asked by the minute", pooled, workers::by_the_minute),
     scenario!("a retry of the pool", pooled, workers::retry),
     scenario!("a long read of the pool", pooled, workers::long),
-    scenario!("no start, the sweep", never_alone, workers::not_started_for_the_sweep),
+    scenario!("no start, the sweep", never_dedicated, workers::not_started_for_the_sweep),
     scenario!("no start, λ backlog", never_pooled, workers::not_started_for_backlog),
     scenario!("no start, λ scaler", never_pooled, workers::not_started_for_scaler),
 ];
@@ -72,33 +72,33 @@ const RAGGED: &str = "id,name\n1,one\n2,two,too many\n";
 const IMAGE: &str = "123456789012.dkr.ecr.us-east-1.amazonaws.com/tidemill:1";
 
 fn plan() -> Plan {
-    World::plan(77).parameter("WorkerImage", IMAGE)
+    TestEnv::plan(77).parameter("WorkerImage", IMAGE)
 }
 
 /// Pooled workers, and no schedule.
 fn pooled() -> Plan {
-    plan().alone().pipelines(include_str!("../../../pipelines/pipelines.toml"))
+    plan().dedicated_tasks().pipelines(include_str!("../../../pipelines/pipelines.toml"))
 }
 
 /// A task for each object, and no schedule.
-fn alone() -> Plan {
-    plan().alone()
+fn dedicated() -> Plan {
+    plan().dedicated_tasks()
 }
 
 fn quarantined() -> Plan {
     let pipelines = "version = 1\n[[pipeline]]\nname = \"tables\"\nbad_rows = \"quarantine\"\n";
-    plan().pipelines(pipelines).alone()
+    plan().pipelines(pipelines).dedicated_tasks()
 }
 
 fn commanded() -> Plan {
     let pipelines = "version = 1\n[[pipeline]]\nname = \"all\"\n\n[[schedule]]\nname = \"nightly\"\n\
                      cron = \"0 3 * * ? *\"\ncommand = [\"python3\", \"report.py\"]\n";
-    plan().pipelines(pipelines).alone()
+    plan().pipelines(pipelines).dedicated_tasks()
 }
 
 /// Tasks whose network interface does not come.
-fn never_alone() -> Plan {
-    alone().timing(workers::NEVER)
+fn never_dedicated() -> Plan {
+    dedicated().timing(workers::NEVER)
 }
 
 fn never_pooled() -> Plan {
@@ -136,73 +136,73 @@ async fn minutes(minutes: u64) {
 }
 
 /// Waits until the dead-letter queue holds this many.
-async fn buried(world: &World, letters: usize) {
-    let queue = &world.cloud().stack().resources["DeadLetterQueue"].arn;
-    let sqs = &world.cloud().services().sqs;
-    world.until("a dead letter", || sqs.counts(queue).unwrap().visible >= letters).await;
+async fn buried(env: &TestEnv, letters: usize) {
+    let queue = &env.cloud().stack().resources["DeadLetterQueue"].arn;
+    let sqs = &env.cloud().services().sqs;
+    env.until("a dead letter", || sqs.counts(queue).unwrap().visible >= letters).await;
 }
 
-async fn done(world: &World) {
-    world.put(KEY, csv(3)).await;
-    world.settle().await;
-    assert_eq!(world.job(KEY).await.state, State::Done);
+async fn done(env: &TestEnv) {
+    env.put(KEY, csv(3)).await;
+    env.settle().await;
+    assert_eq!(env.job(KEY).await.state, State::Done);
 }
 
-async fn rejected(world: &World) {
-    world.put(KEY, RAGGED).await;
-    world.settle().await;
-    assert_eq!(world.job(KEY).await.rejected, 1);
+async fn rejected(env: &TestEnv) {
+    env.put(KEY, RAGGED).await;
+    env.settle().await;
+    assert_eq!(env.job(KEY).await.rejected, 1);
 }
 
 /// Deleted before it is read.
-async fn gone(world: &World) {
-    let event = world.put_silently(KEY, csv(3)).await;
+async fn gone(env: &TestEnv) {
+    let event = env.put_silently(KEY, csv(3)).await;
     let version = event["detail"]["object"]["version-id"].as_str().unwrap();
-    let delete = world.s3().delete_object().bucket(world.bucket()).key(KEY).version_id(version);
+    let delete = env.s3().delete_object().bucket(env.bucket()).key(KEY).version_id(version);
     delete.send().await.unwrap();
-    world.send("UploadsQueue", &event.to_string());
-    world.settle().await;
-    assert_eq!(world.job(KEY).await.state, State::Gone);
+    env.send("UploadsQueue", &event.to_string());
+    env.settle().await;
+    assert_eq!(env.job(KEY).await.state, State::Gone);
 }
 
 /// An event that does not tell the version, as of a bucket without versions.
-async fn versionless(world: &World) {
-    let mut event = world.put_silently(KEY, csv(3)).await;
+async fn versionless(env: &TestEnv) {
+    let mut event = env.put_silently(KEY, csv(3)).await;
     event["detail"]["object"].as_object_mut().unwrap().remove("version-id");
-    world.send("UploadsQueue", &event.to_string());
-    world.settle().await;
-    assert_eq!(world.job(KEY).await.state, State::Done);
+    env.send("UploadsQueue", &event.to_string());
+    env.settle().await;
+    assert_eq!(env.job(KEY).await.state, State::Done);
 }
 
-async fn sweep(world: &World) {
-    world.put(KEY, csv(3)).await;
-    world.put_silently("uploads/lost.csv", csv(2)).await;
-    world.settle().await;
+async fn sweep(env: &TestEnv) {
+    env.put(KEY, csv(3)).await;
+    env.put_silently("uploads/lost.csv", csv(2)).await;
+    env.settle().await;
     minutes(60).await;
-    world.schedule(json!({ "scheduled_at": "2026-01-01T01:00:00Z" })).await;
-    world.settle().await;
-    assert_eq!(world.jobs().await.len(), 2);
-    assert_eq!(world.mails().len(), 1, "the digest");
+    env.schedule(json!({ "scheduled_at": "2026-01-01T01:00:00Z" })).await;
+    env.settle().await;
+    assert_eq!(env.jobs().await.len(), 2);
+    assert_eq!(env.mails().len(), 1, "the digest");
 }
 
-async fn collect(world: &World) {
-    world.put(KEY, csv(60)).await;
-    world.settle().await;
-    world.put(KEY, csv(3)).await;
-    world.settle().await;
-    world.swept().await;
+async fn collect(env: &TestEnv) {
+    env.put(KEY, csv(60)).await;
+    env.settle().await;
+    env.put(KEY, csv(3)).await;
+    env.settle().await;
+    env.swept().await;
     for _ in 0..2 {
         minutes(60 * 13).await;
-        world.swept().await;
+        env.swept().await;
     }
     minutes(120).await;
-    world.swept().await;
-    assert_eq!(world.contents().rows, 3);
+    env.swept().await;
+    assert_eq!(env.contents().rows, 3);
 }
 
 /// No process can be run here, so it fails, and people are told.
-async fn command(world: &World) {
-    world.schedule(json!({ "scheduled_at": "2026-01-01T03:00:00Z" })).await;
-    world.quiet().await;
-    assert_eq!(world.subjects(), ["[tidemill] failed: the command nightly (crashed)"]);
+async fn command(env: &TestEnv) {
+    env.schedule(json!({ "scheduled_at": "2026-01-01T03:00:00Z" })).await;
+    env.quiet().await;
+    assert_eq!(env.subjects(), ["[tidemill] failed: the command nightly (crashed)"]);
 }

@@ -1,6 +1,6 @@
 //! A grant too many is found.
 
-use tests::World;
+use tests::TestEnv;
 
 use crate::{
     report::{play, table},
@@ -26,8 +26,8 @@ fn a_grant_that_nothing_needs_is_reported() {
 #[test]
 fn a_policy_that_cannot_be_enforced_stops_the_deployment() {
     let text = TEMPLATE.replace("iam:PassedToService: ecs-tasks", "iam:PassedToServise: ecs-tasks");
-    let plan = World::plan(1).template(&text);
-    let built = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| plan.run(async |_: &World| {})));
+    let plan = TestEnv::plan(1).template(&text);
+    let built = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| plan.run(async |_: &TestEnv| {})));
     let panic = built.unwrap_err();
     let words = panic.downcast_ref::<String>().unwrap();
     assert!(words.contains("iam:PassedToServise"), "{words}");

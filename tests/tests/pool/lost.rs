@@ -18,85 +18,85 @@ fn history(job: &Job) -> Vec<(&str, &str)> {
 
 #[test]
 fn another_worker_finishes_what_a_killed_one_held() {
-    pool(211).run(async |world| {
-        hold_reads(world, KEY, 1);
+    pool(211).run(async |env| {
+        hold_reads(env, KEY, 1);
         for n in 0..5 {
-            world.put(&format!("uploads/{n}.csv"), csv(2)).await;
+            env.put(&format!("uploads/{n}.csv"), csv(2)).await;
         }
-        world.put(KEY, csv(60)).await;
-        world.until("a reader", || world.calls("s3", "GetObject") == 6).await;
+        env.put(KEY, csv(60)).await;
+        env.until("a reader", || env.calls("s3", "GetObject") == 6).await;
         tokio::time::sleep(Duration::from_secs(3)).await;
-        assert!(world.ecs().kill(&world.running(), KillCause::Infrastructure));
-        world.settle().await;
-        let job = world.job(KEY).await;
+        assert!(env.ecs().kill(&env.running(), KillCause::Infrastructure));
+        env.settle().await;
+        let job = env.job(KEY).await;
         assert_eq!((job.state, job.attempt, job.charged, job.records), (State::Done, 2, 0, 60), "{job:#?}");
         assert_eq!(history(&job), [("worker_lost", "drain/1/1")]);
-        assert_eq!(world.visible(KEY).await, records(60));
+        assert_eq!(env.visible(KEY).await, records(60));
         for n in 0..5 {
-            let other = world.job(&format!("uploads/{n}.csv")).await;
+            let other = env.job(&format!("uploads/{n}.csv")).await;
             assert_eq!((other.state, other.attempt), (State::Done, 1), "done before the kill: {other:#?}");
         }
-        assert_eq!(world.ecs_launches(), 2);
-        assert_eq!(world.dead_letters().await, []);
+        assert_eq!(env.ecs_launches(), 2);
+        assert_eq!(env.dead_letters().await, []);
     });
 }
 
 #[test]
 fn a_job_that_two_workers_were_lost_with_is_tried_alone() {
-    pool(212).run(async |world| {
-        hold_reads(world, KEY, 2);
-        world.put(KEY, csv(60)).await;
+    pool(212).run(async |env| {
+        hold_reads(env, KEY, 2);
+        env.put(KEY, csv(60)).await;
         for n in 1..=2 {
-            world.until("a reader", || world.calls("s3", "GetObject") == n).await;
-            assert!(world.ecs().kill(&world.running(), KillCause::OutOfMemory));
+            env.until("a reader", || env.calls("s3", "GetObject") == n).await;
+            assert!(env.ecs().kill(&env.running(), KillCause::OutOfMemory));
         }
-        world.settle().await;
-        let job = world.job(KEY).await;
+        env.settle().await;
+        let job = env.job(KEY).await;
         assert_eq!((job.state, job.attempt, job.charged), (State::Done, 3, 0), "{job:#?}");
         assert_eq!(history(&job), [("worker_lost", "drain/1/1"), ("worker_lost", "drain/1/2")]);
-        let own = world.ecs().tasks().into_iter().find(|task| job.task.as_ref() == Some(&task.arn)).unwrap();
+        let own = env.ecs().tasks().into_iter().find(|task| job.task.as_ref() == Some(&task.arn)).unwrap();
         assert_eq!((own.started_by.as_deref(), own.exit_codes), (Some(job.id.as_str()), vec![Some(0)]));
-        assert_eq!(world.visible(KEY).await, records(60));
+        assert_eq!(env.visible(KEY).await, records(60));
     });
 }
 
 #[test]
 fn killed_in_mid_write_nobody_sees_half_of_it() {
-    pool(213).run(async |world| {
-        world.on(Rule::new("dynamodb", "BatchWriteItem", HELD).nth(3));
-        world.put(KEY, csv(60)).await;
-        world.kill_at("dynamodb", "BatchWriteItem", 3, KillCause::Infrastructure).await;
-        assert_eq!(world.visible(KEY).await, [""; 0]);
-        world.settle().await;
-        assert_eq!(world.job(KEY).await.attempt, 2);
-        assert_eq!(world.visible(KEY).await, records(60));
-        assert_eq!(world.contents(), Contents { rows: 60, natural: 0, manifests: 1 });
+    pool(213).run(async |env| {
+        env.on(Rule::new("dynamodb", "BatchWriteItem", HELD).nth(3));
+        env.put(KEY, csv(60)).await;
+        env.kill_at("dynamodb", "BatchWriteItem", 3, KillCause::Infrastructure).await;
+        assert_eq!(env.visible(KEY).await, [""; 0]);
+        env.settle().await;
+        assert_eq!(env.job(KEY).await.attempt, 2);
+        assert_eq!(env.visible(KEY).await, records(60));
+        assert_eq!(env.contents(), Contents { rows: 60, natural: 0, manifests: 1 });
     });
 }
 
 #[test]
 fn who_wrote_a_loss_down_and_was_lost_himself_is_made_up_for() {
-    pool(214).run(async |world| {
-        hold_reads(world, KEY, 1);
-        world.put(KEY, csv(60)).await;
-        world.until("a reader", || world.calls("s3", "GetObject") == 1).await;
+    pool(214).run(async |env| {
+        hold_reads(env, KEY, 1);
+        env.put(KEY, csv(60)).await;
+        env.until("a reader", || env.calls("s3", "GetObject") == 1).await;
         // The next worker writes the loss down, and is killed as it claims the next attempt under the same message.
         let claims_again = |input: &serde_json::Value| {
             !input["ExpressionAttributeValues"][":holder"].is_null()
                 && input["ExpressionAttributeValues"][":attempt"]["N"] == "2"
         };
-        world.on(Rule::new("dynamodb", "UpdateItem", HELD).when(claims_again).nth(1));
-        assert!(world.ecs().kill(&world.running(), KillCause::Infrastructure));
-        let second = || world.ecs().tasks().iter().filter(|task| task.stopped_at.is_none()).count() == 1;
-        world.until("a second worker", || world.ecs_launches() == 2 && second()).await;
-        while world.job(KEY).await.attempt == 1 {
+        env.on(Rule::new("dynamodb", "UpdateItem", HELD).when(claims_again).nth(1));
+        assert!(env.ecs().kill(&env.running(), KillCause::Infrastructure));
+        let second = || env.ecs().tasks().iter().filter(|task| task.stopped_at.is_none()).count() == 1;
+        env.until("a second worker", || env.ecs_launches() == 2 && second()).await;
+        while env.job(KEY).await.attempt == 1 {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        let job = world.job(KEY).await;
+        let job = env.job(KEY).await;
         assert_eq!((job.state, job.attempt), (State::Waiting, 2));
-        assert!(world.ecs().kill(&world.running(), KillCause::Infrastructure));
-        world.settle().await;
-        let job = world.job(KEY).await;
+        assert!(env.ecs().kill(&env.running(), KillCause::Infrastructure));
+        env.settle().await;
+        let job = env.job(KEY).await;
         assert_eq!((job.state, job.attempt), (State::Done, 2), "{job:#?}");
         assert_eq!(history(&job), [("worker_lost", "drain/1/1")]);
     });
@@ -104,20 +104,20 @@ fn who_wrote_a_loss_down_and_was_lost_himself_is_made_up_for() {
 
 #[test]
 fn a_worker_whose_renewals_fail_gives_way_and_hurts_nothing() {
-    pool(215).run(async |world| {
+    pool(215).run(async |env| {
         let slow = Rule::new("s3", "GetObject", Fault::Delay(Duration::from_secs(200)));
-        world.on(slow.when(|input| input["Key"] == KEY).first(1));
+        env.on(slow.when(|input| input["Key"] == KEY).first(1));
         let renews = |input: &serde_json::Value| {
             input["UpdateExpression"].as_str().is_some_and(|text| text.starts_with("SET lease_until"))
         };
-        world.on(Rule::new("dynamodb", "UpdateItem", Fault::Throttle).when(renews).first(12));
-        world.put(KEY, csv(60)).await;
-        world.put("uploads/other.csv", csv(2)).await;
-        world.settle().await;
-        let job = world.job(KEY).await;
+        env.on(Rule::new("dynamodb", "UpdateItem", Fault::Throttle).when(renews).first(12));
+        env.put(KEY, csv(60)).await;
+        env.put("uploads/other.csv", csv(2)).await;
+        env.settle().await;
+        let job = env.job(KEY).await;
         assert_eq!((job.state, job.attempt, job.fence, job.charged), (State::Done, 2, 2, 0), "{job:#?}");
         assert_eq!(job.history[0].verdict.code, "worker_lost");
-        assert_eq!(world.visible(KEY).await, records(60));
-        assert_eq!(world.ecs_launches(), 1, "the same worker found it");
+        assert_eq!(env.visible(KEY).await, records(60));
+        assert_eq!(env.ecs_launches(), 1, "the same worker found it");
     });
 }

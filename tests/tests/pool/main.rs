@@ -13,16 +13,16 @@ use std::time::Duration;
 
 use localcloud::faults::{Fault, Rule};
 use serde_json::Value;
-use tests::{Plan, World};
+use tests::{Plan, TestEnv};
 
 const KEY: &str = "uploads/people.csv";
 
 /// Longer than anybody holds up a call in AWS.
 const HELD: Fault = Fault::Delay(Duration::from_secs(1_200));
 
-/// A world with room for one pooled worker and one task of an object's own.
+/// A env with room for one pooled worker and one task of an object's own.
 fn pool(seed: u64) -> Plan {
-    World::plan(seed).parameter("MaximumTasks", "2")
+    TestEnv::plan(seed).parameter("MaximumTasks", "2")
 }
 
 /// Two columns and this many rows.
@@ -37,14 +37,14 @@ fn records(rows: usize) -> Vec<String> {
 }
 
 /// The first `n` reads of this object are held up for longer than anybody waits.
-fn hold_reads(world: &World, key: &'static str, n: u64) {
-    world.on(Rule::new("s3", "GetObject", HELD).when(move |input| input["Key"] == key).first(n));
+fn hold_reads(env: &TestEnv, key: &'static str, n: u64) {
+    env.on(Rule::new("s3", "GetObject", HELD).when(move |input| input["Key"] == key).first(n));
 }
 
 /// What the jobs queue says of its messages, without receiving them.
-fn backlog(world: &World) -> Vec<(String, u32)> {
-    let arn = &world.cloud().stack().resources["JobsQueue"].arn;
-    let messages = world.cloud().services().sqs.look(arn).unwrap().into_iter();
+fn backlog(env: &TestEnv) -> Vec<(String, u32)> {
+    let arn = &env.cloud().stack().resources["JobsQueue"].arn;
+    let messages = env.cloud().services().sqs.look(arn).unwrap().into_iter();
     messages.map(|it| (it.body, it.system["ApproximateReceiveCount"].parse().unwrap())).collect()
 }
 

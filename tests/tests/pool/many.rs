@@ -12,13 +12,13 @@ use crate::{backlog, csv, hold_reads, pool, records};
 
 #[test]
 fn a_hundred_small_objects_are_in_flight_together() {
-    pool(201).run(async |world| {
-        world.fault("s3", "GetObject", Fault::Delay(Duration::from_millis(150)));
+    pool(201).run(async |env| {
+        env.fault("s3", "GetObject", Fault::Delay(Duration::from_millis(150)));
         for n in 0..100 {
-            world.put(&format!("uploads/{n}.csv"), csv(n % 7 + 1)).await;
+            env.put(&format!("uploads/{n}.csv"), csv(n % 7 + 1)).await;
         }
-        world.settle().await;
-        let jobs = world.jobs().await;
+        env.settle().await;
+        let jobs = env.jobs().await;
         assert_eq!(jobs.len(), 100);
         assert!(jobs.iter().all(|job| (job.state, job.attempt, job.fence) == (State::Done, 1, 1)));
         let began = jobs.iter().filter_map(|job| job.claimed_at).min().unwrap();
@@ -26,17 +26,17 @@ fn a_hundred_small_objects_are_in_flight_together() {
         let took = Duration::try_from(ended.duration_since(began)).unwrap();
         // One after the other they would take 15 s and more.
         assert!(took < Duration::from_secs(2), "{took:?}");
-        assert_eq!(world.visible("uploads/5.csv").await, records(6));
-        assert_eq!(world.ecs_launches(), 1);
-        assert_eq!(world.calls("sqs", "DeleteMessageBatch"), 10, "deletes are paid by the call");
-        assert_eq!(world.dead_letters().await, []);
+        assert_eq!(env.visible("uploads/5.csv").await, records(6));
+        assert_eq!(env.ecs_launches(), 1);
+        assert_eq!(env.calls("sqs", "DeleteMessageBatch"), 10, "deletes are paid by the call");
+        assert_eq!(env.dead_letters().await, []);
     });
 }
 
 #[test]
 fn large_objects_and_small_ones_share_the_memory_and_all_end() {
-    pool(202).run(async |world| {
-        world.fault("s3", "GetObject", Fault::Delay(Duration::from_millis(150)));
+    pool(202).run(async |env| {
+        env.fault("s3", "GetObject", Fault::Delay(Duration::from_millis(150)));
         // Small ones that are large inside, and large ones that stream: more than may be read deep at once.
         let wide = |rows: usize| {
             let rows = (0..rows).map(|row| format!("{row},{}\n", "x".repeat(50_000)));
@@ -44,14 +44,14 @@ fn large_objects_and_small_ones_share_the_memory_and_all_end() {
         };
         let packed = zstd::encode_all(wide(6).as_bytes(), 3).unwrap();
         for n in 0..8 {
-            world.put(&format!("uploads/packed-{n}.csv.zst"), packed.clone()).await;
-            world.put(&format!("uploads/small-{n}.csv"), csv(3)).await;
+            env.put(&format!("uploads/packed-{n}.csv.zst"), packed.clone()).await;
+            env.put(&format!("uploads/small-{n}.csv"), csv(3)).await;
         }
         for n in 0..2 {
-            world.put(&format!("uploads/large-{n}.csv"), wide(90)).await;
+            env.put(&format!("uploads/large-{n}.csv"), wide(90)).await;
         }
-        world.settle().await;
-        let jobs = world.jobs().await;
+        env.settle().await;
+        let jobs = env.jobs().await;
         assert_eq!(jobs.len(), 18);
         assert!(jobs.iter().all(|job| (job.state, job.attempt) == (State::Done, 1)), "{jobs:#?}");
     });
@@ -59,71 +59,74 @@ fn large_objects_and_small_ones_share_the_memory_and_all_end() {
 
 #[test]
 fn a_message_that_comes_twice_is_one_job() {
-    pool(203).run(async |world| {
-        let sqs = &world.cloud().services().sqs;
+    pool(203).run(async |env| {
+        let sqs = &env.cloud().services().sqs;
         sqs.misbehave(Mischief { duplicate: 0.5, reorder: true, return_after_delete: 0.2 });
-        world.fault("s3", "GetObject", Fault::Delay(Duration::from_millis(150)));
+        env.fault("s3", "GetObject", Fault::Delay(Duration::from_millis(150)));
         for n in 0..40 {
-            world.put(&format!("uploads/{n}.csv"), csv(2)).await;
+            env.put(&format!("uploads/{n}.csv"), csv(2)).await;
         }
-        world.settle().await;
-        for job in world.jobs().await {
+        env.settle().await;
+        for job in env.jobs().await {
             assert_eq!((job.state, job.attempt, job.fence), (State::Done, 1, 1), "{job:#?}");
         }
-        assert_eq!(world.contents().rows, 80);
+        assert_eq!(env.contents().rows, 80);
         // The queue of events gives up what comes back too often.
-        let letters = world.dead_letters().await;
-        assert!(letters.iter().all(|letter| !letter.body.contains("tidemill\":1")), "{letters:#?}");
+        let dead_letters = env.dead_letters().await;
+        assert!(
+            dead_letters.iter().all(|dead_letter| !dead_letter.body.contains("tidemill\":1")),
+            "{dead_letters:#?}"
+        );
     });
 }
 
 #[test]
 fn a_message_is_held_for_as_long_as_its_object_takes() {
-    pool(204).run(async |world| {
+    pool(204).run(async |env| {
         let slow = Rule::new("s3", "GetObject", Fault::Delay(Duration::from_secs(500)));
-        world.on(slow.when(|input| input["Key"] == crate::KEY));
-        world.put(crate::KEY, csv(60)).await;
-        world.until("a reader", || world.calls("s3", "GetObject") == 1).await;
+        env.on(slow.when(|input| input["Key"] == crate::KEY));
+        env.put(crate::KEY, csv(60)).await;
+        env.until("a reader", || env.calls("s3", "GetObject") == 1).await;
         // Neither message nor claim passes to anybody else meanwhile.
         tokio::time::sleep(Duration::from_secs(490)).await;
-        assert_eq!(backlog(world).iter().map(|(_, receives)| *receives).collect::<Vec<_>>(), [1]);
-        world.settle().await;
-        let job = world.job(crate::KEY).await;
+        assert_eq!(backlog(env).iter().map(|(_, receives)| *receives).collect::<Vec<_>>(), [1]);
+        env.settle().await;
+        let job = env.job(crate::KEY).await;
         assert_eq!((job.state, job.attempt, job.fence), (State::Done, 1, 1), "{job:#?}");
-        assert_eq!(world.ecs_launches(), 1);
+        assert_eq!(env.ecs_launches(), 1);
     });
 }
 
 #[test]
 fn a_heartbeat_that_fails_is_made_up_for_by_the_next() {
-    pool(205).run(async |world| {
+    pool(205).run(async |env| {
         let slow = Rule::new("s3", "GetObject", Fault::Delay(Duration::from_secs(500)));
-        world.on(slow.when(|input| input["Key"] == crate::KEY));
-        world.put(crate::KEY, csv(60)).await;
-        world.until("a reader", || world.calls("s3", "GetObject") == 1).await;
+        env.on(slow.when(|input| input["Key"] == crate::KEY));
+        env.put(crate::KEY, csv(60)).await;
+        env.until("a reader", || env.calls("s3", "GetObject") == 1).await;
         // Each SDK call asks three times.
-        world.on(Rule::new("sqs", "ChangeMessageVisibilityBatch", Fault::LoseRequest).first(3));
+        env.on(Rule::new("sqs", "ChangeMessageVisibilityBatch", Fault::LoseRequest).first(3));
         tokio::time::sleep(Duration::from_secs(490)).await;
-        assert_eq!(backlog(world).iter().map(|(_, receives)| *receives).collect::<Vec<_>>(), [1]);
-        world.settle().await;
-        assert_eq!(world.job(crate::KEY).await.fence, 1);
+        assert_eq!(backlog(env).iter().map(|(_, receives)| *receives).collect::<Vec<_>>(), [1]);
+        env.settle().await;
+        assert_eq!(env.job(crate::KEY).await.fence, 1);
     });
 }
 
 #[test]
 fn an_object_that_hangs_holds_up_no_other() {
-    pool(206).run(async |world| {
-        hold_reads(world, "uploads/hangs.csv", 1);
-        world.put("uploads/hangs.csv", csv(1)).await;
-        world.until("a reader", || world.calls("s3", "GetObject") == 1).await;
+    pool(206).run(async |env| {
+        hold_reads(env, "uploads/hangs.csv", 1);
+        env.put("uploads/hangs.csv", csv(1)).await;
+        env.until("a reader", || env.calls("s3", "GetObject") == 1).await;
         for n in 0..40 {
-            world.put(&format!("uploads/{n}.csv"), csv(2)).await;
+            env.put(&format!("uploads/{n}.csv"), csv(2)).await;
         }
         tokio::time::sleep(Duration::from_secs(5)).await;
-        let done = world.jobs().await.iter().filter(|job| job.state == State::Done).count();
+        let done = env.jobs().await.iter().filter(|job| job.state == State::Done).count();
         assert_eq!(done, 40);
-        world.settle().await;
-        assert_eq!(world.job("uploads/hangs.csv").await.state, State::Done);
-        assert_eq!(world.ecs_launches(), 1);
+        env.settle().await;
+        assert_eq!(env.job("uploads/hangs.csv").await.state, State::Done);
+        assert_eq!(env.ecs_launches(), 1);
     });
 }

@@ -10,7 +10,7 @@ use crate::{csv, pool, records};
 
 #[test]
 fn what_is_no_job_is_in_the_dead_letter_queue_at_first_sight() {
-    pool(231).run(async |world| {
+    pool(231).run(async |env| {
         let id = JobId::parse("00112233445566778899aabbccddeeff").unwrap();
         let sent = [
             ("malformed", "this is not JSON".to_owned()),
@@ -20,38 +20,38 @@ fn what_is_no_job_is_in_the_dead_letter_queue_at_first_sight() {
             ("unknown_job", JobMessage::new(id, 1, 0).to_body()),
         ];
         for (_, body) in &sent {
-            world.send("JobsQueue", body);
+            env.send("JobsQueue", body);
         }
-        world.settle().await;
-        let letters = world.dead_letters().await;
+        env.settle().await;
+        let dead_letters = env.dead_letters().await;
         for (reason, body) in &sent {
-            let letter = letters.iter().find(|letter| letter.body == *body).unwrap();
-            assert_eq!(letter.reason.as_deref(), Some(*reason), "{letter:?}");
+            let dead_letter = dead_letters.iter().find(|dead_letter| dead_letter.body == *body).unwrap();
+            assert_eq!(dead_letter.reason.as_deref(), Some(*reason), "{dead_letter:?}");
         }
-        assert_eq!(letters.len(), sent.len());
-        assert_eq!(world.calls("sqs", "DeleteMessageBatch"), 1);
-        assert_eq!(world.ecs_launches(), 1);
+        assert_eq!(dead_letters.len(), sent.len());
+        assert_eq!(env.calls("sqs", "DeleteMessageBatch"), 1);
+        assert_eq!(env.ecs_launches(), 1);
     });
 }
 
 #[test]
 fn objects_and_both_kinds_of_notification_become_jobs() {
-    pool(232).run(async |world| {
-        world.put_silently("uploads/asked for.csv", csv(1)).await;
-        let event = world.put_silently("uploads/event.csv", csv(2)).await;
-        let classic = classic(&world.put_silently("uploads/classic+one.csv", csv(3)).await);
-        let asked = ObjectMessage::new(world.bucket(), "uploads/asked for.csv", None).to_body();
+    pool(232).run(async |env| {
+        env.put_silently("uploads/asked for.csv", csv(1)).await;
+        let event = env.put_silently("uploads/event.csv", csv(2)).await;
+        let classic = classic(&env.put_silently("uploads/classic+one.csv", csv(3)).await);
+        let asked = ObjectMessage::new(env.bucket(), "uploads/asked for.csv", None).to_body();
         for body in [asked, event.to_string(), classic.to_string()] {
-            world.send("JobsQueue", &body);
+            env.send("JobsQueue", &body);
         }
-        world.settle().await;
+        env.settle().await;
         for (key, rows) in
             [("uploads/asked for.csv", 1), ("uploads/event.csv", 2), ("uploads/classic+one.csv", 3)]
         {
-            assert_eq!(world.job(key).await.state, State::Done);
-            assert_eq!(world.visible(key).await, records(rows));
+            assert_eq!(env.job(key).await.state, State::Done);
+            assert_eq!(env.visible(key).await, records(rows));
         }
-        assert_eq!(world.dead_letters().await, []);
+        assert_eq!(env.dead_letters().await, []);
     });
 }
 
@@ -78,15 +78,15 @@ fn classic(event: &Value) -> Value {
 
 #[test]
 fn a_message_of_a_job_that_is_over_is_deleted() {
-    pool(233).run(async |world| {
-        world.put("uploads/a.csv", csv(2)).await;
-        world.settle().await;
-        let job = world.job("uploads/a.csv").await;
+    pool(233).run(async |env| {
+        env.put("uploads/a.csv", csv(2)).await;
+        env.settle().await;
+        let job = env.job("uploads/a.csv").await;
         for attempt in [1, 1, 7] {
-            world.send("JobsQueue", &JobMessage::new(job.id.clone(), attempt, 0).to_body());
+            env.send("JobsQueue", &JobMessage::new(job.id.clone(), attempt, 0).to_body());
         }
-        world.settle().await;
-        assert_eq!(world.job("uploads/a.csv").await, job);
-        assert_eq!(world.dead_letters().await, []);
+        env.settle().await;
+        assert_eq!(env.job("uploads/a.csv").await, job);
+        assert_eq!(env.dead_letters().await, []);
     });
 }

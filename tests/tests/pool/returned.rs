@@ -14,12 +14,12 @@ const RAGGED: &str = "id,name\n1,one\n2,two,too many\n3,three\n";
 
 #[test]
 fn what_did_not_answer_is_tried_again_later() {
-    pool(221).run(async |world| {
+    pool(221).run(async |env| {
         // As often as the SDK asks, twice.
-        world.on(Rule::new("s3", "GetObject", Fault::Throttle).first(6));
-        world.put(KEY, csv(60)).await;
-        world.settle().await;
-        let job = world.job(KEY).await;
+        env.on(Rule::new("s3", "GetObject", Fault::Throttle).first(6));
+        env.put(KEY, csv(60)).await;
+        env.settle().await;
+        let job = env.job(KEY).await;
         assert_eq!((job.state, job.attempt, job.charged), (State::Done, 3, 0), "{job:#?}");
         let ended: Vec<_> =
             job.history.iter().map(|it| (it.verdict.code.as_str(), it.task.as_str())).collect();
@@ -27,41 +27,41 @@ fn what_did_not_answer_is_tried_again_later() {
         assert!(job.history[0].verdict.message.contains("failed to read s3://"), "{job:#?}");
         let waited = job.history[1].stopped_at.duration_since(job.history[0].stopped_at).as_secs();
         assert!((7..20).contains(&waited), "{waited}");
-        assert_eq!(world.visible(KEY).await, records(60));
-        assert_eq!(world.ecs_launches(), 1);
+        assert_eq!(env.visible(KEY).await, records(60));
+        assert_eq!(env.ecs_launches(), 1);
     });
 }
 
 #[test]
 fn bad_input_fails_at_once_with_one_mail_and_one_dead_letter() {
-    pool(222).run(async |world| {
-        world.put("uploads/ragged.csv", RAGGED).await;
-        world.put("uploads/good.csv", csv(2)).await;
-        world.settle().await;
-        let job = world.job("uploads/ragged.csv").await;
+    pool(222).run(async |env| {
+        env.put("uploads/ragged.csv", RAGGED).await;
+        env.put("uploads/good.csv", csv(2)).await;
+        env.settle().await;
+        let job = env.job("uploads/ragged.csv").await;
         assert_eq!((job.state, job.attempt, job.charged), (State::Failed, 1, 1), "{job:#?}");
         let reason = job.reason.unwrap();
         assert_eq!((job.history[0].verdict.clone(), job.history[0].task.as_str()), (reason, "drain/1/1"));
-        assert_eq!(world.subjects(), ["[tidemill] failed: uploads/ragged.csv (ragged_row)"]);
-        let letters = world.dead_letters().await;
-        assert_eq!(letters.len(), 1);
-        assert_eq!(letters[0].reason.as_deref(), Some("ragged_row"));
-        assert_eq!(world.job("uploads/good.csv").await.state, State::Done);
+        assert_eq!(env.subjects(), ["[tidemill] failed: uploads/ragged.csv (ragged_row)"]);
+        let dead_letters = env.dead_letters().await;
+        assert_eq!(dead_letters.len(), 1);
+        assert_eq!(dead_letters[0].reason.as_deref(), Some("ragged_row"));
+        assert_eq!(env.job("uploads/good.csv").await.state, State::Done);
     });
 }
 
 #[test]
 fn a_failure_that_nobody_was_told_of_is_told_when_its_message_comes_again() {
-    pool(223).run(async |world| {
+    pool(223).run(async |env| {
         let broken = Refusal::client("InternalError", "out of order").with_status(500);
         let settled = |input: &serde_json::Value| {
             input["MessageBody"].as_str().is_some_and(|body| body.contains("settled"))
         };
-        world.on(Rule::new("sqs", "SendMessage", Fault::Refuse(broken)).when(settled).first(3));
-        world.put("uploads/ragged.csv", RAGGED).await;
-        world.settle().await;
-        assert_eq!(world.job("uploads/ragged.csv").await.attempt, 1);
-        assert_eq!(world.mails().len(), 1);
+        env.on(Rule::new("sqs", "SendMessage", Fault::Refuse(broken)).when(settled).first(3));
+        env.put("uploads/ragged.csv", RAGGED).await;
+        env.settle().await;
+        assert_eq!(env.job("uploads/ragged.csv").await.attempt, 1);
+        assert_eq!(env.mails().len(), 1);
     });
 }
 
@@ -75,68 +75,68 @@ match = { prefix = "uploads/" }
 attempts = 2
 timeout = "30s"
 "#;
-    pool(224).pipelines(pipelines).run(async |world| {
-        world.fault("s3", "GetObject", HELD);
-        world.put(KEY, csv(60)).await;
-        world.settle().await;
-        let job = world.job(KEY).await;
+    pool(224).pipelines(pipelines).run(async |env| {
+        env.fault("s3", "GetObject", HELD);
+        env.put(KEY, csv(60)).await;
+        env.settle().await;
+        let job = env.job(KEY).await;
         assert_eq!((job.state, job.attempt, job.charged), (State::Failed, 2, 2), "{job:#?}");
         assert!(job.history.iter().all(|ended| ended.verdict.code == "timed_out"));
-        assert_eq!(world.subjects(), ["[tidemill] failed: uploads/people.csv (timed_out)"]);
-        assert_eq!(world.dead_letters().await.len(), 1);
+        assert_eq!(env.subjects(), ["[tidemill] failed: uploads/people.csv (timed_out)"]);
+        assert_eq!(env.dead_letters().await.len(), 1);
     });
 }
 
 #[test]
 fn a_deployment_that_stays_wrong_gives_up_in_the_end() {
-    pool(225).run(async |world| {
+    pool(225).run(async |env| {
         let refusal = Refusal::client("AccessDenied", "not for you").with_status(403);
-        world.fault("s3", "GetObject", Fault::Refuse(refusal));
-        world.put(KEY, csv(60)).await;
-        world.settle().await;
-        let job = world.job(KEY).await;
+        env.fault("s3", "GetObject", Fault::Refuse(refusal));
+        env.put(KEY, csv(60)).await;
+        env.settle().await;
+        let job = env.job(KEY).await;
         assert_eq!((job.state, job.attempt, job.charged), (State::Failed, 10, 0), "{job:#?}");
         assert_eq!(job.reason.unwrap().code, "misconfigured");
         // It takes more than an hour: the other mails are digests.
         let (failed, others): (Vec<_>, Vec<_>) =
-            world.subjects().into_iter().partition(|subject| subject.contains(" failed: "));
+            env.subjects().into_iter().partition(|subject| subject.contains(" failed: "));
         assert_eq!(failed, ["[tidemill] failed: uploads/people.csv (misconfigured)"], "{others:?}");
     });
 }
 
 #[test]
 fn answers_that_are_lost_change_nothing() {
-    pool(226).run(async |world| {
-        world.on(Rule::new("dynamodb", "UpdateItem", Fault::LoseAnswer).chance(0.2));
-        world.on(Rule::new("sqs", "*", Fault::LoseAnswer).chance(0.1));
-        world.on(Rule::new("s3", "GetObject", Fault::Throttle).chance(0.3));
+    pool(226).run(async |env| {
+        env.on(Rule::new("dynamodb", "UpdateItem", Fault::LoseAnswer).chance(0.2));
+        env.on(Rule::new("sqs", "*", Fault::LoseAnswer).chance(0.1));
+        env.on(Rule::new("s3", "GetObject", Fault::Throttle).chance(0.3));
         for n in 0..40 {
-            world.put(&format!("uploads/{n}.csv"), csv(3)).await;
+            env.put(&format!("uploads/{n}.csv"), csv(3)).await;
         }
-        world.put("uploads/ragged.csv", RAGGED).await;
-        world.settle().await;
-        for job in world.jobs().await {
+        env.put("uploads/ragged.csv", RAGGED).await;
+        env.settle().await;
+        for job in env.jobs().await {
             let wanted = if job.object.key.contains("ragged") { State::Failed } else { State::Done };
             assert_eq!(job.state, wanted, "{job:#?}");
             assert_eq!(job.charged, u32::from(wanted == State::Failed));
         }
-        assert_eq!(world.contents().rows, 120);
-        assert_eq!(world.mails().len(), 1);
+        assert_eq!(env.contents().rows, 120);
+        assert_eq!(env.mails().len(), 1);
     });
 }
 
 #[test]
 fn a_retry_whose_message_was_not_sent_is_made_up_for() {
-    pool(227).run(async |world| {
-        world.on(Rule::new("s3", "GetObject", Fault::Throttle).first(3));
+    pool(227).run(async |env| {
+        env.on(Rule::new("s3", "GetObject", Fault::Throttle).first(3));
         let broken = Refusal::client("InternalError", "out of order").with_status(500);
         let second = |input: &serde_json::Value| {
             input["MessageBody"].as_str().is_some_and(|body| body.contains(r#""attempt":2"#))
         };
-        world.on(Rule::new("sqs", "SendMessage", Fault::Refuse(broken)).when(second).first(3));
-        world.put(KEY, csv(60)).await;
-        world.settle().await;
-        let job = world.job(KEY).await;
+        env.on(Rule::new("sqs", "SendMessage", Fault::Refuse(broken)).when(second).first(3));
+        env.put(KEY, csv(60)).await;
+        env.settle().await;
+        let job = env.job(KEY).await;
         assert_eq!((job.state, job.attempt, job.charged), (State::Done, 2, 0), "{job:#?}");
         let waited = job.settled_at.unwrap().duration_since(job.history[0].stopped_at);
         assert!(waited < Duration::from_secs(90).try_into().unwrap(), "{waited}");

@@ -4,11 +4,11 @@ use domain::job::State;
 use localcloud::ecs::TaskSnapshot;
 use tests::{Contents, Plan};
 
-use crate::{KEY, alone, ended, pool, reason};
+use crate::{KEY, dedicated, ended, pool, reason};
 
 /// Both places, and whether it is the pool.
 fn both(seed: u64, script: &str, lines: &str) -> [(Plan, bool); 2] {
-    [(alone(seed, script, lines), false), (pool(seed + 50, script, lines), true)]
+    [(dedicated(seed, script, lines), false), (pool(seed + 50, script, lines), true)]
 }
 
 fn exit_codes(tasks: &[TaskSnapshot]) -> Vec<Option<i32>> {
@@ -19,17 +19,17 @@ fn exit_codes(tasks: &[TaskSnapshot]) -> Vec<Option<i32>> {
 fn bad_input_fails_the_job_at_once_in_the_commands_words() {
     let script = "echo '{\"half\":1}'; echo 'page 1' >&2; echo 'no <b>sheet</b> here' >&2; exit 65";
     for (plan, pooled) in both(611, script, "") {
-        plan.run(async |world| {
-            world.put(KEY, "x").await;
-            world.settle().await;
-            let job = world.job(KEY).await;
+        plan.run(async |env| {
+            env.put(KEY, "x").await;
+            env.settle().await;
+            let job = env.job(KEY).await;
             assert_eq!((job.state, job.attempt, job.charged), (State::Failed, 1, 1), "{job:#?}");
             assert_eq!(reason(&job), ("bad_input", "no <b>sheet</b> here"));
             assert_eq!(ended(&job), ["bad_input"]);
-            assert_eq!(world.contents(), Contents::default(), "nothing was written");
-            assert_eq!(world.mails().len(), 1);
+            assert_eq!(env.contents(), Contents::default(), "nothing was written");
+            assert_eq!(env.mails().len(), 1);
             if !pooled {
-                assert_eq!(exit_codes(&world.ecs().tasks()), [Some(65)]);
+                assert_eq!(exit_codes(&env.ecs().tasks()), [Some(65)]);
             }
         });
     }
@@ -39,16 +39,16 @@ fn bad_input_fails_the_job_at_once_in_the_commands_words() {
 fn one_that_asks_to_be_tried_again_is_not_charged() {
     let script = "[ $TIDEMILL_ATTEMPT -gt 3 ] && echo '{\"ok\":true}' && exit 0; echo busy >&2; exit 75";
     for (plan, pooled) in both(612, script, "attempts = 1") {
-        plan.run(async |world| {
-            world.put(KEY, "x").await;
-            world.settle().await;
-            let job = world.job(KEY).await;
+        plan.run(async |env| {
+            env.put(KEY, "x").await;
+            env.settle().await;
+            let job = env.job(KEY).await;
             assert_eq!((job.state, job.attempt, job.charged), (State::Done, 4, 0), "{job:#?}");
             assert_eq!(ended(&job), ["try_again"; 3]);
             assert!(job.history.iter().all(|ended| ended.verdict.message == "busy"), "{job:#?}");
-            assert_eq!(world.visible(KEY).await, [r#"{"ok":true}"#]);
+            assert_eq!(env.visible(KEY).await, [r#"{"ok":true}"#]);
             if !pooled {
-                let codes = exit_codes(&world.ecs().tasks());
+                let codes = exit_codes(&env.ecs().tasks());
                 assert_eq!(codes, [Some(75), Some(75), Some(75), Some(0)]);
             }
         });
@@ -58,16 +58,16 @@ fn one_that_asks_to_be_tried_again_is_not_charged() {
 #[test]
 fn a_crash_is_charged_and_the_last_attempt_fails_the_job() {
     for (plan, pooled) in both(613, "echo 'KeyError: 7' >&2; exit 3", "attempts = 2") {
-        plan.run(async |world| {
-            world.put(KEY, "x").await;
-            world.settle().await;
-            let job = world.job(KEY).await;
+        plan.run(async |env| {
+            env.put(KEY, "x").await;
+            env.settle().await;
+            let job = env.job(KEY).await;
             assert_eq!((job.state, job.attempt, job.charged), (State::Failed, 2, 2), "{job:#?}");
             assert_eq!(ended(&job), ["command_crashed"; 2]);
             assert_eq!(reason(&job), ("command_crashed", "the command exited with code 3: KeyError: 7"));
-            assert_eq!(world.subjects(), ["[tidemill] failed: uploads/object.txt (command_crashed)"]);
+            assert_eq!(env.subjects(), ["[tidemill] failed: uploads/object.txt (command_crashed)"]);
             if !pooled {
-                assert_eq!(exit_codes(&world.ecs().tasks()), [Some(76); 2]);
+                assert_eq!(exit_codes(&env.ecs().tasks()), [Some(76); 2]);
             }
         });
     }
@@ -77,14 +77,14 @@ fn a_crash_is_charged_and_the_last_attempt_fails_the_job() {
 fn one_that_is_killed_is_run_again_one_size_larger() {
     let script = "[ $TIDEMILL_ATTEMPT = 2 ] || kill -KILL $$; echo '{\"ok\":true}'";
     for (plan, pooled) in both(614, script, "") {
-        plan.run(async |world| {
-            world.put(KEY, "x").await;
-            world.settle().await;
-            let job = world.job(KEY).await;
+        plan.run(async |env| {
+            env.put(KEY, "x").await;
+            env.settle().await;
+            let job = env.job(KEY).await;
             assert_eq!((job.state, job.attempt, job.charged), (State::Done, 2, 1), "{job:#?}");
             assert_eq!(ended(&job), ["out_of_memory"]);
             assert!(job.history[0].verdict.message.starts_with("the command was killed"), "{job:#?}");
-            let tasks = world.ecs().tasks();
+            let tasks = env.ecs().tasks();
             let of_its_own: Vec<_> =
                 tasks.iter().filter(|task| task.started_by == Some(job.id.to_string())).collect();
             assert_eq!(of_its_own.last().unwrap().memory, 1_024);
@@ -99,26 +99,26 @@ fn one_that_is_killed_is_run_again_one_size_larger() {
 fn one_that_needs_more_memory_than_it_has_gets_the_next_size() {
     // The smallest task leaves 224 MiB to a command, the next one 736.
     let script = "python3 -c 'import sys, time; x = bytearray(300 << 20); time.sleep(1); print(len(x))'";
-    alone(615, script, "").run(async |world| {
-        world.put(KEY, "x").await;
-        world.settle().await;
-        let job = world.job(KEY).await;
+    dedicated(615, script, "").run(async |env| {
+        env.put(KEY, "x").await;
+        env.settle().await;
+        let job = env.job(KEY).await;
         assert_eq!((job.state, ended(&job)), (State::Done, vec!["out_of_memory"]), "{job:#?}");
         let message = &job.history[0].verdict.message;
         assert!(message.ends_with("MiB of memory, and there are 224 for it in this task"), "{message}");
-        assert_eq!(world.visible(KEY).await, [r#"{"value":314572800}"#]);
+        assert_eq!(env.visible(KEY).await, [r#"{"value":314572800}"#]);
     });
 }
 
 #[test]
 fn a_program_that_is_not_there_is_a_wrong_deployment_and_no_fault_of_the_object() {
-    alone(616, "", "")
+    dedicated(616, "", "")
         .pipelines(&crate::file("", "").replace("\"sh\", \"-c\", \"\"", "\"/no/such/program\""))
-        .alone()
-        .run(async |world| {
-            world.put(KEY, "x").await;
-            world.settle().await;
-            let job = world.job(KEY).await;
+        .dedicated_tasks()
+        .run(async |env| {
+            env.put(KEY, "x").await;
+            env.settle().await;
+            let job = env.job(KEY).await;
             assert_eq!((job.state, job.attempt, job.charged), (State::Failed, 10, 0), "{job:#?}");
             let (code, message) = reason(&job);
             assert_eq!(code, "misconfigured");
@@ -128,11 +128,11 @@ fn a_program_that_is_not_there_is_a_wrong_deployment_and_no_fault_of_the_object(
 
 #[test]
 fn an_object_that_is_gone_is_never_handed_to_it() {
-    alone(617, "cat", "").run(async |world| {
-        let version = world.put(KEY, "{}").await;
-        let delete = world.s3().delete_object().bucket(world.bucket()).key(KEY).version_id(version);
+    dedicated(617, "cat", "").run(async |env| {
+        let version = env.put(KEY, "{}").await;
+        let delete = env.s3().delete_object().bucket(env.bucket()).key(KEY).version_id(version);
         delete.send().await.unwrap();
-        world.settle().await;
-        assert_eq!(world.job(KEY).await.state, State::Gone);
+        env.settle().await;
+        assert_eq!(env.job(KEY).await.state, State::Gone);
     });
 }

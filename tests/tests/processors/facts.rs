@@ -2,7 +2,7 @@
 
 use domain::job::State;
 use localcloud::faults::Fault;
-use tests::{Contents, World};
+use tests::{Contents, TestEnv};
 
 const FACTS: &str = r#"
 version = 1
@@ -18,61 +18,61 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x04\0\0\0\x03\0\x08\x02\0
 
 #[test]
 fn every_object_is_one_record_whatever_is_in_it() {
-    World::plan(671).pipelines(FACTS).run(async |world| {
-        world.put("uploads/a.png", PNG).await;
-        world.put("uploads/empty", "").await;
-        world.put("uploads/broken.json", "{\"a\": [1, 2").await;
-        world.put("uploads/large.bin", vec![0; 9_000_000]).await;
-        world.settle().await;
-        for job in world.jobs().await {
+    TestEnv::plan(671).pipelines(FACTS).run(async |env| {
+        env.put("uploads/a.png", PNG).await;
+        env.put("uploads/empty", "").await;
+        env.put("uploads/broken.json", "{\"a\": [1, 2").await;
+        env.put("uploads/large.bin", vec![0; 9_000_000]).await;
+        env.settle().await;
+        for job in env.jobs().await {
             assert_eq!((job.state, job.attempt, job.records), (State::Done, 1, 1), "{job:#?}");
             assert_eq!(job.format.as_deref(), Some("object"));
         }
         let png = "{\"content_type\":\"image/png\",\"height\":768,\"image_format\":\"png\",\
                    \"sha256\":\"6af9f9e2014bc195fbcb82859064b7c8a6335b230239a2342b56332d8c4248ea\",\"size\":29,\"width\":1024}";
-        assert_eq!(world.visible("uploads/a.png").await, [png]);
+        assert_eq!(env.visible("uploads/a.png").await, [png]);
         let empty = "{\"content_type\":\"application/octet-stream\",\
                      \"sha256\":\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\",\"size\":0}";
-        assert_eq!(world.visible("uploads/empty").await, [empty]);
-        let large = &world.visible("uploads/large.bin").await[0];
+        assert_eq!(env.visible("uploads/empty").await, [empty]);
+        let large = &env.visible("uploads/large.bin").await[0];
         assert!(large.contains("177ffe9ef4bc54e6880afccabfbdb0273a15b89c0e663eabeeb8e9cda211f21f") && large.contains("\"size\":9000000"), "{large}");
-        assert!(world.visible("uploads/broken.json").await[0].contains("\"content_type\":\"text/plain\""));
+        assert!(env.visible("uploads/broken.json").await[0].contains("\"content_type\":\"text/plain\""));
     });
 }
 
 #[test]
 fn a_newer_version_has_facts_of_its_own_and_the_older_ones_are_out_of_sight() {
-    World::plan(672).pipelines(FACTS).alone().run(async |world| {
-        world.put("uploads/a", PNG).await;
-        world.settle().await;
-        world.put("uploads/a", "now text").await;
-        world.settle().await;
-        let visible = world.visible("uploads/a").await;
+    TestEnv::plan(672).pipelines(FACTS).dedicated_tasks().run(async |env| {
+        env.put("uploads/a", PNG).await;
+        env.settle().await;
+        env.put("uploads/a", "now text").await;
+        env.settle().await;
+        let visible = env.visible("uploads/a").await;
         assert_eq!(visible.len(), 1);
         assert!(visible[0].contains("\"size\":8"), "{visible:?}");
-        assert_eq!(world.manifest("uploads/a").await.unwrap().edition, 0, "facts are always the same");
+        assert_eq!(env.manifest("uploads/a").await.unwrap().edition, 0, "facts are always the same");
     });
 }
 
 #[test]
 fn equal_objects_are_one_record_under_their_hash() {
     let by_hash = format!("{FACTS}key = \"{{sha256}}\"\n");
-    World::plan(673).pipelines(&by_hash).run(async |world| {
+    TestEnv::plan(673).pipelines(&by_hash).run(async |env| {
         for (key, bytes) in [("uploads/a", "one"), ("uploads/b", "one"), ("uploads/c", "two")] {
-            world.put(key, bytes).await;
+            env.put(key, bytes).await;
         }
-        world.settle().await;
-        assert_eq!(world.contents(), Contents { rows: 0, natural: 2, manifests: 3 });
+        env.settle().await;
+        assert_eq!(env.contents(), Contents { rows: 0, natural: 2, manifests: 3 });
     });
 }
 
 #[test]
 fn facts_that_a_key_needs_and_an_object_lacks_are_told() {
     let by_camera = format!("{FACTS}key = \"{{camera}}\"\n");
-    World::plan(674).pipelines(&by_camera).run(async |world| {
-        world.put("uploads/a", PNG).await;
-        world.settle().await;
-        let job = world.job("uploads/a").await;
+    TestEnv::plan(674).pipelines(&by_camera).run(async |env| {
+        env.put("uploads/a", PNG).await;
+        env.settle().await;
+        let job = env.job("uploads/a").await;
         let reason = job.reason.as_ref().unwrap();
         assert_eq!((job.state, reason.code.as_str()), (State::Failed, "bad_key"), "{job:#?}");
         assert!(reason.message.contains("`camera`"), "{}", reason.message);
@@ -81,17 +81,17 @@ fn facts_that_a_key_needs_and_an_object_lacks_are_told() {
 
 #[test]
 fn broken_connections_change_no_fact() {
-    World::plan(675).pipelines(FACTS).run(async |world| {
+    TestEnv::plan(675).pipelines(FACTS).run(async |env| {
         use localcloud::faults::Rule;
-        world.on(Rule::new("s3", "GetObject", Fault::Throttle).chance(0.3));
-        world.on(Rule::new("dynamodb", "BatchWriteItem", Fault::LoseAnswer).chance(0.3));
+        env.on(Rule::new("s3", "GetObject", Fault::Throttle).chance(0.3));
+        env.on(Rule::new("dynamodb", "BatchWriteItem", Fault::LoseAnswer).chance(0.3));
         for n in 0..20 {
-            world.put(&format!("uploads/{n}"), vec![7; 1_000]).await;
+            env.put(&format!("uploads/{n}"), vec![7; 1_000]).await;
         }
-        world.settle().await;
-        let first = world.visible("uploads/0").await;
+        env.settle().await;
+        let first = env.visible("uploads/0").await;
         for n in 0..20 {
-            assert_eq!(world.visible(&format!("uploads/{n}")).await, first);
+            assert_eq!(env.visible(&format!("uploads/{n}")).await, first);
         }
     });
 }

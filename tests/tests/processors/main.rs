@@ -1,6 +1,6 @@
 //! Pipelines that run a program on each object, and those that note facts about it.
 //!
-//! The programs are real processes. While one runs, a world's clock stands still (the watch over its memory is a thread
+//! The programs are real processes. While one runs, a env's clock stands still (the watch over its memory is a thread
 //! that the clock waits for), so that on virtual time a command takes no time at all; a scenario that wants time to pass
 //! moves the clock itself.
 
@@ -13,7 +13,7 @@ mod running;
 mod sample;
 
 use domain::job::Job;
-use tests::{Plan, World};
+use tests::{Plan, TestEnv};
 
 /// The object of most scenarios.
 const KEY: &str = "uploads/object.txt";
@@ -27,14 +27,14 @@ fn file(script: &str, lines: &str) -> String {
     )
 }
 
-/// A world whose objects get a task of their own, in which this shell script is run on them.
-fn alone(seed: u64, script: &str, lines: &str) -> Plan {
-    World::plan(seed).pipelines(&file(script, lines)).alone()
+/// A env whose objects get a task of their own, in which this shell script is run on them.
+fn dedicated(seed: u64, script: &str, lines: &str) -> Plan {
+    TestEnv::plan(seed).pipelines(&file(script, lines)).dedicated_tasks()
 }
 
 /// The same with pooled workers.
 fn pool(seed: u64, script: &str, lines: &str) -> Plan {
-    World::plan(seed).pipelines(&file(script, lines))
+    TestEnv::plan(seed).pipelines(&file(script, lines))
 }
 
 /// The codes of the attempts that have ended.

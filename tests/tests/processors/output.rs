@@ -8,9 +8,9 @@ use localcloud::{
     wire::Caller,
 };
 use serde_json::json;
-use tests::{Accident, Contents};
+use tests::{Contents, WorkerFault};
 
-use crate::{KEY, alone, ended, pool, reason};
+use crate::{KEY, dedicated, ended, pool, reason};
 
 /// More rows than are held: the first attempt writes half of them and crashes, the second one has others.
 const TWICE: &str = r#"
@@ -30,57 +30,57 @@ fn attempts_in(records: &[String]) -> Vec<bool> {
 
 #[test]
 fn rows_of_an_attempt_that_crashed_are_never_seen_and_go_a_day_later() {
-    alone(631, TWICE, "").run(async |world| {
-        world.put(KEY, "x").await;
-        world.until("the crash", || world.ecs_launches() == 2).await;
-        assert!(world.contents().rows > 1_000, "it wrote while it ran: {:?}", world.contents());
-        assert_eq!(world.visible(KEY).await, [""; 0]);
-        world.settle().await;
-        let job = world.job(KEY).await;
+    dedicated(631, TWICE, "").run(async |env| {
+        env.put(KEY, "x").await;
+        env.until("the crash", || env.ecs_launches() == 2).await;
+        assert!(env.contents().rows > 1_000, "it wrote while it ran: {:?}", env.contents());
+        assert_eq!(env.visible(KEY).await, [""; 0]);
+        env.settle().await;
+        let job = env.job(KEY).await;
         assert_eq!((job.state, job.attempt, job.charged), (State::Done, 2, 1), "{job:#?}");
-        let manifest = world.manifest(KEY).await.unwrap();
+        let manifest = env.manifest(KEY).await.unwrap();
         assert_eq!((manifest.edition, manifest.spread, manifest.records), (2, manifest::WIDEST, 2_000));
-        let visible = world.visible(KEY).await;
+        let visible = env.visible(KEY).await;
         assert_eq!((visible.len(), attempts_in(&visible)), (2_000, vec![true]));
-        let left = world.contents().rows - 2_000;
+        let left = env.contents().rows - 2_000;
         assert!(left > 1_000, "{left}");
 
-        world.swept().await;
+        env.swept().await;
         minutes(60 * 23).await;
-        world.swept().await;
-        assert_eq!(world.contents().rows, 2_000 + left, "somebody may still be at it");
+        env.swept().await;
+        assert_eq!(env.contents().rows, 2_000 + left, "somebody may still be at it");
         for _ in 0..2 {
             minutes(60 * 2).await;
-            world.swept().await;
+            env.swept().await;
         }
-        assert_eq!(world.contents(), Contents { rows: 2_000, natural: 0, manifests: 1 });
-        assert_eq!(world.visible(KEY).await, visible);
+        assert_eq!(env.contents(), Contents { rows: 2_000, natural: 0, manifests: 1 });
+        assert_eq!(env.visible(KEY).await, visible);
         // And when a newer version takes its place, the rest goes too.
-        world.put(KEY, "y").await;
-        world.settle().await;
+        env.put(KEY, "y").await;
+        env.settle().await;
         for _ in 0..15 {
             minutes(60 * 2).await;
-            world.swept().await;
+            env.swept().await;
         }
-        assert_eq!(world.contents(), Contents { rows: 2_000, natural: 0, manifests: 1 });
+        assert_eq!(env.contents(), Contents { rows: 2_000, natural: 0, manifests: 1 });
     });
 }
 
 #[test]
 fn rows_of_all_attempts_of_a_failed_job_go() {
     let script = TWICE.replace("attempt == 1", "True");
-    alone(646, &script, "attempts = 3").run(async |world| {
-        world.put(KEY, "x").await;
-        world.settle().await;
-        let job = world.job(KEY).await;
+    dedicated(646, &script, "attempts = 3").run(async |env| {
+        env.put(KEY, "x").await;
+        env.settle().await;
+        let job = env.job(KEY).await;
         assert_eq!((job.state, job.fence, ended(&job).len()), (State::Failed, 3, 3), "{job:#?}");
-        assert!(world.contents().rows > 3_000, "{:?}", world.contents());
-        world.swept().await;
+        assert!(env.contents().rows > 3_000, "{:?}", env.contents());
+        env.swept().await;
         for _ in 0..14 {
             minutes(60 * 2).await;
-            world.swept().await;
+            env.swept().await;
         }
-        assert_eq!(world.contents(), Contents::default());
+        assert_eq!(env.contents(), Contents::default());
     });
 }
 
@@ -91,44 +91,44 @@ async fn minutes(minutes: u64) {
 #[test]
 fn a_worker_that_lost_its_claim_writes_where_nobody_looks() {
     let script = "[ $TIDEMILL_ATTEMPT = 2 ] || exit 3; echo '{\"n\":1}'; echo '{\"n\":2}'";
-    alone(632, script, "").run(async |world| {
-        world.put(KEY, "x").await;
-        world.settle().await;
-        let (job, visible) = (world.job(KEY).await, world.visible(KEY).await);
+    dedicated(632, script, "").run(async |env| {
+        env.put(KEY, "x").await;
+        env.settle().await;
+        let (job, visible) = (env.job(KEY).await, env.visible(KEY).await);
         assert_eq!(visible, [r#"{"n":1}"#, r#"{"n":2}"#]);
         // What the first attempt's worker would still write, had it been asleep all the while.
         for (row, spread) in [(1, 1), (2, 1), (1, manifest::WIDEST), (2, manifest::WIDEST)] {
             let part = manifest::rows_partition(&job.id, 1, row, spread);
             let item = json!({ "_part": { "S": part }, "_row": { "N": row.to_string() }, "n": { "N": "9" } });
-            let table = &world.cloud().outputs()["RecordsTable"];
+            let table = &env.cloud().outputs()["RecordsTable"];
             let put = json!({ "TableName": table, "Item": item });
-            world.cloud().services().dynamodb.call("PutItem", put, &Caller::owner()).await.unwrap();
+            env.cloud().services().dynamodb.call("PutItem", put, &Caller::owner()).await.unwrap();
         }
-        assert_eq!(world.visible(KEY).await, visible);
+        assert_eq!(env.visible(KEY).await, visible);
     });
 }
 
 #[test]
 fn a_small_output_that_ends_badly_is_not_written_at_all() {
     for key in ["", "key = \"{id}\""] {
-        alone(633, "echo '{\"id\":1}'; echo '{\"id\":2}'; exit 1", key).run(async |world| {
-            world.put(KEY, "x").await;
-            world.settle().await;
-            assert_eq!(world.job(KEY).await.state, State::Failed);
-            assert_eq!(world.contents(), Contents::default());
+        dedicated(633, "echo '{\"id\":1}'; echo '{\"id\":2}'; exit 1", key).run(async |env| {
+            env.put(KEY, "x").await;
+            env.settle().await;
+            assert_eq!(env.job(KEY).await.state, State::Failed);
+            assert_eq!(env.contents(), Contents::default());
         });
     }
 }
 
 #[test]
 fn a_small_output_is_spread_by_its_size() {
-    alone(634, "i=0; while [ $i -lt 100 ]; do echo \"{\\\"i\\\":$i}\"; i=$((i+1)); done", "").run(
-        async |world| {
-            world.put(KEY, "x").await;
-            world.settle().await;
-            let manifest = world.manifest(KEY).await.unwrap();
+    dedicated(634, "i=0; while [ $i -lt 100 ]; do echo \"{\\\"i\\\":$i}\"; i=$((i+1)); done", "").run(
+        async |env| {
+            env.put(KEY, "x").await;
+            env.settle().await;
+            let manifest = env.manifest(KEY).await.unwrap();
             assert_eq!((manifest.edition, manifest.spread, manifest.records), (1, 1, 100));
-            assert_eq!(world.job(KEY).await.write_units, 100);
+            assert_eq!(env.job(KEY).await.write_units, 100);
         },
     );
 }
@@ -136,12 +136,12 @@ fn a_small_output_is_spread_by_its_size() {
 #[test]
 fn of_records_under_natural_keys_a_later_attempt_has_the_last_word() {
     // The first attempt says id n in row 2n, the second one in row 2n - 2.
-    alone(635, TWICE, "key = \"{id}\"").run(async |world| {
-        world.put(KEY, "x").await;
-        world.settle().await;
-        let job = world.job(KEY).await;
+    dedicated(635, TWICE, "key = \"{id}\"").run(async |env| {
+        env.put(KEY, "x").await;
+        env.settle().await;
+        let job = env.job(KEY).await;
         assert_eq!((job.state, ended(&job)), (State::Done, vec!["command_crashed"]), "{job:#?}");
-        let visible = world.visible(KEY).await;
+        let visible = env.visible(KEY).await;
         let second: Vec<_> = visible.iter().filter(|record| record.contains("\"attempt\":2")).collect();
         assert_eq!(second.len(), 1_000, "whatever the first attempt wrote there");
         assert!(
@@ -159,16 +159,16 @@ yes "{\"n\":1,\"text\":\"$(seq -s- 300)\"}" | head -2000; echo 'Traceback:'; ech
 #[test]
 fn a_bad_row_fails_the_job_where_the_pipeline_does_not_say_otherwise() {
     for (seed, script, row) in [(636, BAD, 2), (637, BAD_AND_LARGE, 2_001)] {
-        alone(seed, script, "").run(async |world| {
-            world.put(KEY, "x").await;
-            world.settle().await;
-            let job = world.job(KEY).await;
+        dedicated(seed, script, "").run(async |env| {
+            env.put(KEY, "x").await;
+            env.settle().await;
+            let job = env.job(KEY).await;
             assert_eq!((job.state, job.attempt, job.charged), (State::Failed, 1, 1), "{job:#?}");
             let (code, message) = reason(&job);
             assert_eq!(code, "json_syntax");
             let begins = format!("in what the command printed: row {row}: not valid JSON");
             assert!(message.starts_with(&begins), "{message}");
-            assert!(world.manifest(KEY).await.is_none());
+            assert!(env.manifest(KEY).await.is_none());
         });
     }
 }
@@ -177,17 +177,17 @@ fn a_bad_row_fails_the_job_where_the_pipeline_does_not_say_otherwise() {
 fn bad_rows_are_left_out_and_kept_where_it_says_so() {
     for (seed, script, good) in [(638, BAD, 2), (639, BAD_AND_LARGE, 2_001)] {
         for policy in ["skip", "quarantine"] {
-            pool(seed, script, &format!("bad_rows = \"{policy}\"")).run(async |world| {
-                world.put(KEY, "x").await;
-                world.settle().await;
-                let job = world.job(KEY).await;
+            pool(seed, script, &format!("bad_rows = \"{policy}\"")).run(async |env| {
+                env.put(KEY, "x").await;
+                env.settle().await;
+                let job = env.job(KEY).await;
                 assert_eq!((job.state, job.records, job.rejected), (State::Done, good, 2), "{job:#?}");
-                assert_eq!(world.visible(KEY).await.len() as u64, good);
+                assert_eq!(env.visible(KEY).await.len() as u64, good);
                 let rejects = format!("rejects/{KEY}/{}.jsonl", job.id);
                 if policy == "skip" {
-                    assert!(!world.keys().await.contains(&rejects));
+                    assert!(!env.keys().await.contains(&rejects));
                 } else {
-                    let rejects = world.text(&rejects).await;
+                    let rejects = env.text(&rejects).await;
                     assert_eq!(rejects.lines().count(), 2, "{rejects}");
                     assert!(rejects.contains("\"raw\":\"Traceback:\""), "{rejects}");
                 }
@@ -199,38 +199,35 @@ fn bad_rows_are_left_out_and_kept_where_it_says_so() {
 #[test]
 fn rejected_rows_of_an_attempt_that_crashed_are_kept_nowhere() {
     let script = format!("{BAD_AND_LARGE}; exit 1");
-    alone(640, &script, "bad_rows = \"quarantine\"\nattempts = 1").run(async |world| {
-        world.put(KEY, "x").await;
-        world.settle().await;
-        assert_eq!(ended(&world.job(KEY).await), ["command_crashed"]);
-        assert_eq!(world.keys().await, [KEY]);
+    dedicated(640, &script, "bad_rows = \"quarantine\"\nattempts = 1").run(async |env| {
+        env.put(KEY, "x").await;
+        env.settle().await;
+        assert_eq!(ended(&env.job(KEY).await), ["command_crashed"]);
+        assert_eq!(env.keys().await, [KEY]);
     });
 }
 
 #[test]
 fn more_output_than_the_pipeline_allows_fails_the_job() {
     let lines = "output_bytes = 2_000_000";
-    alone(641, "yes '{\"n\":1,\"text\":\"for ever\"}'", lines).run(async |world| {
-        world.put(KEY, "x").await;
-        world.settle().await;
-        let job = world.job(KEY).await;
+    dedicated(641, "yes '{\"n\":1,\"text\":\"for ever\"}'", lines).run(async |env| {
+        env.put(KEY, "x").await;
+        env.settle().await;
+        let job = env.job(KEY).await;
         assert_eq!((job.state, job.attempt, job.charged), (State::Failed, 1, 1), "{job:#?}");
         let (code, message) = reason(&job);
         assert_eq!(code, "output_too_large");
         assert!(message.starts_with("the command printed more than 2000000 bytes: "), "{message}");
-        assert!(world.manifest(KEY).await.is_none());
+        assert!(env.manifest(KEY).await.is_none());
     });
 }
 
 #[test]
 fn no_output_is_no_records() {
-    alone(642, "true", "").run(async |world| {
-        world.put(KEY, "x").await;
-        world.settle().await;
-        assert_eq!(
-            (world.job(KEY).await.state, world.manifest(KEY).await.unwrap().records),
-            (State::Done, 0)
-        );
+    dedicated(642, "true", "").run(async |env| {
+        env.put(KEY, "x").await;
+        env.settle().await;
+        assert_eq!((env.job(KEY).await.state, env.manifest(KEY).await.unwrap().records), (State::Done, 0));
     });
 }
 
@@ -238,17 +235,17 @@ fn no_output_is_no_records() {
 fn declared_columns_have_their_types_and_must_be_there() {
     let script = "echo '{\"zip\":7,\"n\":\"012\"}'";
     let columns = "columns = { zip = \"text\", n = \"number\" }";
-    alone(643, script, columns).run(async |world| {
-        world.put(KEY, "x").await;
-        world.settle().await;
-        assert_eq!(world.visible(KEY).await, [r#"{"n":12,"zip":"7"}"#]);
+    dedicated(643, script, columns).run(async |env| {
+        env.put(KEY, "x").await;
+        env.settle().await;
+        assert_eq!(env.visible(KEY).await, [r#"{"n":12,"zip":"7"}"#]);
     });
     let large = BAD_AND_LARGE.split_once("; echo").unwrap().0;
     for (seed, script) in [(644, script), (645, large)] {
-        alone(seed, script, "columns = { zap = \"text\" }").run(async |world| {
-            world.put(KEY, "x").await;
-            world.settle().await;
-            let job = world.job(KEY).await;
+        dedicated(seed, script, "columns = { zap = \"text\" }").run(async |env| {
+            env.put(KEY, "x").await;
+            env.settle().await;
+            let job = env.job(KEY).await;
             assert_eq!((job.state, reason(&job).0), (State::Failed, "unknown_column"), "{job:#?}");
         });
     }
@@ -261,21 +258,21 @@ fn whatever_fails_on_the_way_the_rows_of_one_attempt_are_all_that_is_seen() {
                   for row in 1 2 3 4 5 6 7 8; do [ $row$chance = 52 ] && exit 3; echo \"{\\\"row\\\":$row,\\\"by\\\":$$}\"; done\n\
                   [ $chance != 3 ] || exit 75";
     for seed in 0..4 {
-        pool(seed, script, "attempts = 10").run(async |world| {
-            world.on(Rule::new("dynamodb", "*", Fault::LoseAnswer).chance(0.05));
-            world.on(Rule::new("s3", "GetObject", Fault::Throttle).chance(0.2));
-            world.next_tasks([Accident::Dies(Duration::from_secs(3), 137); 2]);
+        pool(seed, script, "attempts = 10").run(async |env| {
+            env.on(Rule::new("dynamodb", "*", Fault::LoseAnswer).chance(0.05));
+            env.on(Rule::new("s3", "GetObject", Fault::Throttle).chance(0.2));
+            env.next_tasks([WorkerFault::Dies(Duration::from_secs(3), 137); 2]);
             for n in 0..15 {
-                world.put(&format!("uploads/{n}"), "x").await;
+                env.put(&format!("uploads/{n}"), "x").await;
             }
-            world.settle().await;
-            for job in world.jobs().await {
+            env.settle().await;
+            for job in env.jobs().await {
                 assert_eq!(job.state, State::Done, "{job:#?}");
-                let visible = world.visible(&job.object.key).await;
+                let visible = env.visible(&job.object.key).await;
                 let mut by: Vec<_> = visible.iter().map(|record| record.split_once(',').unwrap().0).collect();
                 by.dedup();
                 assert_eq!((visible.len(), by.len()), (8, 1), "{visible:?}");
-                assert_eq!(world.manifest(&job.object.key).await.unwrap().edition, job.fence);
+                assert_eq!(env.manifest(&job.object.key).await.unwrap().edition, job.fence);
             }
         });
     }

@@ -4,14 +4,14 @@ use std::{path::Path, time::Duration};
 
 use domain::job::{Job, State};
 use tempfile::TempDir;
-use tests::World;
+use tests::TestEnv;
 
-use crate::{KEY, alone, ended, pool};
+use crate::{KEY, dedicated, ended, pool};
 
 /// No scenario waits longer, in real time, for what a process must do.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits in real time, which is the command's, until it is so. The world's clock is moved a little at each look, so that
+/// Waits in real time, which is the command's, until it is so. The env's clock is moved a little at each look, so that
 /// what it has to do is done.
 async fn until<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
     let began = std::time::Instant::now();
@@ -42,7 +42,7 @@ async fn gone(process: u32) {
     until("the end of a process", async || (!is_alive(process)).then_some(())).await;
 }
 
-/// Lets the world's clock go on, with all that is due on the way.
+/// Lets the env's clock go on, with all that is due on the way.
 async fn pass(seconds: u64) {
     for _ in 0..seconds {
         tokio::time::advance(Duration::from_secs(1)).await;
@@ -60,17 +60,17 @@ fn file() -> (TempDir, String) {
 }
 
 /// The job, once this is so.
-async fn job_when(world: &World, what: &str, so: impl Fn(&Job) -> bool) -> Job {
-    until(what, async || world.jobs().await.into_iter().find(|job| so(job))).await
+async fn job_when(env: &TestEnv, what: &str, so: impl Fn(&Job) -> bool) -> Job {
+    until(what, async || env.jobs().await.into_iter().find(|job| so(job))).await
 }
 
 #[test]
 fn one_that_does_not_read_its_input_is_no_failure() {
     for (seed, script) in [(651, "echo '{\"n\":1}'"), (652, "exec <&-; echo '{\"n\":1}'")] {
-        alone(seed, script, "").run(async |world| {
-            world.put(KEY, vec![b'x'; 9_000_000]).await;
-            world.settle().await;
-            let job = world.job(KEY).await;
+        dedicated(seed, script, "").run(async |env| {
+            env.put(KEY, vec![b'x'; 9_000_000]).await;
+            env.settle().await;
+            let job = env.job(KEY).await;
             assert_eq!((job.state, job.attempt, job.records), (State::Done, 1, 1), "{job:#?}");
         });
     }
@@ -81,27 +81,27 @@ fn it_gets_the_raw_bytes_whatever_they_are() {
     let script = "printf '{\"sum\":\"%s\"}' \"$(sha256sum | cut -c1-16)\"";
     // Gzip of nothing: an object that a reader of text would unpack.
     let empty = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0";
-    alone(653, script, "").run(async |world| {
-        world.put(KEY, &empty[..]).await;
-        world.settle().await;
-        assert_eq!(world.visible(KEY).await, [r#"{"sum":"59869db34853933b"}"#]);
+    dedicated(653, script, "").run(async |env| {
+        env.put(KEY, &empty[..]).await;
+        env.settle().await;
+        assert_eq!(env.visible(KEY).await, [r#"{"sum":"59869db34853933b"}"#]);
     });
 }
 
 #[test]
 fn it_is_told_of_its_object_and_inherits_nothing_of_the_workers() {
     let script = "python3 -c 'import json, os; print(json.dumps(dict(os.environ)))'";
-    let given = async |world: &World| -> serde_json::Map<String, serde_json::Value> {
-        world.put(KEY, "seven..").await;
-        world.settle().await;
-        let record = world.visible(KEY).await.remove(0);
+    let given = async |env: &TestEnv| -> serde_json::Map<String, serde_json::Value> {
+        env.put(KEY, "seven..").await;
+        env.settle().await;
+        let record = env.visible(KEY).await.remove(0);
         serde_json::from_str(&record).unwrap()
     };
-    alone(654, script, "environment = { MODE = \"fast\" }").run(async |world| {
-        let given = given(world).await;
-        let job = world.job(KEY).await;
+    dedicated(654, script, "environment = { MODE = \"fast\" }").run(async |env| {
+        let given = given(env).await;
+        let job = env.job(KEY).await;
         let told = |name: &str| given[name].as_str().unwrap().to_owned();
-        assert_eq!(told("TIDEMILL_URI"), format!("s3://{}/{KEY}", world.bucket()));
+        assert_eq!(told("TIDEMILL_URI"), format!("s3://{}/{KEY}", env.bucket()));
         assert_eq!((told("TIDEMILL_KEY"), told("TIDEMILL_SIZE")), (KEY.to_owned(), "7".to_owned()));
         assert_eq!(told("TIDEMILL_JOB"), job.id.as_str());
         assert_eq!(Some(told("TIDEMILL_VERSION_ID")), job.object.version_id);
@@ -110,8 +110,8 @@ fn it_is_told_of_its_object_and_inherits_nothing_of_the_workers() {
             |name: &&String| name.starts_with("AWS_") || name.ends_with("_TABLE") || name.ends_with("_URL");
         assert_eq!(given.keys().find(leaked), None);
     });
-    alone(655, script, "aws = true").run(async |world| {
-        assert!(given(world).await.contains_key("AWS_ACCESS_KEY_ID"));
+    dedicated(655, script, "aws = true").run(async |env| {
+        assert!(given(env).await.contains_key("AWS_ACCESS_KEY_ID"));
     });
 }
 
@@ -121,15 +121,15 @@ fn how_far_it_is_shows_in_the_ledger_while_it_runs() {
     let script = format!(
         "echo 'progress 120/400 resizing' >&2; echo $$ > {file}; while [ -e {file} ]; do sleep 0.05; done; echo '{{\"n\":1}}'"
     );
-    alone(656, &script, "").run(async |world| {
-        world.put(KEY, "x").await;
+    dedicated(656, &script, "").run(async |env| {
+        env.put(KEY, "x").await;
         written(file.as_ref()).await;
         pass(25).await;
-        let job = job_when(world, "progress", |job| job.progress.is_some()).await;
+        let job = job_when(env, "progress", |job| job.progress.is_some()).await;
         assert_eq!((job.state, job.progress.as_deref()), (State::Running, Some("120/400 resizing")));
         std::fs::remove_file(&file).unwrap();
-        world.settle().await;
-        let job = world.job(KEY).await;
+        env.settle().await;
+        let job = env.job(KEY).await;
         assert_eq!((job.state, job.progress, job.records), (State::Done, None, 1));
     });
 }
@@ -139,13 +139,13 @@ fn the_timeout_ends_it_and_its_children() {
     let (_folder, file) = file();
     let script =
         format!("(trap '' TERM; echo $(sh -c 'echo $PPID') > {file}; while :; do sleep 1; done) & wait");
-    alone(657, &script, "timeout = \"30s\"\nattempts = 1").run(async |world| {
-        world.put(KEY, "x").await;
+    dedicated(657, &script, "timeout = \"30s\"\nattempts = 1").run(async |env| {
+        env.put(KEY, "x").await;
         let child = written(file.as_ref()).await;
         assert!(is_alive(child));
         pass(31).await;
-        world.settle().await;
-        let job = world.job(KEY).await;
+        env.settle().await;
+        let job = env.job(KEY).await;
         assert_eq!((job.state, ended(&job), job.charged), (State::Failed, vec!["timed_out"], 1), "{job:#?}");
         gone(child).await;
     });
@@ -157,13 +157,13 @@ fn a_task_that_is_stopped_hands_the_job_back() {
     let script = format!(
         "[ $TIDEMILL_ATTEMPT -gt 1 ] && echo '{{\"n\":1}}' && exit; echo $$ > {file}; sleep 1000 & wait"
     );
-    alone(658, &script, "attempts = 1").run(async |world| {
-        world.put(KEY, "x").await;
+    dedicated(658, &script, "attempts = 1").run(async |env| {
+        env.put(KEY, "x").await;
         let command = written(file.as_ref()).await;
-        world.stop("Your Spot Task was interrupted.").await;
+        env.stop("Your Spot Task was interrupted.").await;
         gone(command).await;
-        world.settle().await;
-        let job = world.job(KEY).await;
+        env.settle().await;
+        let job = env.job(KEY).await;
         assert_eq!(ended(&job), ["spot_reclaimed"], "{job:#?}");
         assert_eq!((job.state, job.attempt, job.charged, job.records), (State::Done, 2, 0, 1), "{job:#?}");
     });
@@ -173,19 +173,19 @@ fn a_task_that_is_stopped_hands_the_job_back() {
 fn a_pooled_worker_that_is_asked_to_stop_hands_it_to_another() {
     let (_folder, file) = file();
     let script = format!("[ -e {file} ] && echo '{{\"n\":1}}' && exit; echo $$ > {file}; sleep 1000 & wait");
-    pool(659, &script, "attempts = 1").run(async |world| {
-        world.put(KEY, "x").await;
+    pool(659, &script, "attempts = 1").run(async |env| {
+        env.put(KEY, "x").await;
         let command = written(file.as_ref()).await;
-        world.stop("for a change").await;
+        env.stop("for a change").await;
         // It has twenty seconds.
         pass(10).await;
         assert!(is_alive(command));
         pass(15).await;
         gone(command).await;
-        world.settle().await;
-        let job = world.job(KEY).await;
+        env.settle().await;
+        let job = env.job(KEY).await;
         assert_eq!((job.state, job.attempt, job.charged), (State::Done, 1, 0), "{job:#?}");
-        assert_eq!(world.visible(KEY).await, [r#"{"n":1}"#]);
+        assert_eq!(env.visible(KEY).await, [r#"{"n":1}"#]);
     });
 }
 
@@ -195,37 +195,37 @@ fn a_claim_that_is_lost_ends_it() {
     use serde_json::json;
     let (_folder, file) = file();
     let script = format!("[ -e {file} ] && echo '{{\"n\":1}}' && exit; echo $$ > {file}; sleep 1000 & wait");
-    alone(660, &script, "").run(async |world| {
-        world.put(KEY, "x").await;
+    dedicated(660, &script, "").run(async |env| {
+        env.put(KEY, "x").await;
         let command = written(file.as_ref()).await;
         // As another worker's claim would.
-        let job = world.job(KEY).await;
-        let table = &world.cloud().outputs()["LedgerTable"];
+        let job = env.job(KEY).await;
+        let table = &env.cloud().outputs()["LedgerTable"];
         let taken = json!({
             "TableName": table,
             "Key": { "job": { "S": job.id.as_str() } },
             "UpdateExpression": "SET fence = fence + :one",
             "ExpressionAttributeValues": { ":one": { "N": "1" } },
         });
-        world.cloud().services().dynamodb.call("UpdateItem", taken, &Caller::owner()).await.unwrap();
+        env.cloud().services().dynamodb.call("UpdateItem", taken, &Caller::owner()).await.unwrap();
         pass(25).await;
         gone(command).await;
-        world.settle().await;
-        assert_eq!(world.job(KEY).await.state, State::Done);
+        env.settle().await;
+        assert_eq!(env.job(KEY).await.state, State::Done);
     });
 }
 
 #[test]
 fn many_objects_are_done_by_a_pooled_worker_a_few_at_a_time() {
-    pool(661, "printf '{\"text\":\"%s\"}' \"$(cat)\"", "").run(async |world| {
+    pool(661, "printf '{\"text\":\"%s\"}' \"$(cat)\"", "").run(async |env| {
         for n in 0..40 {
-            world.put(&format!("uploads/{n}"), format!("object {n}")).await;
+            env.put(&format!("uploads/{n}"), format!("object {n}")).await;
         }
-        world.settle().await;
+        env.settle().await;
         for n in 0..40 {
             let key = format!("uploads/{n}");
-            assert_eq!(world.visible(&key).await, [format!(r#"{{"text":"object {n}"}}"#)]);
-            assert_eq!(world.job(&key).await.attempt, 1);
+            assert_eq!(env.visible(&key).await, [format!(r#"{{"text":"object {n}"}}"#)]);
+            assert_eq!(env.job(&key).await.attempt, 1);
         }
     });
 }

@@ -2,7 +2,7 @@
 
 use domain::job::State;
 use serde_json::Value;
-use tests::World;
+use tests::TestEnv;
 
 use crate::{ended, reason};
 
@@ -20,13 +20,13 @@ fn states() -> String {
 
 #[test]
 fn the_airports_of_each_state_are_counted() {
-    World::plan(601).pipelines(&states()).run(async |world| {
-        world.put("uploads/airports.csv", AIRPORTS).await;
-        world.settle().await;
-        let job = world.job("uploads/airports.csv").await;
+    TestEnv::plan(601).pipelines(&states()).run(async |env| {
+        env.put("uploads/airports.csv", AIRPORTS).await;
+        env.settle().await;
+        let job = env.job("uploads/airports.csv").await;
         assert_eq!((job.state, job.attempt, job.records), (State::Done, 1, 57), "{job:#?}");
         assert_eq!((job.format.as_deref(), &job.progress), (Some("command"), &None));
-        let records = world.visible("uploads/airports.csv").await;
+        let records = env.visible("uploads/airports.csv").await;
         let records: Vec<Value> = records.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         let of = |state: &str| records.iter().find(|record| record["state"] == state).unwrap();
         assert_eq!(of("AK")["airports"], 263);
@@ -41,13 +41,13 @@ fn the_airports_of_each_state_are_counted() {
 
 #[test]
 fn a_table_that_it_cannot_use_is_refused_in_its_own_words() {
-    World::plan(602).pipelines(&states()).run(async |world| {
-        world.put("uploads/weather.csv", &include_bytes!("../../../samples/seattle-weather.csv")[..]).await;
-        world.settle().await;
-        let job = world.job("uploads/weather.csv").await;
+    TestEnv::plan(602).pipelines(&states()).run(async |env| {
+        env.put("uploads/weather.csv", &include_bytes!("../../../samples/seattle-weather.csv")[..]).await;
+        env.settle().await;
+        let job = env.job("uploads/weather.csv").await;
         assert_eq!((job.state, job.charged, ended(&job)), (State::Failed, 1, vec!["bad_input"]), "{job:#?}");
         assert_eq!(reason(&job), ("bad_input", "the table has no column named state"));
-        let mail = &world.mails()[0];
+        let mail = &env.mails()[0];
         assert_eq!(mail.subject, "[tidemill] failed: uploads/weather.csv (bad_input)");
         assert!(mail.body.contains("the table has no column named state"), "{}", mail.body);
     });

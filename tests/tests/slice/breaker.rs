@@ -4,94 +4,94 @@ use std::time::Duration;
 
 use domain::{job::State, story::What};
 use localcloud::{faults::Fault, wire::Refusal};
-use tests::World;
+use tests::TestEnv;
 
 use crate::{csv, records};
 
 const KEY: &str = "uploads/people.csv";
 
-async fn whole(world: &World, keys: &[&str]) {
+async fn whole(env: &TestEnv, keys: &[&str]) {
     for key in keys {
-        let job = world.job(key).await;
+        let job = env.job(key).await;
         assert_eq!((job.state, job.charged), (State::Done, 0), "{job:#?}");
-        assert_eq!(world.visible(key).await, records(1, 5));
+        assert_eq!(env.visible(key).await, records(1, 5));
     }
-    assert_eq!(world.dead_letters().await, []);
+    assert_eq!(env.dead_letters().await, []);
 }
 
 #[test]
 fn a_launch_that_is_not_allowed_is_tried_once_in_a_while_until_it_is() {
-    World::plan(47).alone().run(async |world| {
+    TestEnv::plan(47).dedicated_tasks().run(async |env| {
         let denied =
             Refusal::client("AccessDeniedException", "User is not authorized to perform: ecs:RunTask");
-        world.fault("ecs", "RunTask", Fault::Refuse(denied));
+        env.fault("ecs", "RunTask", Fault::Refuse(denied));
         let keys = ["uploads/a.csv", "uploads/b.csv", "uploads/c.csv"];
         for key in keys {
-            world.put(key, csv(1, 5)).await;
+            env.put(key, csv(1, 5)).await;
         }
         tokio::time::sleep(Duration::from_secs(3_600)).await;
         // At once, after 1, 2, 4 and 8 minutes, and then every quarter of an hour, whoever it is that asks.
-        assert!((6..=9).contains(&world.calls("ecs", "RunTask")), "{}", world.calls("ecs", "RunTask"));
+        assert!((6..=9).contains(&env.calls("ecs", "RunTask")), "{}", env.calls("ecs", "RunTask"));
         for key in keys {
-            let job = world.job(key).await;
+            let job = env.job(key).await;
             assert_eq!((job.state, job.attempt, job.charged), (State::Waiting, 1, 0));
             let parked = job.story.iter().filter(|note| note.what == What::Parked).count();
             assert_eq!(parked, 1, "once, however often it comes back: {:#?}", job.story);
             assert!(job.story[0].words.contains("not authorized to perform: ecs:RunTask"));
         }
-        world.cloud().faults().clear();
-        world.settle().await;
-        whole(world, &keys).await;
+        env.cloud().faults().clear();
+        env.settle().await;
+        whole(env, &keys).await;
     });
 }
 
 #[test]
 fn an_image_that_cannot_be_pulled_parks_all_jobs_and_burns_none() {
-    World::plan(48).alone().told().run(async |world| {
+    TestEnv::plan(48).dedicated_tasks().with_transcript().run(async |env| {
         let missing =
             "CannotPullContainerError: pull image manifest has been retried 1 time(s): worker:1: not found";
-        world.ecs().fail_to_start(missing, 12);
+        env.ecs().fail_to_start(missing, 12);
         let keys = [KEY, "uploads/b.csv", "uploads/c.csv", "uploads/d.csv"];
         for key in keys {
-            world.put(key, csv(1, 5)).await;
+            env.put(key, csv(1, 5)).await;
         }
-        world.settle().await;
-        whole(world, &keys).await;
+        env.settle().await;
+        whole(env, &keys).await;
         // More often than a job may fail without charge, had they all gone on; but of them all, one at a time tried.
-        assert_eq!(world.calls("ecs", "RunTask"), 12 + 4);
-        world.golden("image-missing").await;
+        assert_eq!(env.calls("ecs", "RunTask"), 12 + 4);
+        env.golden("image-missing").await;
     });
 }
 
 #[test]
 fn a_wrong_setting_of_the_worker_is_the_configurations_fault_and_not_the_objects() {
-    World::plan(49).alone().run(async |world| {
-        world.next_tasks([tests::Accident::Dies(Duration::ZERO, 64); 5]);
+    TestEnv::plan(49).dedicated_tasks().run(async |env| {
+        env.next_tasks([tests::WorkerFault::Dies(Duration::ZERO, 64); 5]);
         let keys = [KEY, "uploads/b.csv", "uploads/c.csv"];
         for key in keys {
-            world.put(key, csv(1, 5)).await;
+            env.put(key, csv(1, 5)).await;
         }
-        world.settle().await;
-        whole(world, &keys).await;
+        env.settle().await;
+        whole(env, &keys).await;
     });
 }
 
 #[test]
 fn people_get_one_mail_when_launches_are_held_back_and_one_when_they_work_again() {
-    World::plan(50).scheduled().run(async |world| {
+    TestEnv::plan(50).scheduled().run(async |env| {
         let denied = Refusal::client("AccessDeniedException", "is not authorized to perform: iam:PassRole");
-        world.fault("ecs", "RunTask", Fault::Refuse(denied));
+        env.fault("ecs", "RunTask", Fault::Refuse(denied));
         for n in 0..20 {
-            world.put(&format!("uploads/{n}.csv"), csv(1, 5)).await;
+            env.put(&format!("uploads/{n}.csv"), csv(1, 5)).await;
         }
         tokio::time::sleep(Duration::from_secs(1_800)).await;
-        assert_eq!(world.subjects(), ["[tidemill] no task can be launched (AccessDeniedException)"]);
-        let mail = &world.mails()[0].body;
+        assert_eq!(env.subjects(), ["[tidemill] no task can be launched (AccessDeniedException)"]);
+        let mail = &env.mails()[0].body;
         assert!(mail.contains("iam:PassRole") && mail.contains("about 20 messages"), "{mail}");
-        world.cloud().faults().clear();
-        world.settle().await;
-        assert!(world.jobs().await.iter().all(|job| (job.state, job.charged) == (State::Done, 0)));
+        env.cloud().faults().clear();
+        env.settle().await;
+        assert!(env.jobs().await.iter().all(|job| (job.state, job.charged) == (State::Done, 0)));
         // Whatever the hour's digest adds.
-        assert_eq!(world.subjects()[1], "[tidemill] tasks are launched again");
+        assert_eq!(env.subjects()[1], "[tidemill] tasks are launched again");
     });
 }

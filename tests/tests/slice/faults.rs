@@ -4,7 +4,7 @@ use std::io::Write;
 
 use domain::job::State;
 use localcloud::faults::{Fault, Partial, Rule};
-use tests::{Contents, World};
+use tests::{Contents, TestEnv};
 
 use crate::{csv, records};
 
@@ -13,16 +13,16 @@ const KEY: &str = "uploads/people.csv";
 /// Uploads 500 rows, plain or packed, under these faults; they are all there after one attempt.
 fn all_the_same(seed: u64, rules: impl Fn() -> Vec<Rule>) {
     for packed in [false, true] {
-        World::plan(seed).alone().run(async |world| {
-            rules().into_iter().for_each(|rule| world.on(rule));
-            world.put(KEY, if packed { gzip(&csv(1, 500)) } else { csv(1, 500).into_bytes() }).await;
-            world.settle().await;
-            let job = world.job(KEY).await;
+        TestEnv::plan(seed).dedicated_tasks().run(async |env| {
+            rules().into_iter().for_each(|rule| env.on(rule));
+            env.put(KEY, if packed { gzip(&csv(1, 500)) } else { csv(1, 500).into_bytes() }).await;
+            env.settle().await;
+            let job = env.job(KEY).await;
             assert_eq!((job.state, job.attempt, job.records), (State::Done, 1, 500), "{job:#?}");
-            assert_eq!(world.visible(KEY).await, records(1, 500));
-            assert_eq!(world.contents(), Contents { rows: 500, natural: 0, manifests: 1 });
-            assert!(world.cloud().faults().fired() > 0, "nothing went wrong");
-            assert_eq!(world.mails().len(), 0);
+            assert_eq!(env.visible(KEY).await, records(1, 500));
+            assert_eq!(env.contents(), Contents { rows: 500, natural: 0, manifests: 1 });
+            assert!(env.cloud().faults().fired() > 0, "nothing went wrong");
+            assert_eq!(env.mails().len(), 0);
         });
     }
 }

@@ -8,69 +8,69 @@ use localcloud::{
     wire::{Caller, Refusal},
 };
 use serde_json::json;
-use tests::{DeadLetter, World};
+use tests::{DeadLetter, TestEnv};
 
 use crate::{csv, records};
 
 const KEY: &str = "uploads/people.csv";
 
-async fn done_at_once(world: &World) {
-    world.settle().await;
-    let job = world.job(KEY).await;
+async fn done_at_once(env: &TestEnv) {
+    env.settle().await;
+    let job = env.job(KEY).await;
     assert_eq!((job.state, job.attempt, job.charged), (State::Done, 1, 0), "{job:#?}");
-    assert_eq!(world.ecs_launches(), 1);
-    assert_eq!(world.visible(KEY).await, records(1, 5));
-    assert_eq!(world.mails().len(), 0);
-    assert_eq!(world.dead_letters().await, []);
+    assert_eq!(env.ecs_launches(), 1);
+    assert_eq!(env.visible(KEY).await, records(1, 5));
+    assert_eq!(env.mails().len(), 0);
+    assert_eq!(env.dead_letters().await, []);
 }
 
 #[test]
 fn a_lost_answer_leaves_one_task_when_the_sdk_asks_again() {
-    World::plan(41).alone().run(async |world| {
-        world.on(Rule::new("ecs", "RunTask", Fault::LoseAnswer).nth(1));
-        world.put(KEY, csv(1, 5)).await;
-        done_at_once(world).await;
-        assert_eq!(world.calls("ecs", "RunTask"), 2);
+    TestEnv::plan(41).dedicated_tasks().run(async |env| {
+        env.on(Rule::new("ecs", "RunTask", Fault::LoseAnswer).nth(1));
+        env.put(KEY, csv(1, 5)).await;
+        done_at_once(env).await;
+        assert_eq!(env.calls("ecs", "RunTask"), 2);
     });
 }
 
 #[test]
 fn answers_lost_for_good_leave_one_task_when_the_message_comes_again() {
-    World::plan(42).told().alone().run(async |world| {
-        world.on(Rule::new("ecs", "RunTask", Fault::LoseAnswer).first(3));
-        world.put(KEY, csv(1, 5)).await;
-        done_at_once(world).await;
-        assert_eq!(world.calls("ecs", "RunTask"), 4);
-        world.golden("lost-run-task-answer").await;
+    TestEnv::plan(42).with_transcript().dedicated_tasks().run(async |env| {
+        env.on(Rule::new("ecs", "RunTask", Fault::LoseAnswer).first(3));
+        env.put(KEY, csv(1, 5)).await;
+        done_at_once(env).await;
+        assert_eq!(env.calls("ecs", "RunTask"), 4);
+        env.golden("lost-run-task-answer").await;
     });
 }
 
 #[test]
 fn failures_in_a_200_put_the_launch_off() {
-    World::plan(43).told().alone().run(async |world| {
+    TestEnv::plan(43).with_transcript().dedicated_tasks().run(async |env| {
         let reason = "Capacity is unavailable at this time. Please try again later".to_owned();
         let full = Fault::Part(Partial::LaunchFailures { reason, detail: None });
-        world.on(Rule::new("ecs", "RunTask", full).first(4));
-        world.put(KEY, csv(1, 5)).await;
-        done_at_once(world).await;
-        world.golden("launch-deferred").await;
+        env.on(Rule::new("ecs", "RunTask", full).first(4));
+        env.put(KEY, csv(1, 5)).await;
+        done_at_once(env).await;
+        env.golden("launch-deferred").await;
     });
 }
 
 #[test]
 fn hours_without_capacity_lose_nothing() {
-    World::plan(44).alone().scheduled().run(async |world| {
+    TestEnv::plan(44).dedicated_tasks().scheduled().run(async |env| {
         let detail = Some("You've reached the limit on the number of vCPUs".to_owned());
         let full = Fault::Part(Partial::LaunchFailures { reason: "RESOURCE:FARGATE".to_owned(), detail });
-        world.on(Rule::new("ecs", "RunTask", full).first(80));
-        world.put(KEY, csv(1, 5)).await;
-        world.settle().await;
-        let job = world.job(KEY).await;
+        env.on(Rule::new("ecs", "RunTask", full).first(80));
+        env.put(KEY, csv(1, 5)).await;
+        env.settle().await;
+        let job = env.job(KEY).await;
         assert_eq!((job.state, job.attempt, job.charged), (State::Done, 1, 0), "{job:#?}");
-        assert_eq!(world.visible(KEY).await, records(1, 5));
+        assert_eq!(env.visible(KEY).await, records(1, 5));
         // The hour's sweep could not be launched either: a person hears of that, and the next one makes up for it.
-        let of_sweep = |letter: &DeadLetter| letter.body.contains("ScheduleFunction");
-        assert!(world.dead_letters().await.iter().all(of_sweep));
+        let of_sweep = |dead_letter: &DeadLetter| dead_letter.body.contains("ScheduleFunction");
+        assert!(env.dead_letters().await.iter().all(of_sweep));
         let waited = job.settled_at.unwrap().duration_since(job.created_at);
         assert!(waited.as_hours() >= 1, "{waited:?}");
     });
@@ -83,23 +83,23 @@ fn throttles_open_and_disguised_put_the_launch_off() {
         "Error retrieving subnet information (ErrorCode: Throttling): Rate exceeded",
     );
     for throttle in [Fault::Throttle, Fault::Refuse(disguised)] {
-        World::plan(45).alone().scheduled().run(async |world| {
-            world.on(Rule::new("ecs", "RunTask", throttle.clone()).first(7));
-            world.put(KEY, csv(1, 5)).await;
-            done_at_once(world).await;
+        TestEnv::plan(45).dedicated_tasks().scheduled().run(async |env| {
+            env.on(Rule::new("ecs", "RunTask", throttle.clone()).first(7));
+            env.put(KEY, csv(1, 5)).await;
+            done_at_once(env).await;
         });
     }
 }
 
 #[test]
 fn the_task_that_a_conflict_names_is_adopted() {
-    World::plan(46).alone().run(async |world| {
-        world.on(Rule::new("ecs", "RunTask", Fault::Throttle).first(3));
-        world.put(KEY, csv(1, 5)).await;
-        world.until("the job", || world.calls("sqs", "SendMessage") == 1).await;
+    TestEnv::plan(46).dedicated_tasks().run(async |env| {
+        env.on(Rule::new("ecs", "RunTask", Fault::Throttle).first(3));
+        env.put(KEY, csv(1, 5)).await;
+        env.until("the job", || env.calls("sqs", "SendMessage") == 1).await;
         // The same launch with other parameters, as from before a deploy.
-        let job = world.job(KEY).await;
-        let resources = &world.cloud().stack().resources;
+        let job = env.job(KEY).await;
+        let resources = &env.cloud().stack().resources;
         let variables = json!([
             { "name": "TIDEMILL_JOB", "value": job.id },
             { "name": "TIDEMILL_ATTEMPT", "value": "1" },
@@ -113,11 +113,11 @@ fn the_task_that_a_conflict_names_is_adopted() {
             "networkConfiguration": { "awsvpcConfiguration": { "subnets": ["subnet-1"], "securityGroups": ["sg-1"] } },
             "overrides": { "containerOverrides": [{ "name": "worker", "environment": variables }] },
         });
-        let answer = world.ecs().call("RunTask", request, &Caller::owner()).await.unwrap();
+        let answer = env.ecs().call("RunTask", request, &Caller::owner()).await.unwrap();
         let arn = answer["tasks"][0]["taskArn"].as_str().unwrap().to_owned();
-        world.until("the launch", || world.calls("ecs", "RunTask") == 4).await;
+        env.until("the launch", || env.calls("ecs", "RunTask") == 4).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
-        assert_eq!(world.job(KEY).await.task.as_deref(), Some(&*arn));
-        done_at_once(world).await;
+        assert_eq!(env.job(KEY).await.task.as_deref(), Some(&*arn));
+        done_at_once(env).await;
     });
 }

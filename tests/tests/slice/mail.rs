@@ -1,11 +1,11 @@
-//! What people are told: one mail of what they asked to hear of, and one dead letter of each failure.
+//! What people are told: one mail of what they asked to hear of, and one dead dead_letter of each failure.
 
 use domain::job::State;
 use localcloud::{
     faults::{Fault, Rule},
     wire::Refusal,
 };
-use tests::{Contents, World};
+use tests::{Contents, TestEnv};
 
 use crate::{csv, records};
 
@@ -13,57 +13,57 @@ const RAGGED: &str = "id,name\n1,one\n2,two,too many\n3,three\n";
 
 #[test]
 fn bad_input_fails_with_its_row_named_and_nothing_visible() {
-    World::plan(71).told().alone().run(async |world| {
-        world.put("uploads/ragged.csv", RAGGED).await;
-        world.settle().await;
-        let job = world.job("uploads/ragged.csv").await;
+    TestEnv::plan(71).with_transcript().dedicated_tasks().run(async |env| {
+        env.put("uploads/ragged.csv", RAGGED).await;
+        env.settle().await;
+        let job = env.job("uploads/ragged.csv").await;
         assert_eq!((job.state, job.attempt, job.charged), (State::Failed, 1, 1), "{job:#?}");
-        assert_eq!(world.contents(), Contents::default());
-        assert_eq!(world.mails().len(), 1);
-        let letters = world.dead_letters().await;
-        assert_eq!(letters.len(), 1);
-        assert_eq!(letters[0].reason, job.reason.map(|reason| reason.code));
-        world.golden("bad-input").await;
+        assert_eq!(env.contents(), Contents::default());
+        assert_eq!(env.mails().len(), 1);
+        let dead_letters = env.dead_letters().await;
+        assert_eq!(dead_letters.len(), 1);
+        assert_eq!(dead_letters[0].reason, job.reason.map(|reason| reason.code));
+        env.golden("bad-input").await;
     });
 }
 
 #[test]
 fn a_crash_between_giving_up_and_the_mail_is_made_up_for() {
-    World::plan(72).alone().run(async |world| {
+    TestEnv::plan(72).dedicated_tasks().run(async |env| {
         let broken = Refusal::client("InternalError", "out of order").with_status(500);
-        world.on(Rule::new("sns", "Publish", Fault::Refuse(broken)).first(4));
-        world.put("uploads/ragged.csv", RAGGED).await;
-        world.put("uploads/good.csv", csv(1, 2)).await;
-        world.settle().await;
-        let subjects = world.subjects();
+        env.on(Rule::new("sns", "Publish", Fault::Refuse(broken)).first(4));
+        env.put("uploads/ragged.csv", RAGGED).await;
+        env.put("uploads/good.csv", csv(1, 2)).await;
+        env.settle().await;
+        let subjects = env.subjects();
         assert_eq!(subjects.len(), 1, "what is done is in the digest: {subjects:?}");
         assert!(subjects[0].starts_with("[tidemill] failed: uploads/ragged.csv"));
-        assert!(!world.dead_letters().await.is_empty());
+        assert!(!env.dead_letters().await.is_empty());
     });
 }
 
 #[test]
 fn a_note_of_the_mail_that_is_lost_is_made_again() {
-    World::plan(73).alone().run(async |world| {
+    TestEnv::plan(73).dedicated_tasks().run(async |env| {
         let notes = |input: &serde_json::Value| {
             input["UpdateExpression"].as_str().is_some_and(|text| text.contains("notified_at"))
         };
-        world.on(Rule::new("dynamodb", "UpdateItem", Fault::LoseAnswer).when(notes).first(3));
-        world.put("uploads/ragged.csv", RAGGED).await;
-        world.settle().await;
-        assert_eq!(world.mails().len(), 1, "the note was made, only its answer was lost");
+        env.on(Rule::new("dynamodb", "UpdateItem", Fault::LoseAnswer).when(notes).first(3));
+        env.put("uploads/ragged.csv", RAGGED).await;
+        env.settle().await;
+        assert_eq!(env.mails().len(), 1, "the note was made, only its answer was lost");
     });
 }
 
 #[test]
 fn who_asks_for_no_mails_gets_none_and_the_dead_letter_is_there_all_the_same() {
     for (notify_on, mails) in [("all", 1), ("failures", 1), ("none", 0)] {
-        World::plan(74).parameter("NotifyOn", notify_on).alone().run(async |world| {
-            world.put("uploads/ragged.csv", RAGGED).await;
-            world.put("uploads/good.csv", csv(1, 2)).await;
-            world.settle().await;
-            assert_eq!(world.subjects().len(), mails);
-            assert_eq!(world.dead_letters().await.len(), 1);
+        TestEnv::plan(74).parameter("NotifyOn", notify_on).dedicated_tasks().run(async |env| {
+            env.put("uploads/ragged.csv", RAGGED).await;
+            env.put("uploads/good.csv", csv(1, 2)).await;
+            env.settle().await;
+            assert_eq!(env.subjects().len(), mails);
+            assert_eq!(env.dead_letters().await.len(), 1);
         });
     }
 }
@@ -77,22 +77,22 @@ name = "careful"
 match = { prefix = "uploads/" }
 bad_rows = "quarantine"
 "#;
-    World::plan(75).pipelines(pipelines).alone().run(async |world| {
-        world.put("uploads/ragged.csv", RAGGED).await;
-        world.settle().await;
-        let job = world.job("uploads/ragged.csv").await;
+    TestEnv::plan(75).pipelines(pipelines).dedicated_tasks().run(async |env| {
+        env.put("uploads/ragged.csv", RAGGED).await;
+        env.settle().await;
+        let job = env.job("uploads/ragged.csv").await;
         assert_eq!((job.state, job.records, job.rejected), (State::Done, 2, 1));
         assert_eq!(
-            world.visible("uploads/ragged.csv").await,
+            env.visible("uploads/ragged.csv").await,
             [r#"{"id":1,"name":"one"}"#, r#"{"id":3,"name":"three"}"#]
         );
         let rejects = format!("rejects/uploads/ragged.csv/{}.jsonl", job.id);
-        assert_eq!(world.keys().await, [rejects.clone(), "uploads/ragged.csv".to_owned()]);
-        let lines = world.text(&rejects).await;
+        assert_eq!(env.keys().await, [rejects.clone(), "uploads/ragged.csv".to_owned()]);
+        let lines = env.text(&rejects).await;
         let reject: serde_json::Value = serde_json::from_str(lines.trim_end()).unwrap();
         assert_eq!((&reject["row"], &reject["raw"]), (&2.into(), &"2,two,too many".into()));
-        assert_eq!(world.jobs().await.len(), 1, "the rejects object became no job");
-        assert_eq!(world.ecs_launches(), 1);
+        assert_eq!(env.jobs().await.len(), 1, "the rejects object became no job");
+        assert_eq!(env.ecs_launches(), 1);
     });
 }
 
@@ -105,12 +105,12 @@ name = "easy"
 match = { prefix = "uploads/" }
 bad_rows = "skip"
 "#;
-    World::plan(76).pipelines(pipelines).alone().run(async |world| {
-        world.put("uploads/ragged.csv", RAGGED).await;
-        world.put("uploads/good.csv", csv(1, 2)).await;
-        world.settle().await;
-        assert_eq!(world.job("uploads/ragged.csv").await.rejected, 1);
-        assert_eq!(world.visible("uploads/good.csv").await, records(1, 2));
-        assert_eq!(world.keys().await, ["uploads/good.csv", "uploads/ragged.csv"]);
+    TestEnv::plan(76).pipelines(pipelines).dedicated_tasks().run(async |env| {
+        env.put("uploads/ragged.csv", RAGGED).await;
+        env.put("uploads/good.csv", csv(1, 2)).await;
+        env.settle().await;
+        assert_eq!(env.job("uploads/ragged.csv").await.rejected, 1);
+        assert_eq!(env.visible("uploads/good.csv").await, records(1, 2));
+        assert_eq!(env.keys().await, ["uploads/good.csv", "uploads/ragged.csv"]);
     });
 }

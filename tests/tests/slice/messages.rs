@@ -11,45 +11,45 @@ use localcloud::{
     wire::Refusal,
 };
 use serde_json::json;
-use tests::World;
+use tests::TestEnv;
 
 use crate::{csv, records};
 
 #[test]
 fn of_a_batch_only_the_failed_message_comes_again() {
-    World::plan(51).alone().run(async |world| {
+    TestEnv::plan(51).dedicated_tasks().run(async |env| {
         let mut events = Vec::new();
         for n in 0..10 {
-            events.push(world.put_silently(&format!("uploads/{n}.csv"), csv(n, 2)).await);
+            events.push(env.put_silently(&format!("uploads/{n}.csv"), csv(n, 2)).await);
         }
         let refusal = Refusal::client("AccessDeniedException", "not this one, not now");
         let fourth = |input: &serde_json::Value| input["Item"]["object"]["M"]["key"]["S"] == "uploads/4.csv";
-        world.on(Rule::new("dynamodb", "PutItem", Fault::Refuse(refusal)).when(fourth).first(2));
+        env.on(Rule::new("dynamodb", "PutItem", Fault::Refuse(refusal)).when(fourth).first(2));
         for event in &events {
-            world.send("UploadsQueue", &event.to_string());
+            env.send("UploadsQueue", &event.to_string());
         }
-        world.settle().await;
+        env.settle().await;
         let slots = 10;
-        assert_eq!(world.calls("dynamodb", "PutItem"), 12 + slots, "ten and the two repeats of one");
+        assert_eq!(env.calls("dynamodb", "PutItem"), 12 + slots, "ten and the two repeats of one");
         for n in 0..10 {
             let key = format!("uploads/{n}.csv");
-            let job = world.job(&key).await;
+            let job = env.job(&key).await;
             assert_eq!((job.state, job.attempt), (State::Done, 1));
-            let late = job.created_at.duration_since(world.job("uploads/0.csv").await.created_at);
+            let late = job.created_at.duration_since(env.job("uploads/0.csv").await.created_at);
             assert_eq!(late.as_secs(), if n == 4 { 360 } else { 0 }, "two visibility timeouts");
-            assert_eq!(world.visible(&key).await, records(n, 2));
+            assert_eq!(env.visible(&key).await, records(n, 2));
         }
-        assert_eq!(world.dead_letters().await, []);
+        assert_eq!(env.dead_letters().await, []);
     });
 }
 
 #[test]
 fn poison_is_in_the_dead_letter_queue_at_first_sight() {
-    World::plan(52).alone().run(async |world| {
+    TestEnv::plan(52).dedicated_tasks().run(async |env| {
         let poison = [
             "this is not JSON",
             "[1, 2",
-            r#"{"hello":"world"}"#,
+            r#"{"hello":"env"}"#,
             "42",
             r#"{"source":"aws.s3","detail-type":"Object Created","detail":{"bucket":{"name":"b"}}}"#,
             r#"{"source":"aws.ecs","detail-type":"ECS Task State Change","detail":{}}"#,
@@ -57,38 +57,42 @@ fn poison_is_in_the_dead_letter_queue_at_first_sight() {
         ];
         for queue in ["UploadsQueue", "StopsQueue"] {
             for body in poison {
-                world.send(queue, body);
+                env.send(queue, body);
             }
         }
         tokio::time::sleep(Duration::from_secs(5)).await;
-        let letters = world.dead_letters().await;
-        assert_eq!(letters.len(), 2 * poison.len(), "{letters:#?}");
+        let dead_letters = env.dead_letters().await;
+        assert_eq!(dead_letters.len(), 2 * poison.len(), "{dead_letters:#?}");
         for body in &poison[..6] {
-            let same = letters.iter().filter(|letter| letter.body == *body);
+            let same = dead_letters.iter().filter(|dead_letter| dead_letter.body == *body);
             assert_eq!(same.count(), 2, "{body}");
         }
-        assert!(letters.iter().all(|letter| letter.reason.as_deref() == Some("malformed")));
-        assert!(letters.iter().all(|letter| letter.detail.as_ref().is_some_and(|text| text.len() > 10)));
-        world.settle().await;
-        assert_eq!(world.jobs().await, []);
+        assert!(dead_letters.iter().all(|dead_letter| dead_letter.reason.as_deref() == Some("malformed")));
+        assert!(
+            dead_letters
+                .iter()
+                .all(|dead_letter| dead_letter.detail.as_ref().is_some_and(|text| text.len() > 10))
+        );
+        env.settle().await;
+        assert_eq!(env.jobs().await, []);
     });
 }
 
 #[test]
 fn a_relaunch_of_a_job_that_is_not_there_is_buried() {
-    World::plan(53).alone().run(async |world| {
+    TestEnv::plan(53).dedicated_tasks().run(async |env| {
         let id = JobId::parse("00112233445566778899aabbccddeeff").unwrap();
-        world.send("UploadsQueue", &JobMessage::new(id, 1, 0).to_body());
-        world.settle().await;
-        let letters = world.dead_letters().await;
-        assert_eq!(letters[0].reason.as_deref(), Some("unknown_job"));
-        assert_eq!(world.ecs_launches(), 0);
+        env.send("UploadsQueue", &JobMessage::new(id, 1, 0).to_body());
+        env.settle().await;
+        let dead_letters = env.dead_letters().await;
+        assert_eq!(dead_letters[0].reason.as_deref(), Some("unknown_job"));
+        assert_eq!(env.ecs_launches(), 0);
     });
 }
 
 #[test]
 fn foreign_events_are_passed_over() {
-    World::plan(54).alone().run(async |world| {
+    TestEnv::plan(54).dedicated_tasks().run(async |env| {
         let foreign = [
             json!({ "source": "aws.ec2", "detail-type": "EBS Volume Notification", "detail": {} }),
             json!({ "source": "aws.s3", "detail-type": "Object Deleted", "detail": { "bucket": { "name": "b" }, "object": { "key": "uploads/a.csv" } } }),
@@ -97,13 +101,13 @@ fn foreign_events_are_passed_over() {
         ];
         for queue in ["UploadsQueue", "StopsQueue"] {
             for event in &foreign {
-                world.send(queue, &event.to_string());
+                env.send(queue, &event.to_string());
             }
         }
-        world.settle().await;
-        assert_eq!(world.jobs().await, []);
-        assert_eq!(world.dead_letters().await, []);
-        assert_eq!(world.ecs_launches(), 0);
-        assert_eq!(world.calls("dynamodb", "PutItem"), 0);
+        env.settle().await;
+        assert_eq!(env.jobs().await, []);
+        assert_eq!(env.dead_letters().await, []);
+        assert_eq!(env.ecs_launches(), 0);
+        assert_eq!(env.calls("dynamodb", "PutItem"), 0);
     });
 }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use domain::job::State;
 use localcloud::faults::{Fault, Rule};
-use tests::{Contents, Plan, World};
+use tests::{Contents, Plan, TestEnv};
 
 const KEY: &str = "uploads/people.csv";
 
 fn plan(seed: u64) -> Plan {
-    World::plan(seed).pipelines(
+    TestEnv::plan(seed).pipelines(
         r#"
 version = 1
 [[pipeline]]
@@ -27,53 +27,53 @@ fn people(people: &[(u32, &str)]) -> String {
 
 #[test]
 fn a_newer_version_replaces_record_by_record() {
-    plan(81).alone().run(async |world| {
-        world.put(KEY, people(&[(1, "ann"), (2, "bob")])).await;
-        world.settle().await;
-        world.put(KEY, people(&[(2, "bea"), (3, "cid")])).await;
-        world.settle().await;
-        assert_eq!(world.visible(KEY).await, [r#"{"id":2,"name":"bea"}"#, r#"{"id":3,"name":"cid"}"#]);
+    plan(81).dedicated_tasks().run(async |env| {
+        env.put(KEY, people(&[(1, "ann"), (2, "bob")])).await;
+        env.settle().await;
+        env.put(KEY, people(&[(2, "bea"), (3, "cid")])).await;
+        env.settle().await;
+        assert_eq!(env.visible(KEY).await, [r#"{"id":2,"name":"bea"}"#, r#"{"id":3,"name":"cid"}"#]);
         // The weaker promise: what a newer version does not have stays.
-        assert_eq!(world.contents(), Contents { rows: 0, natural: 3, manifests: 1 });
+        assert_eq!(env.contents(), Contents { rows: 0, natural: 3, manifests: 1 });
     });
 }
 
 #[test]
 fn a_late_older_version_changes_nothing_that_is_newer() {
-    plan(82).alone().run(async |world| {
+    plan(82).dedicated_tasks().run(async |env| {
         let slow = Fault::Delay(Duration::from_secs(120));
-        let records = world.cloud().outputs()["RecordsTable"].clone();
+        let records = env.cloud().outputs()["RecordsTable"].clone();
         let first_record = Rule::new("dynamodb", "PutItem", slow).when(move |it| it["TableName"] == *records);
-        world.on(first_record.nth(1));
-        let first = world.put(KEY, people(&[(1, "ann"), (2, "bob")])).await;
-        world.until("its first record", || world.calls("dynamodb", "PutItem") >= 2).await;
-        let second = world.put(KEY, people(&[(1, "abe"), (2, "bea")])).await;
-        world.settle().await;
-        assert_eq!(world.job_of(&first).await.state, State::Superseded);
-        assert_eq!(world.job_of(&second).await.state, State::Done);
-        assert_eq!(world.visible(KEY).await, [r#"{"id":1,"name":"abe"}"#, r#"{"id":2,"name":"bea"}"#]);
+        env.on(first_record.nth(1));
+        let first = env.put(KEY, people(&[(1, "ann"), (2, "bob")])).await;
+        env.until("its first record", || env.calls("dynamodb", "PutItem") >= 2).await;
+        let second = env.put(KEY, people(&[(1, "abe"), (2, "bea")])).await;
+        env.settle().await;
+        assert_eq!(env.job_of(&first).await.state, State::Superseded);
+        assert_eq!(env.job_of(&second).await.state, State::Done);
+        assert_eq!(env.visible(KEY).await, [r#"{"id":1,"name":"abe"}"#, r#"{"id":2,"name":"bea"}"#]);
     });
 }
 
 #[test]
 fn within_an_object_the_last_row_of_a_key_wins() {
-    plan(83).alone().run(async |world| {
-        world.put(KEY, people(&[(1, "ann"), (2, "bob"), (1, "abe"), (1, "art")])).await;
-        world.settle().await;
-        assert_eq!(world.visible(KEY).await, [r#"{"id":2,"name":"bob"}"#, r#"{"id":1,"name":"art"}"#]);
+    plan(83).dedicated_tasks().run(async |env| {
+        env.put(KEY, people(&[(1, "ann"), (2, "bob"), (1, "abe"), (1, "art")])).await;
+        env.settle().await;
+        assert_eq!(env.visible(KEY).await, [r#"{"id":2,"name":"bob"}"#, r#"{"id":1,"name":"art"}"#]);
     });
 }
 
 #[test]
 fn broken_connections_change_nothing() {
     for seed in 0..5 {
-        plan(seed).alone().run(async |world| {
-            world.on(Rule::new("dynamodb", "PutItem", Fault::LoseAnswer).chance(0.2));
-            world.on(Rule::new("dynamodb", "PutItem", Fault::Throttle).chance(0.2));
+        plan(seed).dedicated_tasks().run(async |env| {
+            env.on(Rule::new("dynamodb", "PutItem", Fault::LoseAnswer).chance(0.2));
+            env.on(Rule::new("dynamodb", "PutItem", Fault::Throttle).chance(0.2));
             let rows: Vec<_> = (0..200).map(|n| (n % 90, if n < 110 { "old" } else { "new" })).collect();
-            world.put(KEY, people(&rows)).await;
-            world.settle().await;
-            let visible = world.visible(KEY).await;
+            env.put(KEY, people(&rows)).await;
+            env.settle().await;
+            let visible = env.visible(KEY).await;
             assert_eq!(visible.len(), 90);
             assert!(visible.iter().all(|record| record.contains("new")), "{visible:?}");
         });

@@ -9,7 +9,7 @@ use localcloud::{
     faults::{Fault, Partial, Rule},
     sqs,
 };
-use tests::World;
+use tests::TestEnv;
 
 use crate::{csv, records};
 
@@ -23,8 +23,8 @@ fn every_version_ends_once_and_the_newest_is_visible() {
     for seed in 0..seeds {
         // Should it fail: `SEEDS` is not needed to repeat it, only this number.
         let named = NameOnPanic(seed);
-        World::plan(seed).alone().run(async |world| {
-            for state in one(world).await {
+        TestEnv::plan(seed).dedicated_tasks().run(async |env| {
+            for state in one(env).await {
                 *ends.entry(state.as_str()).or_insert(0) += 1;
             }
         });
@@ -44,21 +44,21 @@ impl Drop for NameOnPanic {
 }
 
 /// Ten uploads of three keys while everything fails now and then; the states that the versions ended in.
-async fn one(world: &World) -> Vec<State> {
-    misbehave(world);
+async fn one(env: &TestEnv) -> Vec<State> {
+    misbehave(env);
     let mut uploaded = BTreeMap::new();
     for n in 0..10 {
         let key = format!("uploads/{}.csv", fastrand::u8(..3));
         let (first, rows) = (n * 1_000, fastrand::usize(0..80));
-        let version = world.put(&key, csv(first, rows)).await;
+        let version = env.put(&key, csv(first, rows)).await;
         uploaded.insert(version, (key, first, rows));
         tokio::time::sleep(Duration::from_millis(fastrand::u64(..60_000))).await;
         if fastrand::u8(..3) == 0 {
-            kill_one(world);
+            kill_one(env);
         }
     }
-    world.settle().await;
-    let jobs = world.jobs().await;
+    env.settle().await;
+    let jobs = env.jobs().await;
     assert_eq!(jobs.len(), uploaded.len(), "a job for each version");
     let mut newest = BTreeMap::new();
     for job in &jobs {
@@ -71,13 +71,13 @@ async fn one(world: &World) -> Vec<State> {
         }
     }
     for (key, (first, rows)) in newest {
-        assert_eq!(world.visible(&key).await, records(first, rows), "{key}");
+        assert_eq!(env.visible(&key).await, records(first, rows), "{key}");
     }
     jobs.iter().map(|job| job.state).collect()
 }
 
-fn misbehave(world: &World) {
-    let services = world.cloud().services();
+fn misbehave(env: &TestEnv) {
+    let services = env.cloud().services();
     services.events.misbehave(events::Mischief {
         duplicate: 0.2,
         lose: 0.0,
@@ -85,7 +85,7 @@ fn misbehave(world: &World) {
     });
     services.sqs.misbehave(sqs::Mischief { duplicate: 0.1, reorder: true, return_after_delete: 0.05 });
     if fastrand::bool() {
-        world.ecs().fail_to_start("CannotPullContainerError: i/o timeout", fastrand::usize(..3));
+        env.ecs().fail_to_start("CannotPullContainerError: i/o timeout", fastrand::usize(..3));
     }
     let cut = Fault::CutBody { after: fastrand::u64(..600) };
     let full = Partial::LaunchFailures { reason: "RESOURCE:FARGATE".to_owned(), detail: None };
@@ -100,16 +100,16 @@ fn misbehave(world: &World) {
         ("dynamodb", "TransactWriteItems", conflict, 0.2),
         ("dynamodb", "BatchWriteItem", Fault::Part(Partial::Unprocessed { share: 0.3 }), 0.3),
     ] {
-        world.on(Rule::new(service, operation, fault).chance(chance));
+        env.on(Rule::new(service, operation, fault).chance(chance));
     }
 }
 
 /// Kills one of the live tasks, if there are any.
-fn kill_one(world: &World) {
+fn kill_one(env: &TestEnv) {
     let causes = [KillCause::Infrastructure, KillCause::Signal, KillCause::OutOfMemory];
-    let tasks = world.ecs().tasks();
+    let tasks = env.ecs().tasks();
     let live: Vec<_> = tasks.iter().filter(|task| task.stopped_at.is_none()).collect();
     if let (Some(task), Some(cause)) = (fastrand::choice(&live), fastrand::choice(causes)) {
-        world.ecs().kill(&task.arn, cause);
+        env.ecs().kill(&task.arn, cause);
     }
 }

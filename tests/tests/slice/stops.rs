@@ -7,7 +7,7 @@ use localcloud::{
     ecs::KillCause,
     faults::{Fault, Rule},
 };
-use tests::{Accident, Contents, World};
+use tests::{Contents, TestEnv, WorkerFault};
 
 use crate::{csv, records};
 
@@ -16,55 +16,55 @@ const HELD: Fault = Fault::Delay(Duration::from_secs(1_200));
 
 #[test]
 fn a_task_that_is_overdue_hands_its_job_back_and_the_retry_finishes() {
-    World::plan(31).alone().run(async |world| {
-        world.on(Rule::new("dynamodb", "TransactWriteItems", Fault::Delay(Duration::from_secs(2))).nth(1));
-        world.on(Rule::new("s3", "GetObject", HELD).nth(1));
-        world.put(KEY, csv(1, 60)).await;
-        world.until("a reader", || world.calls("s3", "GetObject") == 1).await;
-        world.stop(&format!("{}: it takes too long", verdict::OVERDUE)).await;
-        world.settle().await;
-        let job = world.job(KEY).await;
+    TestEnv::plan(31).dedicated_tasks().run(async |env| {
+        env.on(Rule::new("dynamodb", "TransactWriteItems", Fault::Delay(Duration::from_secs(2))).nth(1));
+        env.on(Rule::new("s3", "GetObject", HELD).nth(1));
+        env.put(KEY, csv(1, 60)).await;
+        env.until("a reader", || env.calls("s3", "GetObject") == 1).await;
+        env.stop(&format!("{}: it takes too long", verdict::OVERDUE)).await;
+        env.settle().await;
+        let job = env.job(KEY).await;
         assert_eq!((job.state, job.attempt, job.charged), (State::Done, 2, 1), "{job:#?}");
         assert_eq!(job.history[0].verdict.code, "timed_out");
-        assert_eq!(world.ecs().tasks()[0].exit_codes, [Some(143)], "it left by itself");
-        assert_eq!(world.visible(KEY).await, records(1, 60));
+        assert_eq!(env.ecs().tasks()[0].exit_codes, [Some(143)], "it left by itself");
+        assert_eq!(env.visible(KEY).await, records(1, 60));
     });
 }
 
 #[test]
 fn a_task_that_a_person_stops_is_not_started_again() {
-    World::plan(32).alone().run(async |world| {
-        world.on(Rule::new("s3", "GetObject", HELD).nth(1));
-        world.put(KEY, csv(1, 60)).await;
-        world.until("a reader", || world.calls("s3", "GetObject") == 1).await;
-        world.stop("not today").await;
-        world.settle().await;
-        let job = world.job(KEY).await;
+    TestEnv::plan(32).dedicated_tasks().run(async |env| {
+        env.on(Rule::new("s3", "GetObject", HELD).nth(1));
+        env.put(KEY, csv(1, 60)).await;
+        env.until("a reader", || env.calls("s3", "GetObject") == 1).await;
+        env.stop("not today").await;
+        env.settle().await;
+        let job = env.job(KEY).await;
         assert_eq!((job.state, job.reason.unwrap().code.as_str()), (State::Failed, "cancelled"));
-        assert_eq!(world.ecs_launches(), 1);
-        assert_eq!(world.subjects(), ["[tidemill] failed: uploads/people.csv (cancelled)"]);
+        assert_eq!(env.ecs_launches(), 1);
+        assert_eq!(env.subjects(), ["[tidemill] failed: uploads/people.csv (cancelled)"]);
     });
 }
 
 #[test]
 fn a_spot_warning_is_not_a_stop() {
-    World::plan(33).alone().run(async |world| {
-        world.on(Rule::new("s3", "GetObject", HELD).nth(1));
-        world.put(KEY, csv(1, 60)).await;
-        world.until("a reader", || world.calls("s3", "GetObject") == 1).await;
-        assert!(world.ecs().spot_warning(&world.running()));
-        world.until("the warning", || world.heard("ECS Task State Change").iter().any(is_warning)).await;
+    TestEnv::plan(33).dedicated_tasks().run(async |env| {
+        env.on(Rule::new("s3", "GetObject", HELD).nth(1));
+        env.put(KEY, csv(1, 60)).await;
+        env.until("a reader", || env.calls("s3", "GetObject") == 1).await;
+        assert!(env.ecs().spot_warning(&env.running()));
+        env.until("the warning", || env.heard("ECS Task State Change").iter().any(is_warning)).await;
         // The rule does not match a warning; should one come all the same, it changes nothing.
-        let warning = world.heard("ECS Task State Change").into_iter().find(is_warning).unwrap();
+        let warning = env.heard("ECS Task State Change").into_iter().find(is_warning).unwrap();
         for _ in 0..3 {
-            world.send("StopsQueue", &warning.to_string());
+            env.send("StopsQueue", &warning.to_string());
         }
-        world.settle().await;
-        let job = world.job(KEY).await;
+        env.settle().await;
+        let job = env.job(KEY).await;
         assert_eq!((job.state, job.attempt, job.charged), (State::Done, 2, 0), "{job:#?}");
         assert_eq!(job.history[0].verdict.code, "spot_reclaimed");
-        assert_eq!(world.ecs_launches(), 2);
-        assert_eq!(world.visible(KEY).await, records(1, 60));
+        assert_eq!(env.ecs_launches(), 2);
+        assert_eq!(env.visible(KEY).await, records(1, 60));
     });
 }
 
@@ -74,58 +74,58 @@ fn is_warning(event: &serde_json::Value) -> bool {
 
 #[test]
 fn out_of_memory_grows_the_task() {
-    World::plan(34).alone().run(async |world| {
-        world.on(Rule::new("s3", "GetObject", HELD).first(2));
-        world.put(KEY, csv(1, 60)).await;
-        world.kill_at("s3", "GetObject", 1, KillCause::OutOfMemory).await;
-        world.kill_at("s3", "GetObject", 2, KillCause::OutOfMemory).await;
-        world.settle().await;
-        let memory: Vec<_> = world.ecs().tasks().iter().map(|task| task.memory).collect();
+    TestEnv::plan(34).dedicated_tasks().run(async |env| {
+        env.on(Rule::new("s3", "GetObject", HELD).first(2));
+        env.put(KEY, csv(1, 60)).await;
+        env.kill_at("s3", "GetObject", 1, KillCause::OutOfMemory).await;
+        env.kill_at("s3", "GetObject", 2, KillCause::OutOfMemory).await;
+        env.settle().await;
+        let memory: Vec<_> = env.ecs().tasks().iter().map(|task| task.memory).collect();
         assert_eq!(memory, [512, 1_024, 2_048]);
-        let job = world.job(KEY).await;
+        let job = env.job(KEY).await;
         assert_eq!((job.state, job.attempt, job.charged), (State::Done, 3, 2));
-        assert_eq!(world.visible(KEY).await, records(1, 60));
+        assert_eq!(env.visible(KEY).await, records(1, 60));
     });
 }
 
 #[test]
 fn three_crashes_fail_the_job_with_one_mail_and_one_dead_letter() {
-    World::plan(35).alone().run(async |world| {
+    TestEnv::plan(35).dedicated_tasks().run(async |env| {
         // Each crash comes after all rows are written.
-        world.fault("dynamodb", "TransactWriteItems", HELD);
-        world.next_tasks([Accident::Dies(Duration::from_secs(7), 139); 3]);
-        world.put(KEY, csv(1, 60)).await;
-        world.settle().await;
-        let job = world.job(KEY).await;
+        env.fault("dynamodb", "TransactWriteItems", HELD);
+        env.next_tasks([WorkerFault::Dies(Duration::from_secs(7), 139); 3]);
+        env.put(KEY, csv(1, 60)).await;
+        env.settle().await;
+        let job = env.job(KEY).await;
         assert_eq!((job.state, job.attempt, job.charged), (State::Failed, 3, 3), "{job:#?}");
         assert_eq!(job.reason.as_ref().unwrap().code, "crashed");
-        assert_eq!(world.contents(), Contents { rows: 60, natural: 0, manifests: 0 });
-        assert_eq!(world.visible(KEY).await, [""; 0]);
-        assert_eq!(world.subjects(), ["[tidemill] failed: uploads/people.csv (crashed)"]);
-        let letters = world.dead_letters().await;
-        assert_eq!(letters.len(), 1);
-        assert_eq!(letters[0].reason.as_deref(), Some("crashed"));
-        assert!(letters[0].body.contains(job.id.as_str()));
+        assert_eq!(env.contents(), Contents { rows: 60, natural: 0, manifests: 0 });
+        assert_eq!(env.visible(KEY).await, [""; 0]);
+        assert_eq!(env.subjects(), ["[tidemill] failed: uploads/people.csv (crashed)"]);
+        let dead_letters = env.dead_letters().await;
+        assert_eq!(dead_letters.len(), 1);
+        assert_eq!(dead_letters[0].reason.as_deref(), Some("crashed"));
+        assert!(dead_letters[0].body.contains(job.id.as_str()));
     });
 }
 
 #[test]
 fn a_stop_that_is_told_five_times_is_one_retry_and_one_mail() {
-    World::plan(36).alone().run(async |world| {
-        world.on(Rule::new("s3", "GetObject", HELD).nth(1));
-        world.put(KEY, csv(1, 60)).await;
-        world.kill_at("s3", "GetObject", 1, KillCause::Infrastructure).await;
-        world.settle().await;
-        let stops = world.heard("ECS Task State Change");
+    TestEnv::plan(36).dedicated_tasks().run(async |env| {
+        env.on(Rule::new("s3", "GetObject", HELD).nth(1));
+        env.put(KEY, csv(1, 60)).await;
+        env.kill_at("s3", "GetObject", 1, KillCause::Infrastructure).await;
+        env.settle().await;
+        let stops = env.heard("ECS Task State Change");
         for stop in stops.iter().filter(|event| event["detail"]["lastStatus"] == "STOPPED") {
             for _ in 0..4 {
-                world.send("StopsQueue", &stop.to_string());
+                env.send("StopsQueue", &stop.to_string());
             }
         }
-        world.settle().await;
-        assert_eq!(world.job(KEY).await.attempt, 2);
-        assert_eq!(world.ecs_launches(), 2);
-        assert_eq!(world.mails().len(), 0);
+        env.settle().await;
+        assert_eq!(env.job(KEY).await.attempt, 2);
+        assert_eq!(env.ecs_launches(), 2);
+        assert_eq!(env.mails().len(), 0);
     });
 }
 
@@ -136,11 +136,11 @@ fn tasks_that_cannot_start_are_tried_again_without_blaming_the_object() {
         ("ResourceInitializationError: unable to pull secrets or registry auth", "init"),
     ];
     for (reason, code) in reasons {
-        World::plan(37).alone().run(async |world| {
-            world.ecs().fail_to_start(reason, 2);
-            world.put(KEY, csv(1, 60)).await;
-            world.settle().await;
-            let job = world.job(KEY).await;
+        TestEnv::plan(37).dedicated_tasks().run(async |env| {
+            env.ecs().fail_to_start(reason, 2);
+            env.put(KEY, csv(1, 60)).await;
+            env.settle().await;
+            let job = env.job(KEY).await;
             assert_eq!((job.state, job.attempt, job.charged), (State::Done, 3, 0), "{job:#?}");
             assert!(job.history[..2].iter().all(|ended| ended.verdict.code == code), "{job:#?}");
         });
@@ -149,23 +149,23 @@ fn tasks_that_cannot_start_are_tried_again_without_blaming_the_object() {
 
 #[test]
 fn a_retry_or_an_end_whose_answer_is_lost_is_still_seen_to() {
-    World::plan(38).alone().run(async |world| {
+    TestEnv::plan(38).dedicated_tasks().run(async |env| {
         let ends = |input: &serde_json::Value| !input["ExpressionAttributeValues"][":ended"].is_null();
-        world.on(Rule::new("dynamodb", "UpdateItem", Fault::LoseAnswer).when(ends).nth(1));
-        world.ecs().fail_to_start("CannotPullContainerError: i/o timeout", 1);
-        world.put(KEY, csv(1, 60)).await;
-        world.settle().await;
-        assert_eq!(world.job(KEY).await.state, State::Done);
+        env.on(Rule::new("dynamodb", "UpdateItem", Fault::LoseAnswer).when(ends).nth(1));
+        env.ecs().fail_to_start("CannotPullContainerError: i/o timeout", 1);
+        env.put(KEY, csv(1, 60)).await;
+        env.settle().await;
+        assert_eq!(env.job(KEY).await.state, State::Done);
     });
-    World::plan(39).alone().run(async |world| {
+    TestEnv::plan(39).dedicated_tasks().run(async |env| {
         let gives_up = |input: &serde_json::Value| input["ExpressionAttributeValues"][":to"]["S"] == "failed";
-        world.on(Rule::new("dynamodb", "UpdateItem", Fault::LoseAnswer).when(gives_up).nth(1));
-        world.on(Rule::new("s3", "GetObject", HELD).nth(1));
-        world.put(KEY, csv(1, 60)).await;
-        world.until("a reader", || world.calls("s3", "GetObject") == 1).await;
-        world.stop("not today").await;
-        world.settle().await;
-        assert_eq!(world.job(KEY).await.state, State::Failed);
-        assert_eq!(world.mails().len(), 1);
+        env.on(Rule::new("dynamodb", "UpdateItem", Fault::LoseAnswer).when(gives_up).nth(1));
+        env.on(Rule::new("s3", "GetObject", HELD).nth(1));
+        env.put(KEY, csv(1, 60)).await;
+        env.until("a reader", || env.calls("s3", "GetObject") == 1).await;
+        env.stop("not today").await;
+        env.settle().await;
+        assert_eq!(env.job(KEY).await.state, State::Failed);
+        assert_eq!(env.mails().len(), 1);
     });
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::job::State;
 use localcloud::{events, sqs};
 use serde_json::Value;
-use tests::{Contents, World};
+use tests::{Contents, TestEnv};
 
 use crate::{csv, records};
 
@@ -13,63 +13,63 @@ const KEY: &str = "uploads/people.csv";
 
 #[test]
 fn one_upload_becomes_records() {
-    World::plan(1).told().alone().run(async |world| {
-        let version = world.put(KEY, csv(1, 3)).await;
-        world.settle().await;
-        let job = world.job(KEY).await;
+    TestEnv::plan(1).with_transcript().dedicated_tasks().run(async |env| {
+        let version = env.put(KEY, csv(1, 3)).await;
+        env.settle().await;
+        let job = env.job(KEY).await;
         assert_eq!((job.state, job.records, job.attempt, job.charged), (State::Done, 3, 1, 0));
         assert_eq!((job.object.version_id.as_deref(), job.format.as_deref()), (Some(&*version), Some("csv")));
-        assert_eq!(world.visible(KEY).await, records(1, 3));
-        assert_eq!(world.contents(), Contents { rows: 3, natural: 0, manifests: 1 });
-        assert_eq!(world.mails().len(), 0, "the digest tells of what is done");
-        assert_eq!(world.dead_letters().await, []);
-        world.golden("one-upload").await;
+        assert_eq!(env.visible(KEY).await, records(1, 3));
+        assert_eq!(env.contents(), Contents { rows: 3, natural: 0, manifests: 1 });
+        assert_eq!(env.mails().len(), 0, "the digest tells of what is done");
+        assert_eq!(env.dead_letters().await, []);
+        env.golden("one-upload").await;
     });
 }
 
 #[test]
 fn an_event_that_comes_five_times_and_after_a_later_one_is_one_job() {
-    World::plan(2).alone().run(async |world| {
+    TestEnv::plan(2).dedicated_tasks().run(async |env| {
         // Everything is delivered with up to two minutes' delay, and the events of both versions often.
-        let bus = &world.cloud().services().events;
+        let bus = &env.cloud().services().events;
         bus.misbehave(events::Mischief { duplicate: 0.0, lose: 0.0, delay: Duration::from_secs(120) });
-        let first = world.put(KEY, csv(1, 5)).await;
-        let second = world.put(KEY, csv(10, 3)).await;
-        world.until("both events", || world.heard("Object Created").len() == 2).await;
-        let created = world.heard("Object Created");
+        let first = env.put(KEY, csv(1, 5)).await;
+        let second = env.put(KEY, csv(10, 3)).await;
+        env.until("both events", || env.heard("Object Created").len() == 2).await;
+        let created = env.heard("Object Created");
         for event in created.iter().rev().chain(&created).chain(created.iter().rev()).chain(&created) {
             bus.emit(event.clone());
         }
-        world.settle().await;
-        assert_eq!(world.jobs().await.len(), 2);
-        assert_eq!(world.ecs_launches(), 2, "one task per job, however often it was told of");
-        assert_eq!(world.job_of(&second).await.state, State::Done);
-        let first = world.job_of(&first).await.state;
+        env.settle().await;
+        assert_eq!(env.jobs().await.len(), 2);
+        assert_eq!(env.ecs_launches(), 2, "one task per job, however often it was told of");
+        assert_eq!(env.job_of(&second).await.state, State::Done);
+        let first = env.job_of(&first).await.state;
         assert!(matches!(first, State::Done | State::Superseded), "{first:?}");
-        assert_eq!(world.visible(KEY).await, records(10, 3));
-        assert_eq!(world.dead_letters().await, []);
+        assert_eq!(env.visible(KEY).await, records(10, 3));
+        assert_eq!(env.dead_letters().await, []);
     });
 }
 
 #[test]
 fn queues_and_rules_that_deliver_twice_and_out_of_order_change_nothing() {
     for seed in 0..10 {
-        World::plan(seed).alone().run(async |world| {
-            let services = world.cloud().services();
+        TestEnv::plan(seed).dedicated_tasks().run(async |env| {
+            let services = env.cloud().services();
             let delay = Duration::from_secs(40);
             services.events.misbehave(events::Mischief { duplicate: 0.5, lose: 0.0, delay });
             services.sqs.misbehave(sqs::Mischief { duplicate: 0.3, reorder: true, return_after_delete: 0.2 });
             for n in 0..4 {
-                world.put(&format!("uploads/{n}.csv"), csv(n * 100, 30)).await;
+                env.put(&format!("uploads/{n}.csv"), csv(n * 100, 30)).await;
             }
-            world.settle().await;
+            env.settle().await;
             for n in 0..4 {
                 let key = format!("uploads/{n}.csv");
-                assert_eq!(world.job(&key).await.state, State::Done);
-                assert_eq!(world.visible(&key).await, records(n * 100, 30));
+                assert_eq!(env.job(&key).await.state, State::Done);
+                assert_eq!(env.visible(&key).await, records(n * 100, 30));
             }
-            assert_eq!(world.contents().rows, 120);
-            assert_eq!(world.ecs_launches(), 4);
+            assert_eq!(env.contents().rows, 120);
+            assert_eq!(env.ecs_launches(), 4);
         });
     }
 }
@@ -83,14 +83,14 @@ ignore = [{ suffix = ".md" }]
 name = "tables"
 match = { prefix = "uploads/", suffix = ".csv" }
 "#;
-    World::plan(3).pipelines(pipelines).alone().run(async |world| {
+    TestEnv::plan(3).pipelines(pipelines).dedicated_tasks().run(async |env| {
         for key in ["elsewhere/a.csv", "rejects/a.csv", "uploads/a.json", "uploads/read.md"] {
-            world.put(key, csv(1, 1)).await;
+            env.put(key, csv(1, 1)).await;
         }
-        world.settle().await;
-        assert_eq!(world.jobs().await, []);
-        assert_eq!(world.ecs_launches(), 0);
-        assert_eq!(world.dead_letters().await, []);
+        env.settle().await;
+        assert_eq!(env.jobs().await, []);
+        assert_eq!(env.ecs_launches(), 0);
+        assert_eq!(env.dead_letters().await, []);
     });
 }
 
@@ -98,42 +98,42 @@ match = { prefix = "uploads/", suffix = ".csv" }
 fn keys_of_any_kind_keep_their_names() {
     let keys =
         ["a b+c.csv", "50%.csv", "%41.csv", "ünï/日本.csv", "quote\"'.csv", "line\nbreak.csv", "a//b.csv"];
-    World::plan(4).alone().run(async |world| {
+    TestEnv::plan(4).dedicated_tasks().run(async |env| {
         for key in keys {
-            world.put(&format!("uploads/{key}"), csv(1, 2)).await;
+            env.put(&format!("uploads/{key}"), csv(1, 2)).await;
         }
-        world.settle().await;
+        env.settle().await;
         for key in keys {
             let key = format!("uploads/{key}");
-            assert_eq!(world.job(&key).await.state, State::Done, "{key}");
-            assert_eq!(world.visible(&key).await, records(1, 2), "{key}");
+            assert_eq!(env.job(&key).await.state, State::Done, "{key}");
+            assert_eq!(env.visible(&key).await, records(1, 2), "{key}");
         }
     });
 }
 
 #[test]
 fn a_large_object_is_spread_and_whole() {
-    World::plan(5).alone().run(async |world| {
-        world.put(KEY, csv(1, 12_000)).await;
-        world.settle().await;
-        let manifest = world.manifest(KEY).await.unwrap();
+    TestEnv::plan(5).dedicated_tasks().run(async |env| {
+        env.put(KEY, csv(1, 12_000)).await;
+        env.settle().await;
+        let manifest = env.manifest(KEY).await.unwrap();
         assert!(manifest.spread > 1, "{manifest:?}");
-        assert_eq!(world.visible(KEY).await, records(1, 12_000));
-        let first: Value = serde_json::from_str(&world.visible(KEY).await[0]).unwrap();
+        assert_eq!(env.visible(KEY).await, records(1, 12_000));
+        let first: Value = serde_json::from_str(&env.visible(KEY).await[0]).unwrap();
         assert_eq!(first["id"], 1);
     });
 }
 
 #[test]
 fn records_go_after_the_time_that_their_column_says_and_no_others() {
-    World::plan(19).parameter("RecordsExpireBy", "until").run(async |world| {
-        let (soon, late) = (world.cloud().clock().now().as_second() + 3_600, 4_102_444_800_i64);
-        world.put("uploads/a.csv", format!("id,until\n1,{soon}\n2,{late}\n3,\n")).await;
-        world.settle().await;
-        assert_eq!(world.visible("uploads/a.csv").await.len(), 3);
+    TestEnv::plan(19).parameter("RecordsExpireBy", "until").run(async |env| {
+        let (soon, late) = (env.cloud().clock().now().as_second() + 3_600, 4_102_444_800_i64);
+        env.put("uploads/a.csv", format!("id,until\n1,{soon}\n2,{late}\n3,\n")).await;
+        env.settle().await;
+        assert_eq!(env.visible("uploads/a.csv").await.len(), 3);
         tokio::time::sleep(Duration::from_hours(2)).await;
         let left = [format!(r#"{{"id":2,"until":{late}}}"#), r#"{"id":3,"until":null}"#.to_owned()];
-        assert_eq!(world.visible("uploads/a.csv").await, left);
-        assert_eq!(world.job("uploads/a.csv").await.state, State::Done);
+        assert_eq!(env.visible("uploads/a.csv").await, left);
+        assert_eq!(env.job("uploads/a.csv").await.state, State::Done);
     });
 }

@@ -2,7 +2,7 @@
 
 use localcloud::faults::{Fault, Rule};
 use serde_json::{Value, json};
-use tests::World;
+use tests::TestEnv;
 
 const PIPELINES: &str = r#"
 version = 1
@@ -26,47 +26,47 @@ fn launched(answer: &Value) -> Vec<&str> {
 
 #[test]
 fn a_tick_launches_what_is_due_and_a_repeated_one_nothing_more() {
-    World::plan(451).pipelines(PIPELINES).alone().run(async |world| {
-        let tick = || world.schedule(json!({ "scheduled_at": "2026-01-01T02:00:00Z" }));
+    TestEnv::plan(451).pipelines(PIPELINES).dedicated_tasks().run(async |env| {
+        let tick = || env.schedule(json!({ "scheduled_at": "2026-01-01T02:00:00Z" }));
         let answer = tick().await;
         assert_eq!(launched(&answer), ["sweep/20260101T02", "sweep/backfill-20260101T02"]);
         assert_eq!(tick().await, answer, "the same tasks");
-        assert_eq!(world.ecs_launches(), 2);
-        let answer = world.schedule(json!({ "scheduled_at": "2026-01-01T03:00:00Z" })).await;
+        assert_eq!(env.ecs_launches(), 2);
+        let answer = env.schedule(json!({ "scheduled_at": "2026-01-01T03:00:00Z" })).await;
         assert_eq!(launched(&answer), ["sweep/20260101T03", "command/nightly/20260101T03"]);
-        world.quiet().await;
+        env.quiet().await;
         // No process can be run here, so the command fails: and that is mailed.
-        assert_eq!(world.subjects(), ["[tidemill] failed: the command nightly (crashed)"]);
+        assert_eq!(env.subjects(), ["[tidemill] failed: the command nightly (crashed)"]);
     });
 }
 
 #[test]
 fn what_cannot_be_launched_fails_the_invocation_after_the_rest_was_tried() {
-    World::plan(452).pipelines(PIPELINES).alone().run(async |world| {
-        world.on(Rule::new("ecs", "RunTask", Fault::Throttle).first(3));
-        let function = &world.cloud().stack().resources["ScheduleFunction"].name;
+    TestEnv::plan(452).pipelines(PIPELINES).dedicated_tasks().run(async |env| {
+        env.on(Rule::new("ecs", "RunTask", Fault::Throttle).first(3));
+        let function = &env.cloud().stack().resources["ScheduleFunction"].name;
         let tick = json!({ "scheduled_at": "2026-01-01T03:00:00Z" });
-        let lambda = &world.cloud().services().lambda;
+        let lambda = &env.cloud().services().lambda;
         let error = lambda.invoke(function, tick.clone()).await.unwrap_err();
         assert!(error.to_string().contains("sweep/20260101T03"), "{error}");
-        assert_eq!(world.ecs_launches(), 1, "the command's task is there");
+        assert_eq!(env.ecs_launches(), 1, "the command's task is there");
         lambda.invoke(function, tick).await.unwrap();
-        assert_eq!(world.ecs_launches(), 2);
+        assert_eq!(env.ecs_launches(), 2);
     });
 }
 
 #[test]
 fn what_is_asked_for_wrongly_is_refused_before_a_task_is_launched() {
-    World::plan(453).alone().run(async |world| {
-        let function = &world.cloud().stack().resources["ScheduleFunction"].name;
+    TestEnv::plan(453).dedicated_tasks().run(async |env| {
+        let function = &env.cloud().stack().resources["ScheduleFunction"].name;
         for (ask, words) in [
             (json!({ "sweep": { "since": "1m" } }), "is after until"),
             (json!({ "sweep": { "since": "soon" } }), "neither a tick nor a sweep"),
             (json!({}), "neither a tick nor a sweep"),
         ] {
-            let error = world.cloud().services().lambda.invoke(function, ask).await.unwrap_err();
+            let error = env.cloud().services().lambda.invoke(function, ask).await.unwrap_err();
             assert!(error.to_string().contains(words), "{error}");
         }
-        assert_eq!(world.ecs_launches(), 0);
+        assert_eq!(env.ecs_launches(), 0);
     });
 }

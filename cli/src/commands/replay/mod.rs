@@ -4,7 +4,7 @@
 //! waiting job, which the hourly sweep relaunches; the other way round, the message might find the job still failed,
 //! and be gone.
 
-mod letters;
+mod dead_letters;
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ use serde_json::json;
 
 use super::{
     deployment::{self, Deployment},
+    job_pages::SettledJobs,
     moment, uri,
-    walk::SettledJobs,
 };
 use crate::{
     args::ReplayArguments,
@@ -44,7 +44,7 @@ pub(crate) async fn run(arguments: &ReplayArguments) -> anyhow::Result<u8> {
         replay.tell(&job.object.uri(), Some(id), &became)?;
         None
     } else if arguments.dead {
-        letters::replay(&mut replay, now).await?
+        dead_letters::replay(&mut replay, now).await?
     } else {
         let mut settled = SettledJobs::since(&deployment.ledger, since, now);
         while let Some(jobs) = settled.next().await? {

@@ -25,9 +25,9 @@ use self::{
 };
 use super::{
     deployment::{self, Deployment},
-    show::job_to_json,
+    format_job::job_to_json,
+    job_pages::{OpenJobs, SettledJobs},
     uri::{ObjectUri, Subject, subject},
-    walk::{OpenJobs, SettledJobs},
 };
 use crate::{
     args::ExplainArguments,

@@ -7,7 +7,7 @@ use localcloud::{
     ecs::KillCause,
     faults::{Fault, Rule},
 };
-use tests::World;
+use tests::TestEnv;
 
 use crate::{RAGGED, texts};
 
@@ -15,14 +15,14 @@ const HELD: Fault = Fault::Delay(Duration::from_secs(1_200));
 
 #[test]
 fn bad_input_in_the_pool_comes_with_what_the_worker_logged_of_it_and_of_no_other() {
-    World::plan(811).run(async |world| {
-        world.put("uploads/good.csv", "id\n1\n").await;
-        world.put("uploads/it's ragged.csv", RAGGED).await;
-        world.settle().await;
-        world.golden_text("mail-bad-input-pooled", &texts(world).join("\n\n----\n\n")).await;
+    TestEnv::plan(811).run(async |env| {
+        env.put("uploads/good.csv", "id\n1\n").await;
+        env.put("uploads/it's ragged.csv", RAGGED).await;
+        env.settle().await;
+        env.golden_text("mail-bad-input-pooled", &texts(env).join("\n\n----\n\n")).await;
         // The lines of the worker are kept as CloudWatch Logs would: the other job's are there too.
-        let logs = &world.cloud().services().logs;
-        let good = world.job("uploads/good.csv").await;
+        let logs = &env.cloud().services().logs;
+        let good = env.job("uploads/good.csv").await;
         let lines = logs.last(1_000).into_iter().filter(|line| line.text.contains(good.id.as_str())).count();
         assert!(lines >= 2, "{lines}");
     });
@@ -39,30 +39,30 @@ dedicated_above = 0
 attempts = 5
 task = { cpu = 4096, memory = 29696 }
 "#;
-    World::plan(812).pipelines(pipelines).run(async |world| {
-        world.on(Rule::new("s3", "GetObject", HELD).first(3));
-        world.put("uploads/heavy.csv", "id\n1\n").await;
+    TestEnv::plan(812).pipelines(pipelines).run(async |env| {
+        env.on(Rule::new("s3", "GetObject", HELD).first(3));
+        env.put("uploads/heavy.csv", "id\n1\n").await;
         for (n, cause) in
             [(1, KillCause::Infrastructure), (2, KillCause::OutOfMemory), (3, KillCause::OutOfMemory)]
         {
-            world.kill_at("s3", "GetObject", n, cause).await;
+            env.kill_at("s3", "GetObject", n, cause).await;
         }
-        world.settle().await;
-        let job = world.job("uploads/heavy.csv").await;
+        env.settle().await;
+        let job = env.job("uploads/heavy.csv").await;
         assert_eq!((job.state, job.attempt, job.charged), (State::Failed, 3, 2), "{job:#?}");
-        let memory: Vec<_> = world.ecs().tasks().iter().map(|task| task.memory).collect();
+        let memory: Vec<_> = env.ecs().tasks().iter().map(|task| task.memory).collect();
         assert_eq!(memory, [29_696, 29_696, 30_720]);
-        world.golden_text("mail-out-of-memory", &texts(world).join("\n\n----\n\n")).await;
+        env.golden_text("mail-out-of-memory", &texts(env).join("\n\n----\n\n")).await;
     });
 }
 
 #[test]
 fn a_task_that_never_started_has_no_log_and_its_mail_says_so() {
-    World::plan(813).alone().run(async |world| {
-        world.ecs().fail_to_start("InternalError: the host agent is gone", 100);
-        world.put("uploads/a.csv", "id\n1\n").await;
-        world.settle().await;
-        let mails = texts(world);
+    TestEnv::plan(813).dedicated_tasks().run(async |env| {
+        env.ecs().fail_to_start("InternalError: the host agent is gone", 100);
+        env.put("uploads/a.csv", "id\n1\n").await;
+        env.settle().await;
+        let mails = texts(env);
         assert_eq!(mails.len(), 1);
         assert!(mails[0].contains("\nLast log lines\n  There are none."), "{}", mails[0]);
         assert!(!mails[0].contains("Mend the object"), "{}", mails[0]);

@@ -37,14 +37,14 @@ pub(crate) struct Plan {
 }
 
 /// The cloud of a scenario.
-pub(crate) struct Stage {
+pub(crate) struct ProcessHarness {
     cloud: Cloud,
     s3: Client,
     /// Holds the pipelines file, and what a scenario's commands leave.
     pub(crate) folder: TempDir,
 }
 
-impl Stage {
+impl ProcessHarness {
     pub(crate) async fn start(plan: Plan) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let pipelines = folder.path().join("pipelines.toml");

@@ -12,7 +12,7 @@ use futures::FutureExt;
 use localcloud::{dynamodb::DynamoDb, mailbox::Mail, sqs::AttributeValue, wire::Caller};
 use serde_json::{Value, json};
 
-use crate::World;
+use crate::TestEnv;
 
 /// A message of the dead-letter queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +59,7 @@ fn is_of_an_alarm(mail: &Mail) -> bool {
     mail.subject.starts_with("ALARM: ")
 }
 
-impl World {
+impl TestEnv {
     fn scan(&self, output: &str) -> Vec<Value> {
         scan(&self.cloud.services().dynamodb, &self.cloud.outputs()[output])
     }

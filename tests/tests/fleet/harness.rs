@@ -52,22 +52,22 @@ pub(crate) enum Worker {
 }
 
 /// A fleet and what a test does to it.
-pub(crate) struct Stage {
+pub(crate) struct FleetHarness {
     cloud: Cloud,
     pub(crate) fleet: Fleet,
     maximum: u32,
     workers: Arc<Mutex<VecDeque<Worker>>>,
 }
 
-impl Stage {
+impl FleetHarness {
     /// Builds it for at most this many tasks, and plays.
-    pub(crate) fn play(maximum: u32, scenario: impl AsyncFnOnce(&Stage)) {
+    pub(crate) fn play(maximum: u32, scenario: impl AsyncFnOnce(&FleetHarness)) {
         fastrand::seed(u64::from(maximum));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
         runtime.expect("a runtime").block_on(async {
-            let stage = Stage::new(maximum).await;
-            scenario(&stage).await;
-            stage.cloud.shutdown().await;
+            let harness = FleetHarness::new(maximum).await;
+            scenario(&harness).await;
+            harness.cloud.shutdown().await;
         });
     }
 
@@ -222,7 +222,7 @@ fn eyes(cloud: &Cloud) -> Clients {
 /// of their own.
 fn clients(gate: &Gate) -> Clients {
     static MADE: AtomicU64 = AtomicU64::new(0);
-    let region = format!("stage-{}", MADE.fetch_add(1, Ordering::Relaxed));
+    let region = format!("harness-{}", MADE.fetch_add(1, Ordering::Relaxed));
     let config = connector::sdk_config(gate, gate.clock(), OWNER_KEY);
     Clients::new(&config.into_builder().region(Region::new(region)).build())
 }

@@ -2,9 +2,9 @@
 
 mod check;
 mod cloud;
-mod mistakes;
-#[path = "../command/process.rs"]
+mod errors;
+mod jobs;
+#[path = "../run/process.rs"]
 #[expect(dead_code, reason = "the other suite uses all of it")]
 mod process;
-mod stories;
 mod watch;

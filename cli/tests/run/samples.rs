@@ -51,7 +51,7 @@ fn the_samples_become_records_and_the_report_says_so() {
     let bucket = report["bucket"].as_str().expect("a bucket");
     assert_eq!(report["ignored"], json!([format!("s3://{bucket}/uploads/README.md")]));
     assert_eq!(
-        ["unrecorded", "dead_letters", "stuck"].map(|member| report[member].clone()),
+        ["unrecorded", "dead_letters", "stalled"].map(|member| report[member].clone()),
         [json!([]), json!([]), Value::Null]
     );
     assert!(report["cost_usd"].as_f64().is_some_and(|cost| cost > 0.0));

@@ -8,13 +8,13 @@ pub(crate) mod check;
 pub(crate) mod dead;
 mod deployment;
 pub(crate) mod explain;
+pub(crate) mod format_job;
+mod job_pages;
 pub(crate) mod jobs;
 pub(crate) mod records;
 pub(crate) mod replay;
-pub(crate) mod show;
 pub(crate) mod stop;
 mod uri;
-mod walk;
 
 use std::process::ExitCode;
 
@@ -23,9 +23,6 @@ use domain::sweep::Moment;
 use jiff::Timestamp;
 
 use crate::output::failed;
-
-/// The words for a job's states.
-pub(crate) const STATES: [&str; 6] = ["waiting", "running", "done", "failed", "superseded", "gone"];
 
 /// Runs a command, which gives its exit code unless something went wrong.
 pub(crate) fn main(command: impl Future<Output = anyhow::Result<u8>>) -> ExitCode {
@@ -44,14 +41,7 @@ fn moment(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
 
 #[cfg(test)]
 mod tests {
-    use domain::job::State;
-
     use super::*;
-
-    #[test]
-    fn the_states_are_those_of_jobs() {
-        assert_eq!(STATES, State::ALL.map(State::as_str));
-    }
 
     #[test]
     fn moments_are_durations_and_times_and_nothing_else() {

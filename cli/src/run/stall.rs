@@ -15,7 +15,7 @@ pub(crate) struct UnderWay {
 
 /// Why a run is given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stuck {
+pub(crate) enum Stall {
     /// What would have moved the jobs is in the dead-letter queue.
     Dead,
     /// No task runs and no message waits: nothing can happen any more.
@@ -36,18 +36,18 @@ const IDLE: Duration = Duration::from_secs(5);
 /// function's start and its call may take together.
 const UNHANDLED: Duration = Duration::from_secs(45);
 
-/// Whether a run in which nothing has changed for `still` is stuck. A task has its pipeline's timeout, and a retry
+/// Whether a run in which nothing has changed for `still` is stalled. A task has its pipeline's timeout, and a retry
 /// its time; both are waited for.
-pub(crate) fn verdict(under_way: UnderWay, still: Duration) -> Option<Stuck> {
+pub(crate) fn stall_of(under_way: UnderWay, still: Duration) -> Option<Stall> {
     let UnderWay { tasks, delayed, messages } = under_way;
     match (tasks + delayed, messages) {
-        (0, 0) if still >= IDLE => Some(Stuck::Idle),
-        (0, 1..) if still >= UNHANDLED => Some(Stuck::Unhandled { messages, since: still }),
+        (0, 0) if still >= IDLE => Some(Stall::Idle),
+        (0, 1..) if still >= UNHANDLED => Some(Stall::Unhandled { messages, since: still }),
         _ => None,
     }
 }
 
-impl fmt::Display for Stuck {
+impl fmt::Display for Stall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dead => {
@@ -71,18 +71,18 @@ mod tests {
     fn what_may_still_move_is_waited_for() {
         let day = Duration::from_hours(24);
         for (tasks, delayed, messages) in [(1, 0, 0), (0, 1, 0), (1, 1, 5)] {
-            assert_eq!(verdict(UnderWay { tasks, delayed, messages }, day), None);
+            assert_eq!(stall_of(UnderWay { tasks, delayed, messages }, day), None);
         }
     }
 
     #[test]
     fn a_run_without_anything_under_way_is_given_up_soon_and_one_that_is_not_handled_later() {
         let idle = UnderWay { tasks: 0, delayed: 0, messages: 0 };
-        assert_eq!(verdict(idle, Duration::from_secs(4)), None);
-        assert_eq!(verdict(idle, Duration::from_secs(5)), Some(Stuck::Idle));
+        assert_eq!(stall_of(idle, Duration::from_secs(4)), None);
+        assert_eq!(stall_of(idle, Duration::from_secs(5)), Some(Stall::Idle));
         let unhandled = UnderWay { messages: 3, ..idle };
-        assert_eq!(verdict(unhandled, Duration::from_secs(44)), None);
+        assert_eq!(stall_of(unhandled, Duration::from_secs(44)), None);
         let since = UNHANDLED;
-        assert_eq!(verdict(unhandled, since), Some(Stuck::Unhandled { messages: 3, since }));
+        assert_eq!(stall_of(unhandled, since), Some(Stall::Unhandled { messages: 3, since }));
     }
 }

@@ -18,7 +18,7 @@ use localcloud::{
 };
 use serde_json::{Value, json};
 
-use crate::{EPOCH, World, golden, look::scan};
+use crate::{EPOCH, TestEnv, golden, observe::scan};
 
 /// The calls that are told of. The claims and renewals among the ledger's updates show as states.
 const CALLS: [(&str, &str); 6] = [
@@ -30,9 +30,9 @@ const CALLS: [(&str, &str); 6] = [
     ("sns", "Publish"),
 ];
 
-/// A story as it is being told. Clones tell the same one.
+/// A transcript as it is being told. Clones tell the same one.
 #[derive(Clone)]
-pub(crate) struct Story {
+pub(crate) struct Transcript {
     clock: Clock,
     dynamodb: DynamoDb,
     ledger: String,
@@ -49,28 +49,28 @@ struct Told {
     states: BTreeMap<String, String>,
 }
 
-impl Story {
+impl Transcript {
     /// Watches all events and some calls, and the ledger at each of them. Watching takes no time.
     pub(crate) fn begin(cloud: &Cloud) -> Self {
         let services = cloud.services();
-        let story = Self {
+        let transcript = Self {
             clock: cloud.clock(),
             dynamodb: services.dynamodb.clone(),
             ledger: cloud.outputs()["LedgerTable"].clone(),
             told: Arc::default(),
         };
         for (service, operation) in CALLS {
-            let told = story.clone();
+            let told = transcript.clone();
             cloud.faults().on(Rule::new(service, operation, Fault::Throttle).when(move |_| {
                 told.tell(&format!("call   {service} {operation}"));
                 false
             }));
         }
-        let told = story.clone();
+        let told = transcript.clone();
         listen(&services.events, "transcript", json!({ "account": [ACCOUNT] }), move |event| {
             told.event(&event)
         });
-        story
+        transcript
     }
 
     /// A line of the scenario's own.
@@ -171,11 +171,11 @@ fn note(known: &mut Vec<String>, id: &str) {
     }
 }
 
-impl World {
+impl TestEnv {
     /// Adds a line of the scenario's own to the transcript.
     pub fn tell(&self, line: &str) {
-        if let Some(story) = &self.story {
-            story.tell(line);
+        if let Some(transcript) = &self.transcript {
+            transcript.tell(line);
         }
     }
 
@@ -184,11 +184,11 @@ impl World {
     /// # Panics
     /// When they differ, with the difference; when the plan was not to keep a transcript.
     pub async fn golden(&self, name: &str) {
-        let story = self.story.as_ref().expect("Plan::told");
-        story.tell("the end");
-        let mut text = story.lock().lines.clone();
+        let transcript = self.transcript.as_ref().expect("Plan::with_transcript");
+        transcript.tell("the end");
+        let mut text = transcript.lock().lines.clone();
         self.write_end(&mut text).await.expect("memory takes it");
-        let told = story.lock();
+        let told = transcript.lock();
         let versions = self.versions.lock().expect("no panic");
         for (ids, name) in [(&told.tasks, "task"), (&told.jobs, "job"), (&*versions, "version")] {
             for (n, id) in ids.iter().enumerate() {

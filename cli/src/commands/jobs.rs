@@ -8,9 +8,9 @@ use jiff::Timestamp;
 
 use super::{
     deployment::{self, Deployment},
+    format_job::{self, Columns, job_to_json},
+    job_pages::{OpenJobs, SettledJobs},
     moment,
-    show::{self, Columns, job_to_json},
-    walk::{OpenJobs, SettledJobs},
 };
 use crate::{
     args::JobsArguments,
@@ -92,8 +92,8 @@ fn row(job: &Job, now: Timestamp) -> Vec<String> {
         job.reason.as_ref().map(|reason| one_line(&reason.code)).unwrap_or_default(),
         job.attempt.to_string(),
         grouped(job.records),
-        show::ago(job.created_at, now),
-        show::took(job).map(in_words).unwrap_or_default(),
+        format_job::ago(job.created_at, now),
+        format_job::took(job).map(in_words).unwrap_or_default(),
         job.id.to_string(),
     ]
 }

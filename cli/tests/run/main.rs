@@ -1,9 +1,9 @@
 //! The command as a person uses it: the real program, real processes, and what it leaves behind.
 
 mod data;
+mod errors;
 mod files;
 mod input;
-mod mistakes;
 mod names;
 mod process;
 mod samples;

@@ -6,7 +6,7 @@ use super::{
     OfVersion, Told,
     timeline::{Line, safe},
 };
-use crate::{oncall::show, output::one_line};
+use crate::{commands::format_job, output::one_line};
 
 /// Writes it.
 pub(super) fn write(told: &Told) -> String {
@@ -41,7 +41,7 @@ fn of_version(told: &OfVersion) -> String {
         text += &format!("{note}\n");
     }
     let Some((job, lines, advice)) = &told.job else { return text };
-    text += &format!("job {}, pipeline {}: {}\n\n", job.id, job.pipeline.name, safe(&show::state(job)));
+    text += &format!("job {}, pipeline {}: {}\n\n", job.id, job.pipeline.name, safe(&format_job::state(job)));
     text += &written(lines);
     if !advice.is_empty() {
         text += "\n  What can be done\n";

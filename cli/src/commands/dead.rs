@@ -12,7 +12,7 @@ use domain::{
 };
 use serde_json::{Value, json};
 
-use super::{deployment::Deployment, show::job_to_json};
+use super::{deployment::Deployment, format_job::job_to_json};
 use crate::{
     args::DeadArguments,
     dead_letter::job_of,

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use super::{Became, Replay};
 use crate::{
-    oncall::dead::{HIDDEN, Held, what},
+    commands::dead::{HIDDEN, Held, what},
     signals::{Asked, Signals},
 };
 

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{
     deployment::{self, Deployment},
-    show, uri,
+    format_job, uri,
 };
 use crate::{
     args::StopArguments,
@@ -37,7 +37,7 @@ pub(crate) async fn run(arguments: &StopArguments) -> anyhow::Result<u8> {
         anyhow::ensure!(
             !job.state.is_settled(),
             "the job {id} is {}{}: there is nothing to stop",
-            show::state(&job),
+            format_job::state(&job),
             job.settled_at.map(|at| format!(" since {at:.0}")).unwrap_or_default()
         );
         let Some(words) = stop(&deployment, &job, &who).await? else { continue };

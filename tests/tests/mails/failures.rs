@@ -1,0 +1,102 @@
+//! Mails that meet trouble on their way.
+
+use std::time::Duration;
+
+use localcloud::{
+    events::Mischief,
+    faults::{Fault, Rule},
+    wire::Refusal,
+};
+use tests::TestEnv;
+
+use crate::{RAGGED, minutes, texts, told};
+
+#[test]
+fn a_log_that_cannot_be_read_keeps_no_mail_from_going_out() {
+    let broken = || Refusal::client("ServiceUnavailableException", "out of\norder").with_status(500);
+    let faults = [
+        (Fault::Refuse(broken()), "ServiceUnavailableException"),
+        (Fault::Refuse(Refusal::client("AccessDeniedException", "not you")), "AccessDeniedException"),
+        (Fault::Delay(Duration::from_hours(1)), "no answer in time"),
+        (Fault::LoseAnswer, "failed to"),
+    ];
+    for dedicated in [true, false] {
+        for (n, (fault, says)) in faults.iter().enumerate() {
+            let plan = TestEnv::plan(821 + n as u64);
+            let plan = if dedicated { plan.dedicated_tasks() } else { plan };
+            plan.run(async |env| {
+                env.fault("logs", "*", fault.clone());
+                env.put("uploads/ragged.csv", RAGGED).await;
+                env.settle().await;
+                let mails = texts(env);
+                assert_eq!(mails.len(), 1, "{says}");
+                let line = mails[0].lines().find(|line| line.starts_with("  They could not be read: "));
+                assert!(line.is_some_and(|line| line.contains(says)), "{says}: {}", mails[0]);
+                assert!(mails[0].contains("  tidemill replay --job "), "{}", mails[0]);
+            });
+        }
+    }
+}
+
+#[test]
+fn stops_and_messages_that_come_twice_are_told_of_once_in_a_storm_too() {
+    TestEnv::plan(831).dedicated_tasks().scheduled().run(async |env| {
+        for n in 0..8 {
+            env.put(&format!("uploads/{n}.csv"), RAGGED).await;
+        }
+        let mischief = Mischief { duplicate: 1.0, lose: 0.0, delay: Duration::ZERO };
+        env.cloud().services().events.misbehave(mischief);
+        env.settle().await;
+        for stop in env.heard("ECS Task State Change") {
+            env.send("StopsQueue", &stop.to_string());
+        }
+        env.settle().await;
+        minutes(20).await;
+        assert_eq!(told(env), (3, 5), "{:#?}", env.subjects());
+        assert_eq!(env.dead_letters().await.len(), 8);
+    });
+}
+
+#[test]
+fn while_sns_is_out_of_order_nothing_is_lost_and_nobody_is_flooded_after() {
+    TestEnv::plan(832).run(async |env| {
+        let broken = Refusal::client("InternalError", "out of order").with_status(500);
+        env.fault("sns", "Publish", Fault::Refuse(broken));
+        for n in 0..40 {
+            env.put(&format!("uploads/{n}.csv"), RAGGED).await;
+        }
+        minutes(10).await;
+        assert_eq!(env.mails().len(), 0);
+        env.cloud().faults().clear();
+        env.settle().await;
+        minutes(40).await;
+        let (single, folded) = told(env);
+        assert_eq!(single + folded, 40, "{:#?}", env.subjects());
+        assert!(env.mails().len() <= 6, "{:#?}", env.subjects());
+    });
+}
+
+#[test]
+fn a_fleet_table_that_does_not_answer_delays_the_telling_only() {
+    TestEnv::plan(833).run(async |env| {
+        let storms = |input: &serde_json::Value| input["Item"]["id"]["S"] == "storms:1";
+        env.on(Rule::new("dynamodb", "PutItem", Fault::Throttle).when(storms).first(9));
+        env.put("uploads/ragged.csv", RAGGED).await;
+        env.settle().await;
+        assert_eq!(env.subjects(), ["[tidemill] failed: uploads/ragged.csv (ragged_row)"]);
+    });
+}
+
+#[test]
+fn what_waits_for_a_person_and_what_has_not_happened_is_told_by_alarms() {
+    TestEnv::plan(871).dedicated_tasks().run(async |env| {
+        env.put("uploads/ragged.csv", RAGGED).await;
+        env.settle().await;
+        minutes(10).await;
+        let told = |name: &str| env.alarms().iter().filter(|it| it.contains(name)).count();
+        assert_eq!((told("DeadLettersWait"), env.alarms().len()), (1, 1), "{:#?}", env.alarms());
+        // Nothing lets a sweep run here, and that nothing says so is what this one goes off for.
+        minutes(120).await;
+        assert_eq!((told("NoSweep"), env.alarms().len()), (1, 2), "{:#?}", env.alarms());
+    });
+}

@@ -1,0 +1,111 @@
+//! Whoever has to be told: mails, and what ends in the dead-letter queue.
+
+use std::time::Duration;
+
+use domain::job::State;
+use localcloud::{
+    faults::{Fault, Rule},
+    wire::Refusal,
+};
+use serde_json::json;
+use tests::TestEnv;
+
+use super::{KEY, RAGGED, buried, csv, minutes};
+
+pub(super) async fn bad(env: &TestEnv) {
+    env.put(KEY, RAGGED).await;
+    env.settle().await;
+    assert_eq!(env.mails().len(), 1);
+    assert_eq!(env.dead_letters().await.len(), 1);
+}
+
+/// The address that hears of failures takes no mails.
+pub(super) async fn bounced(env: &TestEnv) {
+    env.cloud().services().sns.bounce("ops@example.com");
+    env.put(KEY, RAGGED).await;
+    env.settle().await;
+    assert_eq!((env.mails().len(), env.dead_letters().await.len()), (0, 2), "the job's, and the mail");
+}
+
+pub(super) async fn folded(env: &TestEnv) {
+    for n in 0..6 {
+        env.put(&format!("uploads/{n}.csv"), RAGGED).await;
+    }
+    env.settle().await;
+    minutes(3).await;
+    assert_eq!(env.mails().len(), 4, "{:#?}", env.subjects());
+}
+
+/// The sweep has told what λ stops could not.
+pub(super) async fn untold(env: &TestEnv) {
+    let broken = Refusal::client("InternalError", "out of order").with_status(500);
+    env.on(Rule::new("sns", "Publish", Fault::Refuse(broken)).first(15));
+    env.put(KEY, RAGGED).await;
+    env.quiet().await;
+    assert_eq!(env.job(KEY).await.notified_at, None);
+    minutes(31).await;
+    env.swept().await;
+    env.settle().await;
+    assert!(env.job(KEY).await.notified_at.is_some());
+}
+
+/// On both queues that anybody may send to.
+pub(super) async fn nonsense(env: &TestEnv) {
+    env.send("UploadsQueue", "nonsense");
+    env.send("JobsQueue", "nonsense");
+    env.put(KEY, csv(3)).await;
+    env.settle().await;
+    assert_eq!(env.dead_letters().await.len(), 2);
+}
+
+/// Somebody has deleted the queues by hand: what their rules match is kept.
+pub(super) async fn no_queues(env: &TestEnv) {
+    let services = env.cloud().services();
+    let resources = &env.cloud().stack().resources;
+    for queue in ["UploadsQueue", "StopsQueue"] {
+        let url = &resources[queue].physical_id;
+        services.sqs.call("DeleteQueue", json!({ "QueueUrl": url })).await.unwrap();
+    }
+    services.events.emit(json!({
+        "source": "aws.s3",
+        "detail-type": "Object Created",
+        "detail": { "bucket": { "name": env.bucket() }, "object": { "key": KEY } },
+    }));
+    services.events.emit(json!({
+        "source": "aws.ecs",
+        "detail-type": "ECS Task State Change",
+        "detail": { "clusterArn": resources["Cluster"].arn, "lastStatus": "STOPPED" },
+    }));
+    buried(env, 2).await;
+}
+
+/// Each of the functions that are invoked without anybody waiting fails as often as it is tried.
+pub(super) async fn failing(env: &TestEnv) {
+    let refused = Refusal::client("ValidationException", "not today");
+    env.fault("dynamodb", "BatchGetItem", Fault::Refuse(refused.clone()));
+    env.fault("ecs", "RunTask", Fault::Refuse(refused));
+    let cloud = env.cloud();
+    alarm(env);
+    cloud.fire("ScalerFunctionEveryMinute").unwrap();
+    cloud.fire("ScheduleFunctionEveryHour").unwrap();
+    buried(env, 3).await;
+}
+
+pub(super) async fn undeliverable(env: &TestEnv) {
+    alarm(env);
+    env.cloud().fire("ScalerFunctionEveryMinute").unwrap();
+    env.cloud().fire("ScheduleFunctionEveryHour").unwrap();
+    buried(env, 3).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(env.jobs().await.iter().filter(|job| job.state == State::Running).count(), 0);
+}
+
+/// The backlog alarm says that jobs wait.
+fn alarm(env: &TestEnv) {
+    env.cloud().services().events.emit(json!({
+        "source": "aws.cloudwatch",
+        "detail-type": "CloudWatch Alarm State Change",
+        "resources": [env.cloud().stack().resources["BacklogAlarm"].arn],
+        "detail": { "state": { "value": "ALARM" } },
+    }));
+}
