@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!                 ┌──── heartbeat: hide what is held, check in ────┐
-//! jobs queue ─▶ take ─▶ a task per message ─▶ job::attend ─▶ Fate ─┴▶ deletes ─▶ jobs queue
+//! jobs queue ─▶ take ─▶ a task per message ─▶ run_job::attend ─▶ Fate ─┴▶ deletes ─▶ jobs queue
 //!                │                                 └ shown again, sent on, told of
 //!                └ idle, slot lost, SIGTERM ─▶ leave
 //! ```
@@ -19,6 +19,7 @@ mod slot;
 
 use std::{sync::Arc, time::Duration};
 
+use app::run_job::{Commands, Usage, Workshop};
 use aws::{
     Clients,
     backlog::{BATCH_MESSAGES, Backlog},
@@ -39,7 +40,6 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{info, instrument::WithSubscriber as _, warn};
 
-use crate::{command::Commands, job::Workshop, usage::Usage};
 use crew::{Crew, Why};
 use deletes::Deletes;
 use held::Held;

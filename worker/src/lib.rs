@@ -7,29 +7,18 @@
 //! | `sweep` | makes up for what was lost, late or left over, and reports the hour |
 //! | `exec` | runs a program of the image: a schedule's command |
 //!
-//! One job, from claim to publish, is `job::attend` in both: it takes the job in the ledger, reads the object twice —
-//! once to check every byte and settle the columns' types, once to write — and makes all its records visible in one
-//! transaction. Nothing is written for an object that does not pass the check. [`read`] turns bytes into
-//! records; its two passes get the bytes from the same place. A pipeline may have a program of the image make the records
-//! instead (`command`), or ask for none but the facts of the object itself (`facts`).
+//! This crate is the process: arguments, SIGTERM, and the polling loop of a pooled worker. What it does with one job is
+//! [`app::run_job`], and the sweep is [`app::sweep`].
 
-mod command;
-mod doing;
 mod drain;
 mod exec;
-mod facts;
-mod job;
-mod memory;
-
-mod rejects;
-mod source;
-mod sweep;
-mod usage;
-mod work;
-mod write;
 
 use std::process;
 
+use app::{
+    run_job::{self, By, Commands, Usage, Workshop},
+    sweep,
+};
 use aws::{Clients, tasks};
 use clock::Clock;
 use domain::{
@@ -42,12 +31,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::{
-    command::Commands,
-    drain::Drain,
-    job::{By, Workshop},
-    usage::Usage,
-};
+use crate::drain::Drain;
 
 /// Runs the container's program with these arguments to its exit code, as the process of the container.
 #[must_use]
@@ -132,7 +116,7 @@ async fn job(
     })?;
     let attempt = settings.parse(tasks::ATTEMPT_VARIABLE, "it must be a number from 1")?;
     let workshop = Workshop::new(clients, settings, clock, Commands::alone(settings))?;
-    let code = job::attend(&workshop, &id, attempt, By::Task, &stop).await.exit_code();
+    let code = run_job::attend(&workshop, &id, attempt, By::Task, &stop).await.exit_code();
     workshop.commands.end().await;
     Ok(code)
 }

@@ -30,8 +30,8 @@ const PROGRAMS: [(&str, &[&[&str]]); 7] = [
     ("BacklogFunction", &[&["functions/backlog/src"], &SCALING, &TASKS]),
     ("ScheduleFunction", &[&["functions/schedule/src"], &TASKS, &LAYER]),
     ("StopsFunction", &[&["functions/stops/src"], &LOGS]),
-    ("WorkerTask", &[&["worker/src", "worker/src/drain"]]),
-    ("SweepTask", &[&["worker/src/lib.rs", "worker/src/sweep", "crates/aws/src/cluster.rs"]]),
+    ("WorkerTask", &[&["worker/src", "worker/src/drain", "crates/app/src/run_job"]]),
+    ("SweepTask", &[&["worker/src/lib.rs", "crates/app/src/sweep", "crates/aws/src/cluster.rs"]]),
 ];
 
 /// Settings that are read by a helper, by its name.

@@ -24,7 +24,7 @@ use super::{
 
 /// How many messages are held at once. The first byte of an object takes S3 100 to 200 ms, in which a worker of a quarter
 /// of a core parses and writes some ten small objects; what they may hold in memory is bounded by
-/// [`crate::memory`].
+/// [`app::run_job`].
 const MOST_HELD: usize = 32;
 
 /// While there is room, but for less than a batch, how long it is waited for more: calls are paid one by one.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use app::run_job::{self, By, Outcome};
 use aws::{
     CallError,
     backlog::Delivery,
@@ -18,7 +19,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::Drain;
-use crate::job::{self, By, Outcome};
 
 /// What is to be done with a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,23 +90,24 @@ impl Drain {
     ) -> Result<Fate, CallError> {
         let mut attempt = due.attempt;
         for _ in 0..LOOKS {
-            let found =
-                match job::attend(&self.workshop, &due.job, attempt, By::Worker(&self.name), stop).await {
-                    Outcome::Done(records) => return Ok(Fate::Settled(records)),
-                    Outcome::Left(Change::Fail, job) => return self.tell(&job.id).await,
-                    Outcome::Left(Change::Return, job) => return self.returned(&job).await,
-                    Outcome::Left(..) => return Ok(Fate::Settled(0)),
-                    // To another, or because it could not be renewed in time: look what became of the job. This may still be
-                    // its only message, which stays until the job has settled.
-                    Outcome::ClaimLost => continue,
-                    // The claim may have been taken; its lease runs out, and the next who sees the message finds it lost.
-                    Outcome::Unclaimed(error) => return Err(error),
-                    Outcome::Untold => return Ok(Fate::Left),
-                    Outcome::Refused(None) => {
-                        return self.bury(delivery, "unknown_job", "the ledger has no such job").await;
-                    }
-                    Outcome::Refused(Some(job)) => job,
-                };
+            let found = match run_job::attend(&self.workshop, &due.job, attempt, By::Worker(&self.name), stop)
+                .await
+            {
+                Outcome::Done(records) => return Ok(Fate::Settled(records)),
+                Outcome::Left(Change::Fail, job) => return self.tell(&job.id).await,
+                Outcome::Left(Change::Return, job) => return self.returned(&job).await,
+                Outcome::Left(..) => return Ok(Fate::Settled(0)),
+                // To another, or because it could not be renewed in time: look what became of the job. This may still be
+                // its only message, which stays until the job has settled.
+                Outcome::ClaimLost => continue,
+                // The claim may have been taken; its lease runs out, and the next who sees the message finds it lost.
+                Outcome::Unclaimed(error) => return Err(error),
+                Outcome::Untold => return Ok(Fate::Left),
+                Outcome::Refused(None) => {
+                    return self.bury(delivery, "unknown_job", "the ledger has no such job").await;
+                }
+                Outcome::Refused(Some(job)) => job,
+            };
             let now = self.workshop.clock.now();
             attempt = match refusal(&found, now) {
                 Refusal::Past => return Ok(Fate::Settled(0)),

@@ -16,7 +16,7 @@ use std::{
 
 use rustix::process::Pid;
 
-use super::group;
+use super::process_group;
 
 /// How often it is looked.
 const EVERY: Duration = Duration::from_millis(200);
@@ -38,7 +38,7 @@ impl Watch {
                 let used = used_bytes(id);
                 if used > limit_bytes {
                     found.store(used, Ordering::Relaxed);
-                    group::kill(id);
+                    process_group::kill(id);
                     return;
                 }
             }

@@ -4,11 +4,11 @@ use std::fs;
 
 /// Resources this process has used so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Usage {
+pub struct Usage {
     /// The most memory it held at once (`VmHWM` of proc(5)).
-    pub(crate) peak_memory_bytes: u64,
+    pub peak_memory_bytes: u64,
     /// Processor time, user and system (`utime` and `stime` of proc(5)).
-    pub(crate) cpu_ms: u64,
+    pub cpu_ms: u64,
 }
 
 /// `USER_HZ`: what proc(5) counts processor time in. It is 100 on every architecture Fargate has.
@@ -16,7 +16,8 @@ const TICKS_PER_SECOND: u64 = 100;
 
 impl Usage {
     /// Of this process; none where there is no proc filesystem.
-    pub(crate) fn of_process() -> Option<Self> {
+    #[must_use]
+    pub fn of_process() -> Option<Self> {
         let status = fs::read_to_string("/proc/self/status").ok()?;
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
         let stat = fs::read_to_string("/proc/self/stat").ok()?;

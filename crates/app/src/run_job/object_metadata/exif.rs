@@ -2,8 +2,8 @@
 
 use std::io::Cursor;
 
+use ::exif::{Exif, In, Rational, Tag, Value as Noted};
 use domain::record::Record;
-use exif::{Exif, In, Rational, Tag, Value as Noted};
 use jiff::civil;
 
 use super::{number, text};
@@ -12,13 +12,13 @@ use super::{number, text};
 const NAME_CHARS: usize = 100;
 
 /// The fields that the first bytes of an image tell; those that they do not tell, or tell wrongly, are not there.
-pub(super) fn facts(header: &[u8]) -> Record {
+pub(super) fn fields(header: &[u8]) -> Record {
     let mut record = Record::new();
     if let Ok(size) = imagesize::blob_size(header) {
         record.push(("width".into(), number(size.width)));
         record.push(("height".into(), number(size.height)));
     }
-    let mut reader = exif::Reader::new();
+    let mut reader = ::exif::Reader::new();
     reader.continue_on_error(true);
     let read = reader.read_from_container(&mut Cursor::new(header));
     // One field that is broken takes no other with it.
@@ -38,7 +38,7 @@ pub(super) fn facts(header: &[u8]) -> Record {
 
 /// When it was taken: local time, with the offset from UTC where the camera knew it.
 fn taken_at(exif: &Exif) -> Option<String> {
-    let noted = exif::DateTime::from_ascii(ascii(exif, Tag::DateTimeOriginal)?).ok()?;
+    let noted = ::exif::DateTime::from_ascii(ascii(exif, Tag::DateTimeOriginal)?).ok()?;
     let part = |part: u8| i8::try_from(part).ok();
     let at = civil::DateTime::new(
         i16::try_from(noted.year).ok()?,

@@ -22,26 +22,29 @@ use telemetry::metrics;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::{
+use crate::run_job::{
     command::Commands,
-    doing::Doing,
+    job_progress::Doing,
     memory::Memory,
+    read_and_write::{Left, Written, called, work},
     usage::Usage,
-    work::{Left, Written, called, work},
 };
 
 /// What a worker works with.
 #[derive(Debug)]
-pub(crate) struct Workshop {
-    pub(crate) ledger: Ledger,
+pub struct Workshop {
+    /// The jobs.
+    pub ledger: Ledger,
     pub(crate) records: Records,
     pub(crate) objects: Objects,
     pub(crate) rejects_prefix: String,
     /// The revision of the task definition that this task runs. One that older functions have launched is not told.
-    pub(crate) revision: Option<String>,
-    pub(crate) clock: Clock,
+    pub revision: Option<String>,
+    /// The time.
+    pub clock: Clock,
     pub(crate) memory: Memory,
-    pub(crate) commands: Commands,
+    /// Where pipelines' commands run.
+    pub commands: Commands,
 }
 
 impl Workshop {
@@ -49,7 +52,7 @@ impl Workshop {
     ///
     /// # Errors
     /// [`SettingsError`] naming the variable.
-    pub(crate) fn new(
+    pub fn new(
         clients: &Clients,
         settings: &Settings,
         clock: Clock,
@@ -74,7 +77,7 @@ const RENEW_EVERY: Duration = Duration::from_secs(20);
 
 /// Who works on a job.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum By<'a> {
+pub enum By<'a> {
     /// The task that was launched for this attempt: it takes over from one of its own kind that was lost.
     Task,
     /// The pooled worker of this name.
@@ -83,7 +86,7 @@ pub(crate) enum By<'a> {
 
 /// What became of a job in a worker.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub enum Outcome {
     /// It was not to be claimed. As it stands, if it is there at all.
     Refused(Option<Box<Job>>),
     /// The ledger did not answer the claim, which may have been taken.
@@ -100,7 +103,8 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// The exit code of a task that worked on this job alone.
-    pub(crate) fn exit_code(&self) -> ExitCode {
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
         match self {
             // Not to be claimed, or claimed by another: its stop finds in the ledger how the job stands.
             Self::Refused(_) | Self::Done(_) | Self::ClaimLost => ExitCode::Done,
@@ -126,7 +130,7 @@ impl Outcome {
 ///
 /// Killed at any line, it leaves the job waiting, or running with a lease that runs out, and rows that nobody
 /// sees. Run twice at once, one of the two has the claim and the other leaves quietly.
-pub(crate) async fn attend(
+pub async fn attend(
     workshop: &Workshop,
     id: &JobId,
     attempt: u32,

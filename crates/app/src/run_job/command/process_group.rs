@@ -20,7 +20,7 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
-use super::keeper::Keeper;
+use super::orphan_reaper::Keeper;
 
 /// How long a command has after SIGTERM. A task that is told to stop has much longer, and a pooled worker lets what it
 /// has in flight go on for twenty seconds before that.

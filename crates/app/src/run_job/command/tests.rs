@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{Broken, Commands};
-use crate::{doing::Doing, work::Left};
+use crate::run_job::{job_progress::Doing, read_and_write::Left};
 
 /// No test waits longer for what must happen.
 const PATIENCE: Duration = Duration::from_secs(60);

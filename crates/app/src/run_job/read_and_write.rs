@@ -16,12 +16,12 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 use tracing::info;
 
-use crate::{
+use crate::run_job::{
     command::{self, Broken},
-    doing::Doing,
-    facts,
-    job::Workshop,
+    job_progress::Doing,
     memory::Share,
+    object_metadata,
+    process_job::Workshop,
     rejects::Rejects,
     source::{self, Source},
     write::{self, Batched},
@@ -71,7 +71,7 @@ pub(crate) async fn work(
         (Format::Command, None) => {
             Err(Left::new(Change::Return, "internal", "a command without room to run"))
         }
-        (Format::Object, _) => facts::work(workshop, job, &source, doing).await,
+        (Format::Object, _) => object_metadata::work(workshop, job, &source, doing).await,
         (Format::Auto | Format::Csv | Format::Jsonl | Format::Json, _) => {
             let options = options(&job.pipeline, workshop.memory.room());
             read_twice(workshop, job, &options, || source.open(), doing).await

@@ -14,18 +14,18 @@
 //! ([`domain::manifest::edition`]).
 //!
 //! The command is the leader of a process group. Whatever ends the attempt drops it, and with it goes the group:
-//! [`group`]. When the worker itself is killed, [`keeper`] sees to that.
+//! [`process_group`]. When the worker itself is killed, [`orphan_reaper`] sees to that.
 
-mod ending;
 mod environment;
-mod group;
-mod keeper;
+mod exit_status;
+mod memory_watch;
+mod orphan_reaper;
 mod output;
-mod room;
+mod permits;
+mod process_group;
+mod stderr;
 #[cfg(test)]
 mod tests;
-mod watch;
-mod words;
 
 use std::{io::Cursor, sync::Arc};
 
@@ -38,15 +38,15 @@ use domain::{
 use tokio::io::{AsyncReadExt, BufReader};
 
 pub(crate) use output::Broken;
-pub(crate) use room::{Commands, Room};
+pub use permits::Commands;
+pub(crate) use permits::Room;
 
-use crate::{
-    doing::Doing,
-    job::Workshop,
+use crate::run_job::{
+    job_progress::Doing,
+    process_job::Workshop,
+    read_and_write::{Left, Written, options, read_once, read_twice, unread},
     source::Source,
-    work::{Left, Written, options, read_once, read_twice, unread},
 };
-use readers;
 
 /// How much of the output is held. One that ends within it is checked to its end before a row is written, and is spread
 /// by its real size, as an object is. Of a longer one rows are written while it comes, and its size is not known then.

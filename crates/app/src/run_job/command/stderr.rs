@@ -9,7 +9,7 @@ use tokio::{
 };
 use tracing::info;
 
-use crate::doing::Doing;
+use crate::run_job::job_progress::Doing;
 
 /// How much of one line is heard; the rest of it is left out.
 const LINE_BYTES: usize = 4 << 10;
@@ -143,7 +143,7 @@ fn short(line: &str, chars: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::tests::job;
+    use crate::run_job::command::tests::job;
 
     #[test]
     fn lines_are_cut_wherever_the_pieces_end_and_long_ones_lose_their_ends() {

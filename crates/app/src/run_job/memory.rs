@@ -11,7 +11,7 @@
 //! | rows | a batch of rows until it is written, by DynamoDB's count, some ten times that in memory | 2 MiB × 10 |
 //! | | 32 jobs in flight: buffers, and rows from the first 128 KiB of text | 32 × 2 MiB |
 //!
-//! A pipeline's command runs beside all that, in memory of its own ([`crate::command`]); of its output 1 MiB is held, and a
+//! A pipeline's command runs beside all that, in memory of its own ([`crate::run_job::command`]); of its output 1 MiB is held, and a
 //! line of 4 MiB at most.
 //!
 //! With the program itself, its connections and requests being sent that is some 280 MiB of the smallest task's 512.
@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
-use crate::write;
+use crate::run_job::write;
 use readers::Room;
 
 /// What jobs may hold of their objects' bytes, together.
@@ -91,7 +91,6 @@ mod tests {
     use futures::FutureExt;
 
     use super::*;
-    use readers;
 
     #[tokio::test]
     async fn small_objects_are_all_in_flight_together_and_large_ones_are_not() {

@@ -113,7 +113,7 @@ const TURN: Duration = Duration::from_hours(1);
 /// Sweeps as the arguments after `sweep` say, and returns the worker's exit code: 0 when all steps were done, or
 /// another sweep is at it; 75 when something did not answer and 78 when something is missing or forbidden, and the
 /// next sweep makes up for what was not done; 143 when it was asked to stop.
-pub(crate) async fn run(
+pub async fn run(
     arguments: &[String],
     clients: &Clients,
     settings: &Settings,

@@ -58,7 +58,7 @@ impl Inherited {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::tests::job;
+    use crate::run_job::command::tests::job;
 
     fn environment(pipeline: &str, settings: &[(&str, &str)]) -> BTreeMap<String, String> {
         let job = job(&format!("command = [\"cat\"]\n{pipeline}"));

@@ -3,7 +3,7 @@
 //! | | |
 //! | --- | --- |
 //! | the container has | its cgroup's limit, where it has one, and no more than its task's size |
-//! | the worker keeps | 288 MiB: what [`crate::memory`] comes to at most |
+//! | the worker keeps | 288 MiB: what [`crate::run_job::memory`] comes to at most |
 //! | a command may use | its pipeline's `task.memory`, one size up for every time it ran out, less those 288 MiB; in a pooled worker no more than is left there |
 //! | a pooled worker runs at once | as many commands as it has processors, and as their memory goes into what is left |
 //!
@@ -42,7 +42,7 @@ const LIMIT_FILE: &str = "/sys/fs/cgroup/memory.max";
 
 /// What this process has for commands.
 #[derive(Debug)]
-pub(crate) struct Commands {
+pub struct Commands {
     pub(super) inherited: Inherited,
     /// Of the commands that run, and of those that are being ended.
     pub(super) running: TaskTracker,
@@ -71,7 +71,8 @@ impl Room {
 
 impl Commands {
     /// For a task of one job.
-    pub(crate) fn alone(settings: &Settings) -> Self {
+    #[must_use]
+    pub fn alone(settings: &Settings) -> Self {
         Self::new(settings, container_mib(), None)
     }
 
@@ -79,7 +80,7 @@ impl Commands {
     ///
     /// # Errors
     /// [`SettingsError`] when the environment does not tell its size.
-    pub(crate) fn pooled(settings: &Settings) -> Result<Self, SettingsError> {
+    pub fn pooled(settings: &Settings) -> Result<Self, SettingsError> {
         Ok(Self::new(settings, container_mib(), Some(scaling::size(settings)?)))
     }
 
@@ -113,12 +114,12 @@ impl Commands {
     }
 
     /// Whether so many jobs wait here for their turn that another worker had better take the next.
-    pub(crate) fn is_crowded(&self) -> bool {
+    pub fn is_crowded(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) >= self.at_once
     }
 
     /// Waits until no command runs any more: those that are told to end have a few seconds.
-    pub(crate) async fn end(&self) {
+    pub async fn end(&self) {
         self.running.close();
         self.running.wait().await;
     }
@@ -161,7 +162,7 @@ mod tests {
     use futures::FutureExt;
 
     use super::*;
-    use crate::command::tests::job;
+    use crate::run_job::command::tests::job;
 
     fn commands(container: Option<u32>, pooled: Option<(u32, u32)>) -> Commands {
         let pooled = pooled.map(|(cpu, memory)| Size::new(cpu, memory).unwrap());

@@ -18,16 +18,15 @@ use tokio_util::{io::StreamReader, task::AbortOnDropHandle};
 use tracing::info;
 
 use super::{
-    Commands, ending,
-    group::{Group, Pipes},
-    watch::Watch,
-    words::Words,
+    Commands, exit_status,
+    memory_watch::Watch,
+    process_group::{Group, Pipes},
+    stderr::Words,
 };
-use crate::{
-    doing::Doing,
-    work::{Left, unread},
+use crate::run_job::{
+    job_progress::Doing,
+    read_and_write::{Left, unread},
 };
-use readers;
 
 /// How much is read of a pipe, or of the object, at once: what a pipe holds.
 const PIECE_BYTES: usize = 64 << 10;
@@ -156,7 +155,7 @@ async fn run(
         }
         Err(Stopped::Ended(status)) => {
             info!(job.id = %job.id, program, %status, "the command has ended");
-            ending::judge(status, words.last())
+            exit_status::judge(status, words.last())
         }
         Err(Stopped::Left(left)) => Err(left),
     }

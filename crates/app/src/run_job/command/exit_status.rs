@@ -4,7 +4,7 @@ use std::{os::unix::process::ExitStatusExt, process::ExitStatus};
 
 use domain::{exit_code::ExitCode, job::Change};
 
-use crate::work::Left;
+use crate::run_job::read_and_write::Left;
 
 /// SIGKILL, which nobody sends but the kernel's memory killer and this worker, who knows when it did. In a container the
 /// killer takes the command, not the worker.

@@ -12,7 +12,7 @@
 //! broken or lies beyond that gives a record without its fields: that a picture is broken is no reason to refuse its
 //! facts.
 
-mod photo;
+mod exif;
 
 use std::{panic, sync::Arc};
 
@@ -29,14 +29,13 @@ use tokio::{
 };
 use tracing::info;
 
-use crate::{
-    doing::Doing,
-    job::Workshop,
+use crate::run_job::{
+    job_progress::Doing,
+    process_job::Workshop,
+    read_and_write::{Left, Written, finish, unread, write},
     source::Source,
-    work::{Left, Written, finish, unread, write},
     write::{Batched, natural_key},
 };
-use readers;
 
 /// How much of the object is held and looked at: EXIF lies in the first 64 KiB of a JPEG, and behind some of what cameras
 /// add in other formats.
@@ -107,7 +106,7 @@ impl Facts {
         if let Some(format) = content_type.strip_prefix("image/") {
             let header = &self.header;
             // The bytes are anybody's, and whatever a header makes of its reader is no reason to have no facts.
-            let image = panic::catch_unwind(|| photo::facts(header)).unwrap_or_default();
+            let image = panic::catch_unwind(|| exif::fields(header)).unwrap_or_default();
             record.push(("image_format".into(), text(format)));
             record.extend(image);
         }
