@@ -1,6 +1,6 @@
 """How many airports each state has: a table on standard input, a record for each state on standard output.
 
-An example of a pipeline's command. The contract is in README.md, "Run any command on each object".
+An example of a pipeline's command. The contract is docs/commands-on-objects.md.
 """
 
 import csv

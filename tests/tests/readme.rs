@@ -1,4 +1,4 @@
-//! What README.md and the pages under `docs/` say is so.
+//! README.md and the pages under `docs/` are true: links, anchors, examples, tables and limits.
 
 use std::{
     fs,
@@ -13,19 +13,39 @@ use readers::Limits;
 use tests::month::{HEAD, Month};
 
 const README: &str = include_str!("../../README.md");
+const ARCHITECTURE: &str = include_str!("../../docs/architecture.md");
 
-/// The contents of the README's code blocks in this language.
-fn blocks(language: &str) -> Vec<&'static str> {
+/// The contents of a page's code blocks in this language.
+fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
     let begins = format!("```{language}\n");
-    README.split(&begins).skip(1).filter_map(|rest| rest.split("\n```").next()).collect()
+    page.split(&begins).skip(1).filter_map(|rest| rest.split("\n```").next()).collect()
 }
 
-/// README.md and the pages, each with its path.
+/// The files of a folder, sorted by name.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut files: Vec<PathBuf> = files.map(|file| file.expect("a file").path()).collect();
+    files.sort();
+    files
+}
+
+/// The pages under `docs/`, each with its path from the root.
+fn docs() -> Vec<(PathBuf, String)> {
+    let docs = files(&root().join("docs")).into_iter();
+    docs.map(|path| (path.clone(), fs::read_to_string(&path).expect("a page"))).collect()
+}
+
+/// Everything that is written for people: README.md, the pages, the changelog, and what lies beside code and samples.
 fn pages() -> Vec<(PathBuf, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let docs = fs::read_dir(root.join("docs")).expect("a folder").map(|file| file.expect("a file").path());
-    let pages = std::iter::once(root.join("README.md")).chain(docs);
-    pages.map(|path| (path.clone(), fs::read_to_string(&path).expect("a page"))).collect()
+    let crates = files(&root().join("crates")).into_iter().map(|folder| folder.join("README.md"));
+    let others = ["README.md", "CHANGELOG.md", "samples/README.md"].map(|name| root().join(name));
+    let others = others.into_iter().chain(crates).filter(|path| path.exists());
+    let others = others.map(|path| (path.clone(), fs::read_to_string(&path).expect("a page")));
+    others.chain(docs()).collect()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository").to_owned()
 }
 
 /// The anchors of a page's headings, as forges make them.
@@ -68,9 +88,40 @@ fn every_link_leads_somewhere() {
 
 #[test]
 fn every_page_is_linked_from_the_readme() {
-    for (path, _) in pages().iter().skip(1) {
+    for (path, _) in docs() {
         let name = path.file_name().expect("a name").to_string_lossy();
         assert!(README.contains(&format!("](docs/{name})")), "README.md does not link docs/{name}");
+    }
+    assert!(README.contains("](CHANGELOG.md)"));
+}
+
+#[test]
+fn the_readme_is_short() {
+    let lines = README.lines().count();
+    assert!(lines <= 180, "README.md has {lines} lines: move details to a page under docs/");
+}
+
+#[test]
+fn the_glossary_has_the_words_of_our_own() {
+    let (_, glossary) = ARCHITECTURE.split_once("\n## Glossary\n").expect("a glossary");
+    for word in [
+        "backlog",
+        "breaker",
+        "digest",
+        "drain",
+        "fence",
+        "fleet",
+        "generation",
+        "ledger",
+        "lease",
+        "manifest",
+        "quarantine",
+        "settled",
+        "slot",
+        "sweep",
+        "verdict",
+    ] {
+        assert!(glossary.contains(&format!("| {word} |")), "the glossary does not explain {word}");
     }
 }
 
@@ -93,7 +144,7 @@ fn the_limits_are_as_told() {
         format!("| Columns | {} |", grouped(limits.columns as u64)),
         format!("up to {} GiB of text", limits.decoded_bytes >> 30),
         format!(
-            "{} times its size when unpacked, looked at from {} MiB on",
+            "{} times its size when unpacked, checked from {} MiB on",
             limits.ratio,
             limits.ratio_from_bytes >> 20
         ),
@@ -102,10 +153,30 @@ fn the_limits_are_as_told() {
     }
 }
 
+/// The example with this pipeline, of all examples of a page.
+fn example(page: &str, pipeline: &str) -> Pipelines {
+    let all = blocks(page, "toml").into_iter();
+    let mut all = all.map(|text| Pipelines::parse(text, "example").unwrap_or_else(|error| panic!("{error}")));
+    all.find(|example| example.get(pipeline).is_some()).unwrap_or_else(|| panic!("no example of {pipeline}"))
+}
+
 #[test]
-fn the_example_pipelines_are_legal_and_route_as_told() {
-    let [example, commands, facts] = blocks("toml")[..] else { panic!("three examples of pipelines") };
-    let pipelines = Pipelines::parse(example, "README.md").unwrap_or_else(|error| panic!("{error}"));
+fn every_example_of_a_pipelines_file_is_legal() {
+    let mut count = 0;
+    for (path, text) in pages() {
+        for block in blocks(&text, "toml") {
+            count += 1;
+            let page = path.display().to_string();
+            Pipelines::parse(block, &page).unwrap_or_else(|error| panic!("{error}\n{block}"));
+        }
+    }
+    assert!(count >= 4, "{count} examples");
+}
+
+#[test]
+fn the_example_pipelines_route_as_documented() {
+    let page = include_str!("../../docs/pipelines.md");
+    let pipelines = example(page, "everything");
     let route = |key| pipelines.route(key, Some(1)).map(|pipeline| pipeline.name.as_str());
     assert_eq!(route("uploads/orders/a.csv"), Some("orders"));
     assert_eq!(route("uploads/customers/a.json"), Some("customers"));
@@ -114,20 +185,23 @@ fn the_example_pipelines_are_legal_and_route_as_told() {
     let orders = pipelines.get("orders").unwrap();
     assert_eq!((orders.bad_rows, orders.attempts), (BadRows::Quarantine, 5));
     assert_eq!(pipelines.get("customers").unwrap().key.as_ref().unwrap().to_string(), "{customer_id}");
-    let of = |text, name: &str| {
-        let pipelines = Pipelines::parse(text, "README.md").unwrap_or_else(|error| panic!("{error}"));
-        pipelines.get(name).unwrap().clone()
-    };
-    assert_eq!(of(commands, "states").command.unwrap().words, ["python3", "/app/states.py"]);
-    assert_eq!(of(facts, "pictures").format, Format::Object);
+    assert_eq!(example(page, "pictures").get("pictures").unwrap().format, Format::Object);
+    let commands = example(include_str!("../../docs/commands-on-objects.md"), "states");
+    assert_eq!(
+        commands.get("states").unwrap().command.as_ref().unwrap().words,
+        ["python3", "/app/states.py"]
+    );
+    assert_eq!(example(README, "orders").get("orders").unwrap().bad_rows, BadRows::Quarantine);
 }
 
 #[test]
 fn the_commands_are_those_that_the_checks_run() {
     let checks = include_str!("../../.ci/run");
-    for command in blocks("sh") {
+    let commands = blocks(README, "sh");
+    assert_eq!(commands.len(), 2);
+    for command in commands {
         let locked = command.replacen("cargo test --workspace", "cargo test --workspace --locked", 1);
-        let locked = locked.replacen("cargo run --release --", "cargo run --release --locked --", 1);
+        let locked = locked.replacen("cargo run --", "cargo run --locked --", 1);
         assert!(checks.contains(&locked), ".ci/run does not run `{command}`");
     }
 }

@@ -6,7 +6,7 @@
 //!          environment     └─────────┘ ─▶ exit code ─▶ ending ─▶ the end of the output, or how the job is left
 //!             watch: memory of its process group     room: how many run at once, with how much memory
 //! ```
-//! What it may rely on, and what is made of how it ends, is one table in the README: "Run any command on each object".
+//! What it may rely on, and what follows from each exit code, is in `docs/commands-on-objects.md`.
 //!
 //! The end of the output is told to whoever reads it when the command has ended with 0 and all of its object was there,
 //! and not before. So nothing else has to ask how the command ended: output of one that failed has no end, and what has
