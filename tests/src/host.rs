@@ -6,10 +6,8 @@ use std::{
     time::Duration,
 };
 
-use aws::{
-    Clients, SdkConfig,
-    scaling::{Scaling, Trigger},
-};
+use app::scale::{Scaling, Trigger};
+use aws::{Clients, SdkConfig};
 use aws_sdk_s3::config::Region;
 use clock::Clock;
 use domain::settings::Settings;

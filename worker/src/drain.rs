@@ -19,12 +19,14 @@ mod slot;
 
 use std::{sync::Arc, time::Duration};
 
-use app::run_job::{Commands, Usage, Workshop};
+use app::{
+    run_job::{Commands, Usage, Workshop},
+    scale,
+};
 use aws::{
     Clients,
     backlog::{BATCH_MESSAGES, Backlog},
     queue::Queue,
-    scaling,
 };
 use clock::Clock;
 use domain::{
@@ -89,7 +91,7 @@ impl Drain {
             uploads: queue("UPLOADS_QUEUE_URL")?,
             stops: queue("STOPS_QUEUE_URL")?,
             dead_letters: queue("DEAD_LETTER_QUEUE_URL")?,
-            pooled: scaling::size(settings)?,
+            pooled: scale::size(settings)?,
             name: slot.as_ref().map_or_else(|| "drain".to_owned(), Slot::name),
             slot,
         })

@@ -1,7 +1,8 @@
 //! The folded mails: a run is over before they are due, so they are sent now.
 
 use anyhow::Context;
-use aws::{Clients, mail::Post, storms::Storms};
+use app::notify::Storms;
+use aws::{Clients, mail::Post};
 use domain::storm::Which;
 use jiff::Timestamp;
 

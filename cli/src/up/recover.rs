@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use app::finish_attempt::{Ended, finish};
 use aws::{
     CallError, Clients,
-    ledger::{Ended, Ledger, Over},
+    ledger::{Ledger, Over},
     queue::Queue,
 };
 use domain::{
@@ -52,7 +53,7 @@ async fn bring_back(ledger: &Ledger, uploads: &Queue, stops: &Queue, job: &Job) 
         stopped_at: Timestamp::now(),
         parked: false,
     };
-    match ledger.end(job, &verdict, &ended, Over::Stopped, Timestamp::now()).await? {
+    match finish(ledger, job, &verdict, &ended, Over::Stopped, Timestamp::now()).await? {
         Ended::Retry { job, .. } => uploads.send(&due(&job), Duration::ZERO).await,
         Ended::GivenUp(job) => stops.send(&SettledMessage::new(job.id).to_body(), Duration::ZERO).await,
         Ended::Refused(_) | Ended::Nothing => Ok(()),

@@ -1,7 +1,15 @@
 //! The use cases of Tidemill: each reads what it needs through the adapters of [`aws`], lets the [`domain`] decide,
 //! and writes the decision down.
 
+pub mod batch;
+pub mod finish_attempt;
+pub mod ingest;
+mod launch;
+pub mod notify;
+pub mod pipelines_file;
 #[cfg(feature = "worker")]
 pub mod run_job;
+pub mod run_schedule;
+pub mod scale;
 #[cfg(feature = "worker")]
 pub mod sweep;

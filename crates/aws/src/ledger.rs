@@ -26,7 +26,7 @@ use domain::job::{Job, JobId};
 use telemetry::metrics;
 
 pub use claim::{Claim, Expired};
-pub use end::{Ended, Over};
+pub use end::Over;
 pub use leave::{Leaving, Progress};
 pub use shelves::{ShelfPage, Shelved};
 use write::Write;

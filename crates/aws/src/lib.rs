@@ -2,7 +2,6 @@
 //! call, so what a function or task may do is the list of verbs it uses.
 
 pub mod backlog;
-pub mod batch;
 mod batch_get;
 mod breaker;
 mod clients;
@@ -11,7 +10,6 @@ pub mod collect;
 pub mod dead_letters;
 mod error;
 pub mod fleet;
-pub mod layer;
 pub mod ledger;
 mod leftovers;
 #[cfg(feature = "logs")]
@@ -22,10 +20,8 @@ mod pace;
 mod publish;
 pub mod queue;
 pub mod records;
-pub mod scaling;
 #[cfg(feature = "stack")]
 pub mod stack;
-pub mod storms;
 pub mod tasks;
 mod unanswered;
 pub mod versions;

@@ -1,7 +1,7 @@
 //! λ backlog: the moment the backlog alarm says that jobs wait, the fleet is looked at as λ scaler does every minute.
 //! It keeps jobs moving when the schedule fails.
 
-use aws::scaling::{Scaling, Trigger};
+use app::scale::{Scaling, Trigger};
 use clock::Clock;
 use domain::settings::Settings;
 use lambda_runtime::{LambdaEvent, service_fn};

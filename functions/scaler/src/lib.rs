@@ -4,13 +4,11 @@
 
 use std::time::Duration;
 
-use aws::{
-    CallError, Clients,
-    fleet::Fleet,
-    mail::Post,
-    scaling::{Scaled, Scaling, Trigger},
-    storms::Storms,
+use app::{
+    notify::Storms,
+    scale::{Scaled, Scaling, Trigger},
 };
+use aws::{CallError, Clients, fleet::Fleet, mail::Post};
 use clock::Clock;
 use domain::{
     mail,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws::scaling::Trigger;
+use app::scale::Trigger;
 use domain::{
     fleet::{Occupant, Phase},
     job::JobId,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws::scaling::Trigger;
+use app::scale::Trigger;
 
 use crate::harness::FleetHarness;
 

@@ -10,10 +10,10 @@ use std::{
     time::Duration,
 };
 
+use app::scale::{Scaled, Scaling, Trigger};
 use aws::{
     CallError, Clients,
     fleet::{Fleet, Tally},
-    scaling::{Scaled, Scaling, Trigger},
 };
 use aws_sdk_s3::config::Region;
 use clock::Clock;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws::scaling::Trigger;
+use app::scale::Trigger;
 use domain::fleet::{Phase, Slot};
 use localcloud::faults::{Fault, Partial, Rule};
 
@@ -24,7 +24,7 @@ fn whatever_happens_places_are_kept_to_and_none_is_lost() {
                 // Runs that overlap, of which some are cut off; failing is theirs to do.
                 let mut ends = || Duration::from_millis(random.u64(100..40_000));
                 let [a, b, c] = std::array::from_fn(|_| (harness.scaling(), ends()));
-                let run = async |(scaling, ends): (aws::scaling::Scaling, Duration), trigger| {
+                let run = async |(scaling, ends): (app::scale::Scaling, Duration), trigger| {
                     let _ = tokio::time::timeout(ends, scaling.run(trigger, harness.now())).await;
                 };
                 let queued = Trigger::Queued { count: 10 };

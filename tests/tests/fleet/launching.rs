@@ -1,6 +1,6 @@
 //! As many as are missing, once.
 
-use aws::scaling::Trigger;
+use app::scale::Trigger;
 use domain::fleet::Occupant;
 use localcloud::{
     faults::{Fault, Partial, Rule},

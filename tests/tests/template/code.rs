@@ -13,31 +13,37 @@ use serde_json::Value;
 use super::{ROOT, list, of_kind, stack};
 
 /// Sizing the fleet, which three functions do.
-const SCALING: [&str; 2] = ["crates/aws/src/scaling.rs", "crates/aws/src/scaling"];
+const SCALE: [&str; 1] = ["crates/app/src/scale.rs"];
 /// Where tasks are launched, by the variables that are read.
 const TASKS: [&str; 2] = ["crates/aws/src/tasks.rs", "crates/aws/src/cluster.rs"];
 
 /// Where the pipelines file is read.
-const LAYER: [&str; 1] = ["crates/aws/src/layer.rs"];
+const PIPELINES_FILE: [&str; 1] = ["crates/app/src/pipelines_file.rs"];
 
 /// Where a failed job's log is read.
 const LOGS: [&str; 1] = ["crates/aws/src/logs.rs"];
 
 /// What runs in the cloud, and the sources whose settings it reads.
 const PROGRAMS: [(&str, &[&[&str]]); 7] = [
-    ("UploadsFunction", &[&["functions/uploads/src"], &SCALING, &TASKS, &LAYER]),
-    ("ScalerFunction", &[&["functions/scaler/src"], &SCALING, &TASKS]),
-    ("BacklogFunction", &[&["functions/backlog/src"], &SCALING, &TASKS]),
-    ("ScheduleFunction", &[&["functions/schedule/src"], &TASKS, &LAYER]),
-    ("StopsFunction", &[&["functions/stops/src"], &LOGS]),
+    (
+        "UploadsFunction",
+        &[&["functions/uploads/src", "crates/app/src/ingest.rs"], &SCALE, &TASKS, &PIPELINES_FILE],
+    ),
+    ("ScalerFunction", &[&["functions/scaler/src"], &SCALE, &TASKS]),
+    ("BacklogFunction", &[&["functions/backlog/src"], &SCALE, &TASKS]),
+    (
+        "ScheduleFunction",
+        &[&["functions/schedule/src", "crates/app/src/run_schedule.rs"], &TASKS, &PIPELINES_FILE],
+    ),
+    ("StopsFunction", &[&["functions/stops/src", "crates/app/src/finish_attempt/stopped.rs"], &LOGS]),
     ("WorkerTask", &[&["worker/src", "worker/src/drain", "crates/app/src/run_job"]]),
     ("SweepTask", &[&["worker/src/lib.rs", "crates/app/src/sweep", "crates/aws/src/cluster.rs"]]),
 ];
 
 /// Settings that are read by a helper, by its name.
 const HELPERS: [(&str, &[&str]); 3] = [
-    ("scaling::size(", &["FLEET_CPU", "FLEET_MEMORY"]),
-    ("scaling::maximum(", &["MAXIMUM_TASKS"]),
+    ("scale::size(", &["FLEET_CPU", "FLEET_MEMORY"]),
+    ("scale::maximum(", &["MAXIMUM_TASKS"]),
     ("logging::json(&settings)", &["STACK_NAME"]),
 ];
 

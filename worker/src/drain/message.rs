@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use app::run_job::{self, By, Outcome};
-use aws::{
-    CallError,
-    backlog::Delivery,
-    ledger::{Ended, Over},
+use app::{
+    finish_attempt::{Ended, finish},
+    run_job::{self, By, Outcome},
 };
+use aws::{CallError, backlog::Delivery, ledger::Over};
 use domain::{
     claim::{Refusal, refusal},
     job::{Change, Job, JobId, Reason},
@@ -151,7 +150,7 @@ impl Drain {
         let ended = verdict.of_attempt(job.attempt, job, worker, now);
         // Not if it has renewed its lease since: then it lives, and the look comes to that.
         let over = Over::Lost { fence: job.fence, now };
-        self.workshop.ledger.end(job, &verdict, &ended, over, now).await
+        finish(&self.workshop.ledger, job, &verdict, &ended, over, now).await
     }
 
     /// This worker has returned the job to the ledger, which says why: decides what follows, as λ stops does for a task.
@@ -171,7 +170,7 @@ impl Drain {
         let ended = verdict.of_attempt(job.attempt, job, &self.name, now);
         // Not if a second message of this job made it another's meanwhile.
         let over = Over::Left { fence: job.fence };
-        match self.workshop.ledger.end(job, &verdict, &ended, over, now).await? {
+        match finish(&self.workshop.ledger, job, &verdict, &ended, over, now).await? {
             Ended::Retry { job, after } => self.hand_on(&job, after).await,
             Ended::GivenUp(job) => self.tell(&job.id).await,
             Ended::Refused(_) | Ended::Nothing => Ok(Fate::Left),

@@ -16,6 +16,7 @@ mod settled;
 
 use std::time::Duration;
 
+use crate::scale;
 use aws::{
     CallError, Clients,
     cluster::Cluster,
@@ -26,7 +27,6 @@ use aws::{
     objects::Objects,
     queue::Queue,
     records::Records,
-    scaling,
 };
 use clock::Clock;
 use domain::{
@@ -197,7 +197,7 @@ impl Sweep {
             bucket: settings.require("BUCKET")?.to_owned(),
             watched_prefix: settings.require("WATCHED_PREFIX")?.to_owned(),
             reports_prefix: settings.require("REPORTS_PREFIX")?.to_owned(),
-            pooled: scaling::size(settings)?,
+            pooled: scale::size(settings)?,
             clock,
             dry_run: ask.dry_run,
             is_asked: ask != Ask::default(),

@@ -2,10 +2,8 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use aws::{
-    CallError,
-    ledger::{Ended, Over},
-};
+use crate::finish_attempt::{Ended, finish};
+use aws::{CallError, ledger::Over};
 use domain::{
     job::{Attempt, Job, Reason, SHELF_PARTS, State, open_shelf},
     message::{JobMessage, SettledMessage},
@@ -146,7 +144,7 @@ impl Sweep {
             State::Running => Over::Lost { fence: job.fence, now },
             _ => Over::Left { fence: job.fence },
         };
-        match self.ledger.end(job, &verdict, &ended, over, now).await? {
+        match finish(&self.ledger, job, &verdict, &ended, over, now).await? {
             Ended::Retry { job, after } => {
                 doings.taken_back += 1;
                 self.send_again(&job, after).await?;

@@ -36,7 +36,7 @@ pub struct Progress {
 
 impl Ledger {
     /// The holder of the claim leaves the job: failed, superseded, gone, or returned to be tried again. A
-    /// returned job stays at its attempt; whoever decides what follows raises it ([`Ledger::end`]). A repeat, as the
+    /// returned job stays at its attempt; whoever decides what follows raises it ([`Ledger::retry`]). A repeat, as the
     /// SDK makes when the answer was lost, is told that the job is left.
     ///
     /// # Errors

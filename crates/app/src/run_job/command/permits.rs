@@ -19,7 +19,7 @@ use std::{
     thread,
 };
 
-use aws::scaling;
+use crate::scale;
 use domain::{
     fargate::Size,
     job::Job,
@@ -81,7 +81,7 @@ impl Commands {
     /// # Errors
     /// [`SettingsError`] when the environment does not tell its size.
     pub fn pooled(settings: &Settings) -> Result<Self, SettingsError> {
-        Ok(Self::new(settings, container_mib(), Some(scaling::size(settings)?)))
+        Ok(Self::new(settings, container_mib(), Some(scale::size(settings)?)))
     }
 
     fn new(settings: &Settings, container_mib: Option<u32>, pooled: Option<Size>) -> Self {

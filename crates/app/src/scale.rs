@@ -7,7 +7,7 @@
 //! A run that dies, or whose call is not answered, leaves a slot reserved without a task; a minute later another run
 //! launches into it under the same client token, which finds the task if there is one.
 
-mod care;
+mod repair;
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::{
+use aws::{
     CallError, Clients,
     fleet::Fleet,
     queue::Queue,

@@ -6,7 +6,7 @@ use domain::{
     object::{Object, Sequencer},
 };
 
-use crate::Uploads;
+use super::Uploads;
 
 impl Uploads {
     /// This version of the key, or its newest; `None` when the bucket does not hold it.
@@ -14,7 +14,7 @@ impl Uploads {
     /// The bucket does not tell sequencers, by which versions are ordered, but lists versions in their order: the
     /// place of this one is after the newest older version that the ledger or the manifest knows, by as many steps as
     /// it has older versions. So of several that nobody told of, too, the newest wins, whichever comes first.
-    pub(crate) async fn resolve(
+    pub(super) async fn resolve(
         &self,
         bucket: &str,
         key: &str,

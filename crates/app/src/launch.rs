@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use telemetry::logging;
 use tracing::info;
 
-use crate::{Outcome, Uploads};
+use crate::ingest::{Outcome, Uploads};
 
 /// The first wait after a launch that found no room, and the longest: SQS delays a message by 15 minutes at most.
 const FIRST_DEFERRAL: Duration = Duration::from_secs(5);

@@ -1,4 +1,5 @@
 use serde_json::json;
+use telemetry::logging;
 
 use super::*;
 

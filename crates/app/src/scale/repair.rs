@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tracing::info;
 
 use super::{Launched, Scaled, Scaling};
-use crate::CallError;
+use aws::CallError;
 use domain::{
     breaker::{Breaker, Sign},
     fleet::{Care, Phase, Slot},

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tracing::info;
 
-use super::{CallError, Clients, fleet::Fleet, mail::Post};
+use aws::{CallError, Clients, fleet::Fleet, mail::Post};
 use domain::{
     mail,
     storm::{Failure, Folded, Storms as Document, Told, Which},

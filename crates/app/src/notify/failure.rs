@@ -26,7 +26,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use crate::{Outcome, Stops};
+use crate::finish_attempt::{Outcome, Stops};
 
 /// How long one stop has to tell of a failure before another may. The template lets the function run for 30 s, and a
 /// message comes again after 180 s: whoever died at it is past, and the message that comes again finds it so.

@@ -1,0 +1,236 @@
+//! λ stops: a stopped task gives its slot back and becomes a verdict, and the verdict an action: the job is done,
+//! tried again, or given up. People are told (`notify::failure`) of what has failed; what succeeded is in the sweep's digest.
+
+use std::time::Duration;
+
+use aws::{
+    CallError, Clients,
+    fleet::Fleet,
+    ledger::{Ledger, Over},
+    logs::Logs,
+    mail::Post,
+    queue::Queue,
+    tasks::{LaunchedFor, launched_for},
+};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use clock::Clock;
+use domain::{
+    breaker::{self, Breaker},
+    events::TaskStateChange,
+    job::{Job, JobId, Reason, State},
+    mail::Place,
+    message::{self, JobMessage, Message},
+    notify::NotifyOn,
+    pricing::TaskUse,
+    settings::{Settings, SettingsError},
+    verdict::{self, JobFacts, Kind},
+};
+use telemetry::metrics::{self, Metric};
+
+use super::{Ended, finish};
+use crate::{batch::each_message, notify::Storms, scale};
+
+/// What λ stops is made of. Built once in a cold start.
+#[derive(Debug)]
+pub struct Stops {
+    pub(crate) ledger: Ledger,
+    pub(crate) fleet: Fleet,
+    maximum_tasks: u32,
+    uploads: Queue,
+    pub(crate) dead_letters: Queue,
+    pub(crate) storms: Storms,
+    pub(crate) logs: Logs,
+    pub(crate) post: Post,
+    pub(crate) notify_on: NotifyOn,
+    pub(crate) place: Place,
+    pub(crate) cluster: String,
+    pub(crate) clock: Clock,
+}
+
+/// What became of one message. Each deletes it from the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The job has settled; if it failed, its mail is sent or it is counted for a folded one, if mails are wanted.
+    Settled {
+        /// This job.
+        job: JobId,
+        /// So.
+        state: State,
+    },
+    /// The job's next attempt is due after this wait.
+    Retried {
+        /// This job.
+        job: JobId,
+        /// This attempt.
+        attempt: u32,
+        /// After this wait.
+        after: Duration,
+    },
+    /// This stop was dealt with before, or is of a task that is not the job's present one.
+    Duplicate {
+        /// This job.
+        job: JobId,
+    },
+    /// A pooled worker, a sweep or a schedule's command has ended.
+    Ended {
+        /// What it was.
+        what: LaunchedFor,
+        /// Why it ended.
+        verdict: &'static str,
+    },
+    /// Not the stop of a task of ours.
+    Foreign,
+    /// Not something this queue carries: moved to the dead-letter queue with the reason.
+    Buried(Reason),
+}
+
+impl Stops {
+    /// From the function's environment.
+    ///
+    /// # Errors
+    /// [`SettingsError`] naming the variable.
+    pub fn new(clients: &Clients, settings: &Settings, clock: Clock) -> Result<Self, SettingsError> {
+        let topic = settings.require("MAIL_TOPIC")?;
+        let fleet = settings.require("FLEET_TABLE")?;
+        Ok(Self {
+            ledger: Ledger::new(clients, settings.require("LEDGER_TABLE")?),
+            fleet: Fleet::new(clients, fleet),
+            maximum_tasks: scale::maximum(settings)?,
+            uploads: Queue::new(clients, settings.require("UPLOADS_QUEUE_URL")?),
+            dead_letters: Queue::new(clients, settings.require("DEAD_LETTER_QUEUE_URL")?),
+            storms: Storms::new(clients, fleet),
+            logs: Logs::new(clients, settings)?,
+            post: Post::new(clients, topic),
+            notify_on: settings.parse("NOTIFY_ON", NotifyOn::EXPECTED)?,
+            place: Place::of(topic, clients.config().endpoint_url()),
+            cluster: settings.require("CLUSTER")?.to_owned(),
+            clock,
+        })
+    }
+
+    /// Makes the first connection; see [`Fleet::warm`].
+    pub async fn warm(&self) {
+        self.fleet.warm().await;
+    }
+
+    /// Processes a batch; each message fails alone. A message is deleted when its [`Outcome`] is durable, and
+    /// goes back to the queue when the ledger, a queue or SNS did not answer. One that comes twice finds the
+    /// attempt raised or the telling noted; of two that come at once, one tells and the other comes again. At least one
+    /// mail tells of each failed job, one unless this dies between SNS's answer and the note of it.
+    pub async fn handle(&self, event: &SqsEvent) -> SqsBatchResponse {
+        each_message(event, |body| self.process(body)).await.0
+    }
+
+    /// Processes one message.
+    ///
+    /// # Errors
+    /// [`CallError`]: the message is to come again.
+    pub async fn process(&self, body: &str) -> Result<Outcome, CallError> {
+        match message::read(body) {
+            Message::Task(change) => self.stopped(&change).await,
+            Message::Settled(settled) => self.failed_elsewhere(body, &settled).await,
+            Message::Created(_) | Message::Job(_) | Message::Object(_) | Message::Foreign => {
+                Ok(Outcome::Foreign)
+            }
+            Message::Malformed { reason } => self.bury(body, Reason::new("malformed", reason)).await,
+        }
+    }
+
+    async fn stopped(&self, change: &TaskStateChange) -> Result<Outcome, CallError> {
+        let started_by = change.started_by.as_deref();
+        let Some(what) = launched_for(started_by, |name| change.variable(name)) else {
+            return Ok(Outcome::Foreign);
+        };
+        let breaker = if change.is_stopped() {
+            if let Some(used) = TaskUse::of_stopped(change) {
+                metrics::put(Metric::CostMicroDollars, used.cost().microdollars());
+            }
+            self.give_back(&what, change).await?;
+            self.sign(&what, change).await?
+        } else {
+            None
+        };
+        let LaunchedFor::Job { job: id, attempt: number } = what else {
+            return self.ended(what, change).await;
+        };
+        // The job was recorded before its task was launched: a job that is not there is another system's.
+        let Some(job) = self.ledger.read(&id).await? else { return Ok(Outcome::Foreign) };
+        let facts = JobFacts::of(&job);
+        let verdict = verdict::verdict(change, &facts);
+        let now = self.clock.now();
+        let mut ended = verdict.of_attempt(number, &job, &change.task_arn, now);
+        // What a wrong configuration did to it is not to use up its tries.
+        ended.parked = breaker.is_some_and(|breaker| breaker.is_open()) && !verdict.charged();
+        match verdict.kind {
+            // A Spot warning comes two minutes before the stop, as a change of what is desired.
+            Kind::NotStopped | Kind::NotOurs => return Ok(Outcome::Foreign),
+            Kind::Duplicate => return self.repeat(job, change).await,
+            _ if job.state.is_settled() => return self.settle(job, Some(&ended)).await,
+            _ if job.attempt != number => return self.repeat(job, change).await,
+            _ => {}
+        }
+        match finish(&self.ledger, &job, &verdict, &ended, Over::Stopped, now).await? {
+            Ended::Retry { job, after } => self.relaunch(&job, after).await,
+            Ended::GivenUp(job) => self.settle(*job, None).await,
+            // Ours all the same, if the SDK repeated a write whose answer was lost. Whoever else settled it meanwhile has
+            // a stop of his own that tells of it.
+            Ended::Refused(Some(job)) => self.repeat(*job, change).await,
+            Ended::Refused(None) | Ended::Nothing => Ok(Outcome::Duplicate { job: id }),
+        }
+    }
+
+    /// Frees the slot of a task that is no more. A repeat finds the slot's next generation, and changes nothing.
+    async fn give_back(&self, what: &LaunchedFor, change: &TaskStateChange) -> Result<(), CallError> {
+        match what {
+            LaunchedFor::Drain { slot, generation } => {
+                self.fleet.free(*slot, *generation).await?;
+            }
+            LaunchedFor::Job { job, attempt } => {
+                // Two launches of one attempt may each have reserved a slot for the one task.
+                let task = Some(change.task_arn.as_str());
+                for slot in self.fleet.slots(self.maximum_tasks).await? {
+                    if slot.is_of(job, *attempt) && (slot.task.is_none() || slot.task.as_deref() == task) {
+                        self.fleet.free(slot.number, slot.generation).await?;
+                    }
+                }
+            }
+            LaunchedFor::Sweep(_) | LaunchedFor::Command(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Tells the breaker what this stop says of launches, and returns it as it stands then; none if it says nothing.
+    async fn sign(&self, what: &LaunchedFor, change: &TaskStateChange) -> Result<Option<Breaker>, CallError> {
+        match what {
+            LaunchedFor::Drain { .. } | LaunchedFor::Job { .. } => {}
+            // The sweep has a definition of its own, and a command its own exit codes.
+            LaunchedFor::Sweep(_) | LaunchedFor::Command(_) => return Ok(None),
+        }
+        let Some(sign) = breaker::sign_of(change, verdict::of_task(change)) else { return Ok(None) };
+        self.fleet.sign(&sign, self.clock.now()).await.map(Some)
+    }
+
+    /// A stop that the ledger already knows, or that is not of the job's present task. If it was this one that
+    /// raised the attempt or settled the job, and this function died on the next line, that line is made up for:
+    /// at worst a message or mail goes out once more.
+    async fn repeat(&self, job: Job, change: &TaskStateChange) -> Result<Outcome, CallError> {
+        let ours = job.history.last().is_some_and(|ended| ended.task == change.task_arn);
+        if ours && job.state.is_settled() {
+            return self.settle(job, None).await;
+        }
+        if ours && job.state == State::Waiting && job.task.is_none() {
+            return self.relaunch(&job, Duration::ZERO).await;
+        }
+        Ok(Outcome::Duplicate { job: job.id })
+    }
+
+    async fn relaunch(&self, job: &Job, after: Duration) -> Result<Outcome, CallError> {
+        self.uploads.send(&JobMessage::new(job.id.clone(), job.attempt, 0).to_body(), after).await?;
+        Ok(Outcome::Retried { job: job.id.clone(), attempt: job.attempt, after })
+    }
+
+    pub(crate) async fn bury(&self, body: &str, reason: Reason) -> Result<Outcome, CallError> {
+        self.dead_letters.bury(body, &reason).await?;
+        Ok(Outcome::Buried(reason))
+    }
+}

@@ -1,0 +1,277 @@
+//! λ uploads: an *Object Created* event becomes a job in the ledger, and the job a message for the pooled workers or
+//! a task of its own.
+//!
+//! The queue it reads also carries attempts that are due again ([`JobMessage`]), from λ stops, the workers, the sweep
+//! and this function, and objects that somebody asks for ([`ObjectMessage`]).
+
+mod resolve;
+
+use std::time::Duration;
+
+use aws::{
+    CallError, Clients,
+    fleet::Fleet,
+    ledger::{Ledger, Recorded},
+    objects::Objects,
+    queue::Queue,
+    records::Records,
+    tasks::Tasks,
+};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use clock::Clock;
+use domain::{
+    events::S3Created,
+    fargate::Size,
+    job::{Job, JobId, Reason, State},
+    message::{self, JobMessage, Message, ObjectMessage},
+    object::Object,
+    pipelines::Pipelines,
+    placement::{Place, place},
+    settings::Settings,
+};
+use futures::future::try_join_all;
+use jiff::Timestamp;
+use telemetry::metrics::{self, Metric};
+use tracing::{error, info};
+
+use crate::{
+    batch::each_message,
+    pipelines_file::{self, StartError},
+    scale::{self, Scaling, Trigger},
+};
+
+/// What λ uploads is made of. Built once in a cold start.
+#[derive(Debug)]
+pub struct Uploads {
+    pub(crate) ledger: Ledger,
+    records: Records,
+    objects: Objects,
+    pub(crate) tasks: Tasks,
+    pub(crate) fleet: Fleet,
+    scaling: Scaling,
+    pub(crate) uploads: Queue,
+    jobs: Queue,
+    dead_letters: Queue,
+    pipelines: Pipelines,
+    bucket: String,
+    watched_prefix: String,
+    pooled: Size,
+    pub(crate) maximum_tasks: u32,
+    pub(crate) clock: Clock,
+}
+
+/// What became of one message. Each deletes it from the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// A task is on its way.
+    Launched {
+        /// For this job.
+        job: JobId,
+        /// This task.
+        task: String,
+    },
+    /// Pooled workers have it in their queue.
+    Queued {
+        /// This job.
+        job: JobId,
+    },
+    /// There is no room for its task now, or launches are held back: a delayed message will try again.
+    Deferred {
+        /// This job.
+        job: JobId,
+    },
+    /// The job was known and needs nothing.
+    Duplicate {
+        /// This job.
+        job: JobId,
+    },
+    /// No pipeline takes this object.
+    NoPipeline,
+    /// Not an event of objects under the watched prefix.
+    Foreign,
+    /// Not something this queue carries: moved to the dead-letter queue with the reason.
+    Buried(Reason),
+    /// A classic notification told of several objects.
+    Several(Vec<Outcome>),
+}
+
+impl Outcome {
+    /// How many jobs it gave to the pooled workers.
+    fn queued(&self) -> u64 {
+        match self {
+            Self::Queued { .. } => 1,
+            Self::Several(all) => all.iter().map(Self::queued).sum(),
+            _ => 0,
+        }
+    }
+}
+
+impl Uploads {
+    /// From the function's environment.
+    ///
+    /// # Errors
+    /// [`StartError`] naming what is wrong with the deployment.
+    pub fn new(clients: &Clients, settings: &Settings, clock: Clock) -> Result<Self, StartError> {
+        let pipelines = pipelines_file::routes(settings)?;
+        Ok(Self {
+            ledger: Ledger::new(clients, settings.require("LEDGER_TABLE")?),
+            records: Records::new(clients, settings.require("RECORDS_TABLE")?),
+            objects: Objects::new(clients),
+            tasks: Tasks::new(clients, settings)?,
+            fleet: Fleet::new(clients, settings.require("FLEET_TABLE")?),
+            scaling: Scaling::new(clients, settings)?,
+            uploads: Queue::new(clients, settings.require("UPLOADS_QUEUE_URL")?),
+            jobs: Queue::new(clients, settings.require("JOBS_QUEUE_URL")?),
+            dead_letters: Queue::new(clients, settings.require("DEAD_LETTER_QUEUE_URL")?),
+            pipelines,
+            bucket: settings.require("BUCKET")?.to_owned(),
+            watched_prefix: settings.require("WATCHED_PREFIX")?.to_owned(),
+            pooled: scale::size(settings)?,
+            maximum_tasks: scale::maximum(settings)?,
+            clock,
+        })
+    }
+
+    /// Makes the first connection; see [`Fleet::warm`].
+    pub async fn warm(&self) {
+        self.fleet.warm().await;
+    }
+
+    /// Processes a batch; each message fails alone. A message is deleted when its [`Outcome`] is durable: the
+    /// job is in the ledger, and its task exists or another message will bring it to one. It goes back to the queue
+    /// on a [`CallError`], and after the queue's `maxReceiveCount` to the dead-letter queue. A message that comes twice finds its job known; RunTask answers a repeated client
+    /// token with the task that exists, and a second message for pooled workers finds the job taken.
+    ///
+    /// When work was queued and no worker is there, the first is launched at once.
+    pub async fn handle(&self, event: &SqsEvent) -> SqsBatchResponse {
+        let (response, outcomes) = each_message(event, |body| self.process(body)).await;
+        let count = outcomes.iter().map(Outcome::queued).sum();
+        if count > 0
+            && let Err(error) = self.scaling.run(Trigger::Queued { count }, self.clock.now()).await
+        {
+            // The jobs are safe in their queue, and λ scaler launches within the minute.
+            error!(error = &error as &dyn std::error::Error, "no worker was launched for what was queued");
+        }
+        response
+    }
+
+    /// Processes one message.
+    ///
+    /// # Errors
+    /// [`CallError`]: the message is to come again.
+    pub async fn process(&self, body: &str) -> Result<Outcome, CallError> {
+        match message::read(body) {
+            Message::Created(created) => {
+                let all = created.iter().map(|created| self.created(body, created));
+                let mut outcomes = try_join_all(all).await?;
+                Ok(match outcomes.len() {
+                    0 => Outcome::Foreign,
+                    1 => outcomes.remove(0),
+                    _ => Outcome::Several(outcomes),
+                })
+            }
+            Message::Job(due) => self.due(body, &due).await,
+            Message::Object(asked) => self.asked(body, &asked).await,
+            Message::Task(_) | Message::Settled(_) | Message::Foreign => Ok(Outcome::Foreign),
+            Message::Malformed { reason } => self.bury(body, Reason::new("malformed", reason)).await,
+        }
+    }
+
+    /// An object was created.
+    async fn created(&self, body: &str, created: &S3Created) -> Result<Outcome, CallError> {
+        let object = created.object();
+        // The rule filters by prefix; whoever else feeds this queue must not make us read what we write.
+        if !object.key.starts_with(&self.watched_prefix) {
+            return Ok(Outcome::Foreign);
+        }
+        if object.size_bytes.is_some() || !self.pipelines.needs_size(&object.key) {
+            return self.begin(object, Some(created)).await;
+        }
+        match self.resolve(&object.bucket, &object.key, object.version_id.as_deref()).await? {
+            Some(found) => self.begin(Object { size_bytes: found.size_bytes, ..object }, Some(created)).await,
+            None => self.bury(body, no_such_object(&object.uri())).await,
+        }
+    }
+
+    /// Somebody asks for an object, or the sweep found one that nobody told of.
+    async fn asked(&self, body: &str, asked: &ObjectMessage) -> Result<Outcome, CallError> {
+        if asked.bucket != self.bucket || !asked.key.starts_with(&self.watched_prefix) {
+            let words =
+                format!("only objects under s3://{}/{} are processed", self.bucket, self.watched_prefix);
+            return self.bury(body, Reason::new("not_watched", words)).await;
+        }
+        match self.resolve(&asked.bucket, &asked.key, asked.version_id.as_deref()).await? {
+            Some(object) => self.begin(object, None).await,
+            None => self.bury(body, no_such_object(&domain::object::uri(&asked.bucket, &asked.key))).await,
+        }
+    }
+
+    /// Records the job of an object and has it worked on; `event` told of it, if one did.
+    async fn begin(&self, object: Object, event: Option<&S3Created>) -> Result<Outcome, CallError> {
+        let Some(pipeline) = self.pipelines.route(&object.key, object.size_bytes) else {
+            return Ok(Outcome::NoPipeline);
+        };
+        let now = self.clock.now();
+        let job = Job {
+            event_at: event.and_then(|event| event.at),
+            trace: event.and_then(|event| event.event_id.clone()),
+            ..Job::new(object, pipeline.clone(), now)
+        };
+        match self.ledger.record(&job).await? {
+            Recorded::New => {
+                info!(job.id = %job.id, trace.id = job.trace, object = %job.object, "recorded");
+                metrics::put(Metric::ObjectsIn, 1);
+                self.place(&job, 0).await
+            }
+            // Recorded by a call that died before it launched or queued. Where that was queued and not yet taken, it
+            // is queued twice: whoever takes the second finds the job taken.
+            Recorded::Known(job) if is_due(&job, 1, now) => self.place(&job, 0).await,
+            Recorded::Known(job) => {
+                self.ledger.duplicate(&job.id, self.clock.now()).await?;
+                Ok(Outcome::Duplicate { job: job.id })
+            }
+        }
+    }
+
+    /// An attempt is due.
+    async fn due(&self, body: &str, due: &JobMessage) -> Result<Outcome, CallError> {
+        match self.ledger.read(&due.job).await? {
+            None => self.bury(body, Reason::new("unknown_job", "the ledger has no such job")).await,
+            Some(job) if is_due(&job, due.attempt, self.clock.now()) => self.place(&job, due.deferrals).await,
+            Some(job) => Ok(Outcome::Duplicate { job: job.id }),
+        }
+    }
+
+    /// Gives a job to the pooled workers, or a task of its own.
+    async fn place(&self, job: &Job, deferrals: u32) -> Result<Outcome, CallError> {
+        match place(job, self.pooled, Some(self.tasks.definition())) {
+            Place::Pool => self.queue(job).await,
+            Place::Task(why) => self.launch(job, why, deferrals).await,
+        }
+    }
+
+    pub(crate) async fn queue(&self, job: &Job) -> Result<Outcome, CallError> {
+        let message = JobMessage::new(job.id.clone(), job.attempt, 0);
+        self.jobs.send(&message.to_body(), Duration::ZERO).await?;
+        Ok(Outcome::Queued { job: job.id.clone() })
+    }
+
+    async fn bury(&self, body: &str, reason: Reason) -> Result<Outcome, CallError> {
+        self.dead_letters.bury(body, &reason).await?;
+        Ok(Outcome::Buried(reason))
+    }
+}
+
+fn no_such_object(uri: &str) -> Reason {
+    Reason::new("no_such_object", format!("{uri} is not in the bucket, or not in this version"))
+}
+
+/// Clocks differ, and SQS delays by whole seconds.
+const EARLY: Duration = Duration::from_secs(5);
+
+/// Whether this attempt waits for a task or worker that it does not have yet, and no other message brings it there
+/// later.
+fn is_due(job: &Job, attempt: u32, now: Timestamp) -> bool {
+    let is_put_off = job.put_off_until.is_some_and(|until| until > now + EARLY);
+    job.state == State::Waiting && job.task.is_none() && job.attempt == attempt && !is_put_off
+}

@@ -1,0 +1,186 @@
+//! λ schedule: every hour, launches the sweep and what `[[schedule]]` of pipelines.toml has due; by hand, a sweep with
+//! arguments of its own.
+//!
+//! | event | what |
+//! | --- | --- |
+//! | `{"scheduled_at": "2026-11-21T12:00:00Z"}` | the tick of that hour, from EventBridge Scheduler |
+//! | `{"sweep": {"since": "7d", "until": "…", "prefix": "uploads/orders/", "dry_run": true}}` | one sweep; what is not told is as in the hourly one |
+
+use aws::{
+    CallError, Clients,
+    fleet::Fleet,
+    tasks::{LaunchError, Order, Tasks},
+};
+use clock::Clock;
+use domain::{
+    pipelines::{Pipelines, Run, Schedule, due},
+    settings::Settings,
+    sweep::{Ask, AskError, KeptPipelines, Moment, PIPELINES, hour_of},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tracing::{error, info};
+
+use crate::pipelines_file::{self, StartError};
+
+/// What λ schedule is made of. Built once in a cold start.
+#[derive(Debug)]
+pub struct Ticker {
+    fleet: Fleet,
+    workers: Tasks,
+    sweeps: Tasks,
+    text: String,
+    pipelines: Pipelines,
+    clock: Clock,
+}
+
+/// Why an event was not carried out. Lambda invokes twice more, a minute and two later; after that the event is in the
+/// dead-letter queue.
+#[derive(Debug, thiserror::Error)]
+pub enum TickError {
+    /// It says neither when nor what.
+    #[error(
+        "the event is neither a tick nor a sweep: {{\"scheduled_at\": …}} and {{\"sweep\": {{…}}}} are known"
+    )]
+    Unknown(#[source] serde_json::Error),
+    /// It asks for a sweep that cannot be.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// The fleet table did not answer.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// A task was not launched. What else was due, is.
+    #[error("no task was launched for {what}")]
+    Launch {
+        /// What for.
+        what: String,
+        /// Why not.
+        #[source]
+        source: LaunchError,
+    },
+}
+
+/// An event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Event {
+    Tick { scheduled_at: Timestamp },
+    Sweep { sweep: Ask },
+}
+
+/// A task that was launched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Launched {
+    /// What for: the task's `startedBy`.
+    pub started_by: String,
+    /// Its ARN.
+    pub task: String,
+}
+
+impl Ticker {
+    /// From the function's environment.
+    ///
+    /// # Errors
+    /// [`StartError`] naming what is wrong with the deployment.
+    pub fn new(clients: &Clients, settings: &Settings, clock: Clock) -> Result<Self, StartError> {
+        let (pipelines, text) = pipelines_file::pipelines(settings)?;
+        Ok(Self {
+            fleet: Fleet::new(clients, settings.require("FLEET_TABLE")?),
+            workers: Tasks::new(clients, settings)?,
+            sweeps: Tasks::of_definition(clients, settings, "SWEEP_TASK_DEFINITION")?,
+            pipelines,
+            text,
+            clock,
+        })
+    }
+
+    /// Carries out an event. `request` is the invocation's id, which Lambda's own retries keep. A repeated tick finds
+    /// the tasks that it launched before: their client tokens are made of the tick's hour. That no two sweeps are at
+    /// work at once is the sweep's own doing.
+    ///
+    /// # Errors
+    /// [`TickError`], after all that was due was tried.
+    pub async fn handle(&self, event: Value, request: &str) -> Result<Vec<Launched>, TickError> {
+        let event = read(event)?;
+        // The sweep's container has no layer. Before the launch: whoever is launched finds it.
+        let kept = KeptPipelines { text: self.text.clone(), kept_at: self.clock.now() };
+        self.fleet.keep(PIPELINES, &kept).await?;
+        let orders = match event {
+            Event::Tick { scheduled_at } => ticked(self.pipelines.schedules(), scheduled_at),
+            Event::Sweep { sweep } => {
+                // What cannot be is said here, and not by a task a minute later.
+                sweep.range(self.clock.now())?;
+                vec![(
+                    Definition::Sweep,
+                    Order::of_sweep(&format!("by-hand-{request}"), &sweep.to_arguments()),
+                )]
+            }
+        };
+        let mut launched = Vec::with_capacity(orders.len());
+        let mut failed = None;
+        for (definition, order) in orders {
+            let tasks = match definition {
+                Definition::Sweep => &self.sweeps,
+                Definition::Worker => &self.workers,
+            };
+            match tasks.launch(&order).await {
+                Ok(answer) => {
+                    let task = answer.task;
+                    info!(task, started_by = order.started_by, command = ?order.command, "task launched");
+                    launched.push(Launched { started_by: order.started_by, task });
+                }
+                Err(source) => {
+                    let failure = TickError::Launch { what: order.started_by, source };
+                    error!(error = &failure as &dyn std::error::Error, "no task");
+                    failed.get_or_insert(failure);
+                }
+            }
+        }
+        failed.map_or(Ok(launched), Err)
+    }
+}
+
+/// Reads an event: one at a time, so that what is wrong is said.
+fn read(event: Value) -> Result<Event, TickError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Asked {
+        sweep: Ask,
+    }
+    #[derive(Deserialize)]
+    struct Tick {
+        scheduled_at: Timestamp,
+    }
+    if event.get("sweep").is_some() {
+        let Asked { sweep } = serde_json::from_value(event).map_err(TickError::Unknown)?;
+        return Ok(Event::Sweep { sweep });
+    }
+    let Tick { scheduled_at } = serde_json::from_value(event).map_err(TickError::Unknown)?;
+    Ok(Event::Tick { scheduled_at })
+}
+
+/// Which task definition an order is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Definition {
+    Sweep,
+    Worker,
+}
+
+/// What is to be launched at this tick: the hourly sweep, and what is due.
+fn ticked(schedules: &[Schedule], tick: Timestamp) -> Vec<(Definition, Order)> {
+    let hour = hour_of(tick);
+    let name = hour.strftime("%Y%m%dT%H").to_string();
+    let mut orders = vec![(Definition::Sweep, Order::of_sweep(&name, &[]))];
+    orders.extend(due(schedules, hour).into_iter().map(|schedule| match &schedule.run {
+        Run::Command(command) => (Definition::Worker, Order::of_command(&schedule.name, &name, command)),
+        Run::Sweep { prefix, since } => {
+            let ask = Ask { since: since.map(Moment::Ago), prefix: prefix.clone(), ..Ask::default() };
+            let which = format!("{}-{name}", schedule.name);
+            (Definition::Sweep, Order::of_sweep(&which, &ask.to_arguments()))
+        }
+    }));
+    orders
+}
+
+#[cfg(test)]
+mod tests;
