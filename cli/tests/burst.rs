@@ -24,7 +24,7 @@ use futures::{FutureExt, StreamExt, stream};
 use localcloud::{
     Cloud,
     ecs::Failure,
-    faults::{Fault, Rule},
+    faults::{Call, Rule},
     host::{Exit, Launch, Runner, process},
     lambda::FunctionHost,
     wire::Caller,
@@ -60,7 +60,7 @@ async fn a_burst_with_everything_going_wrong_loses_nothing() {
     cloud.services().ecs.on_run_task(|_| {
         (fastrand::f64() < 0.25).then(|| vec![Failure::because("Capacity is unavailable at this time.")])
     });
-    cloud.faults().on(Rule::new("ecs", "RunTask", Fault::Throttle).chance(0.33));
+    cloud.faults().on(Rule::new("ecs", "RunTask", Call::Throttle).chance(0.33));
 
     let config = cloud.sdk_config();
     let begun = Instant::now();
@@ -77,7 +77,7 @@ async fn a_burst_with_everything_going_wrong_loses_nothing() {
     tokio::time::timeout(Duration::from_secs(150), cloud.services().ecs.quiet())
         .await
         .expect("all workers leave");
-    let calls = cloud.gate().calls();
+    let calls = cloud.frontend().calls();
     let run_task = calls[&("ecs".to_owned(), "RunTask".to_owned())];
     let (workers, killed) = (workers.load(Ordering::Relaxed), killed.load(Ordering::Relaxed));
     println!(

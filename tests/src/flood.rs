@@ -10,7 +10,7 @@ use domain::{
 };
 use localcloud::{
     ecs::{Limits, Rate, Timing},
-    faults::Fault,
+    faults::Call,
 };
 use tokio::time::Instant;
 
@@ -82,7 +82,7 @@ impl Flood {
     async fn happen(self, env: &TestEnv) -> Outcome {
         env.ecs().set_limits(LIMITS);
         for (service, latency) in LATENCIES {
-            env.fault(service, "*", Fault::Delay(latency));
+            env.fault(service, "*", Call::Delay(latency));
         }
         let (begun, real) = (Instant::now(), std::time::Instant::now());
         for n in 0..self.objects {

@@ -14,7 +14,7 @@ use domain::settings::Settings;
 use futures::FutureExt;
 use localcloud::{
     connector,
-    gate::Gate,
+    frontend::Frontend,
     host::{Exit, Launch, Runner, logged},
     lambda::{FunctionError, FunctionHost, Invocation},
 };
@@ -50,50 +50,50 @@ impl WorkerFaults {
 }
 
 /// λ uploads; `folder` is kept as long as it.
-pub(crate) fn uploads(gate: &Gate, region: &str, folder: Option<Arc<TempDir>>) -> FunctionHost {
+pub(crate) fn uploads(frontend: &Frontend, region: &str, folder: Option<Arc<TempDir>>) -> FunctionHost {
     let make = move |clients: &Clients, settings: &Settings, clock| {
         let _ = &folder;
         Uploads::new(clients, settings, clock)
     };
-    direct(gate, region, make, |uploads, invocation| async move {
+    direct(frontend, region, make, |uploads, invocation| async move {
         let event = serde_json::from_value(invocation.payload).map_err(|e| failed(&e))?;
         answer(&uploads.handle(&event).await)
     })
 }
 
 /// λ stops.
-pub(crate) fn stops(gate: &Gate, region: &str) -> FunctionHost {
-    direct(gate, region, Stops::new, |stops, invocation| async move {
+pub(crate) fn stops(frontend: &Frontend, region: &str) -> FunctionHost {
+    direct(frontend, region, Stops::new, |stops, invocation| async move {
         let event = serde_json::from_value(invocation.payload).map_err(|e| failed(&e))?;
         answer(&stops.handle(&event).await)
     })
 }
 
 /// λ scaler.
-pub(crate) fn scaler(gate: &Gate, region: &str) -> FunctionHost {
-    direct(gate, region, Scaler::new, |scaler, _| async move {
+pub(crate) fn scaler(frontend: &Frontend, region: &str) -> FunctionHost {
+    direct(frontend, region, Scaler::new, |scaler, _| async move {
         answer(&scaler.run().await.map_err(|e| failed(&e))?)
     })
 }
 
 /// λ backlog, which looks at the fleet.
-pub(crate) fn backlog(gate: &Gate, region: &str) -> FunctionHost {
+pub(crate) fn backlog(frontend: &Frontend, region: &str) -> FunctionHost {
     let make = |clients: &Clients, settings: &Settings, clock: Clock| {
         Scaling::new(clients, settings).map(|scaling| (scaling, clock))
     };
-    direct(gate, region, make, |made, _| async move {
+    direct(frontend, region, make, |made, _| async move {
         let (scaling, clock) = &*made;
         answer(&scaling.run(Trigger::Tick, clock.now()).await.map_err(|e| failed(&e))?)
     })
 }
 
 /// λ schedule; `folder` is kept as long as it.
-pub(crate) fn schedule(gate: &Gate, region: &str, folder: Option<Arc<TempDir>>) -> FunctionHost {
+pub(crate) fn schedule(frontend: &Frontend, region: &str, folder: Option<Arc<TempDir>>) -> FunctionHost {
     let make = move |clients: &Clients, settings: &Settings, clock| {
         let _ = &folder;
         Ticker::new(clients, settings, clock)
     };
-    direct(gate, region, make, |ticker, invocation| async move {
+    direct(frontend, region, make, |ticker, invocation| async move {
         let launched = ticker.handle(invocation.payload, &invocation.request_id).await;
         answer(&launched.map_err(|e| failed(&e))?)
     })
@@ -101,7 +101,7 @@ pub(crate) fn schedule(gate: &Gate, region: &str, folder: Option<Arc<TempDir>>) 
 
 /// A function in this process: made from its environment when it is first invoked, as a cold start makes it.
 fn direct<T, E, F>(
-    gate: &Gate,
+    frontend: &Frontend,
     region: &str,
     make: impl Fn(&Clients, &Settings, Clock) -> Result<T, E> + Send + Sync + 'static,
     handle: impl Fn(Arc<T>, Invocation) -> F + Send + Sync + 'static,
@@ -111,17 +111,18 @@ where
     E: std::error::Error,
     F: Future<Output = Result<Value, FunctionError>> + Send + 'static,
 {
-    let (gate, region, cell) = (gate.clone(), region.to_owned(), OnceLock::new());
+    let (frontend, region, cell) = (frontend.clone(), region.to_owned(), OnceLock::new());
     FunctionHost::Direct(Arc::new(move |invocation: Invocation| {
         let made = warm(&cell, || {
             let key = invocation.environment.get("AWS_ACCESS_KEY_ID");
-            let clients = clients(&gate, &region, key.map(String::as_str).unwrap_or_default());
-            make(&clients, &Settings::from(invocation.environment.clone()), gate.clock())
+            let clients = clients(&frontend, &region, key.map(String::as_str).unwrap_or_default());
+            make(&clients, &Settings::from(invocation.environment.clone()), frontend.clock())
         });
         let stack = invocation.environment.get(STACK_VARIABLE).cloned().unwrap_or_default();
-        let logs = gate.services().logs.stream(&format!("/aws/lambda/{}", invocation.function), "in-process");
+        let logs =
+            frontend.services().logs.stream(&format!("/aws/lambda/{}", invocation.function), "in-process");
         match made {
-            Ok(made) => logged(&stack, gate.clock(), logs, handle(made, invocation)).boxed(),
+            Ok(made) => logged(&stack, frontend.clock(), logs, handle(made, invocation)).boxed(),
             Err(error) => std::future::ready(Err(error)).boxed(),
         }
     }))
@@ -132,17 +133,17 @@ fn answer(answer: &impl serde::Serialize) -> Result<Value, FunctionError> {
 }
 
 /// The worker's container.
-pub(crate) fn worker(gate: &Gate, region: &str, worker_faults: WorkerFaults) -> Runner {
-    let (gate, region) = (gate.clone(), region.to_owned());
+pub(crate) fn worker(frontend: &Frontend, region: &str, worker_faults: WorkerFaults) -> Runner {
+    let (frontend, region) = (frontend.clone(), region.to_owned());
     Arc::new(move |launch: Launch| {
-        let (gate, region, worker_fault) = (gate.clone(), region.clone(), worker_faults.next());
+        let (frontend, region, worker_fault) = (frontend.clone(), region.clone(), worker_faults.next());
         async move {
             let settings = Settings::from(launch.env.clone());
             let key = launch.env.get("AWS_ACCESS_KEY_ID").map(String::as_str).unwrap_or_default();
-            let clients = clients(&gate, &region, key);
-            let run = worker::run(&launch.command, &clients, &settings, gate.clock(), launch.stop);
+            let clients = clients(&frontend, &region, key);
+            let run = worker::run(&launch.command, &clients, &settings, frontend.clock(), launch.stop);
             let stack = launch.env.get(STACK_VARIABLE).map(String::as_str).unwrap_or_default();
-            let run = logged(stack, gate.clock(), launch.logs, run);
+            let run = logged(stack, frontend.clock(), launch.logs, run);
             let exit = match worker_fault {
                 WorkerFault::None => i32::from(run.await.code()),
                 WorkerFault::Dies(after, code) => {
@@ -167,8 +168,8 @@ fn warm<T, E: std::error::Error>(
     Ok(cell.get_or_init(|| made).clone())
 }
 
-fn clients(gate: &Gate, region: &str, key: &str) -> Clients {
-    Clients::new(&isolated(connector::sdk_config(gate, gate.clock(), key), region))
+fn clients(frontend: &Frontend, region: &str, key: &str) -> Clients {
+    Clients::new(&isolated(connector::sdk_config(frontend, frontend.clock(), key), region))
 }
 
 /// With what the SDK keeps for a whole process, by service and region, to itself: the retries it has left and the

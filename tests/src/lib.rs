@@ -36,8 +36,7 @@ use jiff::Timestamp;
 use localcloud::{
     Cloud, connector,
     ecs::{Ecs, KillCause, Status},
-    events::Mischief,
-    faults::{Fault, Rule},
+    faults::{Call, Delivery, Rule},
     iam::Iam,
     wire::{Caller, OWNER_KEY},
 };
@@ -83,7 +82,7 @@ impl TestEnv {
         let cloud = plan.cloud(clock, &region, &worker_faults).await;
         cloud.services().ecs.set_timing(plan.timing);
         // Eyes of their own: a scenario's faults are for the system, not for whoever watches it.
-        let eyes = localcloud::gate::Gate::new(cloud.services().clone(), Default::default(), clock);
+        let eyes = localcloud::frontend::Frontend::new(cloud.services().clone(), Default::default(), clock);
         let config = host::isolated(connector::sdk_config(&eyes, clock, OWNER_KEY), &region);
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
         let clients = Clients::new(&config);
@@ -145,7 +144,7 @@ impl TestEnv {
     }
 
     /// Makes calls go wrong from now on.
-    pub fn fault(&self, service: &str, operation: &str, fault: Fault) {
+    pub fn fault(&self, service: &str, operation: &str, fault: Call) {
         self.on(Rule::new(service, operation, fault));
     }
 
@@ -195,9 +194,9 @@ impl TestEnv {
     pub async fn put_silently(&self, key: &str, bytes: impl Into<Vec<u8>>) -> Value {
         let bus = &self.cloud.services().events;
         let heard = self.heard.lock().expect("no panic").len();
-        bus.misbehave(Mischief { lose: 1.0, ..Mischief::default() });
+        bus.set_delivery_faults(Delivery { lose: 1.0, ..Delivery::default() });
         let version = self.put(key, bytes).await;
-        bus.misbehave(Mischief::default());
+        bus.set_delivery_faults(Delivery::default());
         assert_eq!(self.heard.lock().expect("no panic").len(), heard, "it was heard of");
         let head = self.s3.head_object().bucket(self.bucket()).key(key).version_id(&version);
         let head = head.send().await.expect("an object that was just put");
@@ -253,7 +252,7 @@ impl TestEnv {
     /// How often this operation was called by the functions and the worker.
     #[must_use]
     pub fn calls(&self, service: &str, operation: &str) -> u64 {
-        let calls = self.cloud.gate().calls();
+        let calls = self.cloud.frontend().calls();
         calls.get(&(service.to_owned(), operation.to_owned())).copied().unwrap_or_default()
     }
 }

@@ -155,13 +155,13 @@ impl Plan {
             [(); 6].map(|()| region.to_owned());
         let for_both = folder.clone();
         let cloud = builder
-            .function("UploadsFunction", move |gate| host::uploads(gate, &for_uploads, folder))
-            .function("StopsFunction", move |gate| host::stops(gate, &for_stops))
-            .function("ScalerFunction", move |gate| host::scaler(gate, &for_scaler))
-            .function("BacklogFunction", move |gate| host::backlog(gate, &for_backlog))
-            .function("ScheduleFunction", move |gate| host::schedule(gate, &for_schedule, for_both))
+            .function("UploadsFunction", move |frontend| host::uploads(frontend, &for_uploads, folder))
+            .function("StopsFunction", move |frontend| host::stops(frontend, &for_stops))
+            .function("ScalerFunction", move |frontend| host::scaler(frontend, &for_scaler))
+            .function("BacklogFunction", move |frontend| host::backlog(frontend, &for_backlog))
+            .function("ScheduleFunction", move |frontend| host::schedule(frontend, &for_schedule, for_both))
             .schedules(self.schedules)
-            .container("worker", move |gate| host::worker(gate, &for_worker, worker_faults))
+            .container("worker", move |frontend| host::worker(frontend, &for_worker, worker_faults))
             .start()
             .await;
         cloud.expect("a cloud from template.yaml")

@@ -69,7 +69,7 @@ impl TestEnv {
 
     fn is_quiet(&self) -> bool {
         let services = self.cloud.services();
-        services.events.under_way() + services.scheduler.under_way() + services.lambda.under_way() == 0
+        services.events.in_flight() + services.scheduler.in_flight() + services.lambda.in_flight() == 0
             && services.ecs.tasks().iter().all(|task| task.status == Status::Stopped)
             && ["UploadsQueue", "JobsQueue", "StopsQueue"].iter().all(|queue| self.held(queue) == 0)
     }
@@ -88,9 +88,9 @@ impl TestEnv {
         format!(
             "time: {}\nevents under way: {}\nfirings under way: {}\nasynchronous invocations under way: {}\nqueues: {queues:#?}\ntasks: {:#?}\njobs: {:#?}\nmails: {:#?}",
             self.cloud.clock().now(),
-            services.events.under_way(),
-            services.scheduler.under_way(),
-            services.lambda.under_way(),
+            services.events.in_flight(),
+            services.scheduler.in_flight(),
+            services.lambda.in_flight(),
             services.ecs.tasks(),
             self.jobs().await,
             self.subjects(),

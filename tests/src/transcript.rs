@@ -13,7 +13,7 @@ use localcloud::{
     Cloud,
     dynamodb::DynamoDb,
     events::{EventBridge, Pattern, Rule as EventRule, Target},
-    faults::{Fault, Rule},
+    faults::{Call, Rule},
     wire::ACCOUNT,
 };
 use serde_json::{Value, json};
@@ -61,7 +61,7 @@ impl Transcript {
         };
         for (service, operation) in CALLS {
             let told = transcript.clone();
-            cloud.faults().on(Rule::new(service, operation, Fault::Throttle).when(move |_| {
+            cloud.faults().on(Rule::new(service, operation, Call::Throttle).when(move |_| {
                 told.tell(&format!("call   {service} {operation}"));
                 false
             }));

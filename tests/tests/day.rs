@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use domain::job::State;
-use localcloud::{ecs::Status, events::Mischief};
+use localcloud::{ecs::Status, faults::Delivery};
 use tests::TestEnv;
 use tokio::time::{Instant, sleep_until};
 
@@ -19,13 +19,13 @@ fn a_day_loses_nothing_and_its_night_costs_nothing() {
         let mut uploaded = 0;
         for minute in (8 * 60..18 * 60).step_by(10) {
             sleep_until(midnight + Duration::from_mins(minute)).await;
-            env.cloud().services().events.misbehave(Mischief { lose: 0.1, ..Mischief::default() });
+            env.cloud().services().events.set_delivery_faults(Delivery { lose: 0.1, ..Delivery::default() });
             for n in 0..3 {
                 env.put(&format!("uploads/{minute}-{n}.csv"), format!("a,b\n{minute},{n}\n")).await;
                 uploaded += 1;
             }
             // Only S3's events are lost; a stop that is told late is another test's.
-            env.cloud().services().events.misbehave(Mischief::default());
+            env.cloud().services().events.set_delivery_faults(Delivery::default());
         }
         let is_upload = |event: &serde_json::Value| {
             event["detail"]["object"]["key"].as_str().is_some_and(|key| key.starts_with("uploads/"))

@@ -12,7 +12,7 @@ use domain::{
     replay::{NotReplayed, refusal},
     story::{Note, What},
 };
-use localcloud::faults::{Fault, Rule};
+use localcloud::faults::{Call, Rule};
 use tests::TestEnv;
 
 const KEY: &str = "uploads/people.csv";
@@ -102,7 +102,7 @@ fn no_job_is_replayed_while_its_rows_are_deleted() {
 #[test]
 fn no_job_is_replayed_while_people_are_told_of_it() {
     TestEnv::plan(904).run(async |env| {
-        env.on(Rule::new("sns", "Publish", Fault::Delay(Duration::from_secs(10))).nth(1));
+        env.on(Rule::new("sns", "Publish", Call::Delay(Duration::from_secs(10))).nth(1));
         env.put(KEY, BAD).await;
         env.until("a mail", || env.calls("sns", "Publish") == 1).await;
         let failed = env.job(KEY).await;
@@ -163,7 +163,7 @@ fn a_waiting_job_is_stopped_before_anybody_works_on_it() {
 #[test]
 fn a_running_job_is_taken_from_its_worker_which_works_on() {
     TestEnv::plan(907).run(async |env| {
-        env.on(Rule::new("s3", "GetObject", Fault::Delay(Duration::from_secs(300))).nth(1));
+        env.on(Rule::new("s3", "GetObject", Call::Delay(Duration::from_secs(300))).nth(1));
         env.put(KEY, "x\n1\n").await;
         env.until("a reader", || env.calls("s3", "GetObject") == 1).await;
         let running = env.job(KEY).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use localcloud::{events::Mischief, faults::Fault};
+use localcloud::faults::{Call, Delivery};
 use tests::TestEnv;
 
 /// EventBridge may deliver a stop twice at once, so that two of λ stops deal with it at the same time: people hear
@@ -10,10 +10,10 @@ use tests::TestEnv;
 #[test]
 fn a_stop_that_comes_twice_at_once_is_told_of_once() {
     TestEnv::plan(7).dedicated_tasks().run(async |env| {
-        let mischief = Mischief { duplicate: 1.0, lose: 0.0, delay: Duration::ZERO };
-        env.cloud().services().events.misbehave(mischief);
+        let delivery = Delivery { duplicate: 1.0, ..Delivery::default() };
+        env.cloud().services().events.set_delivery_faults(delivery);
         // Time enough for the other one to read the ledger.
-        env.fault("sns", "Publish", Fault::Delay(Duration::from_secs(1)));
+        env.fault("sns", "Publish", Call::Delay(Duration::from_secs(1)));
         env.put("uploads/bad.csv", "a,b\n1,\"2\n").await;
         env.settle().await;
         assert_eq!(env.subjects().len(), 1, "{:#?}", env.subjects());

@@ -147,7 +147,7 @@ impl<'c> Follow<'c> {
     }
 
     fn count(&self, service: &str, operations: &[&str]) -> u64 {
-        let calls = self.cloud.gate().calls();
+        let calls = self.cloud.frontend().calls();
         let wanted = |operation: &&str| calls.get(&(service.to_owned(), (*operation).to_owned()));
         operations.iter().filter_map(wanted).sum()
     }

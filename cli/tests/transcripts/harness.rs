@@ -11,7 +11,7 @@ use aws_sdk_s3::{Client, primitives::ByteStream};
 use localcloud::{
     Cloud,
     ecs::Status,
-    faults::{Fault, Rule},
+    faults::{Call, Rule},
     host::process,
     lambda::FunctionHost,
     mailbox::Mail,
@@ -88,13 +88,13 @@ impl ProcessHarness {
         self.cloud.faults().on(rule);
     }
 
-    pub(crate) fn fault(&self, service: &str, operation: &str, fault: Fault) {
+    pub(crate) fn fault(&self, service: &str, operation: &str, fault: Call) {
         self.on(Rule::new(service, operation, fault));
     }
 
     /// How often this operation was called.
     pub(crate) fn calls(&self, service: &str, operation: &str) -> u64 {
-        let calls = self.cloud.gate().calls();
+        let calls = self.cloud.frontend().calls();
         calls.get(&(service.to_owned(), operation.to_owned())).copied().unwrap_or_default()
     }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use localcloud::{
-    faults::{Fault, Rule},
-    wire::Refusal,
+    faults::{Call, Rule},
+    wire::ApiError,
 };
 
 use crate::harness::{Plan, ProcessHarness};
@@ -75,7 +75,7 @@ async fn spot_is_taken_back_twice_and_it_goes_on_on_demand() {
     let plan = Plan { pipeline: ALONE, parameters: vec![("SpotShare", "100")] };
     let harness = ProcessHarness::start(plan).await;
     // Longer than the scenario: the worker sits in this call until it is told to stop.
-    harness.on(Rule::new("s3", "GetObject", Fault::Delay(Duration::from_secs(600))).first(2));
+    harness.on(Rule::new("s3", "GetObject", Call::Delay(Duration::from_secs(600))).first(2));
     harness.put("people.csv", GOOD).await;
     for n in 1..=2 {
         harness.until("the read", async || harness.calls("s3", "GetObject") == n).await;
@@ -97,8 +97,8 @@ async fn an_image_that_cannot_be_pulled() {
 
 async fn the_breaker_parks_jobs_and_lets_them_go_on() {
     let harness = ProcessHarness::start(Plan { pipeline: ALONE, ..Plan::default() }).await;
-    let denied = Refusal::client("AccessDeniedException", "is not authorized to perform: iam:PassRole");
-    harness.fault("ecs", "RunTask", Fault::Refuse(denied));
+    let denied = ApiError::client("AccessDeniedException", "is not authorized to perform: iam:PassRole");
+    harness.fault("ecs", "RunTask", Call::Refuse(denied));
     for name in ["a.csv", "b.csv", "c.csv"] {
         harness.put(name, GOOD).await;
     }
@@ -128,8 +128,8 @@ async fn a_storm_is_folded() {
 async fn one_object_meets_a_duplicate_a_throttle_a_kill_and_a_retry() {
     let harness = ProcessHarness::start(Plan { pipeline: ALONE, ..Plan::default() }).await;
     let ecs = &harness.cloud().services().ecs;
-    harness.on(Rule::new("ecs", "RunTask", Fault::Throttle).first(3));
-    harness.on(Rule::new("s3", "GetObject", Fault::Delay(Duration::from_secs(600))).first(1));
+    harness.on(Rule::new("ecs", "RunTask", Call::Throttle).first(3));
+    harness.on(Rule::new("s3", "GetObject", Call::Delay(Duration::from_secs(600))).first(1));
     harness.put("people.csv", GOOD).await;
     harness.until("the read", async || harness.calls("s3", "GetObject") == 1).await;
     assert!(ecs.kill(&harness.running().await, localcloud::ecs::KillCause::Infrastructure));

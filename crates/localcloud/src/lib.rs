@@ -1,6 +1,6 @@
 //! The local cloud: the AWS services Tidemill uses, in one process, on one clock.
 //!
-//! A call arrives at the [`gate`] (from the [`server`] or, in process, from the [`connector`]), which names its
+//! A call arrives at the [`frontend`] (from the [`server`] or, in process, from the [`connector`]), which names its
 //! service and caller, lets the [`faults`] spoil it, and hands it to the service's module. Services call each
 //! other directly, as AWS's do: S3 and ECS emit events to [`events`], whose rules feed [`sqs`] and [`lambda`], as do
 //! the schedules of [`scheduler`]; queues feed [`lambda`]; [`cloudwatch`] watches queues and tells [`events`] and
@@ -14,14 +14,16 @@
 pub mod cloudformation;
 pub mod cloudwatch;
 pub mod connector;
+pub mod credentials;
 mod deploy;
 pub mod dynamodb;
 pub mod ecs;
 pub mod events;
 pub mod faults;
-pub mod gate;
+pub mod frontend;
 pub mod host;
 pub mod iam;
+mod in_flight;
 pub mod lambda;
 pub mod logs;
 pub mod mailbox;
@@ -32,7 +34,6 @@ pub mod sns;
 pub mod sqs;
 pub mod sts;
 pub mod template;
-mod under_way;
 mod usage;
 pub mod wire;
 

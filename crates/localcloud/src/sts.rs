@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::wire::{ACCOUNT, Caller, Refusal};
+use crate::wire::{ACCOUNT, ApiError, Caller};
 
 /// The service; it keeps nothing.
 #[derive(Debug, Clone, Default)]
@@ -13,10 +13,10 @@ impl Sts {
     ///
     /// # Errors
     /// For every operation but `GetCallerIdentity`.
-    pub async fn call(&self, operation: &str, _input: Value, caller: &Caller) -> Result<Value, Refusal> {
+    pub async fn call(&self, operation: &str, _input: Value, caller: &Caller) -> Result<Value, ApiError> {
         match operation {
             "GetCallerIdentity" => Ok(identity(caller)),
-            other => Err(Refusal::unsupported("STS", other)),
+            other => Err(ApiError::unsupported("STS", other)),
         }
     }
 }

@@ -8,7 +8,7 @@ impl Cloud {
     /// What everything in this cloud has used so far, besides the write units of the records, which their jobs know.
     #[must_use]
     pub fn usage(&self) -> Usage {
-        let calls = self.gate().calls();
+        let calls = self.frontend().calls();
         let count = |service: &str, operations: &[&str]| -> u64 {
             let wanted = |(of, operation): &(String, String)| {
                 of == service && operations.contains(&operation.as_str())

@@ -1,9 +1,7 @@
-//! What every service module speaks: JSON in, JSON or a [`Refusal`] out. The [`crate::gate`] turns these into
+//! What every service module speaks: JSON in, JSON or a [`ApiError`] out. The [`crate::frontend`] turns these into
 //! the protocol the client chose (AWS JSON 1.0 and 1.1, or query and XML).
 
 use serde_json::Value;
-
-use crate::faults::Partial;
 
 /// A request or response body.
 pub type Body = s3s::Body;
@@ -33,6 +31,23 @@ impl Caller {
     }
 }
 
+/// A failure inside a 200, which the service's module must produce.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Partial {
+    /// DynamoDB's `UnprocessedItems` and `UnprocessedKeys`: about this share of the entries, at least one.
+    Unprocessed {
+        /// Between 0 and 1.
+        share: f64,
+    },
+    /// ECS's `failures[]`: the tasks are not launched, for this reason.
+    LaunchFailures {
+        /// Such as `RESOURCE:FARGATE`.
+        reason: String,
+        /// The sentence that goes with it.
+        detail: Option<String>,
+    },
+}
+
 /// The access key of the account's owner: `AWS_ACCESS_KEY_ID=tidemill`.
 pub const OWNER_KEY: &str = "tidemill";
 
@@ -43,7 +58,7 @@ pub const SECRET: &str = "tidemill";
 /// An AWS error answer.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{code}: {message}")]
-pub struct Refusal {
+pub struct ApiError {
     /// The HTTP status.
     pub status: u16,
     /// The error code a client matches on, such as `ConflictException`.
@@ -54,7 +69,7 @@ pub struct Refusal {
     pub detail: Value,
 }
 
-impl Refusal {
+impl ApiError {
     /// The caller's fault: a 400.
     #[must_use]
     pub fn client(code: &str, message: impl Into<String>) -> Self {
@@ -80,5 +95,25 @@ impl Refusal {
     pub fn unsupported(service: &str, operation: &str) -> Self {
         Self::client("UnknownOperationException", format!("the local cloud has no {service} {operation}"))
             .with_status(501)
+    }
+}
+
+/// The id of a call, which its answer and the events it causes carry.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestId(pub(crate) String);
+
+impl RequestId {
+    /// Sixteen characters, as S3's are; other services' are UUIDs.
+    pub(crate) fn draw(service: &str) -> Self {
+        if service == "s3" {
+            return Self(
+                std::iter::repeat_with(|| fastrand::choice(b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"))
+                    .take(16)
+                    .flatten()
+                    .map(|byte| char::from(*byte))
+                    .collect(),
+            );
+        }
+        Self(uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid().to_string())
     }
 }

@@ -10,7 +10,7 @@ use domain::{
 };
 use localcloud::{
     ecs::{Status, TaskSnapshot},
-    faults::{Fault, Rule},
+    faults::{Call, Rule},
 };
 
 use crate::harness::{FleetHarness, Worker};
@@ -100,7 +100,7 @@ fn trouble_with_care_is_told_and_keeps_no_worker_from_being_launched() {
         harness.next_workers([Worker::FallsSilentAfter(Duration::from_secs(1))]);
         harness.run(Trigger::Queued { count: 1 }).await.unwrap();
         harness.pass(120).await;
-        harness.fault("DescribeTasks", Fault::Throttle);
+        harness.fault("DescribeTasks", Call::Throttle);
         harness.queue(2000);
         let error = harness.run(Trigger::Tick).await.unwrap_err();
         assert!(error.to_string().contains("describe 1 tasks"), "{error}");
@@ -155,7 +155,7 @@ fn what_workers_have_done_is_counted_over_all_generations() {
         }
         assert_eq!(harness.slots().await[0].done_ever(), 30);
         // A repeat of a reservation whose answer was lost finds its own.
-        harness.on(Rule::new("dynamodb", "PutItem", Fault::LoseAnswer).nth(1));
+        harness.on(Rule::new("dynamodb", "PutItem", Call::LoseAnswer).nth(1));
         harness.queue(1);
         assert_eq!(harness.tick().await.launched, 1);
     });

@@ -1,5 +1,5 @@
 //! A fleet to be sized: the real scaling and the real SDK on virtual time. The containers are whatever a test makes of
-//! them, since most of them are to misbehave. No stop event is delivered: slots come free by care, or by a test.
+//! them, since most of them are to set_delivery_faults. No stop event is delivered: slots come free by care, or by a test.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -26,8 +26,8 @@ use jiff::Timestamp;
 use localcloud::{
     Cloud, connector,
     ecs::{KillCause, Status, TaskSnapshot, Timing},
-    faults::{Fault, Rule},
-    gate::Gate,
+    faults::{Call, Rule},
+    frontend::Frontend,
     host::{Exit, Launch, Runner},
     wire::OWNER_KEY,
 };
@@ -76,7 +76,8 @@ impl FleetHarness {
         let workers = Arc::<Mutex<VecDeque<Worker>>>::default();
         let acts = workers.clone();
         let cloud = Cloud::builder(TEMPLATE).clock(clock);
-        let cloud = cloud.container("worker", move |gate| worker(gate, acts)).start().await.expect("a cloud");
+        let cloud =
+            cloud.container("worker", move |frontend| worker(frontend, acts)).start().await.expect("a cloud");
         let (provisioning, deprovisioning) = (Duration::from_secs(10), Duration::from_secs(5));
         cloud.services().ecs.set_timing(Timing {
             provisioning,
@@ -107,7 +108,7 @@ impl FleetHarness {
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
         );
-        let clients = clients(self.cloud.gate());
+        let clients = clients(self.cloud.frontend());
         Scaling::new(&clients, &Settings::from(settings)).expect("settings")
     }
 
@@ -162,7 +163,7 @@ impl FleetHarness {
         self.cloud.faults().on(rule);
     }
 
-    pub(crate) fn fault(&self, operation: &str, fault: Fault) {
+    pub(crate) fn fault(&self, operation: &str, fault: Call) {
         self.on(Rule::new("ecs", operation, fault));
     }
 
@@ -200,10 +201,10 @@ impl FleetHarness {
 
     /// The calls that `during` makes, by operation.
     pub(crate) async fn calls(&self, during: impl Future) -> BTreeMap<String, u64> {
-        let before = self.cloud.gate().calls();
+        let before = self.cloud.frontend().calls();
         during.await;
         let mut calls = BTreeMap::new();
-        for ((service, operation), count) in self.cloud.gate().calls() {
+        for ((service, operation), count) in self.cloud.frontend().calls() {
             let made = count - before.get(&(service, operation.clone())).copied().unwrap_or_default();
             if made > 0 {
                 calls.insert(operation, made);
@@ -215,33 +216,33 @@ impl FleetHarness {
 
 /// Clients that meet no faults and are not counted.
 fn eyes(cloud: &Cloud) -> Clients {
-    clients(&Gate::new(cloud.services().clone(), Default::default(), cloud.clock()))
+    clients(&Frontend::new(cloud.services().clone(), Default::default(), cloud.clock()))
 }
 
 /// With the SDK's retry budget to itself, which is otherwise one for the whole process: tests run side by side on clocks
 /// of their own.
-fn clients(gate: &Gate) -> Clients {
+fn clients(frontend: &Frontend) -> Clients {
     static MADE: AtomicU64 = AtomicU64::new(0);
     let region = format!("harness-{}", MADE.fetch_add(1, Ordering::Relaxed));
-    let config = connector::sdk_config(gate, gate.clock(), OWNER_KEY);
+    let config = connector::sdk_config(frontend, frontend.clock(), OWNER_KEY);
     Clients::new(&config.into_builder().region(Region::new(region)).build())
 }
 
-fn worker(gate: &Gate, workers: Arc<Mutex<VecDeque<Worker>>>) -> Runner {
-    let gate = gate.clone();
+fn worker(frontend: &Frontend, workers: Arc<Mutex<VecDeque<Worker>>>) -> Runner {
+    let frontend = frontend.clone();
     Arc::new(move |launch: Launch| {
         let act = workers.lock().expect("no panic").pop_front().unwrap_or(Worker::Polls);
-        work(gate.clone(), launch, act).boxed()
+        work(frontend.clone(), launch, act).boxed()
     })
 }
 
-async fn work(gate: Gate, launch: Launch, act: Worker) -> Exit {
-    let (clock, stop) = (gate.clock(), launch.stop.clone());
+async fn work(frontend: Frontend, launch: Launch, act: Worker) -> Exit {
+    let (clock, stop) = (frontend.clock(), launch.stop.clone());
     assert_eq!(launch.command, ["drain"]);
     let number = |name: &str| launch.env[name].parse::<u64>().expect("a number");
     let (slot, generation) = (number("TIDEMILL_SLOT") as u32, number("TIDEMILL_GENERATION"));
-    let services = gate.services().clone();
-    let unspoilt = clients(&Gate::new(services, Default::default(), clock));
+    let services = frontend.services().clone();
+    let unspoilt = clients(&Frontend::new(services, Default::default(), clock));
     let fleet = Fleet::new(&unspoilt, &launch.env["FLEET_TABLE"]);
     let (began, mut tally) = (clock.now(), Tally::default());
     loop {
@@ -256,7 +257,7 @@ async fn work(gate: Gate, launch: Launch, act: Worker) -> Exit {
             if !fleet.check_in(slot, generation, clock.now(), tally).await.expect("the table") {
                 return Exit::Code(0);
             }
-            tally.done += take(&gate, &launch.env["JOBS_QUEUE"]).await;
+            tally.done += take(&frontend, &launch.env["JOBS_QUEUE"]).await;
             tally.busy = SERVICE * u32::try_from(tally.done).expect("it fits");
         }
         tokio::select! {
@@ -267,8 +268,8 @@ async fn work(gate: Gate, launch: Launch, act: Worker) -> Exit {
 }
 
 /// Takes as many messages as a heartbeat is long, for good.
-async fn take(gate: &Gate, queue: &str) -> u64 {
-    let sqs = &gate.services().sqs;
+async fn take(frontend: &Frontend, queue: &str) -> u64 {
+    let sqs = &frontend.services().sqs;
     let most = HEARTBEAT.as_millis() / SERVICE.as_millis();
     let mut taken = 0;
     while taken < most as u64 {

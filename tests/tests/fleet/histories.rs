@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use app::scale::Trigger;
 use domain::fleet::{Phase, Slot};
-use localcloud::faults::{Fault, Partial, Rule};
+use localcloud::faults::{Call, Partial, Rule};
 
 use crate::harness::{FleetHarness, Worker};
 
@@ -59,18 +59,18 @@ fn whatever_happens_places_are_kept_to_and_none_is_lost() {
 fn go_wrong(harness: &FleetHarness) {
     let full = Partial::LaunchFailures { reason: "RESOURCE:FARGATE".to_owned(), detail: None };
     for (operation, fault, chance) in [
-        ("RunTask", Fault::LoseAnswer, 0.4),
-        ("RunTask", Fault::LoseRequest, 0.2),
-        ("RunTask", Fault::Part(full), 0.1),
-        ("RunTask", Fault::Throttle, 0.2),
-        ("RunTask", Fault::Delay(Duration::from_secs(2)), 0.5),
-        ("DescribeTasks", Fault::Throttle, 0.3),
-        ("StopTask", Fault::LoseAnswer, 0.5),
-        ("PutItem", Fault::LoseAnswer, 0.3),
-        ("UpdateItem", Fault::LoseAnswer, 0.3),
-        ("UpdateItem", Fault::Throttle, 0.3),
-        ("BatchGetItem", Fault::Part(Partial::Unprocessed { share: 0.5 }), 0.2),
-        ("GetQueueAttributes", Fault::Throttle, 0.2),
+        ("RunTask", Call::LoseAnswer, 0.4),
+        ("RunTask", Call::LoseRequest, 0.2),
+        ("RunTask", Call::Part(full), 0.1),
+        ("RunTask", Call::Throttle, 0.2),
+        ("RunTask", Call::Delay(Duration::from_secs(2)), 0.5),
+        ("DescribeTasks", Call::Throttle, 0.3),
+        ("StopTask", Call::LoseAnswer, 0.5),
+        ("PutItem", Call::LoseAnswer, 0.3),
+        ("UpdateItem", Call::LoseAnswer, 0.3),
+        ("UpdateItem", Call::Throttle, 0.3),
+        ("BatchGetItem", Call::Part(Partial::Unprocessed { share: 0.5 }), 0.2),
+        ("GetQueueAttributes", Call::Throttle, 0.2),
     ] {
         harness.on(Rule::new("*", operation, fault).chance(chance));
     }

@@ -3,8 +3,8 @@
 use app::scale::Trigger;
 use domain::fleet::Occupant;
 use localcloud::{
-    faults::{Fault, Partial, Rule},
-    wire::Refusal,
+    faults::{Call, Partial, Rule},
+    wire::ApiError,
 };
 
 use crate::harness::FleetHarness;
@@ -67,9 +67,9 @@ fn a_queue_that_shows_nothing_yet_is_not_believed_by_who_has_just_filled_it() {
 
 #[test]
 fn no_room_stops_the_round_and_the_next_one_goes_on() {
-    let full = Fault::Part(Partial::LaunchFailures { reason: "of a new kind".to_owned(), detail: None });
-    let disguised = Refusal::client("InvalidParameterException", "(ErrorCode: Throttling): Rate exceeded");
-    for (fault, says) in [(full, "no capacity: of a new kind"), (Fault::Refuse(disguised), "throttled")] {
+    let full = Call::Part(Partial::LaunchFailures { reason: "of a new kind".to_owned(), detail: None });
+    let disguised = ApiError::client("InvalidParameterException", "(ErrorCode: Throttling): Rate exceeded");
+    for (fault, says) in [(full, "no capacity: of a new kind"), (Call::Refuse(disguised), "throttled")] {
         FleetHarness::play(10, async |harness| {
             harness.queue(SEVEN);
             harness.on(Rule::new("ecs", "RunTask", fault.clone()).nth(3));
@@ -88,7 +88,7 @@ fn no_room_stops_the_round_and_the_next_one_goes_on() {
 fn a_throttle_that_outlasts_the_sdk_waits_for_the_next_minute() {
     FleetHarness::play(10, async |harness| {
         harness.queue(1);
-        harness.on(Rule::new("ecs", "RunTask", Fault::Throttle).first(3));
+        harness.on(Rule::new("ecs", "RunTask", Call::Throttle).first(3));
         let scaled = harness.tick().await;
         assert_eq!((scaled.wanted, scaled.launched), (1, 0));
         assert!(harness.slots().await[0].is_free());
@@ -100,8 +100,8 @@ fn a_throttle_that_outlasts_the_sdk_waits_for_the_next_minute() {
 fn while_the_configuration_is_wrong_one_launch_in_a_while_tries_and_nothing_is_lost() {
     FleetHarness::play(10, async |harness| {
         harness.queue(SEVEN);
-        let denied = Refusal::client("AccessDeniedException", "is not authorized to perform: iam:PassRole");
-        harness.fault("RunTask", Fault::Refuse(denied));
+        let denied = ApiError::client("AccessDeniedException", "is not authorized to perform: iam:PassRole");
+        harness.fault("RunTask", Call::Refuse(denied));
         let scaled = harness.tick().await;
         assert_eq!((scaled.wanted, scaled.launched), (7, 0));
         assert!(scaled.reason.unwrap().contains("iam:PassRole"));
@@ -127,7 +127,7 @@ fn while_the_configuration_is_wrong_one_launch_in_a_while_tries_and_nothing_is_l
 fn a_round_ends_in_time_and_the_next_run_goes_on() {
     FleetHarness::play(100, async |harness| {
         harness.queue(2 * SEVEN);
-        harness.fault("RunTask", Fault::Delay(std::time::Duration::from_secs(5)));
+        harness.fault("RunTask", Call::Delay(std::time::Duration::from_secs(5)));
         let began = harness.now();
         let scaled = harness.tick().await;
         assert!(harness.now().duration_since(began).as_secs() < 28, "the function's time");

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use localcloud::{
-    events::Mischief,
-    faults::{Fault, Rule},
-    wire::Refusal,
+    faults::{Call, Delivery, Rule},
+    wire::ApiError,
 };
 use tests::TestEnv;
 
@@ -13,12 +12,12 @@ use crate::{RAGGED, minutes, texts, told};
 
 #[test]
 fn a_log_that_cannot_be_read_keeps_no_mail_from_going_out() {
-    let broken = || Refusal::client("ServiceUnavailableException", "out of\norder").with_status(500);
+    let broken = || ApiError::client("ServiceUnavailableException", "out of\norder").with_status(500);
     let faults = [
-        (Fault::Refuse(broken()), "ServiceUnavailableException"),
-        (Fault::Refuse(Refusal::client("AccessDeniedException", "not you")), "AccessDeniedException"),
-        (Fault::Delay(Duration::from_hours(1)), "no answer in time"),
-        (Fault::LoseAnswer, "failed to"),
+        (Call::Refuse(broken()), "ServiceUnavailableException"),
+        (Call::Refuse(ApiError::client("AccessDeniedException", "not you")), "AccessDeniedException"),
+        (Call::Delay(Duration::from_hours(1)), "no answer in time"),
+        (Call::LoseAnswer, "failed to"),
     ];
     for dedicated in [true, false] {
         for (n, (fault, says)) in faults.iter().enumerate() {
@@ -44,8 +43,8 @@ fn stops_and_messages_that_come_twice_are_told_of_once_in_a_storm_too() {
         for n in 0..8 {
             env.put(&format!("uploads/{n}.csv"), RAGGED).await;
         }
-        let mischief = Mischief { duplicate: 1.0, lose: 0.0, delay: Duration::ZERO };
-        env.cloud().services().events.misbehave(mischief);
+        let delivery = Delivery { duplicate: 1.0, ..Delivery::default() };
+        env.cloud().services().events.set_delivery_faults(delivery);
         env.settle().await;
         for stop in env.heard("ECS Task State Change") {
             env.send("StopsQueue", &stop.to_string());
@@ -60,8 +59,8 @@ fn stops_and_messages_that_come_twice_are_told_of_once_in_a_storm_too() {
 #[test]
 fn while_sns_is_out_of_order_nothing_is_lost_and_nobody_is_flooded_after() {
     TestEnv::plan(832).run(async |env| {
-        let broken = Refusal::client("InternalError", "out of order").with_status(500);
-        env.fault("sns", "Publish", Fault::Refuse(broken));
+        let broken = ApiError::client("InternalError", "out of order").with_status(500);
+        env.fault("sns", "Publish", Call::Refuse(broken));
         for n in 0..40 {
             env.put(&format!("uploads/{n}.csv"), RAGGED).await;
         }
@@ -80,7 +79,7 @@ fn while_sns_is_out_of_order_nothing_is_lost_and_nobody_is_flooded_after() {
 fn a_fleet_table_that_does_not_answer_delays_the_telling_only() {
     TestEnv::plan(833).run(async |env| {
         let storms = |input: &serde_json::Value| input["Item"]["id"]["S"] == "storms:1";
-        env.on(Rule::new("dynamodb", "PutItem", Fault::Throttle).when(storms).first(9));
+        env.on(Rule::new("dynamodb", "PutItem", Call::Throttle).when(storms).first(9));
         env.put("uploads/ragged.csv", RAGGED).await;
         env.settle().await;
         assert_eq!(env.subjects(), ["[tidemill] failed: uploads/ragged.csv (ragged_row)"]);

@@ -5,13 +5,13 @@ use std::time::Duration;
 use domain::job::State;
 use localcloud::{
     ecs::KillCause,
-    faults::{Fault, Rule},
+    faults::{Call, Rule},
 };
 use tests::TestEnv;
 
 use crate::{RAGGED, texts};
 
-const HELD: Fault = Fault::Delay(Duration::from_secs(1_200));
+const HELD: Call = Call::Delay(Duration::from_secs(1_200));
 
 #[test]
 fn bad_input_in_the_pool_comes_with_what_the_worker_logged_of_it_and_of_no_other() {

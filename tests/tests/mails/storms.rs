@@ -1,7 +1,7 @@
 //! Many failures, few mails.
 
 use domain::{job::State, storm::SINGLES};
-use localcloud::faults::{Fault, Rule};
+use localcloud::faults::{Call, Rule};
 use tests::TestEnv;
 
 use crate::{RAGGED, minutes, most_in_a_second, texts, told};
@@ -110,7 +110,7 @@ fn a_flush_that_dies_before_its_note_sends_that_mail_once_more_and_no_other() {
                 && input["Item"]["causes"]["L"][0]["M"]["storm"]["M"]["mails"]["N"] == "1"
         };
         // As often as the SDK asks.
-        env.on(Rule::new("dynamodb", "PutItem", Fault::LoseRequest).when(note).first(3));
+        env.on(Rule::new("dynamodb", "PutItem", Call::LoseRequest).when(note).first(3));
         upload(env, "orders", 10).await;
         env.settle().await;
         minutes(20).await;
@@ -127,9 +127,9 @@ fn counts_that_are_written_at_once_are_all_kept() {
         // The functions meet each other at every change, and some of the answers are lost.
         let storms = |input: &serde_json::Value| input["Item"]["id"]["S"] == "storms:1";
         env.on(
-            Rule::new("dynamodb", "PutItem", Fault::Delay(std::time::Duration::from_millis(50))).when(storms)
+            Rule::new("dynamodb", "PutItem", Call::Delay(std::time::Duration::from_millis(50))).when(storms)
         );
-        env.on(Rule::new("dynamodb", "PutItem", Fault::LoseAnswer).when(storms).chance(0.1));
+        env.on(Rule::new("dynamodb", "PutItem", Call::LoseAnswer).when(storms).chance(0.1));
         upload(env, "orders", 60).await;
         env.settle().await;
         minutes(20).await;

@@ -71,6 +71,6 @@ fn a_role_meets_an_operation_that_is_in_no_table() {
 /// The configuration of a program that acts in this role.
 fn acting_as(env: &TestEnv, role: &str) -> SdkConfig {
     let cloud = env.cloud();
-    cloud.gate().callers().register("ASIAWHOEVER", &cloud.stack().resources[role].name);
-    connector::sdk_config(cloud.gate(), cloud.clock(), "ASIAWHOEVER")
+    cloud.frontend().credentials().register("ASIAWHOEVER", &cloud.stack().resources[role].name);
+    connector::sdk_config(cloud.frontend(), cloud.clock(), "ASIAWHOEVER")
 }

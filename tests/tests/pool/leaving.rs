@@ -8,7 +8,7 @@ use std::{
 use domain::job::State;
 use localcloud::{
     ecs::Status,
-    faults::{Fault, Rule},
+    faults::{Call, Rule},
     wire::Caller,
 };
 use serde_json::{Value, json};
@@ -61,7 +61,7 @@ fn what_is_queued_at_the_moment_of_leaving_is_taken_at_the_last_look() {
             }
             false
         };
-        env.on(Rule::new("dynamodb", "UpdateItem", Fault::Throttle).when(queue));
+        env.on(Rule::new("dynamodb", "UpdateItem", Call::Throttle).when(queue));
         env.put(KEY, csv(2)).await;
         env.settle().await;
         let dead_letters = env.dead_letters().await;
@@ -75,7 +75,7 @@ fn what_is_queued_at_the_moment_of_leaving_is_taken_at_the_last_look() {
 fn a_worker_that_is_told_to_stop_finishes_what_it_can_and_hands_back_the_rest() {
     pool(244).run(async |env| {
         hold_reads(env, KEY, 1);
-        let slow = Rule::new("s3", "GetObject", Fault::Delay(Duration::from_secs(10)));
+        let slow = Rule::new("s3", "GetObject", Call::Delay(Duration::from_secs(10)));
         env.on(slow.when(|input| input["Key"] == "uploads/slow.csv"));
         env.put(KEY, csv(60)).await;
         env.put("uploads/slow.csv", csv(2)).await;
@@ -144,7 +144,7 @@ fn a_worker_whose_slot_is_anothers_takes_no_more() {
 fn a_fleet_table_that_does_not_answer_keeps_nobody_from_work() {
     pool(247).run(async |env| {
         let checks_in = |input: &Value| input["ExpressionAttributeValues"][":phase"]["S"] == "polling";
-        env.on(Rule::new("dynamodb", "UpdateItem", Fault::Throttle).when(checks_in));
+        env.on(Rule::new("dynamodb", "UpdateItem", Call::Throttle).when(checks_in));
         env.on(Rule::new("dynamodb", "UpdateItem", HELD).when(tells_leaving));
         env.put(KEY, csv(2)).await;
         env.settle().await;
@@ -155,10 +155,10 @@ fn a_fleet_table_that_does_not_answer_keeps_nobody_from_work() {
 
 #[test]
 fn a_queue_that_may_not_be_received_from_is_left() {
-    use localcloud::wire::Refusal;
+    use localcloud::wire::ApiError;
     pool(248).run(async |env| {
-        let refusal = Refusal::client("AccessDeniedException", "not for you");
-        env.on(Rule::new("sqs", "ReceiveMessage", Fault::Refuse(refusal)).nth(1));
+        let refusal = ApiError::client("AccessDeniedException", "not for you");
+        env.on(Rule::new("sqs", "ReceiveMessage", Call::Refuse(refusal)).nth(1));
         env.put(KEY, csv(2)).await;
         env.settle().await;
         assert_eq!(first_task(env).1, Some(78));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::job::{Job, State};
 use localcloud::{
     ecs::KillCause,
-    faults::{Fault, Rule},
+    faults::{Call, Rule},
 };
 use tests::Contents;
 
@@ -105,12 +105,12 @@ fn who_wrote_a_loss_down_and_was_lost_himself_is_made_up_for() {
 #[test]
 fn a_worker_whose_renewals_fail_gives_way_and_hurts_nothing() {
     pool(215).run(async |env| {
-        let slow = Rule::new("s3", "GetObject", Fault::Delay(Duration::from_secs(200)));
+        let slow = Rule::new("s3", "GetObject", Call::Delay(Duration::from_secs(200)));
         env.on(slow.when(|input| input["Key"] == KEY).first(1));
         let renews = |input: &serde_json::Value| {
             input["UpdateExpression"].as_str().is_some_and(|text| text.starts_with("SET lease_until"))
         };
-        env.on(Rule::new("dynamodb", "UpdateItem", Fault::Throttle).when(renews).first(12));
+        env.on(Rule::new("dynamodb", "UpdateItem", Call::Throttle).when(renews).first(12));
         env.put(KEY, csv(60)).await;
         env.put("uploads/other.csv", csv(2)).await;
         env.settle().await;

@@ -11,14 +11,14 @@ mod returned;
 
 use std::time::Duration;
 
-use localcloud::faults::{Fault, Rule};
+use localcloud::faults::{Call, Rule};
 use serde_json::Value;
 use tests::{Plan, TestEnv};
 
 const KEY: &str = "uploads/people.csv";
 
 /// Longer than anybody holds up a call in AWS.
-const HELD: Fault = Fault::Delay(Duration::from_secs(1_200));
+const HELD: Call = Call::Delay(Duration::from_secs(1_200));
 
 /// A env with room for one pooled worker and one task of an object's own.
 fn pool(seed: u64) -> Plan {

@@ -3,17 +3,14 @@
 use std::time::Duration;
 
 use domain::job::State;
-use localcloud::{
-    faults::{Fault, Rule},
-    sqs::Mischief,
-};
+use localcloud::faults::{Call, Delivery, Rule};
 
 use crate::{backlog, csv, hold_reads, pool, records};
 
 #[test]
 fn a_hundred_small_objects_are_in_flight_together() {
     pool(201).run(async |env| {
-        env.fault("s3", "GetObject", Fault::Delay(Duration::from_millis(150)));
+        env.fault("s3", "GetObject", Call::Delay(Duration::from_millis(150)));
         for n in 0..100 {
             env.put(&format!("uploads/{n}.csv"), csv(n % 7 + 1)).await;
         }
@@ -36,7 +33,7 @@ fn a_hundred_small_objects_are_in_flight_together() {
 #[test]
 fn large_objects_and_small_ones_share_the_memory_and_all_end() {
     pool(202).run(async |env| {
-        env.fault("s3", "GetObject", Fault::Delay(Duration::from_millis(150)));
+        env.fault("s3", "GetObject", Call::Delay(Duration::from_millis(150)));
         // Small ones that are large inside, and large ones that stream: more than may be read deep at once.
         let wide = |rows: usize| {
             let rows = (0..rows).map(|row| format!("{row},{}\n", "x".repeat(50_000)));
@@ -61,8 +58,13 @@ fn large_objects_and_small_ones_share_the_memory_and_all_end() {
 fn a_message_that_comes_twice_is_one_job() {
     pool(203).run(async |env| {
         let sqs = &env.cloud().services().sqs;
-        sqs.misbehave(Mischief { duplicate: 0.5, reorder: true, return_after_delete: 0.2 });
-        env.fault("s3", "GetObject", Fault::Delay(Duration::from_millis(150)));
+        sqs.set_delivery_faults(Delivery {
+            duplicate: 0.5,
+            reorder: true,
+            return_after_delete: 0.2,
+            ..Delivery::default()
+        });
+        env.fault("s3", "GetObject", Call::Delay(Duration::from_millis(150)));
         for n in 0..40 {
             env.put(&format!("uploads/{n}.csv"), csv(2)).await;
         }
@@ -83,7 +85,7 @@ fn a_message_that_comes_twice_is_one_job() {
 #[test]
 fn a_message_is_held_for_as_long_as_its_object_takes() {
     pool(204).run(async |env| {
-        let slow = Rule::new("s3", "GetObject", Fault::Delay(Duration::from_secs(500)));
+        let slow = Rule::new("s3", "GetObject", Call::Delay(Duration::from_secs(500)));
         env.on(slow.when(|input| input["Key"] == crate::KEY));
         env.put(crate::KEY, csv(60)).await;
         env.until("a reader", || env.calls("s3", "GetObject") == 1).await;
@@ -100,12 +102,12 @@ fn a_message_is_held_for_as_long_as_its_object_takes() {
 #[test]
 fn a_heartbeat_that_fails_is_made_up_for_by_the_next() {
     pool(205).run(async |env| {
-        let slow = Rule::new("s3", "GetObject", Fault::Delay(Duration::from_secs(500)));
+        let slow = Rule::new("s3", "GetObject", Call::Delay(Duration::from_secs(500)));
         env.on(slow.when(|input| input["Key"] == crate::KEY));
         env.put(crate::KEY, csv(60)).await;
         env.until("a reader", || env.calls("s3", "GetObject") == 1).await;
         // Each SDK call asks three times.
-        env.on(Rule::new("sqs", "ChangeMessageVisibilityBatch", Fault::LoseRequest).first(3));
+        env.on(Rule::new("sqs", "ChangeMessageVisibilityBatch", Call::LoseRequest).first(3));
         tokio::time::sleep(Duration::from_secs(490)).await;
         assert_eq!(backlog(env).iter().map(|(_, receives)| *receives).collect::<Vec<_>>(), [1]);
         env.settle().await;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use domain::job::State;
 use localcloud::{
-    faults::{Fault, Rule},
-    wire::Refusal,
+    faults::{Call, Rule},
+    wire::ApiError,
 };
 
 use crate::{HELD, KEY, csv, pool, records};
@@ -16,7 +16,7 @@ const RAGGED: &str = "id,name\n1,one\n2,two,too many\n3,three\n";
 fn what_did_not_answer_is_tried_again_later() {
     pool(221).run(async |env| {
         // As often as the SDK asks, twice.
-        env.on(Rule::new("s3", "GetObject", Fault::Throttle).first(6));
+        env.on(Rule::new("s3", "GetObject", Call::Throttle).first(6));
         env.put(KEY, csv(60)).await;
         env.settle().await;
         let job = env.job(KEY).await;
@@ -53,11 +53,11 @@ fn bad_input_fails_at_once_with_one_mail_and_one_dead_letter() {
 #[test]
 fn a_failure_that_nobody_was_told_of_is_told_when_its_message_comes_again() {
     pool(223).run(async |env| {
-        let broken = Refusal::client("InternalError", "out of order").with_status(500);
+        let broken = ApiError::client("InternalError", "out of order").with_status(500);
         let settled = |input: &serde_json::Value| {
             input["MessageBody"].as_str().is_some_and(|body| body.contains("settled"))
         };
-        env.on(Rule::new("sqs", "SendMessage", Fault::Refuse(broken)).when(settled).first(3));
+        env.on(Rule::new("sqs", "SendMessage", Call::Refuse(broken)).when(settled).first(3));
         env.put("uploads/ragged.csv", RAGGED).await;
         env.settle().await;
         assert_eq!(env.job("uploads/ragged.csv").await.attempt, 1);
@@ -90,8 +90,8 @@ timeout = "30s"
 #[test]
 fn a_deployment_that_stays_wrong_gives_up_in_the_end() {
     pool(225).run(async |env| {
-        let refusal = Refusal::client("AccessDenied", "not for you").with_status(403);
-        env.fault("s3", "GetObject", Fault::Refuse(refusal));
+        let refusal = ApiError::client("AccessDenied", "not for you").with_status(403);
+        env.fault("s3", "GetObject", Call::Refuse(refusal));
         env.put(KEY, csv(60)).await;
         env.settle().await;
         let job = env.job(KEY).await;
@@ -107,9 +107,9 @@ fn a_deployment_that_stays_wrong_gives_up_in_the_end() {
 #[test]
 fn answers_that_are_lost_change_nothing() {
     pool(226).run(async |env| {
-        env.on(Rule::new("dynamodb", "UpdateItem", Fault::LoseAnswer).chance(0.2));
-        env.on(Rule::new("sqs", "*", Fault::LoseAnswer).chance(0.1));
-        env.on(Rule::new("s3", "GetObject", Fault::Throttle).chance(0.3));
+        env.on(Rule::new("dynamodb", "UpdateItem", Call::LoseAnswer).chance(0.2));
+        env.on(Rule::new("sqs", "*", Call::LoseAnswer).chance(0.1));
+        env.on(Rule::new("s3", "GetObject", Call::Throttle).chance(0.3));
         for n in 0..40 {
             env.put(&format!("uploads/{n}.csv"), csv(3)).await;
         }
@@ -128,12 +128,12 @@ fn answers_that_are_lost_change_nothing() {
 #[test]
 fn a_retry_whose_message_was_not_sent_is_made_up_for() {
     pool(227).run(async |env| {
-        env.on(Rule::new("s3", "GetObject", Fault::Throttle).first(3));
-        let broken = Refusal::client("InternalError", "out of order").with_status(500);
+        env.on(Rule::new("s3", "GetObject", Call::Throttle).first(3));
+        let broken = ApiError::client("InternalError", "out of order").with_status(500);
         let second = |input: &serde_json::Value| {
             input["MessageBody"].as_str().is_some_and(|body| body.contains(r#""attempt":2"#))
         };
-        env.on(Rule::new("sqs", "SendMessage", Fault::Refuse(broken)).when(second).first(3));
+        env.on(Rule::new("sqs", "SendMessage", Call::Refuse(broken)).when(second).first(3));
         env.put(KEY, csv(60)).await;
         env.settle().await;
         let job = env.job(KEY).await;

@@ -1,7 +1,7 @@
 //! Pipelines that note facts of objects and read nothing in them.
 
 use domain::job::State;
-use localcloud::faults::Fault;
+use localcloud::faults::Call;
 use tests::{Contents, TestEnv};
 
 const FACTS: &str = r#"
@@ -83,8 +83,8 @@ fn facts_that_a_key_needs_and_an_object_lacks_are_told() {
 fn broken_connections_change_no_fact() {
     TestEnv::plan(675).pipelines(FACTS).run(async |env| {
         use localcloud::faults::Rule;
-        env.on(Rule::new("s3", "GetObject", Fault::Throttle).chance(0.3));
-        env.on(Rule::new("dynamodb", "BatchWriteItem", Fault::LoseAnswer).chance(0.3));
+        env.on(Rule::new("s3", "GetObject", Call::Throttle).chance(0.3));
+        env.on(Rule::new("dynamodb", "BatchWriteItem", Call::LoseAnswer).chance(0.3));
         for n in 0..20 {
             env.put(&format!("uploads/{n}"), vec![7; 1_000]).await;
         }

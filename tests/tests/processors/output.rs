@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::{job::State, manifest};
 use localcloud::{
-    faults::{Fault, Rule},
+    faults::{Call, Rule},
     wire::Caller,
 };
 use serde_json::json;
@@ -259,8 +259,8 @@ fn whatever_fails_on_the_way_the_rows_of_one_attempt_are_all_that_is_seen() {
                   [ $chance != 3 ] || exit 75";
     for seed in 0..4 {
         pool(seed, script, "attempts = 10").run(async |env| {
-            env.on(Rule::new("dynamodb", "*", Fault::LoseAnswer).chance(0.05));
-            env.on(Rule::new("s3", "GetObject", Fault::Throttle).chance(0.2));
+            env.on(Rule::new("dynamodb", "*", Call::LoseAnswer).chance(0.05));
+            env.on(Rule::new("s3", "GetObject", Call::Throttle).chance(0.2));
             env.next_tasks([WorkerFault::Dies(Duration::from_secs(3), 137); 2]);
             for n in 0..15 {
                 env.put(&format!("uploads/{n}"), "x").await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{job::State, story::What};
-use localcloud::{faults::Fault, wire::Refusal};
+use localcloud::{faults::Call, wire::ApiError};
 use tests::TestEnv;
 
 use crate::{csv, records};
@@ -23,8 +23,8 @@ async fn whole(env: &TestEnv, keys: &[&str]) {
 fn a_launch_that_is_not_allowed_is_tried_once_in_a_while_until_it_is() {
     TestEnv::plan(47).dedicated_tasks().run(async |env| {
         let denied =
-            Refusal::client("AccessDeniedException", "User is not authorized to perform: ecs:RunTask");
-        env.fault("ecs", "RunTask", Fault::Refuse(denied));
+            ApiError::client("AccessDeniedException", "User is not authorized to perform: ecs:RunTask");
+        env.fault("ecs", "RunTask", Call::Refuse(denied));
         let keys = ["uploads/a.csv", "uploads/b.csv", "uploads/c.csv"];
         for key in keys {
             env.put(key, csv(1, 5)).await;
@@ -79,8 +79,8 @@ fn a_wrong_setting_of_the_worker_is_the_configurations_fault_and_not_the_objects
 #[test]
 fn people_get_one_mail_when_launches_are_held_back_and_one_when_they_work_again() {
     TestEnv::plan(50).scheduled().run(async |env| {
-        let denied = Refusal::client("AccessDeniedException", "is not authorized to perform: iam:PassRole");
-        env.fault("ecs", "RunTask", Fault::Refuse(denied));
+        let denied = ApiError::client("AccessDeniedException", "is not authorized to perform: iam:PassRole");
+        env.fault("ecs", "RunTask", Call::Refuse(denied));
         for n in 0..20 {
             env.put(&format!("uploads/{n}.csv"), csv(1, 5)).await;
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::{job::State, story::What};
 use localcloud::{
     ecs::{Failure, Provider, RunTask},
-    faults::{Fault, Rule},
+    faults::{Call, Rule},
 };
 use tests::TestEnv;
 
@@ -96,7 +96,7 @@ fn a_shortage_everywhere_costs_few_calls() {
 #[test]
 fn what_spot_takes_back_twice_runs_on_demand() {
     TestEnv::plan(65).dedicated_tasks().parameter("SpotShare", "100").with_transcript().run(async |env| {
-        let slow = Fault::Delay(Duration::from_secs(60));
+        let slow = Call::Delay(Duration::from_secs(60));
         env.on(Rule::new("s3", "GetObject", slow).first(2));
         env.put(KEY, csv(1, 5)).await;
         for n in 1..=2 {

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use domain::job::State;
-use localcloud::faults::{Fault, Partial, Rule};
+use localcloud::faults::{Call, Partial, Rule};
 use tests::{Contents, TestEnv};
 
 use crate::{csv, records};
@@ -35,43 +35,43 @@ fn gzip(text: &str) -> Vec<u8> {
 
 #[test]
 fn unprocessed_items_are_written_again() {
-    let part = Fault::Part(Partial::Unprocessed { share: 0.3 });
+    let part = Call::Part(Partial::Unprocessed { share: 0.3 });
     all_the_same(62, || vec![Rule::new("dynamodb", "BatchWriteItem", part.clone()).chance(0.7)]);
 }
 
 #[test]
 fn a_throttled_table_slows_the_worker_down_only() {
-    all_the_same(62, || vec![Rule::new("dynamodb", "BatchWriteItem", Fault::Throttle).chance(0.3)]);
+    all_the_same(62, || vec![Rule::new("dynamodb", "BatchWriteItem", Call::Throttle).chance(0.3)]);
 }
 
 #[test]
 fn broken_connections_to_the_table_change_nothing() {
     all_the_same(63, || {
         vec![
-            Rule::new("dynamodb", "*", Fault::LoseAnswer).chance(0.1),
-            Rule::new("dynamodb", "*", Fault::LoseRequest).chance(0.1),
+            Rule::new("dynamodb", "*", Call::LoseAnswer).chance(0.1),
+            Rule::new("dynamodb", "*", Call::LoseRequest).chance(0.1),
         ]
     });
 }
 
 #[test]
 fn a_body_that_breaks_off_is_resumed() {
-    all_the_same(64, || vec![Rule::new("s3", "GetObject", Fault::CutBody { after: 700 }).first(4)]);
+    all_the_same(64, || vec![Rule::new("s3", "GetObject", Call::CutBody { after: 700 }).first(4)]);
 }
 
 #[test]
 fn a_slow_down_of_s3_is_waited_for() {
-    all_the_same(65, || vec![Rule::new("s3", "GetObject", Fault::Throttle).first(2)]);
+    all_the_same(65, || vec![Rule::new("s3", "GetObject", Call::Throttle).first(2)]);
 }
 
 #[test]
 fn the_answer_to_a_publish_may_be_lost() {
     // More often than the SDK asks by itself.
-    all_the_same(66, || vec![Rule::new("dynamodb", "TransactWriteItems", Fault::LoseAnswer).first(12)]);
+    all_the_same(66, || vec![Rule::new("dynamodb", "TransactWriteItems", Call::LoseAnswer).first(12)]);
 }
 
 #[test]
 fn a_publish_that_is_in_anothers_way_is_tried_again() {
-    let conflict = || Fault::CancelTransaction { code: "TransactionConflict".to_owned() };
+    let conflict = || Call::CancelTransaction { code: "TransactionConflict".to_owned() };
     all_the_same(67, || vec![Rule::new("dynamodb", "TransactWriteItems", conflict()).first(3)]);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::job::State;
 use localcloud::{
     ecs::KillCause,
-    faults::{Fault, Rule},
+    faults::{Call, Rule},
 };
 use tests::{Contents, TestEnv};
 
@@ -14,7 +14,7 @@ use crate::{csv, records};
 const KEY: &str = "uploads/people.csv";
 
 /// Longer than anybody holds up a call in AWS.
-const HELD: Fault = Fault::Delay(Duration::from_secs(1_200));
+const HELD: Call = Call::Delay(Duration::from_secs(1_200));
 
 fn claims(input: &serde_json::Value) -> bool {
     !input["ExpressionAttributeValues"][":holder"].is_null()
@@ -86,7 +86,7 @@ fn killed_after_its_last_write() {
 fn killed_right_after_its_publish_it_is_done() {
     TestEnv::plan(25).dedicated_tasks().run(async |env| {
         // The publish is made and its answer lost; the SDK's repeat is held up.
-        env.on(Rule::new("dynamodb", "TransactWriteItems", Fault::LoseAnswer).nth(1));
+        env.on(Rule::new("dynamodb", "TransactWriteItems", Call::LoseAnswer).nth(1));
         env.on(Rule::new("dynamodb", "TransactWriteItems", HELD).nth(2));
         env.put(KEY, csv(1, 60)).await;
         env.kill_at("dynamodb", "TransactWriteItems", 2, KillCause::Signal).await;
@@ -101,7 +101,7 @@ fn killed_right_after_its_publish_it_is_done() {
 #[test]
 fn a_claim_that_is_answered_into_the_void_is_recognised() {
     TestEnv::plan(26).dedicated_tasks().run(async |env| {
-        env.on(Rule::new("dynamodb", "UpdateItem", Fault::LoseAnswer).when(claims).nth(1));
+        env.on(Rule::new("dynamodb", "UpdateItem", Call::LoseAnswer).when(claims).nth(1));
         env.put(KEY, csv(1, 60)).await;
         env.settle().await;
         let job = env.job(KEY).await;
@@ -114,7 +114,7 @@ fn a_claim_that_is_answered_into_the_void_is_recognised() {
 fn a_claim_whose_worker_never_hears_of_it_is_taken_over_by_the_retry() {
     TestEnv::plan(27).dedicated_tasks().run(async |env| {
         // The SDK asks three times; each time the answer is lost. The worker leaves, its lease still runs.
-        env.on(Rule::new("dynamodb", "UpdateItem", Fault::LoseAnswer).when(claims).first(3));
+        env.on(Rule::new("dynamodb", "UpdateItem", Call::LoseAnswer).when(claims).first(3));
         env.put(KEY, csv(1, 60)).await;
         done_by_the_second_attempt(env).await;
         let job = env.job(KEY).await;
@@ -129,7 +129,7 @@ fn a_worker_that_cannot_renew_its_lease_leaves_before_it_writes() {
             let expression = input["UpdateExpression"].as_str().unwrap_or_default();
             expression.starts_with("SET lease_until")
         };
-        env.on(Rule::new("dynamodb", "UpdateItem", Fault::LoseRequest).when(renews).first(9));
+        env.on(Rule::new("dynamodb", "UpdateItem", Call::LoseRequest).when(renews).first(9));
         env.on(Rule::new("s3", "GetObject", HELD).nth(1));
         env.put(KEY, csv(1, 60)).await;
         env.settle().await;

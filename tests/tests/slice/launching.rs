@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use domain::job::State;
 use localcloud::{
-    faults::{Fault, Partial, Rule},
-    wire::{Caller, Refusal},
+    faults::{Call, Partial, Rule},
+    wire::{ApiError, Caller},
 };
 use serde_json::json;
 use tests::{DeadLetter, TestEnv};
@@ -27,7 +27,7 @@ async fn done_at_once(env: &TestEnv) {
 #[test]
 fn a_lost_answer_leaves_one_task_when_the_sdk_asks_again() {
     TestEnv::plan(41).dedicated_tasks().run(async |env| {
-        env.on(Rule::new("ecs", "RunTask", Fault::LoseAnswer).nth(1));
+        env.on(Rule::new("ecs", "RunTask", Call::LoseAnswer).nth(1));
         env.put(KEY, csv(1, 5)).await;
         done_at_once(env).await;
         assert_eq!(env.calls("ecs", "RunTask"), 2);
@@ -37,7 +37,7 @@ fn a_lost_answer_leaves_one_task_when_the_sdk_asks_again() {
 #[test]
 fn answers_lost_for_good_leave_one_task_when_the_message_comes_again() {
     TestEnv::plan(42).with_transcript().dedicated_tasks().run(async |env| {
-        env.on(Rule::new("ecs", "RunTask", Fault::LoseAnswer).first(3));
+        env.on(Rule::new("ecs", "RunTask", Call::LoseAnswer).first(3));
         env.put(KEY, csv(1, 5)).await;
         done_at_once(env).await;
         assert_eq!(env.calls("ecs", "RunTask"), 4);
@@ -49,7 +49,7 @@ fn answers_lost_for_good_leave_one_task_when_the_message_comes_again() {
 fn failures_in_a_200_put_the_launch_off() {
     TestEnv::plan(43).with_transcript().dedicated_tasks().run(async |env| {
         let reason = "Capacity is unavailable at this time. Please try again later".to_owned();
-        let full = Fault::Part(Partial::LaunchFailures { reason, detail: None });
+        let full = Call::Part(Partial::LaunchFailures { reason, detail: None });
         env.on(Rule::new("ecs", "RunTask", full).first(4));
         env.put(KEY, csv(1, 5)).await;
         done_at_once(env).await;
@@ -61,7 +61,7 @@ fn failures_in_a_200_put_the_launch_off() {
 fn hours_without_capacity_lose_nothing() {
     TestEnv::plan(44).dedicated_tasks().scheduled().run(async |env| {
         let detail = Some("You've reached the limit on the number of vCPUs".to_owned());
-        let full = Fault::Part(Partial::LaunchFailures { reason: "RESOURCE:FARGATE".to_owned(), detail });
+        let full = Call::Part(Partial::LaunchFailures { reason: "RESOURCE:FARGATE".to_owned(), detail });
         env.on(Rule::new("ecs", "RunTask", full).first(80));
         env.put(KEY, csv(1, 5)).await;
         env.settle().await;
@@ -78,11 +78,11 @@ fn hours_without_capacity_lose_nothing() {
 
 #[test]
 fn throttles_open_and_disguised_put_the_launch_off() {
-    let disguised = Refusal::client(
+    let disguised = ApiError::client(
         "InvalidParameterException",
         "Error retrieving subnet information (ErrorCode: Throttling): Rate exceeded",
     );
-    for throttle in [Fault::Throttle, Fault::Refuse(disguised)] {
+    for throttle in [Call::Throttle, Call::Refuse(disguised)] {
         TestEnv::plan(45).dedicated_tasks().scheduled().run(async |env| {
             env.on(Rule::new("ecs", "RunTask", throttle.clone()).first(7));
             env.put(KEY, csv(1, 5)).await;
@@ -94,7 +94,7 @@ fn throttles_open_and_disguised_put_the_launch_off() {
 #[test]
 fn the_task_that_a_conflict_names_is_adopted() {
     TestEnv::plan(46).dedicated_tasks().run(async |env| {
-        env.on(Rule::new("ecs", "RunTask", Fault::Throttle).first(3));
+        env.on(Rule::new("ecs", "RunTask", Call::Throttle).first(3));
         env.put(KEY, csv(1, 5)).await;
         env.until("the job", || env.calls("sqs", "SendMessage") == 1).await;
         // The same launch with other parameters, as from before a deploy.

@@ -2,8 +2,8 @@
 
 use domain::job::State;
 use localcloud::{
-    faults::{Fault, Rule},
-    wire::Refusal,
+    faults::{Call, Rule},
+    wire::ApiError,
 };
 use tests::{Contents, TestEnv};
 
@@ -30,8 +30,8 @@ fn bad_input_fails_with_its_row_named_and_nothing_visible() {
 #[test]
 fn a_crash_between_giving_up_and_the_mail_is_made_up_for() {
     TestEnv::plan(72).dedicated_tasks().run(async |env| {
-        let broken = Refusal::client("InternalError", "out of order").with_status(500);
-        env.on(Rule::new("sns", "Publish", Fault::Refuse(broken)).first(4));
+        let broken = ApiError::client("InternalError", "out of order").with_status(500);
+        env.on(Rule::new("sns", "Publish", Call::Refuse(broken)).first(4));
         env.put("uploads/ragged.csv", RAGGED).await;
         env.put("uploads/good.csv", csv(1, 2)).await;
         env.settle().await;
@@ -48,7 +48,7 @@ fn a_note_of_the_mail_that_is_lost_is_made_again() {
         let notes = |input: &serde_json::Value| {
             input["UpdateExpression"].as_str().is_some_and(|text| text.contains("notified_at"))
         };
-        env.on(Rule::new("dynamodb", "UpdateItem", Fault::LoseAnswer).when(notes).first(3));
+        env.on(Rule::new("dynamodb", "UpdateItem", Call::LoseAnswer).when(notes).first(3));
         env.put("uploads/ragged.csv", RAGGED).await;
         env.settle().await;
         assert_eq!(env.mails().len(), 1, "the note was made, only its answer was lost");

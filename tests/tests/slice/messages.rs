@@ -7,8 +7,8 @@ use domain::{
     message::JobMessage,
 };
 use localcloud::{
-    faults::{Fault, Rule},
-    wire::Refusal,
+    faults::{Call, Rule},
+    wire::ApiError,
 };
 use serde_json::json;
 use tests::TestEnv;
@@ -22,9 +22,9 @@ fn of_a_batch_only_the_failed_message_comes_again() {
         for n in 0..10 {
             events.push(env.put_silently(&format!("uploads/{n}.csv"), csv(n, 2)).await);
         }
-        let refusal = Refusal::client("AccessDeniedException", "not this one, not now");
+        let refusal = ApiError::client("AccessDeniedException", "not this one, not now");
         let fourth = |input: &serde_json::Value| input["Item"]["object"]["M"]["key"]["S"] == "uploads/4.csv";
-        env.on(Rule::new("dynamodb", "PutItem", Fault::Refuse(refusal)).when(fourth).first(2));
+        env.on(Rule::new("dynamodb", "PutItem", Call::Refuse(refusal)).when(fourth).first(2));
         for event in &events {
             env.send("UploadsQueue", &event.to_string());
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::job::State;
-use localcloud::faults::{Fault, Rule};
+use localcloud::faults::{Call, Rule};
 use tests::{Contents, Plan, TestEnv};
 
 const KEY: &str = "uploads/people.csv";
@@ -41,7 +41,7 @@ fn a_newer_version_replaces_record_by_record() {
 #[test]
 fn a_late_older_version_changes_nothing_that_is_newer() {
     plan(82).dedicated_tasks().run(async |env| {
-        let slow = Fault::Delay(Duration::from_secs(120));
+        let slow = Call::Delay(Duration::from_secs(120));
         let records = env.cloud().outputs()["RecordsTable"].clone();
         let first_record = Rule::new("dynamodb", "PutItem", slow).when(move |it| it["TableName"] == *records);
         env.on(first_record.nth(1));
@@ -68,8 +68,8 @@ fn within_an_object_the_last_row_of_a_key_wins() {
 fn broken_connections_change_nothing() {
     for seed in 0..5 {
         plan(seed).dedicated_tasks().run(async |env| {
-            env.on(Rule::new("dynamodb", "PutItem", Fault::LoseAnswer).chance(0.2));
-            env.on(Rule::new("dynamodb", "PutItem", Fault::Throttle).chance(0.2));
+            env.on(Rule::new("dynamodb", "PutItem", Call::LoseAnswer).chance(0.2));
+            env.on(Rule::new("dynamodb", "PutItem", Call::Throttle).chance(0.2));
             let rows: Vec<_> = (0..200).map(|n| (n % 90, if n < 110 { "old" } else { "new" })).collect();
             env.put(KEY, people(&rows)).await;
             env.settle().await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::job::State;
-use localcloud::faults::{Fault, Rule};
+use localcloud::faults::{Call, Rule};
 use tests::{Contents, TestEnv};
 
 use crate::{csv, records};
@@ -14,7 +14,7 @@ const KEY: &str = "uploads/prices.csv";
 fn overwritten_while_it_is_processed_the_older_version_ends_superseded() {
     TestEnv::plan(11).with_transcript().dedicated_tasks().run(async |env| {
         // The first version's worker is slow to get its bytes; the second version overtakes it.
-        let slow = Fault::Delay(Duration::from_secs(120));
+        let slow = Call::Delay(Duration::from_secs(120));
         env.on(Rule::new("s3", "GetObject", slow).nth(1));
         let first = env.put(KEY, csv(1, 40)).await;
         env.until("the first version is read", || env.calls("s3", "GetObject") == 1).await;

@@ -5,9 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use domain::job::State;
 use localcloud::{
     ecs::KillCause,
-    events,
-    faults::{Fault, Partial, Rule},
-    sqs,
+    faults::{Call, Delivery, Partial, Rule},
 };
 use tests::TestEnv;
 
@@ -45,7 +43,7 @@ impl Drop for NameOnPanic {
 
 /// Ten uploads of three keys while everything fails now and then; the states that the versions ended in.
 async fn one(env: &TestEnv) -> Vec<State> {
-    misbehave(env);
+    inject_faults(env);
     let mut uploaded = BTreeMap::new();
     for n in 0..10 {
         let key = format!("uploads/{}.csv", fastrand::u8(..3));
@@ -76,29 +74,34 @@ async fn one(env: &TestEnv) -> Vec<State> {
     jobs.iter().map(|job| job.state).collect()
 }
 
-fn misbehave(env: &TestEnv) {
+fn inject_faults(env: &TestEnv) {
     let services = env.cloud().services();
-    services.events.misbehave(events::Mischief {
+    services.events.set_delivery_faults(Delivery {
         duplicate: 0.2,
-        lose: 0.0,
         delay: Duration::from_secs(fastrand::u64(..90)),
+        ..Delivery::default()
     });
-    services.sqs.misbehave(sqs::Mischief { duplicate: 0.1, reorder: true, return_after_delete: 0.05 });
+    services.sqs.set_delivery_faults(Delivery {
+        duplicate: 0.1,
+        reorder: true,
+        return_after_delete: 0.05,
+        ..Delivery::default()
+    });
     if fastrand::bool() {
         env.ecs().fail_to_start("CannotPullContainerError: i/o timeout", fastrand::usize(..3));
     }
-    let cut = Fault::CutBody { after: fastrand::u64(..600) };
+    let cut = Call::CutBody { after: fastrand::u64(..600) };
     let full = Partial::LaunchFailures { reason: "RESOURCE:FARGATE".to_owned(), detail: None };
-    let conflict = Fault::CancelTransaction { code: "TransactionConflict".to_owned() };
+    let conflict = Call::CancelTransaction { code: "TransactionConflict".to_owned() };
     for (service, operation, fault, chance) in [
-        ("*", "*", Fault::LoseAnswer, 0.04),
-        ("*", "*", Fault::LoseRequest, 0.04),
-        ("*", "*", Fault::Throttle, 0.04),
-        ("*", "*", Fault::Delay(Duration::from_millis(fastrand::u64(..3_000))), 0.1),
+        ("*", "*", Call::LoseAnswer, 0.04),
+        ("*", "*", Call::LoseRequest, 0.04),
+        ("*", "*", Call::Throttle, 0.04),
+        ("*", "*", Call::Delay(Duration::from_millis(fastrand::u64(..3_000))), 0.1),
         ("s3", "GetObject", cut, 0.2),
-        ("ecs", "RunTask", Fault::Part(full), 0.2),
+        ("ecs", "RunTask", Call::Part(full), 0.2),
         ("dynamodb", "TransactWriteItems", conflict, 0.2),
-        ("dynamodb", "BatchWriteItem", Fault::Part(Partial::Unprocessed { share: 0.3 }), 0.3),
+        ("dynamodb", "BatchWriteItem", Call::Part(Partial::Unprocessed { share: 0.3 }), 0.3),
     ] {
         env.on(Rule::new(service, operation, fault).chance(chance));
     }

@@ -5,19 +5,19 @@ use std::time::Duration;
 use domain::{job::State, verdict};
 use localcloud::{
     ecs::KillCause,
-    faults::{Fault, Rule},
+    faults::{Call, Rule},
 };
 use tests::{Contents, TestEnv, WorkerFault};
 
 use crate::{csv, records};
 
 const KEY: &str = "uploads/people.csv";
-const HELD: Fault = Fault::Delay(Duration::from_secs(1_200));
+const HELD: Call = Call::Delay(Duration::from_secs(1_200));
 
 #[test]
 fn a_task_that_is_overdue_hands_its_job_back_and_the_retry_finishes() {
     TestEnv::plan(31).dedicated_tasks().run(async |env| {
-        env.on(Rule::new("dynamodb", "TransactWriteItems", Fault::Delay(Duration::from_secs(2))).nth(1));
+        env.on(Rule::new("dynamodb", "TransactWriteItems", Call::Delay(Duration::from_secs(2))).nth(1));
         env.on(Rule::new("s3", "GetObject", HELD).nth(1));
         env.put(KEY, csv(1, 60)).await;
         env.until("a reader", || env.calls("s3", "GetObject") == 1).await;
@@ -151,7 +151,7 @@ fn tasks_that_cannot_start_are_tried_again_without_blaming_the_object() {
 fn a_retry_or_an_end_whose_answer_is_lost_is_still_seen_to() {
     TestEnv::plan(38).dedicated_tasks().run(async |env| {
         let ends = |input: &serde_json::Value| !input["ExpressionAttributeValues"][":ended"].is_null();
-        env.on(Rule::new("dynamodb", "UpdateItem", Fault::LoseAnswer).when(ends).nth(1));
+        env.on(Rule::new("dynamodb", "UpdateItem", Call::LoseAnswer).when(ends).nth(1));
         env.ecs().fail_to_start("CannotPullContainerError: i/o timeout", 1);
         env.put(KEY, csv(1, 60)).await;
         env.settle().await;
@@ -159,7 +159,7 @@ fn a_retry_or_an_end_whose_answer_is_lost_is_still_seen_to() {
     });
     TestEnv::plan(39).dedicated_tasks().run(async |env| {
         let gives_up = |input: &serde_json::Value| input["ExpressionAttributeValues"][":to"]["S"] == "failed";
-        env.on(Rule::new("dynamodb", "UpdateItem", Fault::LoseAnswer).when(gives_up).nth(1));
+        env.on(Rule::new("dynamodb", "UpdateItem", Call::LoseAnswer).when(gives_up).nth(1));
         env.on(Rule::new("s3", "GetObject", HELD).nth(1));
         env.put(KEY, csv(1, 60)).await;
         env.until("a reader", || env.calls("s3", "GetObject") == 1).await;

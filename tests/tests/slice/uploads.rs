@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::job::State;
-use localcloud::{events, sqs};
+use localcloud::faults::Delivery;
 use serde_json::Value;
 use tests::{Contents, TestEnv};
 
@@ -32,7 +32,7 @@ fn an_event_that_comes_five_times_and_after_a_later_one_is_one_job() {
     TestEnv::plan(2).dedicated_tasks().run(async |env| {
         // Everything is delivered with up to two minutes' delay, and the events of both versions often.
         let bus = &env.cloud().services().events;
-        bus.misbehave(events::Mischief { duplicate: 0.0, lose: 0.0, delay: Duration::from_secs(120) });
+        bus.set_delivery_faults(Delivery { delay: Duration::from_secs(120), ..Delivery::default() });
         let first = env.put(KEY, csv(1, 5)).await;
         let second = env.put(KEY, csv(10, 3)).await;
         env.until("both events", || env.heard("Object Created").len() == 2).await;
@@ -57,8 +57,13 @@ fn queues_and_rules_that_deliver_twice_and_out_of_order_change_nothing() {
         TestEnv::plan(seed).dedicated_tasks().run(async |env| {
             let services = env.cloud().services();
             let delay = Duration::from_secs(40);
-            services.events.misbehave(events::Mischief { duplicate: 0.5, lose: 0.0, delay });
-            services.sqs.misbehave(sqs::Mischief { duplicate: 0.3, reorder: true, return_after_delete: 0.2 });
+            services.events.set_delivery_faults(Delivery { duplicate: 0.5, delay, ..Delivery::default() });
+            services.sqs.set_delivery_faults(Delivery {
+                duplicate: 0.3,
+                reorder: true,
+                return_after_delete: 0.2,
+                ..Delivery::default()
+            });
             for n in 0..4 {
                 env.put(&format!("uploads/{n}.csv"), csv(n * 100, 30)).await;
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::job::{State, collected_shelf};
-use localcloud::faults::Fault;
+use localcloud::faults::Call;
 use tests::{Contents, TestEnv, WorkerFault};
 
 use crate::{csv, minutes, records};
@@ -44,7 +44,7 @@ fn replaced_rows_go_a_day_after_they_were_last_visible_and_visible_ones_stay() {
 fn rows_of_a_failed_job_go_too() {
     TestEnv::plan(432).dedicated_tasks().run(async |env| {
         // Each crash comes after all rows are written.
-        env.fault("dynamodb", "TransactWriteItems", Fault::Delay(Duration::from_secs(1_200)));
+        env.fault("dynamodb", "TransactWriteItems", Call::Delay(Duration::from_secs(1_200)));
         env.next_tasks([WorkerFault::Dies(Duration::from_secs(7), 139); 3]);
         env.put(KEY, csv(1, 60)).await;
         env.settle().await;

@@ -5,24 +5,23 @@ use std::time::Duration;
 use domain::job::State;
 use localcloud::{
     ecs::{KillCause, Status, Timing},
-    events::Mischief,
-    faults::{Fault, Rule},
-    wire::Refusal,
+    faults::{Call, Delivery, Rule},
+    wire::ApiError,
 };
 use tests::{TIMING, TestEnv};
 
 use crate::{csv, minutes, records};
 
 const KEY: &str = "uploads/people.csv";
-const HELD: Fault = Fault::Delay(Duration::from_secs(1_200));
+const HELD: Call = Call::Delay(Duration::from_secs(1_200));
 
 /// Loses all events until the last task has stopped and nobody has heard of it.
 async fn stops_unheard(env: &TestEnv) {
     let bus = &env.cloud().services().events;
-    bus.misbehave(Mischief { lose: 1.0, ..Mischief::default() });
+    bus.set_delivery_faults(Delivery { lose: 1.0, ..Delivery::default() });
     env.until("the stop", || env.ecs().tasks().iter().all(|task| task.status == Status::Stopped)).await;
     minutes(1).await;
-    bus.misbehave(Mischief::default());
+    bus.set_delivery_faults(Delivery::default());
 }
 
 #[test]
@@ -67,7 +66,7 @@ fn a_worker_that_outlives_its_timeout_is_stopped() {
     TestEnv::plan(423).pipelines(pipelines).dedicated_tasks().run(async |env| {
         let gives_back =
             |input: &serde_json::Value| input["ExpressionAttributeValues"][":to"]["S"] == "waiting";
-        let hangs = Fault::Delay(Duration::from_hours(3));
+        let hangs = Call::Delay(Duration::from_hours(3));
         env.on(Rule::new("dynamodb", "UpdateItem", hangs).when(gives_back).nth(1));
         env.on(Rule::new("s3", "GetObject", HELD).nth(1));
         env.put(KEY, csv(1, 60)).await;
@@ -101,8 +100,8 @@ fn a_task_that_never_starts_is_stopped_without_blaming_the_object() {
 #[test]
 fn a_job_whose_message_is_gone_is_sent_again() {
     TestEnv::plan(425).dedicated_tasks().run(async |env| {
-        let forbidden = Refusal::client("AccessDeniedException", "not yet");
-        env.on(Rule::new("dynamodb", "BatchGetItem", Fault::Refuse(forbidden)).first(5));
+        let forbidden = ApiError::client("AccessDeniedException", "not yet");
+        env.on(Rule::new("dynamodb", "BatchGetItem", Call::Refuse(forbidden)).first(5));
         env.put(KEY, csv(1, 3)).await;
         env.quiet().await;
         assert_eq!(env.dead_letters().await.len(), 1, "its queue gave it up");
@@ -118,8 +117,8 @@ fn a_job_whose_message_is_gone_is_sent_again() {
 #[test]
 fn a_failure_that_nobody_was_told_of_is_told() {
     TestEnv::plan(426).dedicated_tasks().run(async |env| {
-        let broken = Refusal::client("InternalError", "out of order").with_status(500);
-        env.on(Rule::new("sns", "Publish", Fault::Refuse(broken)).first(15));
+        let broken = ApiError::client("InternalError", "out of order").with_status(500);
+        env.on(Rule::new("sns", "Publish", Call::Refuse(broken)).first(15));
         env.put("uploads/ragged.csv", "id,name\n1,one\n2,two,too many\n").await;
         env.quiet().await;
         let failed = env.job("uploads/ragged.csv").await;

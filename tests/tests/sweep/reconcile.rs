@@ -6,7 +6,7 @@ use domain::{
     job::{Job, State},
     story::What,
 };
-use localcloud::faults::{Fault, Rule};
+use localcloud::faults::{Call, Rule};
 use serde_json::json;
 use tests::{TestEnv, WorkerFault};
 
@@ -128,7 +128,7 @@ fn a_dry_run_changes_nothing() {
 #[test]
 fn of_two_sweeps_at_once_one_leaves() {
     TestEnv::plan(413).dedicated_tasks().run(async |env| {
-        env.fault("s3", "ListObjectVersions", Fault::Delay(Duration::from_secs(90)));
+        env.fault("s3", "ListObjectVersions", Call::Delay(Duration::from_secs(90)));
         env.sweep(json!({})).await;
         env.sweep(json!({})).await;
         env.quiet().await;
@@ -146,7 +146,7 @@ fn a_backfill_waits_for_its_turn() {
     TestEnv::plan(415).dedicated_tasks().run(async |env| {
         env.put_silently(KEY, csv(1, 2)).await;
         minutes(60 * 24 * 7).await;
-        env.on(Rule::new("s3", "ListObjectVersions", Fault::Delay(Duration::from_secs(600))).nth(1));
+        env.on(Rule::new("s3", "ListObjectVersions", Call::Delay(Duration::from_secs(600))).nth(1));
         env.sweep(json!({})).await;
         minutes(2).await;
         env.sweep(json!({ "since": "30d" })).await;
@@ -165,7 +165,7 @@ fn a_sweep_that_is_killed_is_made_up_for_and_told_of() {
         // It dies after it has told of some.
         let to_uploads =
             |input: &serde_json::Value| input["MessageBody"].as_str().is_some_and(|it| it.contains("bucket"));
-        env.on(Rule::new("sqs", "SendMessage", Fault::Delay(Duration::from_secs(900)))
+        env.on(Rule::new("sqs", "SendMessage", Call::Delay(Duration::from_secs(900)))
             .when(to_uploads)
             .nth(12));
         env.next_tasks([WorkerFault::Dies(Duration::from_secs(20), 137)]);

@@ -1,7 +1,7 @@
 //! What people are told of an hour.
 
 use domain::sweep::report::Summary;
-use localcloud::faults::{Fault, Rule};
+use localcloud::faults::{Call, Rule};
 use serde_json::json;
 use tests::{TestEnv, WorkerFault};
 
@@ -89,7 +89,7 @@ fn a_report_that_is_interrupted_is_written_by_the_next_sweep() {
         env.settle().await;
         minutes(62).await;
         let of_summary = |input: &serde_json::Value| input.to_string().contains("00.json\"");
-        env.on(Rule::new("s3", "PutObject", Fault::Delay(std::time::Duration::from_secs(600)))
+        env.on(Rule::new("s3", "PutObject", Call::Delay(std::time::Duration::from_secs(600)))
             .when(of_summary)
             .nth(1));
         env.next_tasks([WorkerFault::Dies(std::time::Duration::from_secs(60), 1)]);

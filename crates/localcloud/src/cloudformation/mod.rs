@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     template::{Resource, Stack},
-    wire::{ACCOUNT, REGION, Refusal},
+    wire::{ACCOUNT, ApiError, REGION},
 };
 
 /// The stacks' place: one, once it is built. Clones share it.
@@ -53,7 +53,7 @@ impl CloudFormation {
     /// # Errors
     /// `ValidationError` for a stack or resource that is not there, and for every operation but `DescribeStacks` and
     /// `DescribeStackResources` that this cloud has none of it.
-    pub async fn call(&self, operation: &str, input: Value) -> Result<Value, Refusal> {
+    pub async fn call(&self, operation: &str, input: Value) -> Result<Value, ApiError> {
         let word = |name: &str| input.get(name).and_then(Value::as_str);
         match operation {
             "DescribeStacks" => {
@@ -73,18 +73,18 @@ impl CloudFormation {
                 };
                 built.resources(word("LogicalResourceId"))
             }
-            other => Err(Refusal::unsupported("CloudFormation", other)),
+            other => Err(ApiError::unsupported("CloudFormation", other)),
         }
     }
 
     /// The stack of this name or id.
-    fn find(&self, name: &str) -> Result<Built, Refusal> {
+    fn find(&self, name: &str) -> Result<Built, ApiError> {
         let built = self.lock().clone().filter(|built| built.stack.name == name || built.id == name);
         built.ok_or_else(|| invalid(&format!("Stack with id {name} does not exist")))
     }
 
     /// The stack that has a resource of this physical id.
-    fn holding(&self, physical_id: &str) -> Result<Built, Refusal> {
+    fn holding(&self, physical_id: &str) -> Result<Built, ApiError> {
         let has = |built: &Built| built.stack.resources.values().any(|it| it.physical_id == physical_id);
         let built = self.lock().clone().filter(has);
         built.ok_or_else(|| invalid(&format!("Stack for {physical_id} does not exist")))
@@ -129,7 +129,7 @@ impl Built {
     }
 
     /// All resources, or the one of this logical id.
-    fn resources(&self, logical_id: Option<&str>) -> Result<Value, Refusal> {
+    fn resources(&self, logical_id: Option<&str>) -> Result<Value, ApiError> {
         let stack = &self.stack;
         let wanted = |id: &&String| logical_id.is_none_or(|wanted| wanted == id.as_str());
         let ids = stack.order.iter().filter(wanted);
@@ -163,6 +163,6 @@ impl Built {
 /// What is built here is built whole, or there is no cloud.
 const COMPLETE: &str = "CREATE_COMPLETE";
 
-fn invalid(words: &str) -> Refusal {
-    Refusal::client("ValidationError", words)
+fn invalid(words: &str) -> ApiError {
+    ApiError::client("ValidationError", words)
 }

@@ -28,9 +28,9 @@ fn built() -> CloudFormation {
 }
 
 async fn refused(service: &CloudFormation, operation: &str, input: Value) -> String {
-    let refusal = service.call(operation, input).await.unwrap_err();
-    assert_eq!((refusal.code.as_str(), refusal.status), ("ValidationError", 400));
-    refusal.message
+    let error = service.call(operation, input).await.unwrap_err();
+    assert_eq!((error.code.as_str(), error.status), ("ValidationError", 400));
+    error.message
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::wire::{ACCOUNT, REGION, Refusal};
+use crate::wire::{ACCOUNT, ApiError, REGION};
 
 /// A metric alarm: one metric, one statistic, a threshold. The ranges are those of
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html>.
@@ -127,7 +127,7 @@ impl Alarm {
         }
     }
 
-    pub(super) fn check(&self) -> Result<(), Refusal> {
+    pub(super) fn check(&self) -> Result<(), ApiError> {
         let (seconds, periods) = (self.period.as_secs(), self.evaluation_periods as u64);
         // A week for periods of an hour and more, else a day.
         let longest = if seconds >= 3_600 { 7 * 86_400 } else { 86_400 };
@@ -207,6 +207,6 @@ impl State {
     }
 }
 
-pub(super) fn invalid(message: impl Into<String>) -> Refusal {
-    Refusal::client("ValidationError", message)
+pub(super) fn invalid(message: impl Into<String>) -> ApiError {
+    ApiError::client("ValidationError", message)
 }

@@ -22,7 +22,7 @@ mod alarm;
 mod embedded;
 mod evaluation;
 mod metric;
-mod notice;
+mod notification;
 
 #[cfg(test)]
 mod tests;
@@ -43,14 +43,14 @@ use self::{
     embedded::Values,
     evaluation::{Verdict, evaluate},
     metric::{Series, of_queue},
-    notice::Change,
+    notification::Change,
 };
 use crate::{
     events::EventBridge,
-    iam::{Need, Who},
+    iam::{RequiredAction, Who},
     sns::Sns,
     sqs::Sqs,
-    wire::Refusal,
+    wire::ApiError,
 };
 
 /// The alarms. Clones share them.
@@ -116,7 +116,7 @@ impl CloudWatch {
     /// # Errors
     /// `ValidationError` for what `PutMetricAlarm` refuses, and for what would be silently wrong here: actions on
     /// other than SNS topics, and extended statistics of metrics that have data.
-    pub fn put_alarm(&self, alarm: Alarm) -> Result<String, Refusal> {
+    pub fn put_alarm(&self, alarm: Alarm) -> Result<String, ApiError> {
         alarm.check()?;
         let arn = Alarm::arn(&alarm.name);
         let mut alarms = self.watch.alarms();
@@ -250,13 +250,14 @@ impl Watch {
             return;
         }
         for topic in change.alarm.actions(change.status.state) {
-            let need = Need::new("sns:Publish", topic.as_str()).from_source(&Alarm::arn(&change.alarm.name));
-            let allowed = self.sqs.iam().authorize(&Who::Service("cloudwatch.amazonaws.com"), &[need]);
+            let required = RequiredAction::new("sns:Publish", topic.as_str())
+                .from_source(&Alarm::arn(&change.alarm.name));
+            let allowed = self.sqs.iam().authorize(&Who::Service("cloudwatch.amazonaws.com"), &[required]);
             let published = allowed
-                .map_err(|refused| refused.refusal("sns"))
+                .map_err(|refused| refused.api_error("sns"))
                 .and_then(|()| self.sns.publish(topic, Some(&change.subject()), &change.text()));
-            if let Err(refusal) = published {
-                tracing::error!(alarm.name = change.alarm.name, topic.arn = topic, error = %refusal, "alarm action failed");
+            if let Err(api_error) = published {
+                tracing::error!(alarm.name = change.alarm.name, topic.arn = topic, error = %api_error, "alarm action failed");
             }
         }
     }
@@ -280,7 +281,7 @@ fn is_too_new(alarm: &Alarm, status: &Status, now: Timestamp) -> bool {
 }
 
 fn told(alarm: &Alarm, verdict: Verdict, now: Timestamp) -> Status {
-    let reason_data = Some(notice::reason_data(alarm, &verdict, now).to_string());
+    let reason_data = Some(notification::reason_data(alarm, &verdict, now).to_string());
     Status { state: verdict.state, reason: verdict.reason, reason_data, since: now }
 }
 

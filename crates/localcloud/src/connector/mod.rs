@@ -1,4 +1,4 @@
-//! The AWS SDK's HTTP client that answers from a [`Gate`] in this process: no socket, and no time passes but the
+//! The AWS SDK's HTTP client that answers from a [`Frontend`] in this process: no socket, and no time passes but the
 //! clock's, so the real SDK runs on a test's virtual time.
 
 use std::{io, time::SystemTime};
@@ -22,17 +22,17 @@ use http_body_util::BodyExt as _;
 
 use crate::{
     faults::Lost,
-    gate::Gate,
+    frontend::Frontend,
     wire::{Body, REGION, SECRET},
 };
 
 /// Where the in-process cloud is, as far as an SDK is concerned.
 pub const ENDPOINT: &str = "http://cloud.local";
 
-/// The SDK configuration of a client that signs with `access_key` and calls `gate` in process. An S3 client made
+/// The SDK configuration of a client that signs with `access_key` and calls `frontend` in process. An S3 client made
 /// from it must ask for path-style addressing.
 #[must_use]
-pub fn sdk_config(gate: &Gate, clock: Clock, access_key: &str) -> SdkConfig {
+pub fn sdk_config(frontend: &Frontend, clock: Clock, access_key: &str) -> SdkConfig {
     let credentials = Credentials::new(access_key, SECRET, None, None, "local cloud");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -41,14 +41,14 @@ pub fn sdk_config(gate: &Gate, clock: Clock, access_key: &str) -> SdkConfig {
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .time_source(CloudTime(clock))
         .sleep_impl(TokioSleep::new())
-        .http_client(http_client(gate))
+        .http_client(http_client(frontend))
         .build()
 }
 
 /// The HTTP client alone, for a configuration made elsewhere.
 #[must_use]
-pub fn http_client(gate: &Gate) -> SharedHttpClient {
-    SharedHttpClient::new(InProcess { gate: gate.clone() })
+pub fn http_client(frontend: &Frontend) -> SharedHttpClient {
+    SharedHttpClient::new(InProcess { frontend: frontend.clone() })
 }
 
 #[derive(Debug)]
@@ -62,28 +62,28 @@ impl TimeSource for CloudTime {
 
 #[derive(Debug)]
 struct InProcess {
-    gate: Gate,
+    frontend: Frontend,
 }
 
 impl HttpClient for InProcess {
     fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(Connection { gate: self.gate.clone(), settings: settings.clone() })
+        SharedHttpConnector::new(Connection { frontend: self.frontend.clone(), settings: settings.clone() })
     }
 }
 
 #[derive(Debug)]
 struct Connection {
-    gate: Gate,
+    frontend: Frontend,
     settings: HttpConnectorSettings,
 }
 
 impl HttpConnector for Connection {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let gate = self.gate.clone();
+        let frontend = self.frontend.clone();
         let patience = self.settings.read_timeout();
         HttpConnectorFuture::new(async move {
             let request = as_sent(request).await?;
-            let answer = gate.call(request);
+            let answer = frontend.call(request);
             let response = match patience {
                 Some(patience) => tokio::time::timeout(patience, answer)
                     .await

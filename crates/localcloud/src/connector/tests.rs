@@ -7,13 +7,13 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::{
-    faults::{Fault, Rule},
-    gate::tests::{gate, table},
+    faults::{Call, Rule},
+    frontend::tests::{frontend, table},
     wire::OWNER_KEY,
 };
 
-fn dynamodb(gate: &Gate) -> aws_sdk_dynamodb::Client {
-    aws_sdk_dynamodb::Client::new(&sdk_config(gate, gate.clock(), OWNER_KEY))
+fn dynamodb(frontend: &Frontend) -> aws_sdk_dynamodb::Client {
+    aws_sdk_dynamodb::Client::new(&sdk_config(frontend, frontend.clock(), OWNER_KEY))
 }
 
 async fn put(client: &aws_sdk_dynamodb::Client, id: &str) -> bool {
@@ -23,24 +23,24 @@ async fn put(client: &aws_sdk_dynamodb::Client, id: &str) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_is_retried_by_the_sdk_in_virtual_time() {
-    let gate = gate();
-    gate.services().dynamodb.create_table(table("records")).await.unwrap();
-    gate.faults().on(Rule::new("dynamodb", "PutItem", Fault::LoseAnswer).nth(1));
-    gate.faults().on(Rule::new("dynamodb", "PutItem", Fault::Throttle).nth(2));
-    let client = dynamodb(&gate);
+    let frontend = frontend();
+    frontend.services().dynamodb.create_table(table("records")).await.unwrap();
+    frontend.faults().on(Rule::new("dynamodb", "PutItem", Call::LoseAnswer).nth(1));
+    frontend.faults().on(Rule::new("dynamodb", "PutItem", Call::Throttle).nth(2));
+    let client = dynamodb(&frontend);
     assert!(put(&client, "a").await);
-    assert_eq!(gate.faults().fired(), 2);
+    assert_eq!(frontend.faults().fired(), 2);
     let found = client.scan().table_name("records").send().await.unwrap();
     assert_eq!(found.count(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_delay_passes_no_real_time() {
-    let gate = gate();
-    gate.services().dynamodb.create_table(table("records")).await.unwrap();
-    gate.faults().on(Rule::new("dynamodb", "*", Fault::Delay(Duration::from_secs(600))));
+    let frontend = frontend();
+    frontend.services().dynamodb.create_table(table("records")).await.unwrap();
+    frontend.faults().on(Rule::new("dynamodb", "*", Call::Delay(Duration::from_secs(600))));
     let began = (Instant::now(), std::time::Instant::now());
-    assert!(put(&dynamodb(&gate), "a").await);
+    assert!(put(&dynamodb(&frontend), "a").await);
     assert!(began.0.elapsed() >= Duration::from_secs(600));
     assert!(began.1.elapsed() < Duration::from_secs(60));
 }
@@ -49,10 +49,10 @@ async fn a_delay_passes_no_real_time() {
 async fn the_same_seed_gives_the_same_run() {
     async fn run() -> Duration {
         fastrand::seed(11);
-        let gate = gate();
-        gate.services().dynamodb.create_table(table("records")).await.unwrap();
-        gate.faults().on(Rule::new("dynamodb", "PutItem", Fault::Throttle).chance(0.3));
-        let client = dynamodb(&gate);
+        let frontend = frontend();
+        frontend.services().dynamodb.create_table(table("records")).await.unwrap();
+        frontend.faults().on(Rule::new("dynamodb", "PutItem", Call::Throttle).chance(0.3));
+        let client = dynamodb(&frontend);
         let began = Instant::now();
         for id in 0..50 {
             put(&client, &id.to_string()).await;
@@ -66,7 +66,7 @@ async fn the_same_seed_gives_the_same_run() {
 
 #[tokio::test(start_paused = true)]
 async fn errors_arrive_typed() {
-    let client = dynamodb(&gate());
+    let client = dynamodb(&frontend());
     let error = client.describe_table().table_name("nowhere").send().await.unwrap_err();
     assert!(error.into_service_error().is_resource_not_found_exception());
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     cloudwatch::{Alarm, Comparison, Metric, MissingData, Statistic},
     template::Resource,
-    wire::Refusal,
+    wire::ApiError,
 };
 
 /// Of an alarm on one metric. Metric math (`Metrics`) and anomaly detection are not among these, nor is `Unit`, which
@@ -81,19 +81,19 @@ impl Deployment<'_> {
     pub(super) fn alarm(&self, resource: &Resource) -> Result<(), DeployError> {
         let alarm: MetricAlarm = read(resource, &["AlarmName", "Tags"])?;
         let put = alarm.heeded(resource).and_then(|alarm| self.services.cloudwatch.put_alarm(alarm));
-        put.map_err(|refusal| self.refused(resource, refusal))?;
+        put.map_err(|error| self.refused(resource, error))?;
         Ok(())
     }
 }
 
 impl MetricAlarm {
-    fn heeded(self, resource: &Resource) -> Result<Alarm, Refusal> {
+    fn heeded(self, resource: &Resource) -> Result<Alarm, ApiError> {
         let statistic = match (self.statistic, self.extended_statistic) {
             (Some(statistic), None) => statistic.heeded(),
             (None, Some(name)) => Statistic::Extended(name),
             _ => {
                 let message = "Exactly one of Statistic and ExtendedStatistic must be given.";
-                return Err(Refusal::client("ValidationError", message));
+                return Err(ApiError::client("ValidationError", message));
             }
         };
         let evaluation_periods = self.evaluation_periods.0 as usize;

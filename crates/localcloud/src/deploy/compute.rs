@@ -168,14 +168,14 @@ impl Deployment<'_> {
             dead_letter_arn: function.dead_letter_config.map(|it| it.target_arn),
             host,
         });
-        created.map_err(|refusal| self.refused(resource, refusal))?;
+        created.map_err(|error| self.refused(resource, error))?;
         Ok(())
     }
 
     pub(super) fn alias(&self, resource: &Resource) -> Result<(), DeployError> {
         let alias: Alias = read(resource, &["Description"])?;
         let made = self.services.lambda.create_alias(&alias.function_name, &alias.name);
-        made.map_err(|refusal| self.refused(resource, refusal))
+        made.map_err(|error| self.refused(resource, error))
     }
 
     pub(super) fn event_source(&self, resource: &Resource) -> Result<(), DeployError> {
@@ -194,12 +194,12 @@ impl Deployment<'_> {
                 .function_response_types
                 .contains(&"ReportBatchItemFailures".into()),
         });
-        created.map_err(|refusal| self.refused(resource, refusal))
+        created.map_err(|error| self.refused(resource, error))
     }
 
     /// Lets the role's functions and tasks in, under an access key of the role's own.
     pub(super) fn role(&self, resource: &Resource) {
-        self.callers.register(access_key(&resource.arn), &resource.name);
+        self.credentials.register(access_key(&resource.arn), &resource.name);
     }
 }
 

@@ -1,4 +1,4 @@
-//! One deployment under way: each resource of the stack, handed to its service.
+//! One deployment in flight: each resource of the stack, handed to its service.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,16 +7,17 @@ use std::{
 
 use super::{DeployError, layers::Layers};
 use crate::{
-    gate::{Callers, Services},
+    credentials::Credentials,
+    frontend::Services,
     lambda::FunctionHost,
     template::{Resource, Stack},
-    wire::Refusal,
+    wire::ApiError,
 };
 
 /// What a deployment needs to know.
 pub(super) struct Deployment<'c> {
     pub(super) services: &'c Services,
-    pub(super) callers: &'c Callers,
+    pub(super) credentials: &'c Credentials,
     /// The template's, beside which the layers' folders are.
     pub(super) folder: PathBuf,
     pub(super) layers: Layers,
@@ -73,7 +74,7 @@ impl Deployment<'_> {
         }
     }
 
-    pub(super) fn refused(&self, resource: &Resource, source: Refusal) -> DeployError {
+    pub(super) fn refused(&self, resource: &Resource, source: ApiError) -> DeployError {
         DeployError::Refused { resource: resource.logical_id.clone(), line: resource.line, source }
     }
 }

@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 use super::layers::NotInLayers;
 use crate::{
     dynamodb, ecs::DefinitionError, events::PatternError, iam::PolicyError, s3, scheduler::ExpressionError,
-    server::BindError, template::TemplateError, wire::Refusal,
+    server::BindError, template::TemplateError, wire::ApiError,
 };
 
 /// Why a cloud could not be started. Nothing runs then.
@@ -63,7 +63,7 @@ pub enum DeployError {
         line: usize,
         /// The service's answer.
         #[source]
-        source: Refusal,
+        source: ApiError,
     },
     /// A policy that the local cloud could not enforce.
     #[error(transparent)]

@@ -13,7 +13,7 @@ use crate::{
     events::{Input, Pattern, Rule, Target},
     sqs::{QueueSettings, Redrive},
     template::Resource,
-    wire::Refusal,
+    wire::ApiError,
 };
 
 #[derive(Deserialize)]
@@ -124,13 +124,13 @@ impl Deployment<'_> {
             }),
             ..defaults
         };
-        self.services.sqs.create_queue(settings).map_err(|refusal| self.refused(resource, refusal))?;
+        self.services.sqs.create_queue(settings).map_err(|error| self.refused(resource, error))?;
         Ok(())
     }
 
     pub(super) fn topic(&self, resource: &Resource) -> Result<(), DeployError> {
         let created = self.services.sns.create_topic(&resource.name);
-        created.map_err(|refusal| self.refused(resource, refusal))?;
+        created.map_err(|error| self.refused(resource, error))?;
         Ok(())
     }
 
@@ -140,7 +140,7 @@ impl Deployment<'_> {
         let subscribed = sns.subscribe(&topic_arn, &protocol, &endpoint).and_then(|subscription| {
             redrive_policy.map_or(Ok(()), |it| sns.set_redrive(&subscription, &it.dead_letter_target_arn))
         });
-        subscribed.map_err(|refusal| self.refused(resource, refusal))
+        subscribed.map_err(|error| self.refused(resource, error))
     }
 
     pub(super) fn rule(&self, resource: &Resource) -> Result<(), DeployError> {
@@ -149,7 +149,7 @@ impl Deployment<'_> {
         let pattern = match (rule.event_pattern, rule.schedule_expression) {
             (Some(_), Some(_)) => {
                 let message = "The local cloud's rules have a pattern or a schedule, and not both.";
-                return Err(self.refused(resource, Refusal::client("ValidationException", message)));
+                return Err(self.refused(resource, ApiError::client("ValidationException", message)));
             }
             (None, Some(text)) => self.scheduled(resource, &text, enabled)?,
             (pattern, None) => pattern.unwrap_or_default(),
@@ -165,7 +165,7 @@ impl Deployment<'_> {
             enabled,
             targets: rule.targets.into_iter().map(RuleTarget::heeded).collect(),
         });
-        put.map_err(|refusal| self.refused(resource, refusal))?;
+        put.map_err(|error| self.refused(resource, error))?;
         Ok(())
     }
 }

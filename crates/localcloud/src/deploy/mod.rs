@@ -45,7 +45,7 @@ use crate::{
     ecs::Ecs,
     events::EventBridge,
     faults::Faults,
-    gate::{Gate, Services},
+    frontend::{Frontend, Services},
     host::Runner,
     iam::{GrantId, Iam},
     lambda::{FunctionHost, Lambda},
@@ -60,8 +60,8 @@ use crate::{
     wire::OWNER_KEY,
 };
 
-type FunctionMaker = Box<dyn FnOnce(&Gate) -> FunctionHost + Send>;
-type RunnerMaker = Box<dyn FnOnce(&Gate) -> Runner + Send>;
+type FunctionMaker = Box<dyn FnOnce(&Frontend) -> FunctionHost + Send>;
+type RunnerMaker = Box<dyn FnOnce(&Frontend) -> Runner + Send>;
 
 /// What a cloud is to be.
 pub struct Builder {
@@ -147,22 +147,26 @@ impl Builder {
         self
     }
 
-    /// Says what runs the function of this logical id. The gate is for hosts in this process, which make their
+    /// Says what runs the function of this logical id. The frontend is for hosts in this process, which make their
     /// clients with [`connector::sdk_config`] of it and the `AWS_ACCESS_KEY_ID` of their environment. A host may
     /// keep it: the cloud lets go of its hosts when it ends.
     #[must_use]
     pub fn function(
         mut self,
         logical_id: &str,
-        host: impl FnOnce(&Gate) -> FunctionHost + Send + 'static,
+        host: impl FnOnce(&Frontend) -> FunctionHost + Send + 'static,
     ) -> Self {
         self.functions.insert(logical_id.to_owned(), Box::new(host));
         self
     }
 
-    /// Says what runs the container of this name. About the gate, see [`Self::function`].
+    /// Says what runs the container of this name. About the frontend, see [`Self::function`].
     #[must_use]
-    pub fn container(mut self, name: &str, runner: impl FnOnce(&Gate) -> Runner + Send + 'static) -> Self {
+    pub fn container(
+        mut self,
+        name: &str,
+        runner: impl FnOnce(&Frontend) -> Runner + Send + 'static,
+    ) -> Self {
         self.containers.insert(name.to_owned(), Box::new(runner));
         self
     }
@@ -204,24 +208,24 @@ impl Builder {
         if !self.schedules {
             services.scheduler.hold();
         }
-        let gate = Gate::new(services.clone(), Faults::default(), clock);
-        let server = listener.map(|listener| Server::start(gate.clone(), listener));
+        let frontend = Frontend::new(services.clone(), Faults::default(), clock);
+        let server = listener.map(|listener| Server::start(frontend.clone(), listener));
         let endpoint = server.as_ref().map_or_else(|| ENDPOINT.to_owned(), Server::url);
         let stack = template.resolve(&self.parameters, &self.stack, &endpoint)?;
-        let cloud = Cloud { gate, stack, endpoint, server };
+        let cloud = Cloud { frontend, stack, endpoint, server };
         services.iam.load(&cloud.stack, &self.without)?;
 
-        cloud.introduce();
+        cloud.set_endpoints();
         let deployment = Deployment {
             services: &services,
-            callers: cloud.gate.callers(),
+            credentials: cloud.frontend.credentials(),
             folder: self.template.parent().unwrap_or(Path::new("")).to_owned(),
             layers: Layers::new(self.overrides),
-            functions: self.functions.into_iter().map(|(id, host)| (id, host(&cloud.gate))).collect(),
+            functions: self.functions.into_iter().map(|(id, host)| (id, host(&cloud.frontend))).collect(),
             containers: self.containers.keys().cloned().collect(),
         };
         for (name, runner) in self.containers {
-            services.ecs.set_runner(&name, runner(&cloud.gate));
+            services.ecs.set_runner(&name, runner(&cloud.frontend));
         }
         match deployment.deploy(&cloud.stack).await {
             Ok(()) => {
@@ -245,7 +249,7 @@ fn services(clock: Clock, data: Option<&Path>, mailbox: Option<PathBuf>) -> Resu
     }
     let under = |name: &str| data.map(|folder| folder.join(name));
     let iam = Iam::default();
-    let sqs = Sqs::guarded(clock, iam.clone());
+    let sqs = Sqs::with_iam(clock, iam.clone());
     let events = EventBridge::new(clock, sqs.clone());
     let sns = Sns::new(clock, mailbox.or_else(|| under("mailbox"))).with_queues(sqs.clone());
     let logs = Logs::new(clock, under("logs"));
@@ -276,7 +280,7 @@ fn services(clock: Clock, data: Option<&Path>, mailbox: Option<PathBuf>) -> Resu
 /// Call [`Self::shutdown`] when done; a cloud that is only dropped is ended too, without waiting for what it runs.
 #[derive(Debug)]
 pub struct Cloud {
-    gate: Gate,
+    frontend: Frontend,
     stack: Stack,
     endpoint: String,
     server: Option<Server>,
@@ -306,7 +310,7 @@ impl Cloud {
     /// for path-style addressing.
     #[must_use]
     pub fn sdk_config(&self) -> SdkConfig {
-        connector::sdk_config(&self.gate, self.clock(), OWNER_KEY)
+        connector::sdk_config(&self.frontend, self.clock(), OWNER_KEY)
     }
 
     /// The template's outputs, by name.
@@ -327,32 +331,32 @@ impl Cloud {
         &self.endpoint
     }
 
-    /// The gate, through which every call goes.
+    /// The frontend, through which every call goes.
     #[must_use]
-    pub fn gate(&self) -> &Gate {
-        &self.gate
+    pub fn frontend(&self) -> &Frontend {
+        &self.frontend
     }
 
     /// The services, for a test that looks behind the wire.
     #[must_use]
     pub fn services(&self) -> &Services {
-        self.gate.services()
+        self.frontend.services()
     }
 
     /// The faults that calls meet.
     #[must_use]
     pub fn faults(&self) -> &Faults {
-        self.gate.faults()
+        self.frontend.faults()
     }
 
     /// The clock of everything in it.
     #[must_use]
     pub fn clock(&self) -> Clock {
-        self.gate.clock()
+        self.frontend.clock()
     }
 
     /// Tells the services where code finds the cloud, and who it is there.
-    fn introduce(&self) {
+    fn set_endpoints(&self) {
         let Services { sqs, ecs, lambda, .. } = self.services();
         sqs.set_endpoint(&self.endpoint);
         let endpoint = endpoint_environment(&self.endpoint);
@@ -376,7 +380,7 @@ impl Cloud {
     /// Ends everything: functions finish what they hold, tasks are killed, the port is free. Nothing of it is left
     /// when this returns.
     pub async fn shutdown(mut self) {
-        let Services { scheduler, lambda, ecs, cloudwatch, .. } = self.gate.services();
+        let Services { scheduler, lambda, ecs, cloudwatch, .. } = self.frontend.services();
         scheduler.close();
         cloudwatch.shutdown().await;
         lambda.shutdown().await;
@@ -389,8 +393,8 @@ impl Cloud {
 
 impl Drop for Cloud {
     fn drop(&mut self) {
-        // Hosts in this process hold clients of the gate, which holds the services, which hold the hosts.
-        let Services { scheduler, lambda, ecs, cloudwatch, .. } = self.gate.services();
+        // Hosts in this process hold clients of the frontend, which holds the services, which hold the hosts.
+        let Services { scheduler, lambda, ecs, cloudwatch, .. } = self.frontend.services();
         scheduler.close();
         cloudwatch.close();
         lambda.close();

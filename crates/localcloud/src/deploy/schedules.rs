@@ -13,7 +13,7 @@ use crate::{
     lambda::EventInvokeConfig,
     scheduler::{Expression, Schedule, Target},
     template::Resource,
-    wire::Refusal,
+    wire::ApiError,
 };
 
 #[derive(Deserialize)]
@@ -104,7 +104,7 @@ impl Deployment<'_> {
         let schedule: ScheduleProperties = read(resource, &["Description", "KmsKeyArn", "Name"])?;
         if schedule.group_name != "default" {
             let message = format!("Schedule group {} does not exist.", schedule.group_name);
-            return Err(self.refused(resource, Refusal::client("ResourceNotFoundException", message)));
+            return Err(self.refused(resource, ApiError::client("ResourceNotFoundException", message)));
         }
         let zone = &schedule.schedule_expression_timezone;
         let expression = Expression::parse(&schedule.schedule_expression, zone);
@@ -112,7 +112,7 @@ impl Deployment<'_> {
             Window::Off {} => Count(0),
             Window::Flexible { maximum_window_in_minutes: Count(0) } => {
                 let message = "MaximumWindowInMinutes must be between 1 and 1440.";
-                return Err(self.refused(resource, Refusal::client("ValidationException", message)));
+                return Err(self.refused(resource, ApiError::client("ValidationException", message)));
             }
             Window::Flexible { maximum_window_in_minutes } => maximum_window_in_minutes,
         };
@@ -125,7 +125,7 @@ impl Deployment<'_> {
             window: window.seconds() * 60,
             target: schedule.target.heeded(),
         });
-        put.map_err(|refusal| self.refused(resource, refusal))?;
+        put.map_err(|error| self.refused(resource, error))?;
         Ok(())
     }
 
@@ -149,10 +149,10 @@ impl Deployment<'_> {
         let given: PermissionProperties = read(resource, &["Principal", "SourceAccount", "SourceArn"])?;
         if !given.action.starts_with("lambda:") {
             let message = format!("{} is not an action of Lambda.", given.action);
-            return Err(self.refused(resource, Refusal::client("InvalidParameterValueException", message)));
+            return Err(self.refused(resource, ApiError::client("InvalidParameterValueException", message)));
         }
         let found = self.services.lambda.find(&given.function_name);
-        found.map_err(|refusal| self.refused(resource, refusal))
+        found.map_err(|error| self.refused(resource, error))
     }
 
     pub(super) fn event_invoke_config(&self, resource: &Resource) -> Result<(), DeployError> {
@@ -166,7 +166,7 @@ impl Deployment<'_> {
         };
         let function = format!("{}:{}", given.function_name, given.qualifier);
         let put = self.services.lambda.put_event_invoke_config(&function, config);
-        put.map_err(|refusal| self.refused(resource, refusal))
+        put.map_err(|error| self.refused(resource, error))
     }
 }
 
@@ -198,10 +198,10 @@ impl Cloud {
     ///
     /// # Errors
     /// `ResourceNotFoundException` where the template has no such schedule.
-    pub fn fire(&self, logical_id: &str) -> Result<(), Refusal> {
+    pub fn fire(&self, logical_id: &str) -> Result<(), ApiError> {
         let resource = self.stack.resources.get(logical_id).ok_or_else(|| {
             let message = format!("The template has no schedule {logical_id}.");
-            Refusal::client("ResourceNotFoundException", message).with_status(404)
+            ApiError::client("ResourceNotFoundException", message).with_status(404)
         })?;
         self.services().scheduler.fire(&resource.arn)
     }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     s3::BucketSettings,
     template::Resource,
-    wire::{Caller, Refusal},
+    wire::{ApiError, Caller},
 };
 
 #[derive(Deserialize)]
@@ -119,7 +119,7 @@ impl Deployment<'_> {
     /// Creates the table, with its indexes, and lets its items expire where the template says so.
     pub(super) async fn table(&self, resource: &Resource) -> Result<(), DeployError> {
         let table: Table = read(resource, &TABLE_PASSED_OVER)?;
-        let refused = |refusal| self.refused(resource, refusal);
+        let refused = |error| self.refused(resource, error);
         let dynamodb = &self.services.dynamodb;
         dynamodb.create_table(table.creation(&resource.name)).await.map_err(refused)?;
         if let Some(request) = table.expiry(&resource.name).map_err(refused)? {
@@ -153,12 +153,12 @@ impl Table {
     }
 
     /// `UpdateTimeToLive`'s input. Nothing has to be done for what does not expire.
-    fn expiry(&self, name: &str) -> Result<Option<Value>, Refusal> {
+    fn expiry(&self, name: &str) -> Result<Option<Value>, ApiError> {
         let Some(expiry) = self.time_to_live_specification.as_ref().filter(|it| it.enabled.0) else {
             return Ok(None);
         };
         let attribute = expiry.attribute_name.as_deref().ok_or_else(|| {
-            Refusal::client("ValidationException", "TimeToLiveSpecification needs its AttributeName.")
+            ApiError::client("ValidationException", "TimeToLiveSpecification needs its AttributeName.")
         })?;
         let specification = json!({ "AttributeName": attribute, "Enabled": true });
         Ok(Some(json!({ "TableName": name, "TimeToLiveSpecification": specification })))

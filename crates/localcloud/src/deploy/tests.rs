@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::{Builder, Cloud, DeployError};
 use crate::{
-    gate::Gate,
+    frontend::Frontend,
     host::{Exit, Launch, Runner},
     lambda::{FunctionHost, Invocation},
     sqs::Counts,
@@ -46,7 +46,7 @@ fn builder() -> Builder {
 }
 
 /// A function that remembers its invocations and succeeds.
-fn witness(seen: &Seen<Invocation>) -> impl FnOnce(&Gate) -> FunctionHost + Send + 'static {
+fn witness(seen: &Seen<Invocation>) -> impl FnOnce(&Frontend) -> FunctionHost + Send + 'static {
     let seen = seen.clone();
     move |_| {
         FunctionHost::Direct(Arc::new(move |invocation| {
@@ -57,7 +57,7 @@ fn witness(seen: &Seen<Invocation>) -> impl FnOnce(&Gate) -> FunctionHost + Send
 }
 
 /// A worker that remembers its launches and succeeds.
-fn worker(seen: &Seen<Launch>) -> impl FnOnce(&Gate) -> Runner + Send + 'static {
+fn worker(seen: &Seen<Launch>) -> impl FnOnce(&Frontend) -> Runner + Send + 'static {
     let seen = seen.clone();
     move |_| {
         Arc::new(move |launch| {
@@ -74,7 +74,7 @@ fn bodies(seen: &Seen<Invocation>) -> Vec<Value> {
     records.map(|record| serde_json::from_str(record["body"].as_str().unwrap()).unwrap()).collect()
 }
 
-/// Lets virtual time pass until all that was under way has arrived.
+/// Lets virtual time pass until all that was in flight has arrived.
 async fn settle() {
     tokio::time::sleep(Duration::from_secs(60)).await;
 }
@@ -125,7 +125,11 @@ async fn an_upload_reaches_its_function_and_a_stopped_task_the_other() {
     assert_eq!(environment["PIPELINES_FILE"], PIPELINES);
     assert_eq!(environment["AWS_ENDPOINT_URL"], "http://cloud.local");
     assert!(
-        cloud.gate().callers().find(&environment["AWS_ACCESS_KEY_ID"]).is_some_and(|it| it.role.is_some())
+        cloud
+            .frontend()
+            .credentials()
+            .find(&environment["AWS_ACCESS_KEY_ID"])
+            .is_some_and(|it| it.role.is_some())
     );
 
     let request = json!({
@@ -195,10 +199,10 @@ async fn hosts_are_let_go_of_when_the_cloud_ends_or_is_dropped() {
         let cloud = builder()
             .function("UploadsFunction", witness(&uploads))
             .function("StopsFunction", witness(&stops))
-            .container("worker", move |gate| {
-                let gate = gate.clone();
+            .container("worker", move |frontend| {
+                let frontend = frontend.clone();
                 Arc::new(move |_| {
-                    let _ = (&gate, &holding);
+                    let _ = (&frontend, &holding);
                     async { Exit::Code(0) }.boxed()
                 })
             })

@@ -2,17 +2,17 @@
 
 use serde_json::{Value, json};
 
-use crate::wire::Refusal;
+use crate::wire::ApiError;
 
 /// The `UpdateTable` inputs after which the table `found` (as `DescribeTable` has it) is what `wanted`
 /// (`CreateTable`'s input) asks for. Items stay: a new index is filled with those there are.
 ///
 /// # Errors
 /// `ValidationException` for what cannot be changed on AWS either: keys, and an index of the same name.
-pub(super) fn updates(wanted: &Value, found: &Value) -> Result<Vec<Value>, Refusal> {
+pub(super) fn updates(wanted: &Value, found: &Value) -> Result<Vec<Value>, ApiError> {
     let table = &wanted["TableName"];
     if wanted["KeySchema"] != found["KeySchema"] || key_types(wanted, wanted) != key_types(wanted, found) {
-        return Err(Refusal::client(
+        return Err(ApiError::client(
             "ValidationException",
             format!(
                 "the table {table} of the data folder has other keys than the template's: start with another folder"
@@ -37,7 +37,7 @@ pub(super) fn updates(wanted: &Value, found: &Value) -> Result<Vec<Value>, Refus
         match there.iter().find(|old| old["IndexName"] == *name) {
             Some(old) if same(index, old) && key_types(index, wanted) == key_types(index, found) => {}
             Some(_) => {
-                return Err(Refusal::client(
+                return Err(ApiError::client(
                     "ValidationException",
                     format!(
                         "Cannot update GSI's properties other than Provisioned Throughput and Contributor Insights \

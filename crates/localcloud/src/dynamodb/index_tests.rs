@@ -10,8 +10,8 @@ use aws_sdk_dynamodb::{
 use super::*;
 use crate::{
     connector::sdk_config,
-    faults::{Fault, Rule},
-    gate::{Gate, tests::gate},
+    faults::{Call, Rule},
+    frontend::{Frontend, tests::frontend},
     wire::OWNER_KEY,
 };
 
@@ -52,11 +52,11 @@ fn number(value: u32) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-async fn world() -> (Gate, Client) {
-    let gate = gate();
-    gate.services().dynamodb.create_table(ledger()).await.unwrap();
-    let client = Client::new(&sdk_config(&gate, gate.clock(), OWNER_KEY));
-    (gate, client)
+async fn world() -> (Frontend, Client) {
+    let frontend = frontend();
+    frontend.services().dynamodb.create_table(ledger()).await.unwrap();
+    let client = Client::new(&sdk_config(&frontend, frontend.clock(), OWNER_KEY));
+    (frontend, client)
 }
 
 async fn put(client: &Client, job: &str, state: Option<&str>, due: u32) {
@@ -155,12 +155,12 @@ async fn a_query_of_an_index_pages_to_its_end() {
 #[tokio::test(start_paused = true)]
 async fn a_hundred_keys_are_got_in_spite_of_unprocessed_ones() {
     fastrand::seed(4);
-    let (gate, client) = world().await;
+    let (frontend, client) = world().await;
     for n in 0..100 {
         put(&client, &n.to_string(), None, 1).await;
     }
-    let fault = || Fault::Part(Partial::Unprocessed { share: 0.5 });
-    gate.faults().on(Rule::new("dynamodb", "BatchGetItem", fault()).first(3));
+    let fault = || Call::Part(Partial::Unprocessed { share: 0.5 });
+    frontend.faults().on(Rule::new("dynamodb", "BatchGetItem", fault()).first(3));
     let keys = (0..100).map(|n| HashMap::from([("job".to_owned(), text(&n.to_string()))]));
     let all = KeysAndAttributes::builder().set_keys(Some(keys.collect())).projection_expression("job");
     let mut rest = Some(HashMap::from([("ledger".to_owned(), all.build().unwrap())]));
@@ -180,8 +180,8 @@ async fn a_hundred_keys_are_got_in_spite_of_unprocessed_ones() {
 
 #[tokio::test(start_paused = true)]
 async fn a_table_of_an_earlier_run_gains_and_loses_indexes() {
-    let (gate, client) = world().await;
-    let dynamodb = &gate.services().dynamodb;
+    let (frontend, client) = world().await;
+    let dynamodb = &frontend.services().dynamodb;
     put(&client, "a", Some("waiting"), 1).await;
     let mut changed = ledger();
     let mut indexes = changed["GlobalSecondaryIndexes"].take();
@@ -197,10 +197,10 @@ async fn a_table_of_an_earlier_run_gains_and_loses_indexes() {
     assert!(client.delete_table().table_name("ledger").send().await.is_err());
 
     changed["GlobalSecondaryIndexes"][0]["Projection"] = json!({ "ProjectionType": "KEYS_ONLY" });
-    let refusal = dynamodb.create_table(changed.clone()).await.unwrap_err();
-    assert!(refusal.message.starts_with("Cannot update GSI's properties"), "{refusal}");
+    let error = dynamodb.create_table(changed.clone()).await.unwrap_err();
+    assert!(error.message.starts_with("Cannot update GSI's properties"), "{error}");
     changed["KeySchema"][0]["AttributeName"] = "state".into();
     changed["AttributeDefinitions"].as_array_mut().unwrap().remove(0);
-    let refusal = dynamodb.create_table(changed).await.unwrap_err();
-    assert!(refusal.message.contains("other keys"), "{refusal}");
+    let error = dynamodb.create_table(changed).await.unwrap_err();
+    assert!(error.message.contains("other keys"), "{error}");
 }

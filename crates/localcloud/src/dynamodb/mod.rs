@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 use self::tokens::Tokens;
 use crate::{
     faults::{self, Partial},
-    wire::{Caller, Refusal},
+    wire::{ApiError, Caller},
 };
 
 /// The tables' file in a data folder.
@@ -92,15 +92,15 @@ impl DynamoDb {
     ///
     /// # Errors
     /// What `CreateTable` would refuse, or of a table that exists, `UpdateTable`: other keys.
-    pub async fn create_table(&self, input: Value) -> Result<(), Refusal> {
+    pub async fn create_table(&self, input: Value) -> Result<(), ApiError> {
         match self.perform("CreateTable", input.clone()) {
             Ok(_) => Ok(()),
-            Err(refusal) if refusal.code.ends_with("ResourceInUseException") => {
+            Err(error) if error.code.ends_with("ResourceInUseException") => {
                 let found = self.perform("DescribeTable", json!({ "TableName": input["TableName"] }))?;
                 let updates = existing::updates(&input, &found["Table"])?;
                 updates.into_iter().try_for_each(|update| self.perform("UpdateTable", update).map(drop))
             }
-            Err(refusal) => Err(refusal),
+            Err(error) => Err(error),
         }
     }
 
@@ -108,7 +108,7 @@ impl DynamoDb {
     ///
     /// # Errors
     /// DynamoDB's own.
-    pub async fn call(&self, operation: &str, mut input: Value, caller: &Caller) -> Result<Value, Refusal> {
+    pub async fn call(&self, operation: &str, mut input: Value, caller: &Caller) -> Result<Value, ApiError> {
         let _turn = self.turn.lock().await;
         self.expire()?;
         let Some(Partial::Unprocessed { share }) = caller.partial else {
@@ -130,17 +130,17 @@ impl DynamoDb {
     }
 
     /// Deletes what has expired, before the first call of every hour.
-    fn expire(&self) -> Result<(), Refusal> {
+    fn expire(&self) -> Result<(), ApiError> {
         let now = self.clock.now();
         let mut expired = self.expired.lock().unwrap_or_else(PoisonError::into_inner);
         if now.duration_since(*expired) < EXPIRY {
             return Ok(());
         }
         *expired = now;
-        self.database.sweep_ttl().map(drop).map_err(|error| refusal(&error))
+        self.database.sweep_ttl().map(drop).map_err(|error| api_error(&error))
     }
 
-    fn perform(&self, operation: &str, input: Value) -> Result<Value, Refusal> {
+    fn perform(&self, operation: &str, input: Value) -> Result<Value, ApiError> {
         let tables = &self.database;
         match operation {
             "CreateTable" => run(input, |request| tables.create_table(request)),
@@ -164,7 +164,7 @@ impl DynamoDb {
             "DescribeEndpoints" => {
                 Ok(json!({ "Endpoints": [{ "Address": "cloud.local", "CachePeriodInMinutes": 1440 }] }))
             }
-            other => Err(Refusal::unsupported("DynamoDB", other)),
+            other => Err(ApiError::unsupported("DynamoDB", other)),
         }
     }
 }
@@ -174,7 +174,7 @@ const TOKEN_BYTES: std::ops::RangeInclusive<usize> = 1..=36;
 
 impl DynamoDb {
     /// `TransactWriteItems`, whose repeat under the same token is the same transaction.
-    fn transact(&self, mut input: Value) -> Result<Value, Refusal> {
+    fn transact(&self, mut input: Value) -> Result<Value, ApiError> {
         let legal = |token: &str| TOKEN_BYTES.contains(&token.len());
         let token = input["ClientRequestToken"].as_str().filter(|token| legal(token)).map(str::to_owned);
         let Some(token) = token else {
@@ -197,24 +197,24 @@ impl DynamoDb {
 fn run<I: DeserializeOwned, O: Serialize>(
     input: Value,
     operation: impl FnOnce(I) -> dynoxide::Result<O>,
-) -> Result<Value, Refusal> {
+) -> Result<Value, ApiError> {
     let input: I = serde_json::from_value(input).map_err(|error| misshapen(&error))?;
-    let output = operation(input).map_err(|error| refusal(&error))?;
+    let output = operation(input).map_err(|error| api_error(&error))?;
     serde_json::to_value(output)
-        .map_err(|error| Refusal::client("InternalServerError", error.to_string()).with_status(500))
+        .map_err(|error| ApiError::client("InternalServerError", error.to_string()).with_status(500))
 }
 
 /// An input that does not fit: for DynamoDB a missing member or an unknown word is a validation error, another
 /// JSON type is not.
-fn misshapen(error: &serde_json::Error) -> Refusal {
+fn misshapen(error: &serde_json::Error) -> ApiError {
     let text = error.to_string();
     for (mark, code) in MARKS {
         if let Some(message) = text.strip_prefix(mark) {
-            return Refusal::client(code, message);
+            return ApiError::client(code, message);
         }
     }
     let wrong_type = text.starts_with("invalid type") && !text.starts_with("invalid type: null");
-    Refusal::client(if wrong_type { "SerializationException" } else { "ValidationException" }, text)
+    ApiError::client(if wrong_type { "SerializationException" } else { "ValidationException" }, text)
 }
 
 /// The library's types put the class of an error before its message; its own HTTP server, which is not built
@@ -227,12 +227,12 @@ const MARKS: [(&str, &str); 5] = [
     ("SERIALIZATION_AS_READ:", "SerializationException"),
 ];
 
-fn refusal(error: &DynoxideError) -> Refusal {
+fn api_error(error: &DynoxideError) -> ApiError {
     let mut members: Map<String, Value> = serde_json::from_str(&error.to_json()).unwrap_or_default();
     members.remove("__type");
     members.remove("message");
     members.remove("Message");
-    Refusal {
+    ApiError {
         status: error.status_code(),
         code: error.error_type().to_owned(),
         message: error.to_string(),

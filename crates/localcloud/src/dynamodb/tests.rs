@@ -1,7 +1,7 @@
 //! What this adds to the library: faults, errors on the wire, tables that stay.
 
 use super::*;
-use crate::gate::tests::table;
+use crate::frontend::tests::table;
 
 fn tables() -> DynamoDb {
     DynamoDb::new(Clock::starting_at("2026-11-21T08:00:00Z".parse().unwrap()), None).unwrap()
@@ -36,8 +36,8 @@ async fn a_batch_of_which_nothing_could_be_done_is_an_error() {
     let dynamodb = tables();
     dynamodb.create_table(table("records")).await.unwrap();
     let caller = with(Partial::Unprocessed { share: 1.0 });
-    let refusal = dynamodb.call("BatchWriteItem", puts(2), &caller).await.unwrap_err();
-    assert_eq!(refusal.code, "ProvisionedThroughputExceededException");
+    let error = dynamodb.call("BatchWriteItem", puts(2), &caller).await.unwrap_err();
+    assert_eq!(error.code, "ProvisionedThroughputExceededException");
 }
 
 #[tokio::test]
@@ -51,10 +51,10 @@ async fn a_refused_condition_names_its_error_and_gives_the_item() {
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     });
     dynamodb.call("PutItem", put.clone(), &Caller::owner()).await.unwrap();
-    let refusal = dynamodb.call("PutItem", put, &Caller::owner()).await.unwrap_err();
-    assert_eq!(refusal.status, 400);
-    assert!(refusal.code.ends_with("#ConditionalCheckFailedException"), "{}", refusal.code);
-    assert_eq!(refusal.detail["Item"]["id"]["S"], "a");
+    let error = dynamodb.call("PutItem", put, &Caller::owner()).await.unwrap_err();
+    assert_eq!(error.status, 400);
+    assert!(error.code.ends_with("#ConditionalCheckFailedException"), "{}", error.code);
+    assert_eq!(error.detail["Item"]["id"]["S"], "a");
 }
 
 #[tokio::test]
@@ -65,8 +65,8 @@ async fn hostile_input_is_refused() {
         (json!({ "TableName": 5 }), "SerializationException"),
         (json!({ "TableName": "nowhere", "Item": { "id": { "S": "a" } } }), "ResourceNotFoundException"),
     ] {
-        let refusal = dynamodb.call("PutItem", input.clone(), &Caller::owner()).await.unwrap_err();
-        assert!(refusal.code.ends_with(code), "{input}: {refusal:?}");
+        let error = dynamodb.call("PutItem", input.clone(), &Caller::owner()).await.unwrap_err();
+        assert!(error.code.ends_with(code), "{input}: {error:?}");
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::wire::Refusal;
+use crate::wire::ApiError;
 
 /// How long a token is known.
 const KNOWN: Duration = Duration::from_mins(10);
@@ -42,7 +42,7 @@ impl Tokens {
         token: &str,
         input: &Value,
         now: Timestamp,
-    ) -> Result<Option<Value>, Refusal> {
+    ) -> Result<Option<Value>, ApiError> {
         while let Some((until, _)) = self.in_order.front()
             && *until <= now
         {
@@ -53,7 +53,7 @@ impl Tokens {
         match self.by_token.get(token) {
             None => Ok(None),
             Some(made) if made.input == *input => Ok(Some(made.answer.clone())),
-            Some(_) => Err(Refusal::client(
+            Some(_) => Err(ApiError::client(
                 "IdempotentParameterMismatchException",
                 "DynamoDB rejected the request because you retried a request with a different payload but with an \
                  idempotent token that was already used.",

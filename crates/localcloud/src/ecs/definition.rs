@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{arn, show, size};
+use super::{arn, describe, size};
 use crate::host::Confinement;
 
 /// How long a container may take to leave after SIGTERM, unless its definition says otherwise.
@@ -171,7 +171,7 @@ impl Definition {
         self.document["revision"] = json!(revision);
         self.document["status"] = json!("ACTIVE");
         self.document["compatibilities"] = json!(["EC2", "FARGATE"]);
-        self.document["registeredAt"] = show::epoch_seconds(now);
+        self.document["registeredAt"] = describe::epoch_seconds(now);
         if let Some(members) = self.document.as_object_mut() {
             members.remove("tags");
         }

@@ -6,21 +6,22 @@
 
 use super::{arn, definition::Definition, request::RunTask, task::Ending};
 use crate::{
-    iam::{Iam, Need, Refused, Who, needs::others},
-    wire::Refusal,
+    iam::{Iam, Refused, RequiredAction, Who, required_actions::others},
+    wire::ApiError,
 };
 
 /// Takes the roles of a task, which have to trust ECS.
-pub(super) fn assume(iam: &Iam, request: &RunTask) -> Result<(), Refusal> {
+pub(super) fn assume(iam: &Iam, request: &RunTask) -> Result<(), ApiError> {
     for role in [&request.task_role, &request.execution_role].into_iter().flatten() {
-        let need = Need::new("sts:AssumeRole", role.as_str()).from_source(&arn::cluster(&request.cluster));
-        iam.authorize(&Who::Service("ecs-tasks.amazonaws.com"), &[need]).map_err(|refused| {
+        let required =
+            RequiredAction::new("sts:AssumeRole", role.as_str()).from_source(&arn::cluster(&request.cluster));
+        iam.authorize(&Who::Service("ecs-tasks.amazonaws.com"), &[required]).map_err(|refused| {
             let message = format!(
                 "ECS was unable to assume the role '{role}' that was provided for this task. Please verify that the role \
                  being passed has the proper trust relationship and permissions and that your IAM user has permissions \
                  to pass this role. {refused}"
             );
-            Refusal::client("ClientException", message)
+            ApiError::client("ClientException", message)
         })?;
     }
     Ok(())
@@ -54,7 +55,7 @@ impl Execution {
     /// Does it for the task of this id, in the order in which Fargate does.
     pub(super) fn start(&self, iam: &Iam, id: &str) -> Result<(), Ending> {
         let role = Who::role(&self.role, id);
-        let may = |action: &str, on: &str| iam.authorize(&role, &[Need::new(action, on)]);
+        let may = |action: &str, on: &str| iam.authorize(&role, &[RequiredAction::new(action, on)]);
         for (image, repository) in &self.images {
             let Some(repository) = repository else { continue };
             may("ecr:GetAuthorizationToken", "*").map_err(|refused| not_signed_in(&refused))?;
@@ -75,7 +76,8 @@ impl Execution {
     pub(super) fn may_write(&self, iam: &Iam, id: &str, container: &str) -> bool {
         let written = |(group, prefix): &(String, String)| {
             let stream = others::stream(group, &format!("{prefix}/{id}"));
-            iam.authorize(&Who::role(&self.role, id), &[Need::new("logs:PutLogEvents", stream)]).is_ok()
+            iam.authorize(&Who::role(&self.role, id), &[RequiredAction::new("logs:PutLogEvents", stream)])
+                .is_ok()
         };
         let own = self.streams.iter().filter(|(_, prefix)| prefix.ends_with(&format!("/{container}")));
         own.into_iter().all(written)

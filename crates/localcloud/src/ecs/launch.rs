@@ -13,15 +13,14 @@ use tokio::sync::mpsc;
 use super::{
     Inner, Record, State, arn,
     definition::Definition,
-    execution,
+    describe, execution,
     request::{Provider, RunTask},
-    show,
     task::{Interface, Status, Task, TaskContainer},
-    walk,
+    task_lifecycle,
 };
 use crate::{
     faults::Partial,
-    wire::{Caller, REGION, Refusal},
+    wire::{ApiError, Caller, REGION},
 };
 
 /// Why one of the tasks was not launched, in a 200.
@@ -90,8 +89,8 @@ impl Token {
 }
 
 impl Inner {
-    /// RunTask. When it returns, the tasks are known and their walks under way.
-    pub(super) fn run_task(self: &Arc<Self>, input: &Value, caller: &Caller) -> Result<Value, Refusal> {
+    /// RunTask. When it returns, the tasks are known and their lifecycles in flight.
+    pub(super) fn run_task(self: &Arc<Self>, input: &Value, caller: &Caller) -> Result<Value, ApiError> {
         let now = self.clock.now();
         let mut guard = self.lock();
         let state = &mut *guard;
@@ -131,15 +130,21 @@ impl Inner {
         let mut failures: Vec<Value> = failed.iter().map(Failure::show).collect();
         let mut made = Vec::new();
         let Some(definition) = state.definition(&request.definition_arn) else {
-            return Err(Refusal::client("ClientException", "TaskDefinition not found."));
+            return Err(ApiError::client("ClientException", "TaskDefinition not found."));
         };
         for &provider in wanted {
             match state.subnet_for(&request, provider) {
                 Ok(subnet) => {
                     let task = state.make(&request, &definition, provider, subnet, now);
                     let (orders, receiver) = mpsc::unbounded_channel();
-                    let plan = walk::Plan::new(state, &request, &definition);
-                    made.push((task.arn.clone(), show::event(&task), show::api(&task, true), plan, receiver));
+                    let plan = task_lifecycle::Plan::new(state, &request, &definition);
+                    made.push((
+                        task.arn.clone(),
+                        describe::event(&task),
+                        describe::api(&task, true),
+                        plan,
+                        receiver,
+                    ));
                     state.tasks.push(Record { task, orders });
                 }
                 Err(failure) => failures.push(failure.show()),
@@ -156,14 +161,14 @@ impl Inner {
         for (arn, event, shown, plan, receiver) in made {
             tasks.push(shown);
             self.emit(event);
-            self.walks.spawn(walk::walk(self.clone(), arn, plan, receiver));
+            self.lifecycles.spawn(task_lifecycle::run(self.clone(), arn, plan, receiver));
         }
         Ok(json!({ "tasks": tasks, "failures": failures }))
     }
 }
 
-fn throttled() -> Refusal {
-    Refusal::client("ThrottlingException", "Rate exceeded")
+fn throttled() -> ApiError {
+    ApiError::client("ThrottlingException", "Rate exceeded")
 }
 
 impl State {
@@ -180,15 +185,15 @@ impl State {
         }
     }
 
-    fn replay(&self, token: &Token, parameters: &Value) -> Result<Value, Refusal> {
+    fn replay(&self, token: &Token, parameters: &Value) -> Result<Value, ApiError> {
         if token.parameters != *parameters {
             let message = "The clientToken has been used already, with other parameters.";
             let detail = json!({ "resourceIds": token.tasks });
-            return Err(Refusal::client("ConflictException", message).with_detail(detail));
+            return Err(ApiError::client("ConflictException", message).with_detail(detail));
         }
         let named = |record: &&Record| token.tasks.contains(&record.task.arn);
         let tasks: Vec<Value> =
-            self.tasks.iter().filter(named).map(|record| show::api(&record.task, true)).collect();
+            self.tasks.iter().filter(named).map(|record| describe::api(&record.task, true)).collect();
         Ok(json!({ "tasks": tasks, "failures": [] }))
     }
 

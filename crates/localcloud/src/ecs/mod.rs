@@ -1,27 +1,27 @@
 //! ECS on Fargate: clusters, task definitions, and tasks that really run.
 //!
 //! ```text
-//! RunTask ─▶ request (is it legal?) ─▶ launch (tokens, limits, failures) ─▶ walk, one spawned task each
+//! RunTask ─▶ request (is it legal?) ─▶ launch (tokens, limits, failures) ─▶ task_lifecycle, one spawned task each
 //!                                                                            │  PROVISIONING … STOPPED
 //!                                              EventBridge ◀── an event each ┘  runs host::Runner per container
 //! ```
 //!
-//! The walk is the same whatever hosts the containers (processes, or futures in a test), because a host is only a
+//! The lifecycle is the same whatever hosts the containers (processes, or futures in a test), because a host is only a
 //! [`Runner`]. `docs`: [RunTask](https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html),
 //! [task lifecycle](https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html).
 
 mod arn;
 mod definition;
+mod describe;
 mod execution;
 mod launch;
 mod limits;
 mod queries;
 mod request;
-mod show;
 mod size;
 mod state;
 mod task;
-mod walk;
+mod task_lifecycle;
 
 use std::{
     collections::BTreeMap,
@@ -43,7 +43,7 @@ use self::{
     limits::Meters,
     state::{Cluster, Record, State},
     task::Task,
-    walk::Order,
+    task_lifecycle::Order,
 };
 pub use self::{
     definition::DefinitionError,
@@ -55,9 +55,9 @@ pub use self::{
 use crate::{
     events::EventBridge,
     host::Runner,
-    iam::needs,
+    iam::required_actions,
     logs::Logs,
-    wire::{Caller, Refusal},
+    wire::{ApiError, Caller},
 };
 
 /// How long the parts of a task's life take that are AWS's. All zero by default, as for processes.
@@ -84,14 +84,14 @@ pub struct Ecs {
     _closing: Arc<DropGuard>,
 }
 
-/// What clones and walks share. Walks hold this and not [`Ecs`], so that they do not keep themselves alive.
+/// What clones and lifecycles share. Lifecycles hold this and not [`Ecs`], so that they do not keep themselves alive.
 struct Inner {
     clock: Clock,
     events: EventBridge,
     logs: Logs,
     closing: CancellationToken,
-    /// The tasks' walks, one each.
-    walks: TaskTracker,
+    /// The tasks' lifecycles, one each.
+    lifecycles: TaskTracker,
     /// Woken whenever a task stops.
     stopped: Notify,
     state: Mutex<State>,
@@ -109,7 +109,7 @@ impl Ecs {
             events,
             logs,
             closing: closing.clone(),
-            walks: TaskTracker::new(),
+            lifecycles: TaskTracker::new(),
             stopped: Notify::new(),
             state: Mutex::default(),
             #[cfg(test)]
@@ -245,14 +245,14 @@ impl Ecs {
     /// Kills all tasks, and returns when none of them runs any more.
     pub async fn shutdown(&self) {
         self.close();
-        self.inner.walks.close();
-        self.inner.walks.wait().await;
+        self.inner.lifecycles.close();
+        self.inner.lifecycles.wait().await;
     }
 
     /// What a task definition would hand over, by whatever name a call gives it.
-    pub(crate) fn handed_over(&self, named: &str) -> Option<needs::Definition> {
+    pub(crate) fn handed_over(&self, named: &str) -> Option<required_actions::Definition> {
         let found = self.inner.lock().definition(named)?;
-        Some(needs::Definition {
+        Some(required_actions::Definition {
             arn: found.arn.clone(),
             task_role: found.task_role.clone(),
             execution_role: found.execution_role.clone(),
@@ -264,7 +264,7 @@ impl Ecs {
     ///
     /// # Errors
     /// What ECS refuses, with its code.
-    pub async fn call(&self, operation: &str, input: Value, caller: &Caller) -> Result<Value, Refusal> {
+    pub async fn call(&self, operation: &str, input: Value, caller: &Caller) -> Result<Value, ApiError> {
         let inner = &self.inner;
         match operation {
             "RunTask" => inner.run_task(&input, caller),
@@ -276,14 +276,14 @@ impl Ecs {
             "DescribeTaskDefinition" => inner.describe_task_definition(input),
             "RegisterTaskDefinition" => {
                 let tags = input.get("tags").cloned().unwrap_or(json!([]));
-                let refused = |error: DefinitionError| Refusal::client("ClientException", error.to_string());
+                let refused = |error: DefinitionError| ApiError::client("ClientException", error.to_string());
                 let registered = self.register_task_definition(input).map_err(refused)?;
                 let shown = inner.lock().definition(&registered).map(|found| found.document.clone());
                 Ok(json!({ "taskDefinition": shown, "tags": tags }))
             }
             "ListTagsForResource" => inner.list_tags(input),
             "TagResource" => inner.tag(input),
-            _ => Err(Refusal::unsupported("ecs", operation)),
+            _ => Err(ApiError::unsupported("ecs", operation)),
         }
     }
 
@@ -312,7 +312,7 @@ impl Inner {
         found.is_some_and(|record| record.task.status != Status::Stopped && record.orders.send(order).is_ok())
     }
 
-    /// Changes a task and emits the event that tells of it. Only the task's own walk calls this, so its events
+    /// Changes a task and emits the event that tells of it. Only the task's own lifecycle calls this, so its events
     /// leave in the order of their versions.
     fn change(&self, task_arn: &str, change: impl FnOnce(&mut Task, jiff::Timestamp)) {
         let now = self.clock.now();
@@ -324,7 +324,7 @@ impl Inner {
             change(&mut record.task, now);
             record.task.version += 1;
             record.task.updated_at = now;
-            show::event(&record.task)
+            describe::event(&record.task)
         };
         self.emit(event);
     }

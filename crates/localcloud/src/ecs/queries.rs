@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use super::{
     Cluster, Inner, Record, State, arn,
     definition::Definition,
+    describe,
     request::{Tag, invalid, parse},
-    show,
     task::{Ending, Status},
-    walk::Order,
+    task_lifecycle::Order,
 };
-use crate::wire::Refusal;
+use crate::wire::ApiError;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -66,8 +66,8 @@ struct Tags {
 }
 
 impl Inner {
-    /// Marks the task to be stopped, and lets its walk do it. Asked again, the first reason stays.
-    pub(super) fn stop_task(&self, input: Value) -> Result<Value, Refusal> {
+    /// Marks the task to be stopped, and lets its lifecycle do it. Asked again, the first reason stays.
+    pub(super) fn stop_task(&self, input: Value) -> Result<Value, ApiError> {
         let input: StopTask = parse(input)?;
         let now = self.clock.now();
         let mut state = self.lock();
@@ -82,13 +82,13 @@ impl Inner {
         if found.task.status != Status::Stopped {
             let reason = input.reason.unwrap_or_else(|| "Task stopped by user".to_owned());
             found.task.end(Ending { code: "UserInitiated", reason }, now);
-            // A walk that is over takes no more orders, and needs none.
+            // A lifecycle that is over takes no more orders, and needs none.
             let _ = found.orders.send(Order::Stop);
         }
-        Ok(json!({ "task": show::api(&found.task, true) }))
+        Ok(json!({ "task": describe::api(&found.task, true) }))
     }
 
-    pub(super) fn describe_tasks(&self, input: Value) -> Result<Value, Refusal> {
+    pub(super) fn describe_tasks(&self, input: Value) -> Result<Value, ApiError> {
         let input: DescribeTasks = parse(input)?;
         let now = self.clock.now();
         let mut state = self.lock();
@@ -105,7 +105,7 @@ impl Inner {
         let (mut tasks, mut failures) = (Vec::new(), Vec::new());
         for named in asked {
             match state.visible(&cluster, now).find(|record| record.task.is_named(&named)) {
-                Some(record) => tasks.push(show::api(&record.task, with_tags)),
+                Some(record) => tasks.push(describe::api(&record.task, with_tags)),
                 None => {
                     let arn = if named.starts_with("arn:") { named } else { arn::task(&cluster, &named) };
                     failures.push(json!({ "arn": arn, "reason": "MISSING" }));
@@ -115,7 +115,7 @@ impl Inner {
         Ok(json!({ "tasks": tasks, "failures": failures }))
     }
 
-    pub(super) fn list_tasks(&self, input: Value) -> Result<Value, Refusal> {
+    pub(super) fn list_tasks(&self, input: Value) -> Result<Value, ApiError> {
         let input: ListTasks = parse(input)?;
         let now = self.clock.now();
         let mut state = self.lock();
@@ -133,7 +133,7 @@ impl Inner {
             return Err(invalid("desiredStatus must be RUNNING, PENDING or STOPPED."));
         }
         if input.service_name.is_some() {
-            return Err(Refusal::client("ServiceNotFoundException", "Service not found."));
+            return Err(ApiError::client("ServiceNotFoundException", "Service not found."));
         }
         let most = input.max_results.unwrap_or(100);
         if !(1..=100).contains(&most) {
@@ -167,7 +167,7 @@ impl Inner {
         Ok(answer)
     }
 
-    pub(super) fn describe_clusters(&self, input: Value) -> Result<Value, Refusal> {
+    pub(super) fn describe_clusters(&self, input: Value) -> Result<Value, ApiError> {
         let input: DescribeClusters = parse(input)?;
         let state = self.lock();
         let asked = input.clusters.unwrap_or_else(|| vec!["default".to_owned()]);
@@ -188,16 +188,16 @@ impl Inner {
         json!({ "clusterArns": self.lock().clusters.keys().map(|name| arn::cluster(name)).collect::<Vec<_>>() })
     }
 
-    pub(super) fn describe_task_definition(&self, input: Value) -> Result<Value, Refusal> {
+    pub(super) fn describe_task_definition(&self, input: Value) -> Result<Value, ApiError> {
         let input: DescribeTaskDefinition = parse(input)?;
         let state = self.lock();
         let found = input.task_definition.and_then(|named| state.definition(&named));
         let found: &Definition = &*found
-            .ok_or_else(|| Refusal::client("ClientException", "Unable to describe task definition."))?;
+            .ok_or_else(|| ApiError::client("ClientException", "Unable to describe task definition."))?;
         Ok(json!({ "taskDefinition": found.document, "tags": [] }))
     }
 
-    pub(super) fn list_tags(&self, input: Value) -> Result<Value, Refusal> {
+    pub(super) fn list_tags(&self, input: Value) -> Result<Value, ApiError> {
         let input: Tags = parse(input)?;
         let arn = input.resource_arn.unwrap_or_default();
         let state = self.lock();
@@ -213,7 +213,7 @@ impl Inner {
         Ok(json!({ "tags": tags }))
     }
 
-    pub(super) fn tag(&self, input: Value) -> Result<Value, Refusal> {
+    pub(super) fn tag(&self, input: Value) -> Result<Value, ApiError> {
         let input: Tags = parse(input)?;
         let arn = input.resource_arn.unwrap_or_default();
         let mut state = self.lock();
@@ -234,7 +234,7 @@ impl State {
         })
     }
 
-    fn known(&self, arn: &str) -> Result<(), Refusal> {
+    fn known(&self, arn: &str) -> Result<(), ApiError> {
         let known = self.cluster(Some(arn)).is_ok()
             || self.definition(arn).is_some()
             || self.tasks.iter().any(|record| record.task.arn == arn);

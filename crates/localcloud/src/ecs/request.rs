@@ -10,7 +10,7 @@ use super::{
     definition::{Definition, Variable},
     size,
 };
-use crate::wire::Refusal;
+use crate::wire::ApiError;
 
 /// The overrides' JSON may have this many characters.
 const OVERRIDES_CHARS: usize = 8192;
@@ -150,7 +150,7 @@ fn variables<'de, D: serde::Deserializer<'de>>(from: D) -> Result<BTreeMap<Strin
 
 impl RunTask {
     /// Reads and checks the input against the cluster and the definition it names.
-    pub(super) fn check(state: &State, input: &Value) -> Result<Self, Refusal> {
+    pub(super) fn check(state: &State, input: &Value) -> Result<Self, ApiError> {
         let raw: Raw = parse(input.clone())?;
         let cluster = state.cluster(raw.cluster.as_deref())?;
         check_token(raw.client_token.as_deref())?;
@@ -166,7 +166,7 @@ impl RunTask {
         }
         let definition = state
             .definition(&named)
-            .ok_or_else(|| Refusal::client("ClientException", "TaskDefinition not found."))?;
+            .ok_or_else(|| ApiError::client("ClientException", "TaskDefinition not found."))?;
         let by_strategy = raw.capacity_provider_strategy.is_some();
         let providers = match (raw.launch_type.as_deref(), raw.capacity_provider_strategy) {
             (Some(_), Some(strategy)) if !strategy.is_empty() => {
@@ -188,7 +188,7 @@ impl RunTask {
             return Err(invalid("Placement constraints and strategies are not supported with Fargate."));
         }
         if !matches!(raw.platform_version.as_deref(), None | Some("" | "LATEST" | "1.3.0" | "1.4.0")) {
-            return Err(Refusal::client(
+            return Err(ApiError::client(
                 "PlatformUnknownException",
                 "The specified platform version does not exist.",
             ));
@@ -223,16 +223,16 @@ impl RunTask {
     }
 }
 
-pub(super) fn parse<T: serde::de::DeserializeOwned>(input: Value) -> Result<T, Refusal> {
+pub(super) fn parse<T: serde::de::DeserializeOwned>(input: Value) -> Result<T, ApiError> {
     serde_json::from_value(input)
-        .map_err(|error| Refusal::client("SerializationException", error.to_string()))
+        .map_err(|error| ApiError::client("SerializationException", error.to_string()))
 }
 
-pub(super) fn invalid(message: impl Into<String>) -> Refusal {
-    Refusal::client("InvalidParameterException", message)
+pub(super) fn invalid(message: impl Into<String>) -> ApiError {
+    ApiError::client("InvalidParameterException", message)
 }
 
-fn check_token(token: Option<&str>) -> Result<(), Refusal> {
+fn check_token(token: Option<&str>) -> Result<(), ApiError> {
     let Some(token) = token else { return Ok(()) };
     if token.len() > 64 || !token.bytes().all(|byte| (33..=126).contains(&byte)) {
         return Err(invalid("The clientToken must be up to 64 ASCII characters in the range of 33-126."));
@@ -240,7 +240,7 @@ fn check_token(token: Option<&str>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_started_by(name: Option<&str>) -> Result<(), Refusal> {
+fn check_started_by(name: Option<&str>) -> Result<(), ApiError> {
     let Some(name) = name else { return Ok(()) };
     let legal = |c: char| c.is_ascii_alphanumeric() || "-_/".contains(c);
     if name.chars().count() > 128 || !name.chars().all(legal) {
@@ -251,7 +251,7 @@ fn check_started_by(name: Option<&str>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_tags(tags: &[Tag]) -> Result<(), Refusal> {
+fn check_tags(tags: &[Tag]) -> Result<(), ApiError> {
     if tags.len() > 50 {
         return Err(invalid("The number of tags must be at most 50."));
     }
@@ -270,7 +270,7 @@ fn check_tags(tags: &[Tag]) -> Result<(), Refusal> {
 }
 
 /// Which provider each of `count` tasks gets: bases first, then in proportion to the weights.
-fn share(strategy: &[Strategy], known: &[String], count: usize) -> Result<Vec<Provider>, Refusal> {
+fn share(strategy: &[Strategy], known: &[String], count: usize) -> Result<Vec<Provider>, ApiError> {
     let mut shares: Vec<(Provider, i64, i64)> = Vec::new();
     for item in strategy {
         let name = &item.capacity_provider;
@@ -314,7 +314,7 @@ fn share(strategy: &[Strategy], known: &[String], count: usize) -> Result<Vec<Pr
     Ok(chosen)
 }
 
-fn subnets(network: Option<Network>) -> Result<Vec<String>, Refusal> {
+fn subnets(network: Option<Network>) -> Result<Vec<String>, ApiError> {
     let Some(awsvpc) = network.and_then(|network| network.awsvpc_configuration) else {
         return Err(invalid(
             "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
@@ -336,11 +336,11 @@ fn subnets(network: Option<Network>) -> Result<Vec<String>, Refusal> {
     Ok(subnets)
 }
 
-fn size(definition: &Definition, overrides: &Overrides) -> Result<(u32, u32), Refusal> {
+fn size(definition: &Definition, overrides: &Overrides) -> Result<(u32, u32), ApiError> {
     let text = |value: Option<&Value>, default: u32| match value {
         Some(Value::String(text)) => Ok(text.clone()),
         Some(Value::Null) | None => Ok(default.to_string()),
-        Some(_) => Err(Refusal::client("SerializationException", "cpu and memory overrides are strings")),
+        Some(_) => Err(ApiError::client("SerializationException", "cpu and memory overrides are strings")),
     };
     let cpu = text(overrides.cpu.as_ref(), definition.cpu)?;
     let memory = text(overrides.memory.as_ref(), definition.memory)?;
@@ -353,7 +353,7 @@ fn size(definition: &Definition, overrides: &Overrides) -> Result<(u32, u32), Re
 fn containers(
     definition: &Definition,
     overrides: Vec<ContainerOverride>,
-) -> Result<BTreeMap<String, ContainerOverride>, Refusal> {
+) -> Result<BTreeMap<String, ContainerOverride>, ApiError> {
     let mut by_name = BTreeMap::new();
     for item in overrides {
         let name = item.name.clone();

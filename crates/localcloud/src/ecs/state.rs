@@ -11,9 +11,9 @@ use tokio::sync::mpsc;
 
 use super::{
     Limits, RoleEnvironment, RunTaskHook, Status, Timing, definition::Definition, launch::Token,
-    limits::Meters, task::Task, walk::Order,
+    limits::Meters, task::Task, task_lifecycle::Order,
 };
-use crate::{host::Runner, wire::Refusal};
+use crate::{host::Runner, wire::ApiError};
 
 #[derive(Default)]
 pub(super) struct State {
@@ -58,12 +58,12 @@ pub(super) struct Record {
 
 impl State {
     /// The cluster of this name or ARN; `default` when none is named.
-    pub(super) fn cluster(&self, named: Option<&str>) -> Result<&Cluster, Refusal> {
+    pub(super) fn cluster(&self, named: Option<&str>) -> Result<&Cluster, ApiError> {
         let named = named.unwrap_or("default");
         let name = named.rsplit_once(":cluster/").map_or(named, |(_, name)| name);
         self.clusters
             .get(name)
-            .ok_or_else(|| Refusal::client("ClusterNotFoundException", "Cluster not found."))
+            .ok_or_else(|| ApiError::client("ClusterNotFoundException", "Cluster not found."))
     }
 
     /// Notes how many tasks of this family are live now.

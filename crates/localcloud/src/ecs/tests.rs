@@ -26,7 +26,7 @@ fn ecs(runner: Runner) -> Ecs {
 }
 
 /// A call of the account's owner.
-async fn call(ecs: &Ecs, operation: &str, input: Value) -> Result<Value, Refusal> {
+async fn call(ecs: &Ecs, operation: &str, input: Value) -> Result<Value, ApiError> {
     ecs.call(operation, input, &Caller::owner()).await
 }
 

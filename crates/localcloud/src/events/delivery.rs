@@ -7,9 +7,9 @@ use tokio::time::{Instant, sleep};
 
 use super::{Bus, EventBridge, Target};
 use crate::{
-    iam::{Need, Who},
+    iam::{RequiredAction, Who},
     sqs::{Attribute, Attributes},
-    wire::Refusal,
+    wire::ApiError,
 };
 
 /// Retries begin about this far apart and double from there...
@@ -23,7 +23,7 @@ const SELF: Who = Who::Service("events.amazonaws.com");
 
 /// Why a delivery was given up.
 struct GivenUp {
-    refusal: Refusal,
+    error: ApiError,
     retries: u32,
     /// The limit of the retry policy that was met; none where a retry could not have helped.
     exhausted: Option<&'static str>,
@@ -31,7 +31,7 @@ struct GivenUp {
 
 /// Begins a delivery in the background, after `delay`.
 pub(super) fn start(bus: &Arc<Bus>, rule: &str, target: &Target, event: &Arc<Value>, delay: Duration) {
-    let (bus, begun) = (Arc::clone(bus), bus.under_way.begin());
+    let (bus, begun) = (Arc::clone(bus), bus.in_flight.begin());
     let rule_arn = EventBridge::rule_arn(rule);
     let (target, event) = (target.clone(), Arc::clone(event));
     tokio::spawn(async move {
@@ -53,9 +53,9 @@ async fn attempts(bus: &Bus, rule_arn: &str, target: &Target, event: &Value) -> 
     let begun = Instant::now();
     let mut retries = 0;
     loop {
-        let Err(refusal) = attempt(bus, rule_arn, target, event).await else { return Ok(()) };
+        let Err(error) = attempt(bus, rule_arn, target, event).await else { return Ok(()) };
         let wait = back_off(retries);
-        let exhausted = if !is_transient(&refusal) {
+        let exhausted = if !is_transient(&error) {
             Some(None)
         } else if retries >= target.max_attempts {
             Some(Some("MaximumRetryAttempts"))
@@ -65,14 +65,14 @@ async fn attempts(bus: &Bus, rule_arn: &str, target: &Target, event: &Value) -> 
             None
         };
         if let Some(exhausted) = exhausted {
-            return Err(GivenUp { refusal, retries, exhausted });
+            return Err(GivenUp { error, retries, exhausted });
         }
         sleep(wait).await;
         retries += 1;
     }
 }
 
-async fn attempt(bus: &Bus, rule_arn: &str, target: &Target, event: &Value) -> Result<(), Refusal> {
+async fn attempt(bus: &Bus, rule_arn: &str, target: &Target, event: &Value) -> Result<(), ApiError> {
     let text = target.input.text(event, rule_arn);
     if target.arn.starts_with("arn:aws:sqs:") {
         return bus.sqs.send_as((&SELF, rule_arn), &target.arn, &text, Attributes::new()).map(drop);
@@ -83,8 +83,9 @@ async fn attempt(bus: &Bus, rule_arn: &str, target: &Target, event: &Value) -> R
         && let Some(lambda) = bus.lambda.get()
     {
         lambda.find(&target.arn)?;
-        let need = Need::new("lambda:InvokeFunction", target.arn.as_str()).from_source(rule_arn);
-        bus.sqs.iam().authorize(&SELF, &[need]).map_err(|refused| refused.refusal("lambda"))?;
+        let required =
+            RequiredAction::new("lambda:InvokeFunction", target.arn.as_str()).from_source(rule_arn);
+        bus.sqs.iam().authorize(&SELF, &[required]).map_err(|refused| refused.api_error("lambda"))?;
         return lambda.invoke_async(&target.arn, payload).map(drop);
     }
     let sink = {
@@ -93,7 +94,7 @@ async fn attempt(bus: &Bus, rule_arn: &str, target: &Target, event: &Value) -> R
         registered.max_by_key(|(prefix, _)| prefix.len()).map(|(_, sink)| Arc::clone(sink))
     };
     let Some(sink) = sink else {
-        return Err(Refusal::client("ResourceNotFoundException", format!("nothing here is {}", target.arn)));
+        return Err(ApiError::client("ResourceNotFoundException", format!("nothing here is {}", target.arn)));
     };
     sink(payload).await
 }
@@ -105,19 +106,19 @@ pub(crate) fn back_off(retries: u32) -> Duration {
 }
 
 /// Whether a retry could help. EventBridge does not retry what lacks a permission or a target.
-pub(crate) fn is_transient(refusal: &Refusal) -> bool {
-    refusal.status >= 500 || matches!(error_code(refusal), "THROTTLING")
+pub(crate) fn is_transient(error: &ApiError) -> bool {
+    error.status >= 500 || matches!(error_code(error), "THROTTLING")
 }
 
-fn error_code(refusal: &Refusal) -> &'static str {
-    let has = |part: &str| refusal.code.contains(part);
-    if has("Throttl") || has("TooManyRequests") || has("OverLimit") || refusal.status == 429 {
+fn error_code(error: &ApiError) -> &'static str {
+    let has = |part: &str| error.code.contains(part);
+    if has("Throttl") || has("TooManyRequests") || has("OverLimit") || error.status == 429 {
         "THROTTLING"
     } else if has("NotFound") || has("DoesNotExist") {
         "NO_RESOURCE"
     } else if has("AccessDenied") {
         "NO_PERMISSIONS"
-    } else if refusal.status < 500 {
+    } else if error.status < 500 {
         "INVALID_PARAMETER"
     } else {
         "SDK_CLIENT_ERROR"
@@ -126,13 +127,13 @@ fn error_code(refusal: &Refusal) -> &'static str {
 
 /// Sends the event, as it was, to the dead-letter queue with EventBridge's attributes; or drops it, audibly.
 fn bury(bus: &Bus, rule_arn: &str, target: &Target, event: &Value, given_up: &GivenUp) {
-    let GivenUp { refusal, retries, exhausted } = given_up;
+    let GivenUp { error: api_error, retries, exhausted } = given_up;
     let mut attributes = Attributes::from(
         [
             ("RULE_ARN", rule_arn),
             ("TARGET_ARN", &target.arn),
-            ("ERROR_CODE", error_code(refusal)),
-            ("ERROR_MESSAGE", &refusal.message),
+            ("ERROR_CODE", error_code(api_error)),
+            ("ERROR_MESSAGE", &api_error.message),
             ("RETRY_ATTEMPTS", &retries.to_string()),
         ]
         // SQS refuses empty attributes, and a dead letter must not be lost over one.
@@ -143,7 +144,7 @@ fn bury(bus: &Bus, rule_arn: &str, target: &Target, event: &Value, given_up: &Gi
     }
     let buried = match &target.dead_letter_arn {
         Some(arn) => bus.sqs.send_as((&SELF, rule_arn), arn, &event.to_string(), attributes).map(drop),
-        None => Err(Refusal::client("NoDeadLetterQueue", "the target has no dead-letter queue")),
+        None => Err(ApiError::client("NoDeadLetterQueue", "the target has no dead-letter queue")),
     };
     if let Err(no_burial) = buried {
         bus.state().dropped += 1;
@@ -152,7 +153,7 @@ fn bury(bus: &Bus, rule_arn: &str, target: &Target, event: &Value, given_up: &Gi
             target.arn,
             event.id = event["id"].as_str(),
             retries,
-            error = %refusal,
+            error = %api_error,
             dead_letter.error = %no_burial,
             "event dropped"
         );

@@ -22,7 +22,6 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-    time::Duration,
 };
 
 use clock::Clock;
@@ -31,11 +30,12 @@ use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
+    faults::{Delivery, happens},
     iam::Iam,
+    in_flight::InFlight,
     lambda::Lambda,
     sqs::Sqs,
-    under_way::UnderWay,
-    wire::{ACCOUNT, REGION, Refusal},
+    wire::{ACCOUNT, ApiError, REGION},
 };
 pub use pattern::{Pattern, PatternError};
 pub use target::{Input, Target};
@@ -53,25 +53,14 @@ pub struct Rule {
     pub targets: Vec<Target>,
 }
 
-/// How the bus misbehaves, as AWS allows itself to. The default is not at all.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Mischief {
-    /// The probability that a rule fires twice for an event.
-    pub duplicate: f64,
-    /// The probability that an event is lost.
-    pub lose: f64,
-    /// Each delivery is late by a random time up to this, so that events also overtake each other.
-    pub delay: Duration,
-}
-
 /// What takes events other than a queue or a function, such as a test.
-pub type Sink = Arc<dyn Fn(Value) -> BoxFuture<'static, Result<(), Refusal>> + Send + Sync>;
+pub type Sink = Arc<dyn Fn(Value) -> BoxFuture<'static, Result<(), ApiError>> + Send + Sync>;
 
 /// The event bus. Clones share it.
 #[derive(Debug, Clone)]
 pub struct EventBridge {
     bus: Arc<Bus>,
-    /// Ends the deliveries under way. They hold the bus, but not this.
+    /// Ends the deliveries in flight. They hold the bus, but not this.
     _end: Arc<DropGuard>,
 }
 
@@ -81,8 +70,8 @@ struct Bus {
     sqs: Sqs,
     lambda: OnceLock<Lambda>,
     state: Mutex<State>,
-    /// The deliveries under way.
-    under_way: UnderWay,
+    /// The deliveries in flight.
+    in_flight: InFlight,
     end: CancellationToken,
 }
 
@@ -90,7 +79,7 @@ struct Bus {
 struct State {
     rules: BTreeMap<String, Rule>,
     sinks: BTreeMap<String, Sink>,
-    mischief: Mischief,
+    delivery_faults: Delivery,
     dropped: u64,
 }
 
@@ -104,7 +93,7 @@ impl EventBridge {
             sqs,
             lambda: OnceLock::new(),
             state: Mutex::default(),
-            under_way: UnderWay::new(),
+            in_flight: InFlight::new(),
             end: end.clone(),
         };
         Self { bus: Arc::new(bus), _end: Arc::new(end.drop_guard()) }
@@ -121,7 +110,7 @@ impl EventBridge {
     /// # Errors
     /// `ValidationException` for a name or retry policy out of range, `LimitExceededException` for more than five
     /// targets.
-    pub fn put_rule(&self, rule: Rule) -> Result<String, Refusal> {
+    pub fn put_rule(&self, rule: Rule) -> Result<String, ApiError> {
         check_name(&rule.name)?;
         target::check_all(&rule.targets)?;
         let arn = Self::rule_arn(&rule.name);
@@ -156,16 +145,16 @@ impl EventBridge {
     pub fn emit(&self, event: Value) {
         let event = Arc::new(self.completed(event));
         let state = self.bus.state();
-        let mischief = state.mischief;
-        if happens(mischief.lose) {
+        let faults = state.delivery_faults;
+        if happens(faults.lose) {
             return;
         }
         let matching = state.rules.values().filter(|rule| rule.enabled && rule.pattern.matches(&event));
         for rule in matching {
-            for _ in 0..=usize::from(happens(mischief.duplicate)) {
+            for _ in 0..=usize::from(happens(faults.duplicate)) {
                 for target in &rule.targets {
                     let delay =
-                        mischief.delay.mul_f64(if mischief.delay.is_zero() { 0.0 } else { fastrand::f64() });
+                        faults.delay.mul_f64(if faults.delay.is_zero() { 0.0 } else { fastrand::f64() });
                     delivery::start(&self.bus, &rule.name, target, &event, delay);
                 }
             }
@@ -174,13 +163,13 @@ impl EventBridge {
 
     /// Waits until nothing is being delivered or waiting to be retried.
     pub async fn idle(&self) {
-        self.bus.under_way.none().await;
+        self.bus.in_flight.none().await;
     }
 
-    /// The deliveries under way, retries that wait included.
+    /// The deliveries in flight, retries that wait included.
     #[must_use]
-    pub fn under_way(&self) -> usize {
-        self.bus.under_way.count()
+    pub fn in_flight(&self) -> usize {
+        self.bus.in_flight.count()
     }
 
     /// How many deliveries were given up and had no dead-letter queue that took them.
@@ -189,9 +178,9 @@ impl EventBridge {
         self.bus.state().dropped
     }
 
-    /// Makes the bus misbehave from now on, by the thread's `fastrand` generator.
-    pub fn misbehave(&self, mischief: Mischief) {
-        self.bus.state().mischief = mischief;
+    /// Sets how the bus delivers from now on. Random choices use the thread's `fastrand` generator.
+    pub fn set_delivery_faults(&self, faults: Delivery) {
+        self.bus.state().delivery_faults = faults;
     }
 
     /// The event with the envelope members it lacks.
@@ -228,18 +217,13 @@ impl fmt::Debug for Bus {
     }
 }
 
-fn check_name(name: &str) -> Result<(), Refusal> {
+fn check_name(name: &str) -> Result<(), ApiError> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     if name.is_empty() || name.len() > 64 || !name.chars().all(legal) {
-        return Err(Refusal::client(
+        return Err(ApiError::client(
             "ValidationException",
             format!("Value '{name}' at 'name' failed to satisfy constraint: 1 to 64 of [\\.\\-_A-Za-z0-9]"),
         ));
     }
     Ok(())
-}
-
-fn happens(probability: f64) -> bool {
-    // Without mischief no random number is drawn, so that a run's other draws do not depend on it.
-    probability > 0.0 && fastrand::f64() < probability
 }

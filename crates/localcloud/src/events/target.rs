@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::wire::Refusal;
+use crate::wire::ApiError;
 
 /// One target of a rule.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,8 +59,8 @@ impl Target {
         }
     }
 
-    fn check(&self) -> Result<(), Refusal> {
-        let refuse = |message: &str| Err(Refusal::client("ValidationException", message));
+    fn check(&self) -> Result<(), ApiError> {
+        let refuse = |message: &str| Err(ApiError::client("ValidationException", message));
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
         if self.id.is_empty() || self.id.len() > 64 || !self.id.chars().all(legal) {
             return refuse("A target's Id must be 1 to 64 of [\\.\\-_A-Za-z0-9].");
@@ -84,23 +84,23 @@ impl Target {
 }
 
 /// Checks a rule's targets together.
-pub(super) fn check_all(targets: &[Target]) -> Result<(), Refusal> {
+pub(super) fn check_all(targets: &[Target]) -> Result<(), ApiError> {
     if targets.len() > 5 {
-        return Err(Refusal::client(
+        return Err(ApiError::client(
             "LimitExceededException",
             "The requested resource exceeds the maximum number allowed: 5 targets per rule.",
         ));
     }
     let ids: BTreeSet<&str> = targets.iter().map(|target| target.id.as_str()).collect();
     if ids.len() < targets.len() {
-        return Err(Refusal::client("ValidationException", "Two targets of a rule have the same Id."));
+        return Err(ApiError::client("ValidationException", "Two targets of a rule have the same Id."));
     }
     targets.iter().try_for_each(Target::check)
 }
 
 impl Input {
-    fn check(&self) -> Result<(), Refusal> {
-        let refuse = |message: String| Err(Refusal::client("ValidationException", message));
+    fn check(&self) -> Result<(), ApiError> {
+        let refuse = |message: String| Err(ApiError::client("ValidationException", message));
         match self {
             Self::Constant(text) if serde_json::from_str::<Value>(text).is_err() => {
                 refuse("Parameter Input is not valid. Reason: it must be JSON text.".into())

@@ -1,5 +1,7 @@
 //! The bus as its callers see it, on paused time.
 
+use std::time::Duration;
+
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -83,12 +85,12 @@ fn event(key: &str) -> Value {
 }
 
 /// A sink that refuses with `refusal` and counts.
-fn failing(refusal: Refusal) -> (Sink, watch::Receiver<u32>) {
+fn failing(error: ApiError) -> (Sink, watch::Receiver<u32>) {
     let (count, counted) = watch::channel(0);
     let sink: Sink = Arc::new(move |_event| {
         count.send_modify(|n| *n += 1);
-        let refusal = refusal.clone();
-        Box::pin(async move { Err(refusal) })
+        let error = error.clone();
+        Box::pin(async move { Err(error) })
     });
     (sink, counted)
 }
@@ -129,13 +131,13 @@ async fn a_disabled_rule_takes_nothing() {
     let targets = vec![Target::new("q", &world.queue)];
     world.bus.put_rule(Rule { name: "r".into(), pattern, enabled: false, targets }).unwrap();
     world.bus.emit(event("a"));
-    assert_eq!(world.bus.under_way(), 0);
+    assert_eq!(world.bus.in_flight(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failing_target_is_retried_to_its_limit_and_then_a_dead_letter() {
     let world = world();
-    let (sink, tries) = failing(Refusal::client("ServiceException", "down").with_status(500));
+    let (sink, tries) = failing(ApiError::client("ServiceException", "down").with_status(500));
     world.bus.register_sink("arn:aws:lambda:", sink);
     let arn = "arn:aws:lambda:us-east-1:123456789012:function:f";
     world.rule(Target {
@@ -161,7 +163,7 @@ async fn a_failing_target_is_retried_to_its_limit_and_then_a_dead_letter() {
 #[tokio::test(start_paused = true)]
 async fn an_event_too_old_is_given_up_and_without_a_dead_letter_queue_dropped() {
     let world = world();
-    let (sink, tries) = failing(Refusal::client("TooManyRequestsException", "busy").with_status(429));
+    let (sink, tries) = failing(ApiError::client("TooManyRequestsException", "busy").with_status(429));
     world.bus.register_sink("arn:aws:lambda:", sink);
     let max_age = Duration::from_secs(60);
     world.rule(Target { max_age, ..Target::new("f", "arn:aws:lambda:us-east-1:123456789012:function:f") });
@@ -176,7 +178,7 @@ async fn an_event_too_old_is_given_up_and_without_a_dead_letter_queue_dropped() 
 #[tokio::test(start_paused = true)]
 async fn by_default_it_is_tried_for_about_a_day() {
     let world = world();
-    let (sink, tries) = failing(Refusal::client("ServiceException", "down").with_status(503));
+    let (sink, tries) = failing(ApiError::client("ServiceException", "down").with_status(503));
     world.bus.register_sink("arn:aws:lambda:", sink);
     world.rule(Target::new("f", "arn:aws:lambda:us-east-1:123456789012:function:f"));
     let start = Instant::now();
@@ -232,15 +234,15 @@ async fn a_target_gets_the_input_it_asks_for() {
 async fn mischief_duplicates_delays_and_loses() {
     let world = world();
     world.rule(Target::new("q", &world.queue));
-    world.bus.misbehave(Mischief { duplicate: 1.0, ..Mischief::default() });
+    world.bus.set_delivery_faults(Delivery { duplicate: 1.0, ..Delivery::default() });
     world.bus.emit(event("a"));
     world.bus.idle().await;
     let twice = world.texts(&world.queue).await;
     assert_eq!((twice.len(), &twice[0]), (2, &twice[1]));
-    world.bus.misbehave(Mischief { lose: 1.0, ..Mischief::default() });
+    world.bus.set_delivery_faults(Delivery { lose: 1.0, ..Delivery::default() });
     world.bus.emit(event("b"));
-    assert_eq!(world.bus.under_way(), 0);
-    world.bus.misbehave(Mischief { delay: Duration::from_secs(600), ..Mischief::default() });
+    assert_eq!(world.bus.in_flight(), 0);
+    world.bus.set_delivery_faults(Delivery { delay: Duration::from_secs(600), ..Delivery::default() });
     let keys: Vec<String> = (0..10).map(|n| n.to_string()).collect();
     for key in &keys {
         world.bus.emit(event(key));
@@ -257,16 +259,16 @@ async fn mischief_duplicates_delays_and_loses() {
 #[tokio::test(start_paused = true)]
 async fn deliveries_end_with_the_last_handle_of_the_bus() {
     let world = world();
-    let (sink, tries) = failing(Refusal::client("ServiceException", "down").with_status(500));
+    let (sink, tries) = failing(ApiError::client("ServiceException", "down").with_status(500));
     world.bus.register_sink("arn:aws:lambda:", sink);
     world.rule(Target::new("f", "arn:aws:lambda:us-east-1:123456789012:function:f"));
     world.bus.emit(event("a"));
     tokio::time::sleep(Duration::from_secs(10)).await;
-    let under_way = world.bus.bus.under_way.clone();
+    let in_flight = world.bus.bus.in_flight.clone();
     let before = *tries.borrow();
     drop(world);
     tokio::time::sleep(Duration::from_secs(3_600)).await;
-    assert_eq!((under_way.count(), *tries.borrow()), (0, before));
+    assert_eq!((in_flight.count(), *tries.borrow()), (0, before));
 }
 
 #[tokio::test(start_paused = true)]

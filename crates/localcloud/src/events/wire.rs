@@ -6,12 +6,12 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{EventBridge, Input, Pattern, PatternError, Rule, Target, check_name, target};
-use crate::wire::Refusal;
+use crate::wire::ApiError;
 
 /// The most a PutEvents request may have, and so one of its entries.
 const MAX_ENTRY_BYTES: usize = 1 << 20;
 
-impl From<PatternError> for Refusal {
+impl From<PatternError> for ApiError {
     fn from(error: PatternError) -> Self {
         let PatternError { path, reason } = error;
         Self::client(
@@ -26,7 +26,7 @@ impl EventBridge {
     ///
     /// # Errors
     /// What AWS refuses, and operations this cloud does not have.
-    pub async fn call(&self, operation: &str, input: Value) -> Result<Value, Refusal> {
+    pub async fn call(&self, operation: &str, input: Value) -> Result<Value, ApiError> {
         match operation {
             "PutEvents" => self.put_events(input),
             "PutRule" => self.wire_put_rule(input),
@@ -63,11 +63,11 @@ impl EventBridge {
                 }
                 Ok(json!({ "Result": pattern.matches(&event) }))
             }
-            _ => Err(Refusal::unsupported("EventBridge", operation)),
+            _ => Err(ApiError::unsupported("EventBridge", operation)),
         }
     }
 
-    fn put_events(&self, input: Value) -> Result<Value, Refusal> {
+    fn put_events(&self, input: Value) -> Result<Value, ApiError> {
         let input: PutEventsInput = parse(input)?;
         if !(1..=10).contains(&input.entries.len()) {
             return Err(validation("Member must have length between 1 and 10 at 'entries'."));
@@ -76,23 +76,23 @@ impl EventBridge {
         if bytes > MAX_ENTRY_BYTES {
             return Err(validation("Total size of the entries in the request is over the limit."));
         }
-        let results: Vec<Result<String, Refusal>> =
+        let results: Vec<Result<String, ApiError>> =
             input.entries.into_iter().map(|entry| self.put_event(entry)).collect();
         let failed = results.iter().filter(|result| result.is_err()).count();
         let entries: Vec<Value> = results
             .into_iter()
             .map(|result| match result {
                 Ok(id) => json!({ "EventId": id }),
-                Err(refusal) => json!({ "ErrorCode": refusal.code, "ErrorMessage": refusal.message }),
+                Err(error) => json!({ "ErrorCode": error.code, "ErrorMessage": error.message }),
             })
             .collect();
         Ok(json!({ "FailedEntryCount": failed, "Entries": entries }))
     }
 
-    fn put_event(&self, entry: Entry) -> Result<String, Refusal> {
+    fn put_event(&self, entry: Entry) -> Result<String, ApiError> {
         let argument = |name: &str, text: Option<String>| {
             text.filter(|text| !text.is_empty()).ok_or_else(|| {
-                Refusal::client(
+                ApiError::client(
                     "InvalidArgument",
                     format!("Parameter {name} is not valid. Reason: {name} is a required argument."),
                 )
@@ -103,12 +103,15 @@ impl EventBridge {
         let detail_type = argument("DetailType", entry.detail_type)?;
         let detail = argument("Detail", entry.detail)?;
         if source.starts_with("aws.") {
-            return Err(Refusal::client("NotAuthorizedForSourceException", "Not authorized for the source."));
+            return Err(ApiError::client(
+                "NotAuthorizedForSourceException",
+                "Not authorized for the source.",
+            ));
         }
         let detail: Value = serde_json::from_str(&detail)
             .ok()
             .filter(Value::is_object)
-            .ok_or_else(|| Refusal::client("MalformedDetail", "Detail is malformed."))?;
+            .ok_or_else(|| ApiError::client("MalformedDetail", "Detail is malformed."))?;
         let mut event = json!({
             "source": source, "detail-type": detail_type, "detail": detail, "resources": entry.resources,
         });
@@ -121,7 +124,7 @@ impl EventBridge {
         Ok(id)
     }
 
-    fn wire_put_rule(&self, input: Value) -> Result<Value, Refusal> {
+    fn wire_put_rule(&self, input: Value) -> Result<Value, ApiError> {
         let input: PutRuleInput = parse(input)?;
         default_bus(input.event_bus_name.as_deref())?;
         check_name(&input.name)?;
@@ -144,7 +147,7 @@ impl EventBridge {
         Ok(json!({ "RuleArn": arn }))
     }
 
-    fn put_targets(&self, input: Value) -> Result<Value, Refusal> {
+    fn put_targets(&self, input: Value) -> Result<Value, ApiError> {
         let input: PutTargetsInput = parse(input)?;
         default_bus(input.event_bus_name.as_deref())?;
         let mut state = self.bus.state();
@@ -160,17 +163,17 @@ impl EventBridge {
         Ok(json!({ "FailedEntryCount": 0, "FailedEntries": [] }))
     }
 
-    fn with_rule(&self, name: &str, answer: impl Fn(&Rule) -> Value) -> Result<Value, Refusal> {
+    fn with_rule(&self, name: &str, answer: impl Fn(&Rule) -> Value) -> Result<Value, ApiError> {
         self.bus.state().rules.get(name).map(answer).ok_or_else(|| no_rule(name))
     }
 }
 
-fn pattern(text: &str) -> Result<Pattern, Refusal> {
+fn pattern(text: &str) -> Result<Pattern, ApiError> {
     if text.chars().count() > 4_096 {
         return Err(validation("Member must have length less than or equal to 4096 at 'eventPattern'."));
     }
     let source: Value = serde_json::from_str(text).map_err(|error| {
-        Refusal::client(
+        ApiError::client(
             "InvalidEventPatternException",
             format!("Event pattern is not valid. Reason: {error}"),
         )
@@ -178,24 +181,24 @@ fn pattern(text: &str) -> Result<Pattern, Refusal> {
     Ok(Pattern::parse(&source)?)
 }
 
-fn default_bus(name: Option<&str>) -> Result<(), Refusal> {
+fn default_bus(name: Option<&str>) -> Result<(), ApiError> {
     match name {
         None | Some("default") => Ok(()),
         Some(arn) if arn.ends_with(":event-bus/default") => Ok(()),
         Some(other) => {
-            Err(Refusal::client("ResourceNotFoundException", format!("Event bus {other} does not exist.")))
+            Err(ApiError::client("ResourceNotFoundException", format!("Event bus {other} does not exist.")))
         }
     }
 }
 
 /// A time as JSON clients send it, in seconds since 1970, or as text.
-fn time_of(value: &Value) -> Result<String, Refusal> {
+fn time_of(value: &Value) -> Result<String, ApiError> {
     let time = match value {
         Value::String(text) => text.parse().ok(),
         Value::Number(seconds) => seconds.as_f64().and_then(|s| jiff::Timestamp::from_second(s as i64).ok()),
         _ => None,
     };
-    let time = time.ok_or_else(|| Refusal::client("InvalidArgument", "Parameter Time is not valid."))?;
+    let time = time.ok_or_else(|| ApiError::client("InvalidArgument", "Parameter Time is not valid."))?;
     Ok(time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
@@ -232,15 +235,15 @@ fn target_json(target: &Target) -> Value {
     json
 }
 
-fn no_rule(name: &str) -> Refusal {
-    Refusal::client("ResourceNotFoundException", format!("Rule {name} does not exist on EventBus default."))
+fn no_rule(name: &str) -> ApiError {
+    ApiError::client("ResourceNotFoundException", format!("Rule {name} does not exist on EventBus default."))
 }
 
-fn validation(message: impl Into<String>) -> Refusal {
-    Refusal::client("ValidationException", message)
+fn validation(message: impl Into<String>) -> ApiError {
+    ApiError::client("ValidationException", message)
 }
 
-fn parse<T: DeserializeOwned>(input: Value) -> Result<T, Refusal> {
+fn parse<T: DeserializeOwned>(input: Value) -> Result<T, ApiError> {
     serde_json::from_value(input).map_err(|error| validation(error.to_string()))
 }
 
@@ -322,7 +325,7 @@ struct WireRetryPolicy {
 }
 
 impl WireTarget {
-    fn into_target(self) -> Result<Target, Refusal> {
+    fn into_target(self) -> Result<Target, ApiError> {
         let mut target = Target::new(&self.id, &self.arn);
         target.dead_letter_arn = self.dead_letter_config.and_then(|config| config.arn);
         if let Some(policy) = self.retry_policy {

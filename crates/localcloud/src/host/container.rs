@@ -6,9 +6,9 @@
 //! ```
 //! It has the host's network, so that it reaches the local cloud on 127.0.0.1; therefore Linux only. Three things see
 //! that none outlives the cloud: dropping the run removes its container; [`Containers::end`] removes what is left of
-//! them; and should this process be killed outright, a [`keeper`] does.
+//! them; and should this process be killed outright, a [`orphan_reaper`] does.
 
-mod keeper;
+mod orphan_reaper;
 mod runtime;
 
 use std::{io, process::Stdio, sync::Arc, time::Duration};
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::{process::Command, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{keeper::Keeper, runtime::Runtime};
+use self::{orphan_reaper::OrphanReaper, runtime::Runtime};
 use super::{
     Exit, Launch, Runner,
     output::{LAST_WORDS, copy_lines},
@@ -75,7 +75,7 @@ struct Inner {
     unfinished: TaskTracker,
     /// A folder for each container, where it is started.
     folder: TempDir,
-    keeper: Keeper,
+    orphan_reaper: OrphanReaper,
 }
 
 impl Containers {
@@ -88,8 +88,8 @@ impl Containers {
         let run = format!("{:032x}", fastrand::u128(..));
         let folder = tempfile::Builder::new().prefix("tidemill-containers-").tempdir();
         let folder = folder.map_err(ContainersError::Folder)?;
-        let keeper = Keeper::start(&runtime, &run, folder.path());
-        Ok(Self(Arc::new(Inner { runtime, run, unfinished: TaskTracker::new(), folder, keeper })))
+        let orphan_reaper = OrphanReaper::start(&runtime, &run, folder.path());
+        Ok(Self(Arc::new(Inner { runtime, run, unfinished: TaskTracker::new(), folder, orphan_reaper })))
     }
 
     /// Runs each launch as a container of its task definition's image.
@@ -104,7 +104,7 @@ impl Containers {
 
     /// Removes whatever is left of them. Call it when the cloud has ended.
     pub async fn end(&self) {
-        let Inner { runtime, run, unfinished, keeper, .. } = &*self.0;
+        let Inner { runtime, run, unfinished, orphan_reaper, .. } = &*self.0;
         unfinished.close();
         unfinished.wait().await;
         let left = runtime.call(&Runtime::list(run)).await.unwrap_or_else(|said| {
@@ -114,7 +114,7 @@ impl Containers {
         for id in left.split_whitespace() {
             runtime.remove(id).await;
         }
-        keeper.forget();
+        orphan_reaper.forget();
     }
 }
 
@@ -234,7 +234,7 @@ impl Kept {
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        // Without a runtime the program is at its end, and the keeper removes it.
+        // Without a runtime the program is at its end, and the orphan_reaper removes it.
         let Ok(tokio) = tokio::runtime::Handle::try_current() else { return };
         let (inner, name, making) = (self.inner.clone(), std::mem::take(&mut self.name), self.making.take());
         if name.is_empty() {

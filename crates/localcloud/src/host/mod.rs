@@ -5,7 +5,7 @@
 //! token; SIGKILL is dropping the future.
 
 mod container;
-mod keeper;
+mod orphan_reaper;
 mod output;
 mod process;
 

@@ -2,7 +2,7 @@
 //!
 //! The process leads a process group, so that SIGKILL reaches its children too. Three things see that none
 //! outlives the cloud: dropping the run kills the group; the runtime's end drops every run; and should this process
-//! be killed outright, the [`keeper`](super::keeper) kills the groups that are left.
+//! be killed outright, the [`orphan_reaper`](super::orphan_reaper) kills the groups that are left.
 
 mod memory;
 
@@ -20,7 +20,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::Command;
 
 use super::{
-    Exit, Launch, Runner, keeper,
+    Exit, Launch, Runner, orphan_reaper,
     output::{LAST_WORDS, copy_lines},
 };
 
@@ -107,7 +107,7 @@ struct Group {
 
 impl Group {
     fn new(leader: Pid) -> Self {
-        keeper::watch(leader);
+        orphan_reaper::watch(leader);
         Self { leader, ended: AtomicBool::new(false) }
     }
 
@@ -125,7 +125,7 @@ impl Drop for Group {
         }
         // Also after the leader's end: what it leaves behind in its group is not to stay.
         let _ = kill_process_group(self.leader, Signal::KILL);
-        keeper::forget(self.leader);
+        orphan_reaper::forget(self.leader);
     }
 }
 

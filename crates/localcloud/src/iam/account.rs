@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{
     grant::{self, Grant, GrantId, Place},
     managed,
-    needs::Need,
+    required_actions::RequiredAction,
 };
 use crate::{
     template::{Resource, Stack},
@@ -255,9 +255,9 @@ impl Account {
 
     /// What else is needed because the queue or topic is encrypted with a key of its own: a sender has a data key
     /// made and checked, a receiver has it decrypted.
-    pub(super) fn encryption(&self, need: &Need) -> Vec<Need> {
-        let Some(key) = self.keys.get(&need.resource) else { return Vec::new() };
-        let (actions, of): (&[&str], _) = match need.action.as_str() {
+    pub(super) fn encryption(&self, required: &RequiredAction) -> Vec<RequiredAction> {
+        let Some(key) = self.keys.get(&required.resource) else { return Vec::new() };
+        let (actions, of): (&[&str], _) = match required.action.as_str() {
             "sqs:SendMessage" => {
                 (&["kms:GenerateDataKey", "kms:Decrypt"], "kms:EncryptionContext:aws:sqs:arn")
             }
@@ -267,13 +267,13 @@ impl Account {
             }
             _ => return Vec::new(),
         };
-        let service = need.action.split(':').next().unwrap_or_default();
+        let service = required.action.split(':').next().unwrap_or_default();
         let needed = actions.iter().map(|action| {
-            let mut more = Need::new(action, key);
-            more.context.clone_from(&need.context);
+            let mut more = RequiredAction::new(action, key);
+            more.context.clone_from(&required.context);
             more.with("kms:ViaService", format!("{service}.{REGION}.amazonaws.com"))
                 .with("kms:CallerAccount", ACCOUNT)
-                .with(of, need.resource.clone())
+                .with(of, required.resource.clone())
         });
         needed.collect()
     }

@@ -11,7 +11,7 @@ use super::{
     Asker,
     account::Account,
     grant::{self, Grant},
-    needs::Need,
+    required_actions::RequiredAction,
 };
 use crate::wire::{ACCOUNT, REGION};
 
@@ -33,19 +33,20 @@ pub(super) enum Why {
 }
 
 /// Answers one question.
-pub(super) fn decide(account: &Account, who: &Asker, need: &Need) -> Answer {
+pub(super) fn decide(account: &Account, who: &Asker, required: &RequiredAction) -> Answer {
     let own: &[Arc<Grant>] = match who {
         Asker::Role(name) => account.roles.get(name).map(|role| role.grants.as_slice()).unwrap_or_default(),
         Asker::Owner | Asker::Service(_) => &[],
     };
     let concerned = |grants: &[Arc<Grant>], principal: Principal| -> Vec<Arc<Grant>> {
-        let Some(request) = grant::request(principal, &need.action, &need.resource, context(who, need))
+        let Some(request) =
+            grant::request(principal, &required.action, &required.resource, context(who, required))
         else {
             return Vec::new();
         };
         grants.iter().filter(|grant| grant.concerns(&request)).cloned().collect()
     };
-    let policy = account.policy_of(&need.resource);
+    let policy = account.policy_of(&required.resource);
     let by_caller = concerned(own, principal(who));
     let by_resource = concerned(policy, principal(who));
     if by_caller.iter().any(|grant| !grant.allows) {
@@ -54,13 +55,15 @@ pub(super) fn decide(account: &Account, who: &Asker, need: &Need) -> Answer {
     if by_resource.iter().any(|grant| !grant.allows) {
         return Answer::Refused(Why::DeniedByResource);
     }
-    if need.action.starts_with("kms:") {
-        return key(who, need, by_caller, by_resource, || concerned(policy, root()));
+    if required.action.starts_with("kms:") {
+        return key(who, required, by_caller, by_resource, || concerned(policy, root()));
     }
     match who {
         Asker::Owner => Answer::Allowed(by_resource),
         // The policy that a topic has until it is given one lets alarms of the account publish.
-        Asker::Service("cloudwatch.amazonaws.com") if need.action == "sns:Publish" && policy.is_empty() => {
+        Asker::Service("cloudwatch.amazonaws.com")
+            if required.action == "sns:Publish" && policy.is_empty() =>
+        {
             Answer::Allowed(Vec::new())
         }
         Asker::Service(_) if by_resource.is_empty() => Answer::Refused(Why::NotAllowedByResource),
@@ -74,12 +77,12 @@ pub(super) fn decide(account: &Account, who: &Asker, need: &Need) -> Answer {
 /// A key: admitted by its policy, or by the caller's if the key's leaves that to the account.
 fn key(
     who: &Asker,
-    need: &Need,
+    required: &RequiredAction,
     by_caller: Vec<Arc<Grant>>,
     by_key: Vec<Arc<Grant>>,
     by_account: impl FnOnce() -> Vec<Arc<Grant>>,
 ) -> Answer {
-    if need.resource.contains(":alias/aws/") {
+    if required.resource.contains(":alias/aws/") {
         // AWS's own keys are for those of the account, and for no service.
         return match who {
             Asker::Service(_) => Answer::Refused(Why::NotAllowedByResource),
@@ -116,7 +119,7 @@ fn role_arn(name: &str) -> String {
 }
 
 /// What conditions can look at: what is so of every call, and what this one brings.
-fn context(who: &Asker, need: &Need) -> Context {
+fn context(who: &Asker, required: &RequiredAction) -> Context {
     let mut context = Context::new();
     let mut text = |key: &str, value: &str| {
         context.insert(key.to_owned(), ContextValue::String(value.to_owned()));
@@ -133,7 +136,7 @@ fn context(who: &Asker, need: &Need) -> Context {
     if !is_service {
         text("aws:PrincipalAccount", ACCOUNT);
     }
-    for (key, value) in &need.context {
+    for (key, value) in &required.context {
         text(key, value);
     }
     let mut flag = |key: &str, value: bool| {

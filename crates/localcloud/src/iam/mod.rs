@@ -19,8 +19,8 @@ mod account;
 mod decision;
 mod grant;
 mod managed;
-pub(crate) mod needs;
 mod refused;
+pub(crate) mod required_actions;
 
 #[cfg(test)]
 mod tests;
@@ -38,8 +38,8 @@ use self::{account::Account, decision::Answer};
 pub use self::{
     account::{Identity, PolicyError},
     grant::{GrantId, GrantUse},
-    needs::Need,
     refused::Refused,
+    required_actions::RequiredAction,
 };
 use crate::template::Stack;
 
@@ -101,7 +101,7 @@ struct Refusals {
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Question {
     who: Asker,
-    need: Need,
+    required: RequiredAction,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -140,23 +140,23 @@ impl Iam {
     ///
     /// # Errors
     /// [`Refused`] with who lacks what.
-    pub fn authorize(&self, who: &Who, needs: &[Need]) -> Result<(), Refused> {
+    pub fn authorize(&self, who: &Who, required_actions: &[RequiredAction]) -> Result<(), Refused> {
         let account = self.account();
         let Some(account) = account.as_ref() else { return Ok(()) };
-        for need in needs {
-            self.allow(account, who, need)?;
-            for more in account.encryption(need) {
+        for required in required_actions {
+            self.allow(account, who, required)?;
+            for more in account.encryption(required) {
                 self.allow(account, who, &more)?;
             }
         }
         Ok(())
     }
 
-    fn allow(&self, account: &Account, who: &Who, need: &Need) -> Result<(), Refused> {
-        let question = Question { who: Asker::from(who), need: need.clone() };
+    fn allow(&self, account: &Account, who: &Who, required: &RequiredAction) -> Result<(), Refused> {
+        let question = Question { who: Asker::from(who), required: required.clone() };
         let known = lock(&self.inner.remembered).get(&question).cloned();
         let answer = known.unwrap_or_else(|| {
-            let answer = Arc::new(decision::decide(account, &question.who, need));
+            let answer = Arc::new(decision::decide(account, &question.who, required));
             let mut remembered = lock(&self.inner.remembered);
             if remembered.len() >= REMEMBERED {
                 remembered.clear();
@@ -170,7 +170,7 @@ impl Iam {
                 Ok(())
             }
             Answer::Refused(why) => {
-                let refused = Refused::new(account, who, need, *why);
+                let refused = Refused::new(account, who, required, *why);
                 self.keep(&refused);
                 Err(refused)
             }

@@ -1,7 +1,7 @@
 //! A refusal: in AWS's words for the caller, and in ours for whoever mends the template.
 
-use super::{Who, account::Account, decision::Why, needs::Need};
-use crate::wire::{ACCOUNT, Refusal};
+use super::{Who, account::Account, decision::Why, required_actions::RequiredAction};
+use crate::wire::{ACCOUNT, ApiError};
 
 /// Who was refused what.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,8 +21,8 @@ pub struct Refused {
 }
 
 impl Refused {
-    pub(super) fn new(account: &Account, who: &Who, need: &Need, why: Why) -> Self {
-        let Need { action, resource, .. } = need;
+    pub(super) fn new(account: &Account, who: &Who, required: &RequiredAction, why: Why) -> Self {
+        let RequiredAction { action, resource, .. } = required;
         let (holder, user) = match who {
             Who::Owner => ("the account's owner".to_owned(), format!("User: arn:aws:iam::{ACCOUNT}:root")),
             Who::Role { name, session } => {
@@ -102,13 +102,13 @@ impl Refused {
 
     /// The answer to a call, as this service gives it.
     #[must_use]
-    pub fn refusal(&self, service: &str) -> Refusal {
+    pub fn api_error(&self, service: &str) -> ApiError {
         let (code, status) = match service {
             "s3" | "cloudformation" | "sts" => ("AccessDenied", 403),
             "sns" => ("AuthorizationError", 403),
             "lambda" => ("AccessDeniedException", 403),
             _ => ("AccessDeniedException", 400),
         };
-        Refusal::client(code, self.message.clone()).with_status(status)
+        ApiError::client(code, self.message.clone()).with_status(status)
     }
 }

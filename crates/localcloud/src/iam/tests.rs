@@ -113,14 +113,15 @@ fn launcher() -> Who {
     Who::role("launcher", "session")
 }
 
-fn may(who: &Who, need: Need) -> bool {
-    iam().authorize(who, &[need]).is_ok()
+fn may(who: &Who, required: RequiredAction) -> bool {
+    iam().authorize(who, &[required]).is_ok()
 }
 
 #[test]
 fn running_a_task_is_pinned_to_its_family_and_cluster() {
-    let run =
-        |definition: &str, cluster: &str| Need::new("ecs:RunTask", definition).with("ecs:cluster", cluster);
+    let run = |definition: &str, cluster: &str| {
+        RequiredAction::new("ecs:RunTask", definition).with("ecs:cluster", cluster)
+    };
     assert!(may(&launcher(), run(WORKERS, CLUSTER)));
     for (definition, cluster) in [
         ("arn:aws:ecs:us-east-1:123456789012:task-definition/s-sweep:3", CLUSTER),
@@ -131,12 +132,13 @@ fn running_a_task_is_pinned_to_its_family_and_cluster() {
         assert!(!may(&launcher(), run(definition, cluster)), "{definition} on {cluster}");
     }
     // Nobody said on which cluster.
-    assert!(!may(&launcher(), Need::new("ecs:RunTask", WORKERS)));
+    assert!(!may(&launcher(), RequiredAction::new("ecs:RunTask", WORKERS)));
 }
 
 #[test]
 fn two_roles_are_passed_to_tasks_and_to_nothing_else() {
-    let pass = |role: &str, to: &str| Need::new("iam:PassRole", role).with("iam:PassedToService", to);
+    let pass =
+        |role: &str, to: &str| RequiredAction::new("iam:PassRole", role).with("iam:PassedToService", to);
     for role in ["worker", "start"] {
         let role = format!("arn:aws:iam::123456789012:role/{role}");
         assert!(may(&launcher(), pass(&role, "ecs-tasks.amazonaws.com")));
@@ -150,12 +152,12 @@ fn two_roles_are_passed_to_tasks_and_to_nothing_else() {
 
 #[test]
 fn a_deny_wins_wherever_it_is() {
-    let read = |key: &str| Need::new("s3:GetObject", format!("arn:aws:s3:::bucket/{key}"));
+    let read = |key: &str| RequiredAction::new("s3:GetObject", format!("arn:aws:s3:::bucket/{key}"));
     assert!(may(&launcher(), read("uploads/a")));
     assert!(!may(&launcher(), read("elsewhere/a")));
     let refused = iam().authorize(&launcher(), &[read("uploads/secret/a")]).unwrap_err();
     assert!(refused.message.ends_with("with an explicit deny in an identity-based policy"), "{refused}");
-    let write = |key: &str| Need::new("s3:PutObject", format!("arn:aws:s3:::bucket/{key}"));
+    let write = |key: &str| RequiredAction::new("s3:PutObject", format!("arn:aws:s3:::bucket/{key}"));
     assert!(may(&Who::Owner, write("uploads/a")));
     let refused = iam().authorize(&Who::Owner, &[write("frozen/a")]).unwrap_err();
     assert!(refused.message.contains("arn:aws:iam::123456789012:root is not authorized"), "{refused}");
@@ -164,7 +166,7 @@ fn a_deny_wins_wherever_it_is() {
 
 #[test]
 fn a_condition_needs_its_key() {
-    let list = || Need::new("s3:ListBucket", "arn:aws:s3:::bucket");
+    let list = || RequiredAction::new("s3:ListBucket", "arn:aws:s3:::bucket");
     assert!(may(&launcher(), list().with("s3:prefix", "uploads/2026")));
     assert!(!may(&launcher(), list().with("s3:prefix", "rejects/")));
     assert!(!may(&launcher(), list()));
@@ -172,20 +174,20 @@ fn a_condition_needs_its_key() {
 
 #[test]
 fn a_queue_admits_its_rules_and_nobody_elses() {
-    let send = |source: &str| Need::new("sqs:SendMessage", QUEUE).from_source(source);
+    let send = |source: &str| RequiredAction::new("sqs:SendMessage", QUEUE).from_source(source);
     let events = Who::Service("events.amazonaws.com");
     assert!(may(&events, send(RULE)));
     assert!(!may(&events, send("arn:aws:events:us-east-1:123456789012:rule/another")));
     assert!(!may(&events, send("arn:aws:events:us-east-1:210987654321:rule/uploads")));
     assert!(!may(&Who::Service("sns.amazonaws.com"), send(RULE)));
     assert!(!may(&Who::Service("s3.amazonaws.com"), send("arn:aws:s3:::foreign-bucket")));
-    let receive = Need::new("sqs:ReceiveMessage", QUEUE).from_source(RULE);
+    let receive = RequiredAction::new("sqs:ReceiveMessage", QUEUE).from_source(RULE);
     assert!(!may(&events, receive));
 }
 
 #[test]
 fn a_role_is_assumed_by_whom_it_trusts() {
-    let assume = || Need::new("sts:AssumeRole", "arn:aws:iam::123456789012:role/launcher");
+    let assume = || RequiredAction::new("sts:AssumeRole", "arn:aws:iam::123456789012:role/launcher");
     assert!(may(&Who::Service("lambda.amazonaws.com"), assume()));
     assert!(!may(&Who::Service("ecs-tasks.amazonaws.com"), assume()));
     assert!(!may(&launcher(), assume()));
@@ -193,15 +195,15 @@ fn a_role_is_assumed_by_whom_it_trusts() {
 
 #[test]
 fn a_role_that_no_template_has_may_do_nothing() {
-    let need = Need::new("ecs:RunTask", WORKERS).with("ecs:cluster", CLUSTER);
-    assert!(!may(&Who::role(WORKER_ROLE, "x"), need));
+    let required = RequiredAction::new("ecs:RunTask", WORKERS).with("ecs:cluster", CLUSTER);
+    assert!(!may(&Who::role(WORKER_ROLE, "x"), required));
 }
 
 #[test]
 fn a_refusal_says_who_lacks_what_in_awss_words_and_in_ours() {
     let iam = iam();
-    let need = Need::new("s3:GetObject", "arn:aws:s3:::bucket/a\nb");
-    let refused = iam.authorize(&launcher(), &[need]).unwrap_err();
+    let required = RequiredAction::new("s3:GetObject", "arn:aws:s3:::bucket/a\nb");
+    let refused = iam.authorize(&launcher(), &[required]).unwrap_err();
     assert_eq!(
         refused.message,
         "User: arn:aws:sts::123456789012:assumed-role/launcher/session is not authorized to perform: s3:GetObject on \
@@ -212,15 +214,15 @@ fn a_refusal_says_who_lacks_what_in_awss_words_and_in_ours() {
         "role Launcher lacks s3:GetObject on arn:aws:s3:::bucket/a\\nb: add it to its policy in template.yaml"
     );
     // Another key of the bucket is the same mistake.
-    iam.authorize(&launcher(), &[Need::new("s3:GetObject", "arn:aws:s3:::bucket/c")]).unwrap_err();
+    iam.authorize(&launcher(), &[RequiredAction::new("s3:GetObject", "arn:aws:s3:::bucket/c")]).unwrap_err();
     assert_eq!(iam.refusals(), [refused]);
     for (service, code, status) in [
         ("s3", "AccessDenied", 403),
         ("sqs", "AccessDeniedException", 400),
         ("sns", "AuthorizationError", 403),
     ] {
-        let refusal = iam.refusals()[0].refusal(service);
-        assert_eq!((refusal.code.as_str(), refusal.status), (code, status));
+        let error = iam.refusals()[0].api_error(service);
+        assert_eq!((error.code.as_str(), error.status), (code, status));
     }
 }
 
@@ -232,8 +234,9 @@ fn each_grant_is_counted_when_it_allows_and_can_be_left_out() {
     };
     let iam = iam();
     assert_eq!(counted(&iam), []);
-    let send = || Need::new("sqs:SendMessage", QUEUE).from_source(RULE);
-    let pass = Need::new("iam:PassRole", WORKER_ROLE).with("iam:PassedToService", "ecs-tasks.amazonaws.com");
+    let send = || RequiredAction::new("sqs:SendMessage", QUEUE).from_source(RULE);
+    let pass = RequiredAction::new("iam:PassRole", WORKER_ROLE)
+        .with("iam:PassedToService", "ecs-tasks.amazonaws.com");
     for _ in 0..2 {
         iam.authorize(&Who::Service("events.amazonaws.com"), &[send()]).unwrap();
     }
@@ -253,14 +256,14 @@ fn each_grant_is_counted_when_it_allows_and_can_be_left_out() {
 fn nobody_is_refused_before_there_are_policies() {
     let iam = Iam::default();
     assert!(!iam.enforces());
-    iam.authorize(&launcher(), &[Need::new("s3:GetObject", "arn:aws:s3:::bucket/a")]).unwrap();
+    iam.authorize(&launcher(), &[RequiredAction::new("s3:GetObject", "arn:aws:s3:::bucket/a")]).unwrap();
     assert_eq!(iam.refusals(), []);
 }
 
 #[test]
 fn a_resource_whose_name_is_no_arn_is_refused_and_not_a_panic() {
     for resource in ["", "arn", "arn:aws:s3:::", "arn:aws:ecs:x:y:task/ü", "::::::", "arn:::::"] {
-        assert!(!may(&launcher(), Need::new("s3:GetObject", resource)), "{resource}");
+        assert!(!may(&launcher(), RequiredAction::new("s3:GetObject", resource)), "{resource}");
     }
 }
 
@@ -271,7 +274,7 @@ async fn a_refusal_can_be_waited_for() {
     let wait = tokio::spawn(async move { waiting.refused(|it| it.action == "s3:PutObject").await.holder });
     tokio::task::yield_now().await;
     for action in ["s3:DeleteObject", "s3:PutObject"] {
-        iam.authorize(&launcher(), &[Need::new(action, "arn:aws:s3:::bucket/a")]).unwrap_err();
+        iam.authorize(&launcher(), &[RequiredAction::new(action, "arn:aws:s3:::bucket/a")]).unwrap_err();
     }
     assert_eq!(wait.await.unwrap(), "Launcher");
     assert_eq!(iam.refused(|it| it.action == "s3:DeleteObject").await.holder, "Launcher");
@@ -281,7 +284,10 @@ async fn a_refusal_can_be_waited_for() {
 fn who_may_invoke_an_alias_may_not_invoke_the_function_nor_another_alias() {
     let invoked = |name: &str| {
         let arn = format!("arn:aws:lambda:us-east-1:123456789012:function:{name}");
-        may(&Who::Service("events.amazonaws.com"), Need::new("lambda:InvokeFunction", arn).from_source(RULE))
+        may(
+            &Who::Service("events.amazonaws.com"),
+            RequiredAction::new("lambda:InvokeFunction", arn).from_source(RULE),
+        )
     };
     assert!(invoked("f:live"));
     assert!(!invoked("f") && !invoked("f:next") && !invoked("g:live"));

@@ -5,7 +5,7 @@
 //! alias while the permission names the function fails here too.
 
 use super::{Inner, Lambda, arn, invalid, invoke::not_found};
-use crate::wire::{ACCOUNT, REGION, Refusal};
+use crate::wire::{ACCOUNT, ApiError, REGION};
 
 /// The qualifier of a function that is not asked for by an alias.
 const LATEST: &str = "$LATEST";
@@ -22,7 +22,7 @@ pub(super) struct Qualified {
 impl Qualified {
     /// Reads a function that is given by name, by ARN, or by the end of an ARN from the account on; each with or
     /// without a qualifier.
-    pub(super) fn parse(function: &str) -> Result<Self, Refusal> {
+    pub(super) fn parse(function: &str) -> Result<Self, ApiError> {
         let rest = function
             .strip_prefix("arn:aws:lambda:")
             .and_then(|rest| rest.strip_prefix(REGION)?.strip_prefix(':'));
@@ -44,7 +44,7 @@ impl Qualified {
 
 impl Inner {
     /// A function that exists, by a name that it has.
-    pub(super) fn qualified(&self, function: &str) -> Result<Qualified, Refusal> {
+    pub(super) fn qualified(&self, function: &str) -> Result<Qualified, ApiError> {
         let asked = Qualified::parse(function)?;
         let state = self.lock();
         let known = state.functions.get(&asked.name).ok_or_else(|| not_found(&asked.name))?;
@@ -60,7 +60,7 @@ impl Lambda {
     ///
     /// # Errors
     /// `ResourceNotFoundException` for an unknown function; `InvalidParameterValueException` for a name that is none.
-    pub fn create_alias(&self, function: &str, alias: &str) -> Result<(), Refusal> {
+    pub fn create_alias(&self, function: &str, alias: &str) -> Result<(), ApiError> {
         let letters = |it: char| it.is_ascii_alphanumeric() || it == '-' || it == '_';
         // All digits would be a version.
         if alias.is_empty() || !alias.chars().all(letters) || alias.chars().all(|it| it.is_ascii_digit()) {

@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{Inner, InvokeError, Lambda, alias::Qualified, invalid, invoke::not_found, record, request_id};
-use crate::{sqs::Attributes, wire::Refusal};
+use crate::{sqs::Attributes, wire::ApiError};
 
 /// The largest payload of an asynchronous invocation.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
@@ -93,7 +93,7 @@ impl Lambda {
     /// # Errors
     /// `ResourceNotFoundException`, `RequestEntityTooLargeException`, or `ServiceException` when the service is
     /// being shut down.
-    pub fn invoke_async(&self, function: &str, payload: Value) -> Result<String, Refusal> {
+    pub fn invoke_async(&self, function: &str, payload: Value) -> Result<String, ApiError> {
         let id = request_id();
         self.inner.accept(self.inner.qualified(function)?, payload, id.clone())?;
         Ok(id)
@@ -104,7 +104,7 @@ impl Lambda {
     /// # Errors
     /// `ResourceNotFoundException` for an unknown function; `InvalidParameterValueException` for what is out of
     /// range, and for a destination that is not a queue here.
-    pub fn put_event_invoke_config(&self, function: &str, config: EventInvokeConfig) -> Result<(), Refusal> {
+    pub fn put_event_invoke_config(&self, function: &str, config: EventInvokeConfig) -> Result<(), ApiError> {
         let asked = self.inner.qualified(function)?;
         if config.max_retries > 2 {
             return Err(invalid("MaximumRetryAttempts must be between 0 and 2."));
@@ -123,13 +123,13 @@ impl Lambda {
 
     /// The asynchronous invocations that are accepted and not over, those that wait for another try included.
     #[must_use]
-    pub fn under_way(&self) -> usize {
-        self.inner.under_way.count()
+    pub fn in_flight(&self) -> usize {
+        self.inner.in_flight.count()
     }
 
-    /// Waits until no asynchronous invocation is under way.
+    /// Waits until no asynchronous invocation is in flight.
     pub async fn idle(&self) {
-        self.inner.under_way.none().await;
+        self.inner.in_flight.none().await;
     }
 
     /// How many events of asynchronous invocations were given up without any queue that took them, and how many
@@ -153,19 +153,19 @@ impl Inner {
         function: Qualified,
         payload: Value,
         request_id: String,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ApiError> {
         let bytes = payload.to_string().len();
         if bytes > EVENT_BYTES {
             let message = format!(
                 "{bytes} byte payload is too large for the Event invocation type (limit {EVENT_BYTES} bytes)"
             );
-            return Err(Refusal::client("RequestEntityTooLargeException", message).with_status(413));
+            return Err(ApiError::client("RequestEntityTooLargeException", message).with_status(413));
         }
         if self.draining.is_cancelled() {
             let message = "The service is being shut down.";
-            return Err(Refusal::client("ServiceException", message).with_status(503));
+            return Err(ApiError::client("ServiceException", message).with_status(503));
         }
-        let (inner, begun) = (self.clone(), self.under_way.begin());
+        let (inner, begun) = (self.clone(), self.in_flight.begin());
         let event = Event { function, request_id, payload };
         self.sources.spawn(async move {
             let _begun = begun;
@@ -175,7 +175,7 @@ impl Inner {
     }
 
     /// Refuses a queue that is none here: what is sent to it would be lost.
-    pub(super) fn check_queue(&self, what: &str, arn: Option<&str>) -> Result<(), Refusal> {
+    pub(super) fn check_queue(&self, what: &str, arn: Option<&str>) -> Result<(), ApiError> {
         match arn {
             Some(arn) if self.sqs.counts(arn).is_err() => {
                 Err(invalid(format!("The {what} {arn} is not an SQS queue that exists.")))
@@ -250,7 +250,7 @@ fn next(config: &EventInvokeConfig, is_off: bool, error: &InvokeError, tries: Tr
             return Next::GiveUp(Condition::RetriesExhausted);
         }
         InvokeError::Failed(_) => AFTER_FAILURE * tries.failed,
-        InvokeError::Refused(refusal) if refusal.status == 429 || refusal.status >= 500 => {
+        InvokeError::Refused(api_error) if api_error.status == 429 || api_error.status >= 500 => {
             AFTER_REFUSAL.saturating_mul(1 << tries.refused.saturating_sub(1).min(16)).min(SLOWEST)
         }
         InvokeError::Refused(_) => return Next::GiveUp(Condition::RetriesExhausted),
@@ -284,13 +284,13 @@ fn tell(inner: &Inner, event: &Event, queue: &str, body: &str, attributes: Attri
         Some(role) => inner.sqs.send_as((&role, &super::arn(&event.function.name)), queue, body, attributes),
         None => inner.sqs.send(queue, body, attributes, None),
     };
-    if let Err(refusal) = sent {
+    if let Err(api_error) = sent {
         inner.lock().dropped += 1;
         tracing::error!(
             function = %event.function.name,
             request.id = %event.request_id,
             queue,
-            error = %refusal,
+            error = %api_error,
             "a queue did not take what became of an asynchronous invocation"
         );
     }
@@ -313,7 +313,7 @@ mod tests {
     #[test]
     fn what_is_done_next_depends_on_who_failed_how_often_and_how_old_it_is() {
         let failed = InvokeError::from(FunctionError::new("E", "no"));
-        let refused = |status| InvokeError::from(Refusal::client("X", "no").with_status(status));
+        let refused = |status| InvokeError::from(ApiError::client("X", "no").with_status(status));
         let config = EventInvokeConfig::default();
         let seconds = Duration::from_secs;
         let after = |failed, refused| Tries { failed, refused };

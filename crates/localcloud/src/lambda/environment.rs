@@ -25,7 +25,7 @@ use super::{
 use crate::{
     host::{Exit, Launch, Runner},
     logs::LogStream,
-    wire::Refusal,
+    wire::ApiError,
 };
 
 /// How long AWS lets an environment initialise before it counts against the first invocation.
@@ -83,7 +83,7 @@ impl Environment {
         (request_id, payload, deadline_ms, function_arn)
     }
 
-    /// Takes the result of the invocation under way. False if this is not it.
+    /// Takes the result of the invocation in flight. False if this is not it.
     pub(super) fn finish(&self, request_id: &str, result: Result<Value, FunctionError>) -> bool {
         let mut fate = self.fate();
         match fate.current.take() {
@@ -136,7 +136,7 @@ impl Inner {
             let message = format!(
                 "Request must be smaller than {PAYLOAD_BYTES} bytes for the InvokeFunction operation"
             );
-            return Err(Refusal::client("RequestEntityTooLargeException", message).with_status(413).into());
+            return Err(ApiError::client("RequestEntityTooLargeException", message).with_status(413).into());
         }
         let lease = Lease { inner: self.clone(), environment: Some(self.take(settings)?) };
         let Some(environment) = &lease.environment else {

@@ -2,13 +2,13 @@
 
 use super::{Inner, Lambda};
 use crate::{
-    iam::{Need, Who, needs::others},
-    wire::Refusal,
+    iam::{RequiredAction, Who, required_actions::others},
+    wire::ApiError,
 };
 
 impl Lambda {
     /// Says whether there is this function or alias, given by name or ARN: nobody is asked whether they may invoke none.
-    pub(crate) fn find(&self, function: &str) -> Result<(), Refusal> {
+    pub(crate) fn find(&self, function: &str) -> Result<(), ApiError> {
         self.inner.qualified(function).map(drop)
     }
 }
@@ -20,18 +20,19 @@ impl Inner {
     }
 
     /// Whether Lambda may do this in the function's name.
-    pub(super) fn may(&self, function: &str, need: Need) -> Result<(), Refusal> {
+    pub(super) fn may(&self, function: &str, required: RequiredAction) -> Result<(), ApiError> {
         let Some(role) = self.session(function) else { return Ok(()) };
-        self.sqs.iam().authorize(&role, &[need]).map_err(|refused| refused.refusal("lambda"))
+        self.sqs.iam().authorize(&role, &[required]).map_err(|refused| refused.api_error("lambda"))
     }
 
     /// Takes the function's role, as before each run.
-    pub(super) fn assume(&self, function: &str) -> Result<(), Refusal> {
+    pub(super) fn assume(&self, function: &str) -> Result<(), ApiError> {
         let Some(identity) = self.sqs.iam().function(function) else { return Ok(()) };
-        let need = Need::new("sts:AssumeRole", identity.role).from_source(&super::arn(function));
-        self.sqs.iam().authorize(&Who::Service("lambda.amazonaws.com"), &[need]).map_err(|refused| {
+        let required =
+            RequiredAction::new("sts:AssumeRole", identity.role).from_source(&super::arn(function));
+        self.sqs.iam().authorize(&Who::Service("lambda.amazonaws.com"), &[required]).map_err(|refused| {
             let message = format!("The role defined for the function cannot be assumed by Lambda. {refused}");
-            Refusal { message, ..refused.refusal("lambda") }
+            ApiError { message, ..refused.api_error("lambda") }
         })
     }
 
@@ -42,6 +43,6 @@ impl Inner {
         let stream = others::stream(&identity.log_group, stream);
         ["logs:CreateLogStream", "logs:PutLogEvents"]
             .iter()
-            .all(|action| self.may(function, Need::new(action, stream.as_str())).is_ok())
+            .all(|action| self.may(function, RequiredAction::new(action, stream.as_str())).is_ok())
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{FunctionHost, FunctionSettings, Inner, PAYLOAD_BYTES, arn};
-use crate::wire::{REGION, Refusal};
+use crate::wire::{ApiError, REGION};
 
 /// One invocation, as a direct function gets it.
 #[derive(Debug, Clone)]
@@ -53,7 +53,7 @@ impl FunctionError {
 pub enum InvokeError {
     /// Lambda did not run the function: there is none, it may not run now, or the payload is too large.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] ApiError),
     /// The function ran and failed.
     #[error(transparent)]
     Failed(#[from] FunctionError),
@@ -92,12 +92,12 @@ impl Inner {
         answer
     }
 
-    fn admit(self: &Arc<Self>, name: &str) -> Result<(Arc<FunctionSettings>, Running), Refusal> {
+    fn admit(self: &Arc<Self>, name: &str) -> Result<(Arc<FunctionSettings>, Running), ApiError> {
         let mut state = self.lock();
         let function = state.functions.get_mut(name).ok_or_else(|| not_found(name))?;
         if function.settings.reserved_concurrency.is_some_and(|most| function.running >= most) {
             let reason = json!({ "Reason": "ReservedFunctionConcurrentInvocationLimitExceeded" });
-            return Err(Refusal::client("TooManyRequestsException", "Rate Exceeded.")
+            return Err(ApiError::client("TooManyRequestsException", "Rate Exceeded.")
                 .with_status(429)
                 .with_detail(reason));
         }
@@ -180,8 +180,8 @@ pub(super) fn too_large() -> FunctionError {
 }
 
 /// There is no function of this name or ARN.
-pub(super) fn not_found(function: &str) -> Refusal {
+pub(super) fn not_found(function: &str) -> ApiError {
     let arn = if function.starts_with("arn:") { function.to_owned() } else { arn(function) };
     let message = format!("Function not found: {arn}");
-    Refusal::client("ResourceNotFoundException", message).with_status(404)
+    ApiError::client("ResourceNotFoundException", message).with_status(404)
 }

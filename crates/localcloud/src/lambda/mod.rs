@@ -45,10 +45,10 @@ pub use self::{
     source::EventSource,
 };
 use crate::{
+    in_flight::InFlight,
     logs::Logs,
     sqs::Sqs,
-    under_way::UnderWay,
-    wire::{ACCOUNT, REGION, Refusal},
+    wire::{ACCOUNT, ApiError, REGION},
 };
 
 /// The largest payload and the largest response of an invocation, as AWS's error names it.
@@ -77,10 +77,10 @@ struct Inner {
     closing: CancellationToken,
     /// Ends the polling of queues and the waits for another try, but no invocation.
     draining: CancellationToken,
-    /// The mappings and the invocations they have under way, and the asynchronous ones.
+    /// The mappings and the invocations they have in flight, and the asynchronous ones.
     sources: TaskTracker,
     /// The asynchronous invocations that are accepted and not over.
-    under_way: UnderWay,
+    in_flight: InFlight,
     /// The lives of the environments.
     lives: TaskTracker,
     state: Mutex<State>,
@@ -111,7 +111,7 @@ struct Function {
     settings: Arc<FunctionSettings>,
     /// Warm environments, the last used one last.
     idle: Vec<Arc<Environment>>,
-    /// The invocations under way.
+    /// The invocations in flight.
     running: usize,
     aliases: BTreeSet<String>,
     /// By qualifier.
@@ -130,7 +130,7 @@ impl Lambda {
             closing: closing.clone(),
             draining: CancellationToken::new(),
             sources: TaskTracker::new(),
-            under_way: UnderWay::new(),
+            in_flight: InFlight::new(),
             lives: TaskTracker::new(),
             state: Mutex::default(),
         };
@@ -156,7 +156,7 @@ impl Lambda {
     ///
     /// # Errors
     /// `InvalidParameterValueException` for what Lambda refuses, and for a dead-letter queue that does not exist.
-    pub fn create_function(&self, settings: FunctionSettings) -> Result<String, Refusal> {
+    pub fn create_function(&self, settings: FunctionSettings) -> Result<String, ApiError> {
         settings::check(&settings)?;
         self.inner.check_queue("dead-letter queue", settings.dead_letter_arn.as_deref())?;
         let (name, settings) = (settings.name.clone(), Arc::new(settings));
@@ -199,7 +199,7 @@ impl Lambda {
     ///
     /// # Errors
     /// `InvalidParameterValueException`, or `ResourceNotFoundException` for an unknown function or queue.
-    pub fn create_event_source(&self, source: EventSource) -> Result<(), Refusal> {
+    pub fn create_event_source(&self, source: EventSource) -> Result<(), ApiError> {
         self.inner.create_event_source(source)
     }
 
@@ -211,7 +211,7 @@ impl Lambda {
         runtime::answer(&self.inner, request).await
     }
 
-    /// Takes no more messages, and returns when the invocations under way have ended. Asynchronous ones that wait
+    /// Takes no more messages, and returns when the invocations in flight have ended. Asynchronous ones that wait
     /// for another try are dropped: their queue is memory.
     pub async fn drain(&self) {
         self.inner.draining.cancel();
@@ -231,7 +231,7 @@ impl Lambda {
         drop(hosts);
     }
 
-    /// Lets invocations under way finish for two seconds, kills the others, and returns when nothing runs.
+    /// Lets invocations in flight finish for two seconds, kills the others, and returns when nothing runs.
     pub async fn shutdown(&self) {
         // Elapsed or not, what follows is the same.
         let _ = tokio::time::timeout(GRACE, self.drain()).await;
@@ -276,8 +276,8 @@ fn request_id() -> String {
     uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid().to_string()
 }
 
-fn invalid(message: impl Into<String>) -> Refusal {
-    Refusal::client("InvalidParameterValueException", message)
+fn invalid(message: impl Into<String>) -> ApiError {
+    ApiError::client("InvalidParameterValueException", message)
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub(super) fn dead_letter(event: &Event, error: &InvokeError) -> Attributes {
     let (status, message) = match error {
         // The call of a function that fails is a success.
         InvokeError::Failed(error) => (200, &error.message),
-        InvokeError::Refused(refusal) => (refusal.status, &refusal.message),
+        InvokeError::Refused(api_error) => (api_error.status, &api_error.message),
     };
     // SQS refuses empty attributes, and a dead letter must not be lost over one.
     let message = if message.is_empty() { "-" } else { head(message, MESSAGE_BYTES) };

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 use super::{FunctionError, Invocation, invalid};
-use crate::{host::Runner, wire::Refusal};
+use crate::{host::Runner, wire::ApiError};
 
 /// The most that a function's own environment variables may take.
 const ENVIRONMENT_BYTES: usize = 4096;
@@ -68,7 +68,7 @@ impl std::fmt::Debug for FunctionHost {
     }
 }
 
-pub(super) fn check(settings: &FunctionSettings) -> Result<(), Refusal> {
+pub(super) fn check(settings: &FunctionSettings) -> Result<(), ApiError> {
     let name = &settings.name;
     let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if name.is_empty() || name.len() > 64 || !name.chars().all(legal) {

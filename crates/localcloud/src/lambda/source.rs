@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, time::Instant};
 
 use super::{Inner, invalid, request_id, sqs_event};
-use crate::{iam::Need, sqs::Received, wire::Refusal};
+use crate::{iam::RequiredAction, sqs::Received, wire::ApiError};
 
 /// The most messages that one receive gives.
 const PER_RECEIVE: usize = 10;
@@ -35,7 +35,7 @@ pub struct EventSource {
 }
 
 impl EventSource {
-    fn check(&self) -> Result<(), Refusal> {
+    fn check(&self) -> Result<(), ApiError> {
         if !(1..=10_000).contains(&self.batch_size) {
             return Err(invalid("BatchSize must be between 1 and 10000."));
         }
@@ -55,11 +55,11 @@ impl EventSource {
 }
 
 impl Inner {
-    pub(super) fn create_event_source(self: &Arc<Self>, source: EventSource) -> Result<(), Refusal> {
+    pub(super) fn create_event_source(self: &Arc<Self>, source: EventSource) -> Result<(), ApiError> {
         source.check()?;
         let function = self.qualified(&source.function)?.name;
         self.sqs.counts(&source.queue_arn)?;
-        self.may(&function, Need::new("sqs:GetQueueAttributes", source.queue_arn.as_str()))?;
+        self.may(&function, RequiredAction::new("sqs:GetQueueAttributes", source.queue_arn.as_str()))?;
         let inner = self.clone();
         self.sources.spawn(async move {
             let closing = inner.closing.clone();
@@ -77,8 +77,8 @@ async fn poll(inner: Arc<Inner>, source: Arc<EventSource>) {
             let permit = permits.clone().acquire_owned().await.ok()?;
             match inner.sqs.available(&source.queue_arn).await {
                 Ok(()) => Some(permit),
-                Err(refusal) => {
-                    tracing::error!(queue = %source.queue_arn, error = %refusal, "an event source has no queue");
+                Err(api_error) => {
+                    tracing::error!(queue = %source.queue_arn, error = %api_error, "an event source has no queue");
                     None
                 }
             }
@@ -110,13 +110,13 @@ async fn gather(inner: &Inner, source: &EventSource) -> Vec<Received> {
     loop {
         let room = (source.batch_size - messages.len()).min(PER_RECEIVE);
         let receive = async {
-            inner.may(&source.function, Need::new("sqs:ReceiveMessage", queue.as_str()))?;
+            inner.may(&source.function, RequiredAction::new("sqs:ReceiveMessage", queue.as_str()))?;
             inner.sqs.receive(queue, room, Some(Duration::ZERO), None).await
         };
         match receive.await {
             Ok(received) => messages.extend(received),
-            Err(refusal) => {
-                tracing::warn!(queue = %queue, error = %refusal, "an event source cannot receive");
+            Err(api_error) => {
+                tracing::warn!(queue = %queue, error = %api_error, "an event source cannot receive");
                 if messages.is_empty() {
                     tokio::time::sleep(AFTER_REFUSAL).await;
                 }
@@ -146,10 +146,11 @@ async fn handle(inner: &Arc<Inner>, source: &EventSource, batch: Vec<Received>, 
     let ids: Vec<&str> = batch.iter().map(|message| message.message_id.as_str()).collect();
     for place in sqs_event::done(&ids, source.report_batch_item_failures, &answer) {
         // A message whose delete fails comes again, which every consumer of a queue has to bear.
-        let may = inner.may(&source.function, Need::new("sqs:DeleteMessage", source.queue_arn.as_str()));
+        let may =
+            inner.may(&source.function, RequiredAction::new("sqs:DeleteMessage", source.queue_arn.as_str()));
         let deleted = may.and_then(|()| inner.sqs.delete(&source.queue_arn, &batch[place].receipt));
-        if let Err(refusal) = deleted {
-            tracing::warn!(queue = %source.queue_arn, error = %refusal, "a message could not be deleted");
+        if let Err(api_error) = deleted {
+            tracing::warn!(queue = %source.queue_arn, error = %api_error, "a message could not be deleted");
         }
     }
 }

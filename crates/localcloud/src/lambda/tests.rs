@@ -45,7 +45,7 @@ where
 fn failure(error: InvokeError) -> FunctionError {
     match error {
         InvokeError::Failed(error) => error,
-        InvokeError::Refused(refusal) => panic!("it did not run: {refusal}"),
+        InvokeError::Refused(api_error) => panic!("it did not run: {api_error}"),
     }
 }
 
@@ -80,7 +80,9 @@ async fn a_direct_function_that_hangs_panics_or_says_too_much_fails_as_on_lambda
     let error = failure(lambda.invoke("uploads", json!({})).await.unwrap_err());
     assert_eq!(error.error_type, "Function.ResponseSizeTooLarge");
     let error = lambda.invoke("nobody", json!({})).await.unwrap_err();
-    assert!(matches!(error, InvokeError::Refused(refusal) if refusal.code == "ResourceNotFoundException"));
+    assert!(
+        matches!(error, InvokeError::Refused(api_error) if api_error.code == "ResourceNotFoundException")
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,11 +1,11 @@
-//! The Invoke operation as clients call it, without its HTTP, which is the [`crate::gate`]'s.
+//! The Invoke operation as clients call it, without its HTTP, which is the [`crate::frontend`]'s.
 //!
 //! [Invoke](https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html).
 
 use serde_json::Value;
 
 use super::{InvokeError, Lambda, invalid, record::error_payload};
-use crate::wire::Refusal;
+use crate::wire::ApiError;
 
 /// An answer to Invoke.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +28,7 @@ impl Lambda {
         invocation_type: &str,
         payload: &[u8],
         request_id: &str,
-    ) -> Result<Invoked, Refusal> {
+    ) -> Result<Invoked, ApiError> {
         let function = match qualifier {
             Some(qualifier) => self.inner.qualified(&format!("{function}:{qualifier}"))?,
             None => self.inner.qualified(function)?,
@@ -37,14 +37,14 @@ impl Lambda {
         let payload = if payload.is_empty() { b"{}" } else { payload };
         let payload: Value = serde_json::from_slice(payload).map_err(|error| {
             let message = format!("Could not parse request body into json: {error}");
-            Refusal::client("InvalidRequestContentException", message)
+            ApiError::client("InvalidRequestContentException", message)
         })?;
         let invoked = |status, payload, failed| Invoked { status, payload, failed };
         match invocation_type {
             "RequestResponse" => match self.inner.invoke(&function.name, payload, request_id).await {
                 Ok(answer) => Ok(invoked(200, Some(answer), false)),
                 Err(InvokeError::Failed(error)) => Ok(invoked(200, Some(error_payload(&error)), true)),
-                Err(InvokeError::Refused(refusal)) => Err(refusal),
+                Err(InvokeError::Refused(api_error)) => Err(api_error),
             },
             "Event" => {
                 self.inner.accept(function, payload, request_id.to_owned())?;

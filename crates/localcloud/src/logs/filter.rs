@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Group, Logs, bad_token, find_group, limit, lock, parse, pattern::Pattern};
-use crate::wire::Refusal;
+use crate::wire::ApiError;
 
 /// The most streams that a call may name.
 const MOST_STREAMS: usize = 100;
@@ -32,7 +32,7 @@ struct FilterLogEvents {
 type Place = (i64, String, u64);
 
 impl Logs {
-    pub(super) fn filter_log_events(&self, input: Value) -> Result<Value, Refusal> {
+    pub(super) fn filter_log_events(&self, input: Value) -> Result<Value, ApiError> {
         let input: FilterLogEvents = parse(input)?;
         let most = limit(input.limit, MOST_EVENTS)?;
         let pattern = Pattern::parse(input.filter_pattern.as_deref().unwrap_or_default())?;
@@ -81,8 +81,8 @@ impl Logs {
 }
 
 /// The names of the streams that the call is about.
-fn chosen<'g>(group: &'g Group, input: &FilterLogEvents) -> Result<Vec<&'g str>, Refusal> {
-    let invalid = |message: &str| Refusal::client("InvalidParameterException", message);
+fn chosen<'g>(group: &'g Group, input: &FilterLogEvents) -> Result<Vec<&'g str>, ApiError> {
+    let invalid = |message: &str| ApiError::client("InvalidParameterException", message);
     match (&input.log_stream_names, &input.log_stream_name_prefix) {
         (Some(_), Some(_)) => {
             Err(invalid("logStreamNames and logStreamNamePrefix cannot be given together."))
@@ -96,7 +96,7 @@ fn chosen<'g>(group: &'g Group, input: &FilterLogEvents) -> Result<Vec<&'g str>,
                 Some((name, _)) => Ok(name.as_str()),
                 None => {
                     let message = "The specified log stream does not exist.";
-                    Err(Refusal::client("ResourceNotFoundException", message))
+                    Err(ApiError::client("ResourceNotFoundException", message))
                 }
             })
             .collect(),
@@ -114,7 +114,7 @@ fn order((at, stream, n): (i64, &str, u64), other: &Place) -> Ordering {
 }
 
 /// The event that the page before ended with.
-fn place(token: &str) -> Result<Place, Refusal> {
+fn place(token: &str) -> Result<Place, ApiError> {
     let mut parts = token.splitn(3, '/');
     let (at, n, stream) = (parts.next(), parts.next(), parts.next());
     let at = at.and_then(|at| at.parse().ok()).ok_or_else(bad_token)?;

@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::wire::{ACCOUNT, REGION, Refusal};
+use crate::wire::{ACCOUNT, ApiError, REGION};
 
 /// How many lines a stream remembers: a long story, yet bounded.
 const KEPT_LINES: usize = 10_000;
@@ -192,23 +192,23 @@ impl Logs {
     ///
     /// # Errors
     /// What CloudWatch Logs refuses, with its code.
-    pub async fn call(&self, operation: &str, input: Value) -> Result<Value, Refusal> {
+    pub async fn call(&self, operation: &str, input: Value) -> Result<Value, ApiError> {
         match operation {
             "GetLogEvents" => self.get_log_events(parse(input)?),
             "FilterLogEvents" => self.filter_log_events(input),
             "DescribeLogStreams" => self.describe_log_streams(parse(input)?),
             "DescribeLogGroups" => Ok(self.describe_log_groups(parse(input)?)),
-            _ => Err(Refusal::unsupported("logs", operation)),
+            _ => Err(ApiError::unsupported("logs", operation)),
         }
     }
 
-    fn get_log_events(&self, input: GetLogEvents) -> Result<Value, Refusal> {
+    fn get_log_events(&self, input: GetLogEvents) -> Result<Value, ApiError> {
         let limit = limit(input.limit, 10_000)?;
         let groups = lock(&self.groups);
         let group = find_group(&groups, input.log_group_name.as_deref())?;
         let name = input.log_stream_name.unwrap_or_default();
         let Some((_, stream)) = group.streams.get(&name) else {
-            return Err(Refusal::client(
+            return Err(ApiError::client(
                 "ResourceNotFoundException",
                 "The specified log stream does not exist.",
             ));
@@ -248,7 +248,7 @@ impl Logs {
         }))
     }
 
-    fn describe_log_streams(&self, input: DescribeLogStreams) -> Result<Value, Refusal> {
+    fn describe_log_streams(&self, input: DescribeLogStreams) -> Result<Value, ApiError> {
         let limit = limit(input.limit, 50)?.min(50);
         let groups = lock(&self.groups);
         let name = input.log_group_name.unwrap_or_default();
@@ -261,7 +261,7 @@ impl Logs {
         if input.order_by.as_deref() == Some("LastEventTime") {
             if !prefix.is_empty() {
                 let message = "Cannot order by LastEventTime with a logStreamNamePrefix.";
-                return Err(Refusal::client("InvalidParameterException", message));
+                return Err(ApiError::client("InvalidParameterException", message));
             }
             found.sort_by_key(|(_, (_, stream))| last_event(stream));
         }
@@ -349,16 +349,16 @@ enum Token {
     Backward(u64),
 }
 
-fn parse<T: serde::de::DeserializeOwned>(input: Value) -> Result<T, Refusal> {
+fn parse<T: serde::de::DeserializeOwned>(input: Value) -> Result<T, ApiError> {
     serde_json::from_value(input)
-        .map_err(|error| Refusal::client("SerializationException", error.to_string()))
+        .map_err(|error| ApiError::client("SerializationException", error.to_string()))
 }
 
-fn bad_token() -> Refusal {
-    Refusal::client("InvalidParameterException", "The specified nextToken is invalid.")
+fn bad_token() -> ApiError {
+    ApiError::client("InvalidParameterException", "The specified nextToken is invalid.")
 }
 
-fn position(token: Option<&str>) -> Result<Option<Token>, Refusal> {
+fn position(token: Option<&str>) -> Result<Option<Token>, ApiError> {
     let Some(token) = token else { return Ok(None) };
     let number = |digits: &str| digits.strip_suffix("/s").unwrap_or(digits).parse().map_err(|_| bad_token());
     if let Some(digits) = token.strip_prefix("f/") {
@@ -374,16 +374,16 @@ fn last<T>(mut items: Vec<T>, count: usize) -> Vec<T> {
     items.split_off(items.len().saturating_sub(count))
 }
 
-fn limit(asked: Option<i64>, most: usize) -> Result<usize, Refusal> {
+fn limit(asked: Option<i64>, most: usize) -> Result<usize, ApiError> {
     let asked = asked.map_or(Some(most), |asked| usize::try_from(asked).ok());
     asked.filter(|asked| (1..=most).contains(asked)).ok_or_else(|| {
-        Refusal::client("InvalidParameterException", format!("limit must be between 1 and {most}."))
+        ApiError::client("InvalidParameterException", format!("limit must be between 1 and {most}."))
     })
 }
 
-fn find_group<'a>(groups: &'a BTreeMap<String, Group>, name: Option<&str>) -> Result<&'a Group, Refusal> {
+fn find_group<'a>(groups: &'a BTreeMap<String, Group>, name: Option<&str>) -> Result<&'a Group, ApiError> {
     groups.get(name.unwrap_or_default()).ok_or_else(|| {
-        Refusal::client("ResourceNotFoundException", "The specified log group does not exist.")
+        ApiError::client("ResourceNotFoundException", "The specified log group does not exist.")
     })
 }
 

@@ -11,7 +11,7 @@
 //! columns, and regular expressions, are refused and not misunderstood.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html>
 
-use crate::wire::Refusal;
+use crate::wire::ApiError;
 
 /// The longest pattern.
 const MAX_CHARS: usize = 1_024;
@@ -29,7 +29,7 @@ impl Pattern {
     ///
     /// # Errors
     /// `InvalidParameterException` for what is no pattern of terms.
-    pub(super) fn parse(text: &str) -> Result<Self, Refusal> {
+    pub(super) fn parse(text: &str) -> Result<Self, ApiError> {
         if text.chars().count() > MAX_CHARS {
             return Err(invalid(format!("filterPattern has more than {MAX_CHARS} characters.")));
         }
@@ -74,7 +74,7 @@ impl Pattern {
 }
 
 /// The first term or quoted phrase, and what follows it.
-fn term(text: &str) -> Result<(String, &str), Refusal> {
+fn term(text: &str) -> Result<(String, &str), ApiError> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find(char::is_whitespace).unwrap_or(text.len());
         let (term, rest) = text.split_at(end);
@@ -108,8 +108,8 @@ fn term(text: &str) -> Result<(String, &str), Refusal> {
     Err(invalid("Invalid filter pattern: a phrase without its closing quote."))
 }
 
-fn invalid(message: impl Into<String>) -> Refusal {
-    Refusal::client("InvalidParameterException", message.into())
+fn invalid(message: impl Into<String>) -> ApiError {
+    ApiError::client("InvalidParameterException", message.into())
 }
 
 #[cfg(test)]
@@ -160,9 +160,9 @@ mod tests {
             ("\"open", "closing quote"),
             (&"x ".repeat(600), "more than 1024"),
         ] {
-            let refusal = Pattern::parse(pattern).unwrap_err();
-            assert_eq!(refusal.code, "InvalidParameterException");
-            assert!(refusal.message.contains(says), "{pattern}: {}", refusal.message);
+            let error = Pattern::parse(pattern).unwrap_err();
+            assert_eq!(error.code, "InvalidParameterException");
+            assert!(error.message.contains(says), "{pattern}: {}", error.message);
         }
     }
 }

@@ -62,11 +62,11 @@ async fn a_chatty_stream_forgets_its_oldest_lines_and_counts_them() {
 async fn an_unknown_group_or_stream_is_said_as_aws_says_it() {
     let logs = logs(None);
     let missing = json!({ "logGroupName": "g", "logStreamName": "s" });
-    let refusal = logs.call("GetLogEvents", missing.clone()).await.unwrap_err();
-    assert_eq!(refusal.code, "ResourceNotFoundException");
+    let error = logs.call("GetLogEvents", missing.clone()).await.unwrap_err();
+    assert_eq!(error.code, "ResourceNotFoundException");
     logs.create_group("g");
-    let refusal = logs.call("GetLogEvents", missing).await.unwrap_err();
-    assert!(refusal.message.contains("log stream"), "{refusal}");
+    let error = logs.call("GetLogEvents", missing).await.unwrap_err();
+    assert!(error.message.contains("log stream"), "{error}");
     let streams = logs.call("DescribeLogStreams", json!({ "logGroupName": "g" })).await.unwrap();
     assert_eq!(streams, json!({ "logStreams": [] }));
 }

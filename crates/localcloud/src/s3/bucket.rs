@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{content::Content, multipart::Upload};
+use super::{blob_store::Content, multipart::Upload};
 
 /// Whether a bucket keeps versions. Once it did, it never is `Off` again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     OpenError,
+    blob_store::FileName,
     bucket::{Version, Versioning},
-    content::FileName,
 };
 
 /// A change of the buckets.

@@ -1,20 +1,20 @@
 //! S3: the protocol, signatures and XML are [`s3s`]'s; buckets, versions, conditions and events are here.
 //!
-//! A write streams its body to where it will stay (`content`) while hashing it (`intake`), and only then
+//! A write streams its body to where it will stay (`content`) while hashing it (`receive_body`), and only then
 //! becomes visible, in one step (`store`) that checks its conditions, records it in the journal of a data folder
-//! (`journal`) and changes the buckets (`bucket`). The event follows (`notice`).
+//! (`journal`) and changes the buckets (`bucket`). The event follows (`notification`).
 
+mod blob_store;
 mod bucket;
-mod content;
-mod intake;
 mod journal;
 mod listing;
 mod members;
 mod multipart;
-mod notice;
+mod notification;
 mod objects;
 mod operations;
 mod reading;
+mod receive_body;
 mod refuse;
 mod store;
 
@@ -30,12 +30,12 @@ use s3s::{
 };
 
 use self::{
+    blob_store::BlobStore,
     bucket::{Bucket, Versioning},
-    content::Vault,
     journal::{Change, Journal},
     store::Store,
 };
-use crate::{events::EventBridge, gate::Callers};
+use crate::{credentials::Credentials, events::EventBridge};
 
 /// Where objects are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,17 +97,17 @@ impl S3 {
     /// When the folder cannot be used.
     pub fn new(clock: Clock, events: EventBridge, storage: Storage) -> Result<Self, OpenError> {
         let store = match storage {
-            Storage::Memory => Store::new(Vault::temporary(), None),
+            Storage::Memory => Store::new(BlobStore::temporary(), None),
             Storage::Folder(folder) => {
                 let failed = |source| OpenError::Folder { folder: folder.clone(), source };
-                let mut vault = Vault::lasting(&folder.join("objects")).map_err(failed)?;
+                let mut blobs = BlobStore::lasting(&folder.join("objects")).map_err(failed)?;
                 let (journal, changes) = Journal::open(&folder.join("s3.jsonl"))?;
-                let mut store = Store::new(Vault::temporary(), Some(journal));
+                let mut store = Store::new(BlobStore::temporary(), Some(journal));
                 for change in changes {
-                    store.replay(change, &vault);
+                    store.replay(change, &blobs);
                 }
-                vault.keep_only(&store.files()).map_err(failed)?;
-                store.set_vault(vault);
+                blobs.keep_only(&store.files()).map_err(failed)?;
+                store.set_vault(blobs);
                 store
             }
         };
@@ -128,13 +128,13 @@ impl S3 {
         })
     }
 
-    /// The S3 protocol on these buckets, for callers who sign with a key of `callers`.
-    pub(crate) fn service(&self, callers: Callers) -> S3Service {
+    /// The S3 protocol on these buckets, for callers who sign with a key of `credentials`.
+    pub(crate) fn service(&self, credentials: Credentials) -> S3Service {
         let mut config = S3Config::default();
         // The library compares signing times with the machine's clock; the cloud's may be anywhere.
         config.presigned_url_max_skew_time_secs = u32::MAX;
         let mut builder = S3ServiceBuilder::new(self.clone());
-        builder.set_auth(callers);
+        builder.set_auth(credentials);
         builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
         builder.build()
     }

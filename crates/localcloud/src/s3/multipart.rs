@@ -9,11 +9,11 @@ use s3s::{S3Request, S3Response, S3Result, checksum::ChecksumHasher, dto::*, s3_
 
 use super::{
     S3,
+    blob_store::Content,
     bucket::{Checksums, Headers},
-    content::Content,
-    intake::{Claims, enable, receive},
     members::{claimed_checksums, with_checksums},
     objects::{Arrival, metadata, request_id, timestamp},
+    receive_body::{Claims, enable, receive},
     refuse,
     store::draw_id,
 };
@@ -24,7 +24,7 @@ const MIN_PART_BYTES: u64 = 5 * 1024 * 1024;
 /// Parts are numbered up to this.
 const MAX_PART_NUMBER: i32 = 10_000;
 
-/// An upload under way.
+/// An upload in flight.
 #[derive(Debug)]
 pub(super) struct Upload {
     key: String,
@@ -121,7 +121,7 @@ impl S3 {
             trailing: req.trailing_headers,
             algorithm,
         };
-        let mut received = receive(self.store.vault(), input.body, claims).await?;
+        let mut received = receive(self.store.blobs(), input.body, claims).await?;
         let etag = received.etag();
         let checksums = received.checksums.clone();
         let mut buckets = self.store.lock();
@@ -173,7 +173,7 @@ impl S3 {
             Some(algorithm) if over_all => over_bytes(&joined, size, &algorithm).await?,
             Some(algorithm) => over_parts(&parts, &algorithm),
         };
-        let content = self.store.vault().copy(&joined).map_err(refuse::storage)?;
+        let content = self.store.blobs().copy(&joined).map_err(refuse::storage)?;
         let arrival = Arrival {
             bucket: &input.bucket,
             key: &input.key,

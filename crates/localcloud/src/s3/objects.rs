@@ -7,17 +7,17 @@ use s3s::{S3Error, S3Request, S3Response, S3Result, dto::*, s3_error};
 
 use super::{
     S3,
+    blob_store::Content,
     bucket::{Bucket, Checksums, Headers, Object, Version, Versioning},
-    content::Content,
-    intake::{Claims, receive},
     journal::Change,
     members::{claimed_checksums, with_checksums},
-    notice::{Deletion, Notice},
+    notification::{Deletion, Notification},
     reading::{check_version_id, find},
+    receive_body::{Claims, receive},
     refuse,
     store::Buckets,
 };
-use crate::gate::RequestId;
+use crate::wire::RequestId;
 
 /// User metadata may have this many bytes, names and values together.
 const MAX_METADATA_BYTES: usize = 2 * 1024;
@@ -59,7 +59,7 @@ impl S3 {
             cache_control: input.cache_control,
             metadata: metadata(input.metadata)?,
         };
-        let mut received = receive(self.store.vault(), input.body, claims).await?;
+        let mut received = receive(self.store.blobs(), input.body, claims).await?;
         let arrival = Arrival {
             bucket: &input.bucket,
             key: &input.key,
@@ -106,8 +106,8 @@ impl S3 {
         drop(buckets);
         let (version, eventbridge) = admitted.inspect_err(|_| content.discard())?;
         if eventbridge && let Some(object) = &version.object {
-            let notice = arrival.notice(now);
-            self.events.emit(notice.created(&version, object, arrival.reason));
+            let notification = arrival.notification(now);
+            self.events.emit(notification.created(&version, object, arrival.reason));
         }
         Ok(version)
     }
@@ -156,7 +156,7 @@ impl S3 {
         } else {
             object.headers.clone()
         };
-        let content = self.store.vault().copy(&object.content).map_err(refuse::storage)?;
+        let content = self.store.blobs().copy(&object.content).map_err(refuse::storage)?;
         let arrival = Arrival {
             bucket: &input.bucket,
             key: &input.key,
@@ -252,7 +252,7 @@ impl S3 {
         let mut buckets = self.store.lock();
         let found = buckets.bucket(bucket)?;
         let (versioning, eventbridge) = (found.versioning, found.eventbridge);
-        let notice = Notice { bucket, key, request_id, at: now };
+        let notification = Notification { bucket, key, request_id, at: now };
         let (gone, event) = match version_id {
             None if versioning != Versioning::Off => {
                 let sequencer = buckets.draw_sequencer(now);
@@ -262,7 +262,7 @@ impl S3 {
                 buckets.put(bucket, key, marker)?;
                 // The guide's example has the MD5 of nothing as a marker's etag.
                 let etag = Some("d41d8cd98f00b204e9800998ecf8427e");
-                let event = notice.deleted(id.as_deref(), etag, &sequencer, Deletion::Marked);
+                let event = notification.deleted(id.as_deref(), etag, &sequencer, Deletion::Marked);
                 (Gone { marker: true, version_id: Some(name) }, Some(event))
             }
             version_id => {
@@ -281,7 +281,7 @@ impl S3 {
                         id: id.map(str::to_owned),
                     };
                     buckets.commit(change).map_err(refuse::storage)?;
-                    let event = notice.deleted(id, etag.as_deref(), &sequencer, Deletion::Permanent);
+                    let event = notification.deleted(id, etag.as_deref(), &sequencer, Deletion::Permanent);
                     (Gone { marker, version_id: version_id.map(str::to_owned) }, Some(event))
                 } else {
                     (Gone { marker: false, version_id: version_id.map(str::to_owned) }, None)
@@ -303,8 +303,8 @@ struct Gone {
 }
 
 impl<'a> Arrival<'a> {
-    fn notice(&self, at: Timestamp) -> Notice<'a> {
-        Notice { bucket: self.bucket, key: self.key, request_id: self.request_id, at }
+    fn notification(&self, at: Timestamp) -> Notification<'a> {
+        Notification { bucket: self.bucket, key: self.key, request_id: self.request_id, at }
     }
 }
 

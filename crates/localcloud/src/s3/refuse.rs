@@ -58,16 +58,16 @@ pub(super) fn storage(error: io::Error) -> S3Error {
     let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
     if full {
         let code = S3ErrorCode::Custom("InsufficientStorage".into());
-        let mut refusal = S3Error::with_message(
+        let mut api_error = S3Error::with_message(
             code,
             "The disk that holds the local cloud's objects is full; nothing was stored.",
         );
-        refusal.set_status_code(StatusCode::INSUFFICIENT_STORAGE);
-        refusal.set_source(Box::new(error));
-        return refusal;
+        api_error.set_status_code(StatusCode::INSUFFICIENT_STORAGE);
+        api_error.set_source(Box::new(error));
+        return api_error;
     }
     let text = format!("The local cloud failed to store or read the object: {error}");
-    let mut refusal = S3Error::with_message(S3ErrorCode::InternalError, text);
-    refusal.set_source(Box::new(error));
-    refusal
+    let mut api_error = S3Error::with_message(S3ErrorCode::InternalError, text);
+    api_error.set_source(Box::new(error));
+    api_error
 }

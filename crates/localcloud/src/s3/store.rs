@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use s3s::S3Result;
 
 use super::{
-    Bucket, Change, Journal, Vault,
+    BlobStore, Bucket, Change, Journal,
     bucket::{Version, Versioning},
     refuse,
 };
@@ -30,22 +30,22 @@ pub(super) struct Buckets {
 #[derive(Debug)]
 pub(super) struct Store {
     buckets: Mutex<Buckets>,
-    vault: Vault,
+    blobs: BlobStore,
 }
 
 impl Store {
-    pub(super) fn new(vault: Vault, journal: Option<Journal>) -> Self {
+    pub(super) fn new(blobs: BlobStore, journal: Option<Journal>) -> Self {
         let buckets = Buckets { named: BTreeMap::new(), journal, last_sequence: 0 };
-        Self { buckets: Mutex::new(buckets), vault }
+        Self { buckets: Mutex::new(buckets), blobs }
     }
 
-    pub(super) fn set_vault(&mut self, vault: Vault) {
-        self.vault = vault;
+    pub(super) fn set_vault(&mut self, blobs: BlobStore) {
+        self.blobs = blobs;
     }
 
     /// Where bytes go.
-    pub(super) fn vault(&self) -> &Vault {
-        &self.vault
+    pub(super) fn blobs(&self) -> &BlobStore {
+        &self.blobs
     }
 
     /// The buckets, to be looked at and decided upon without waiting in between.
@@ -59,12 +59,12 @@ impl Store {
     }
 
     /// Makes a change that the journal already has.
-    pub(super) fn replay(&mut self, mut change: Change, vault: &Vault) {
+    pub(super) fn replay(&mut self, mut change: Change, blobs: &BlobStore) {
         let buckets = self.buckets.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let Change::Put { version, files, .. } = &mut change
             && let Some(object) = &mut version.object
         {
-            object.content = vault.recall(files);
+            object.content = blobs.recall(files);
             let sequence = object.sequencer.get(..16).and_then(|text| u64::from_str_radix(text, 16).ok());
             buckets.last_sequence = buckets.last_sequence.max(sequence.unwrap_or_default());
         }

@@ -12,9 +12,9 @@ use super::{
 };
 use crate::{
     events::delivery::{back_off, is_transient},
-    iam::{Need, Who},
+    iam::{RequiredAction, Who},
     sqs::{Attribute, Attributes},
-    wire::Refusal,
+    wire::ApiError,
 };
 
 /// The longest payload that a dead letter carries whole: half of a message, the rest being for its attributes.
@@ -35,7 +35,7 @@ pub(super) fn start(inner: &Arc<Inner>, arn: &str, action: &Action, scheduled: T
             return;
         }
     };
-    let (inner, begun) = (Arc::clone(inner), inner.under_way.begin());
+    let (inner, begun) = (Arc::clone(inner), inner.in_flight.begin());
     let arn = arn.to_owned();
     tokio::spawn(async move {
         let _begun = begun;
@@ -53,9 +53,9 @@ async fn deliver(inner: &Inner, arn: &str, target: &Target, scheduled: Timestamp
         let attempt = retries + 1;
         let occasion = Occasion { schedule_arn: arn, scheduled, execution_id: &execution_id, attempt };
         let body = payload(target.input.as_deref(), &occasion);
-        let Err(refusal) = hand_over(inner, arn, target, &body) else { return };
+        let Err(error) = hand_over(inner, arn, target, &body) else { return };
         let wait = back_off(retries);
-        let exhausted = if !is_transient(&refusal) {
+        let exhausted = if !is_transient(&error) {
             None
         } else if retries >= target.max_attempts {
             Some("MaximumRetryAttempts")
@@ -66,11 +66,11 @@ async fn deliver(inner: &Inner, arn: &str, target: &Target, scheduled: Timestamp
             retries += 1;
             continue;
         };
-        return bury(inner, target, &body, &GivenUp { occasion, retries, refusal, exhausted });
+        return bury(inner, target, &body, &GivenUp { occasion, retries, error, exhausted });
     }
 }
 
-fn hand_over(inner: &Inner, arn: &str, target: &Target, body: &str) -> Result<(), Refusal> {
+fn hand_over(inner: &Inner, arn: &str, target: &Target, body: &str) -> Result<(), ApiError> {
     let role = assumed(inner, arn, target)?;
     if target.is_queue() {
         return inner.sqs.send_as((&role, arn), &target.arn, body, Attributes::new()).map(drop);
@@ -78,21 +78,21 @@ fn hand_over(inner: &Inner, arn: &str, target: &Target, body: &str) -> Result<()
     // What filled in an attribute can have made of JSON something else.
     let payload = serde_json::from_str(body).map_err(|error| {
         let message = format!("Could not parse request body into json: {error}");
-        Refusal::client("InvalidRequestContentException", message)
+        ApiError::client("InvalidRequestContentException", message)
     })?;
     inner.lambda.find(&target.arn)?;
-    let need = Need::new("lambda:InvokeFunction", target.arn.as_str());
-    inner.sqs.iam().authorize(&role, &[need]).map_err(|refused| refused.refusal("lambda"))?;
+    let required = RequiredAction::new("lambda:InvokeFunction", target.arn.as_str());
+    inner.sqs.iam().authorize(&role, &[required]).map_err(|refused| refused.api_error("lambda"))?;
     inner.lambda.invoke_async(&target.arn, payload).map(drop)
 }
 
 /// The target's role, if it trusts Scheduler, which does everything for a schedule in it.
-fn assumed(inner: &Inner, arn: &str, target: &Target) -> Result<Who, Refusal> {
-    let need = Need::new("sts:AssumeRole", target.role_arn.as_str()).from_source(arn);
-    inner.sqs.iam().authorize(&Who::Service("scheduler.amazonaws.com"), &[need]).map_err(|refused| {
+fn assumed(inner: &Inner, arn: &str, target: &Target) -> Result<Who, ApiError> {
+    let required = RequiredAction::new("sts:AssumeRole", target.role_arn.as_str()).from_source(arn);
+    inner.sqs.iam().authorize(&Who::Service("scheduler.amazonaws.com"), &[required]).map_err(|refused| {
         let message =
             "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.";
-        Refusal { message: format!("{message} {refused}"), ..refused.refusal("scheduler") }
+        ApiError { message: format!("{message} {refused}"), ..refused.api_error("scheduler") }
     })?;
     Ok(Who::role(&target.role_arn, arn.rsplit('/').next().unwrap_or_default()))
 }
@@ -101,7 +101,7 @@ fn assumed(inner: &Inner, arn: &str, target: &Target) -> Result<Who, Refusal> {
 struct GivenUp<'o> {
     occasion: Occasion<'o>,
     retries: u32,
-    refusal: Refusal,
+    error: ApiError,
     /// The limit of the retry policy that was met; none where a retry could not have helped.
     exhausted: Option<&'static str>,
 }
@@ -110,13 +110,13 @@ struct GivenUp<'o> {
 /// [Scheduler's attributes](https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html), or
 /// drops it, audibly.
 fn bury(inner: &Inner, target: &Target, body: &str, given_up: &GivenUp<'_>) {
-    let GivenUp { occasion, retries, refusal, exhausted } = given_up;
+    let GivenUp { occasion, retries, error: api_error, exhausted } = given_up;
     let fits = body.len() <= DEAD_LETTER_BYTES;
     let cut = if fits { body } else { &body[..body.floor_char_boundary(DEAD_LETTER_BYTES)] };
     let mut attributes = Attributes::from(
         [
-            ("ERROR_CODE", refusal.code.as_str()),
-            ("ERROR_MESSAGE", &refusal.message),
+            ("ERROR_CODE", api_error.code.as_str()),
+            ("ERROR_MESSAGE", &api_error.message),
             ("EXECUTION_ID", occasion.execution_id),
             ("IS_PAYLOAD_TRUNCATED", if fits { "false" } else { "true" }),
             ("RETRY_ATTEMPTS", &retries.to_string()),
@@ -136,7 +136,7 @@ fn bury(inner: &Inner, target: &Target, body: &str, given_up: &GivenUp<'_>) {
             let role = assumed(inner, arn, target);
             role.and_then(|role| inner.sqs.send_as((&role, arn), queue, cut, attributes)).map(drop)
         }
-        None => Err(Refusal::client("NoDeadLetterQueue", "the schedule has no dead-letter queue")),
+        None => Err(ApiError::client("NoDeadLetterQueue", "the schedule has no dead-letter queue")),
     };
     if let Err(no_burial) = buried {
         inner.lock().dropped += 1;
@@ -144,7 +144,7 @@ fn bury(inner: &Inner, target: &Target, body: &str, given_up: &GivenUp<'_>) {
             schedule.arn = occasion.schedule_arn,
             target.arn,
             retries,
-            error = %refusal,
+            error = %api_error,
             dead_letter.error = %no_burial,
             "a firing is dropped"
         );

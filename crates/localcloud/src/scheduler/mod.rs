@@ -38,10 +38,10 @@ pub use self::{
 };
 use crate::{
     events::EventBridge,
+    in_flight::InFlight,
     lambda::Lambda,
     sqs::Sqs,
-    under_way::UnderWay,
-    wire::{ACCOUNT, REGION, Refusal},
+    wire::{ACCOUNT, ApiError, REGION},
 };
 
 /// A sleep is not longer than this: timers reach about two years ahead, and schedules to 2199.
@@ -51,7 +51,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(365 * 86_400);
 #[derive(Debug, Clone)]
 pub struct Scheduler {
     inner: Arc<Inner>,
-    /// Ends the waits and the firings under way. They hold what is inside, but not this.
+    /// Ends the waits and the firings in flight. They hold what is inside, but not this.
     _end: Arc<DropGuard>,
 }
 
@@ -61,8 +61,8 @@ struct Inner {
     sqs: Sqs,
     lambda: Lambda,
     events: EventBridge,
-    /// The firings under way.
-    under_way: UnderWay,
+    /// The firings in flight.
+    in_flight: InFlight,
     end: CancellationToken,
     state: Mutex<State>,
 }
@@ -110,7 +110,7 @@ impl Scheduler {
             sqs,
             lambda,
             events,
-            under_way: UnderWay::new(),
+            in_flight: InFlight::new(),
             end: end.clone(),
             state: Mutex::default(),
         };
@@ -132,7 +132,7 @@ impl Scheduler {
     ///
     /// # Errors
     /// `ValidationException` for what Scheduler refuses.
-    pub fn put_schedule(&self, schedule: Schedule) -> Result<String, Refusal> {
+    pub fn put_schedule(&self, schedule: Schedule) -> Result<String, ApiError> {
         schedule.check()?;
         let Schedule { name, expression, enabled, start, end, window, target } = schedule;
         let arn = Self::arn(&name);
@@ -153,25 +153,25 @@ impl Scheduler {
     ///
     /// # Errors
     /// `ResourceNotFoundException`.
-    pub fn fire(&self, arn: &str) -> Result<(), Refusal> {
+    pub fn fire(&self, arn: &str) -> Result<(), ApiError> {
         let action = self.inner.lock().entries.get(arn).map(|entry| entry.action.clone());
         let action = action.ok_or_else(|| {
-            Refusal::client("ResourceNotFoundException", format!("Schedule {arn} does not exist."))
+            ApiError::client("ResourceNotFoundException", format!("Schedule {arn} does not exist."))
                 .with_status(404)
         })?;
         delivery::start(&self.inner, arn, &action, self.inner.clock.now());
         Ok(())
     }
 
-    /// The firings under way: those whose targets have not taken them yet.
+    /// The firings in flight: those whose targets have not taken them yet.
     #[must_use]
-    pub fn under_way(&self) -> usize {
-        self.inner.under_way.count()
+    pub fn in_flight(&self) -> usize {
+        self.inner.in_flight.count()
     }
 
-    /// Waits until no firing is under way. Schedules that wait for their time are not.
+    /// Waits until no firing is in flight. Schedules that wait for their time are not.
     pub async fn idle(&self) {
-        self.inner.under_way.none().await;
+        self.inner.in_flight.none().await;
     }
 
     /// How many firings were given up and had no dead-letter queue that took them.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::Expression;
-use crate::wire::Refusal;
+use crate::wire::ApiError;
 
 /// A schedule of the group `default`.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,30 +64,30 @@ impl Target {
         self.arn.starts_with("arn:aws:sqs:")
     }
 
-    fn check(&self) -> Result<(), Refusal> {
+    fn check(&self) -> Result<(), ApiError> {
         if !self.is_queue() && !self.arn.starts_with("arn:aws:lambda:") {
-            return Err(refusal(format!(
+            return Err(api_error(format!(
                 "Provided Arn is not in correct format: the local cloud's schedules call Lambda functions and SQS \
                  queues, and {} is neither.",
                 self.arn
             )));
         }
         if !self.role_arn.starts_with("arn:aws:iam:") {
-            return Err(refusal(format!("{} at 'target.roleArn' is not a role's ARN.", self.role_arn)));
+            return Err(api_error(format!("{} at 'target.roleArn' is not a role's ARN.", self.role_arn)));
         }
         let is_json = |text: &String| serde_json::from_str::<Value>(text).is_ok();
         if !self.is_queue() && self.input.as_ref().is_some_and(|input| !is_json(input)) {
-            return Err(refusal("Parameter Input of a Lambda target is not valid: it must be JSON text."));
+            return Err(api_error("Parameter Input of a Lambda target is not valid: it must be JSON text."));
         }
         if self.max_attempts > 185 {
-            return Err(refusal("MaximumRetryAttempts must be between 0 and 185."));
+            return Err(api_error("MaximumRetryAttempts must be between 0 and 185."));
         }
         if !(60..=86_400).contains(&self.max_age.as_secs()) {
-            return Err(refusal("MaximumEventAgeInSeconds must be between 60 and 86400."));
+            return Err(api_error("MaximumEventAgeInSeconds must be between 60 and 86400."));
         }
         match &self.dead_letter_arn {
             Some(arn) if !arn.starts_with("arn:aws:sqs:") => {
-                Err(refusal(format!("{arn} at 'target.deadLetterConfig.arn' is not a queue's ARN.")))
+                Err(api_error(format!("{arn} at 'target.deadLetterConfig.arn' is not a queue's ARN.")))
             }
             _ => Ok(()),
         }
@@ -95,29 +95,29 @@ impl Target {
 }
 
 impl Schedule {
-    pub(super) fn check(&self) -> Result<(), Refusal> {
+    pub(super) fn check(&self) -> Result<(), ApiError> {
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
         if self.name.is_empty() || self.name.len() > 64 || !self.name.chars().all(legal) {
-            return Err(refusal(format!(
+            return Err(api_error(format!(
                 "Value '{}' at 'name' failed to satisfy constraint: 1 to 64 of [0-9a-zA-Z-_.]",
                 self.name
             )));
         }
         let minutes = self.window.as_secs() / 60;
         if minutes > 1_440 || self.window != Duration::from_secs(minutes * 60) {
-            return Err(refusal("MaximumWindowInMinutes must be between 1 and 1440."));
+            return Err(api_error("MaximumWindowInMinutes must be between 1 and 1440."));
         }
         if let (Some(start), Some(end)) = (self.start, self.end)
             && start >= end
         {
-            return Err(refusal(format!("The EndDate {end} must be after the StartDate {start}.")));
+            return Err(api_error(format!("The EndDate {end} must be after the StartDate {start}.")));
         }
         self.target.check()
     }
 }
 
-fn refusal(message: impl Into<String>) -> Refusal {
-    Refusal::client("ValidationException", message)
+fn api_error(message: impl Into<String>) -> ApiError {
+    ApiError::client("ValidationException", message)
 }
 
 /// How far into its flexible window a firing is: whole seconds, another for each schedule and time, and the same in

@@ -93,7 +93,7 @@ async fn an_hourly_schedule_fires_24_times_a_day() {
         let times = world.times();
         assert_eq!(times.len(), 24, "{expression}");
         assert_eq!((times[0].as_str(), times[23].as_str()), (first, last), "{expression}");
-        assert_eq!((world.scheduler.under_way(), world.scheduler.dropped()), (0, 0));
+        assert_eq!((world.scheduler.in_flight(), world.scheduler.dropped()), (0, 0));
     }
 }
 
@@ -195,7 +195,7 @@ async fn a_service_that_is_away_is_tried_again_as_the_retry_policy_says() {
     hourly.target.input = Some(r#"{"n":"<aws.scheduler.attempt-number>"}"#.into());
     world.scheduler.put_schedule(hourly).unwrap();
     world.sleep(1_801).await;
-    assert_eq!(world.scheduler.under_way(), 1);
+    assert_eq!(world.scheduler.in_flight(), 1);
     world.scheduler.idle().await;
     let letter = world.sqs.look(&dead).unwrap().remove(0);
     assert_eq!(letter.body, "{\"n\":\"4\"}");

@@ -11,9 +11,9 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{faults::Lost, gate::Gate, wire::Body};
+use crate::{faults::Lost, frontend::Frontend, wire::Body};
 
-/// How long calls under way get to finish when the server stops. A function that waits for its next event never
+/// How long calls in flight get to finish when the server stops. A function that waits for its next event never
 /// does.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -72,22 +72,22 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens on `address` (port 0 is any free port) and answers from `gate`.
+    /// Listens on `address` (port 0 is any free port) and answers from `frontend`.
     ///
     /// # Errors
     /// When the address is taken or not to be had; nothing runs then.
-    pub async fn bind(gate: Gate, address: SocketAddr) -> Result<Self, BindError> {
-        Ok(Self::start(gate, Listener::bind(address).await?))
+    pub async fn bind(frontend: Frontend, address: SocketAddr) -> Result<Self, BindError> {
+        Ok(Self::start(frontend, Listener::bind(address).await?))
     }
 
-    /// Answers from `gate` what comes to `listener`.
+    /// Answers from `frontend` what comes to `listener`.
     #[must_use]
-    pub fn start(gate: Gate, listener: Listener) -> Self {
+    pub fn start(frontend: Frontend, listener: Listener) -> Self {
         let Listener { listener, address } = listener;
         let stop = CancellationToken::new();
         let kill = CancellationToken::new();
         let connections = TaskTracker::new();
-        let accept = accept(listener, gate, connections.clone(), stop.clone(), kill.clone());
+        let accept = accept(listener, frontend, connections.clone(), stop.clone(), kill.clone());
         Self { address, accepting: tokio::spawn(accept), stop, kill, connections }
     }
 
@@ -103,7 +103,7 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// Takes no more connections, lets calls under way finish for two seconds, ends the others. Nothing of it is
+    /// Takes no more connections, lets calls in flight finish for two seconds, ends the others. Nothing of it is
     /// left when this returns.
     pub async fn stop(mut self) {
         self.stop.cancel();
@@ -126,7 +126,7 @@ impl Drop for Server {
 
 async fn accept(
     listener: TcpListener,
-    gate: Gate,
+    frontend: Frontend,
     connections: TaskTracker,
     stop: CancellationToken,
     kill: CancellationToken,
@@ -144,18 +144,18 @@ async fn accept(
                 }
             },
         };
-        connections.spawn(serve(stream, gate.clone(), stop.clone(), kill.clone()));
+        connections.spawn(serve(stream, frontend.clone(), stop.clone(), kill.clone()));
     }
 }
 
-async fn serve(stream: TcpStream, gate: Gate, stop: CancellationToken, kill: CancellationToken) {
+async fn serve(stream: TcpStream, frontend: Frontend, stop: CancellationToken, kill: CancellationToken) {
     // Without this, Nagle's algorithm and delayed acknowledgements cost small S3 answers 40 ms each.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "failed to set TCP_NODELAY");
     }
     let service = service_fn(move |request: Request<Incoming>| {
-        let gate = gate.clone();
-        async move { deliver(gate.call(request.map(Body::from)).await) }
+        let frontend = frontend.clone();
+        async move { deliver(frontend.call(request.map(Body::from)).await) }
     });
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);

@@ -8,12 +8,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
 use crate::{
-    faults::{Fault, Rule},
-    gate::tests::gate,
+    faults::{Call, Rule},
+    frontend::tests::frontend,
 };
 
-async fn server(gate: Gate) -> Server {
-    Server::bind(gate, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap()
+async fn server(frontend: Frontend) -> Server {
+    Server::bind(frontend, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap()
 }
 
 fn s3(server: &Server) -> aws_sdk_s3::Client {
@@ -31,7 +31,7 @@ fn s3(server: &Server) -> aws_sdk_s3::Client {
 /// Now as the machine says it: signatures are made with its clock here.
 #[tokio::test]
 async fn the_sdk_writes_and_reads_over_the_socket() {
-    let server = server(gate()).await;
+    let server = server(frontend()).await;
     let client = s3(&server);
     client.create_bucket().bucket("bucket").send().await.unwrap();
     let body = vec![7_u8; 300_000];
@@ -43,16 +43,16 @@ async fn the_sdk_writes_and_reads_over_the_socket() {
 
 #[tokio::test]
 async fn a_port_in_use_is_named_in_the_error() {
-    let first = server(gate()).await;
-    let error = Server::bind(gate(), first.address()).await.unwrap_err();
+    let first = server(frontend()).await;
+    let error = Server::bind(frontend(), first.address()).await.unwrap_err();
     assert!(error.to_string().starts_with(&format!("{} is already in use", first.address())));
 }
 
 #[tokio::test]
 async fn a_lost_answer_closes_the_connection_and_stop_ends_an_idle_one() {
-    let gate = gate();
-    gate.faults().on(Rule::new("s3", "*", Fault::LoseAnswer));
-    let server = server(gate).await;
+    let frontend = frontend();
+    frontend.faults().on(Rule::new("s3", "*", Call::LoseAnswer));
+    let server = server(frontend).await;
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
     let mut answer = Vec::new();
     stream.write_all(b"GET /bucket/key HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();

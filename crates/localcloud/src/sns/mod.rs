@@ -25,7 +25,7 @@ pub use crate::mailbox::Mail;
 use crate::{
     mailbox::Mailbox,
     sqs::Sqs,
-    wire::{ACCOUNT, REGION, Refusal},
+    wire::{ACCOUNT, ApiError, REGION},
 };
 
 /// The longest message, attributes included.
@@ -83,7 +83,7 @@ impl Sns {
     ///
     /// # Errors
     /// `InvalidParameter` for a name that is not 1 to 256 letters, digits, `-` and `_`.
-    pub fn create_topic(&self, name: &str) -> Result<String, Refusal> {
+    pub fn create_topic(&self, name: &str) -> Result<String, ApiError> {
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         if name.is_empty() || name.len() > 256 || !name.chars().all(legal) {
             return Err(invalid("Topic Name"));
@@ -98,7 +98,7 @@ impl Sns {
     ///
     /// # Errors
     /// `NotFound` for the topic; `InvalidParameter` for another protocol than `email`, or no address.
-    pub fn subscribe(&self, topic_arn: &str, protocol: &str, endpoint: &str) -> Result<String, Refusal> {
+    pub fn subscribe(&self, topic_arn: &str, protocol: &str, endpoint: &str) -> Result<String, ApiError> {
         let mut state = self.state();
         let subscriptions = state.topics.get_mut(topic_arn).ok_or_else(no_such_topic)?;
         if protocol != "email" {
@@ -132,7 +132,7 @@ impl Sns {
     /// # Errors
     /// `NotFound`; `InvalidParameter` for a subject or message that SNS refuses; `InternalError` when a mail cannot
     /// be written.
-    pub fn publish(&self, topic_arn: &str, subject: Option<&str>, message: &str) -> Result<String, Refusal> {
+    pub fn publish(&self, topic_arn: &str, subject: Option<&str>, message: &str) -> Result<String, ApiError> {
         let mut state = self.state();
         if !state.topics.contains_key(topic_arn) {
             return Err(no_such_topic());
@@ -171,7 +171,7 @@ impl Sns {
             mailbox.deliver(mail).map_err(|error| {
                 tracing::error!(topic.arn = topic_arn, error = &error as &dyn std::error::Error, "mail lost");
                 let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-                Refusal::client("InternalError", format!("{error}: {cause}")).with_status(500)
+                ApiError::client("InternalError", format!("{error}: {cause}")).with_status(500)
             })?;
         }
         Ok(new_id())
@@ -203,7 +203,7 @@ fn admits(recent: &mut VecDeque<Timestamp>, now: Timestamp) -> bool {
 
 /// "ASCII text that begins with a letter, number, or punctuation mark; no line breaks or control characters; less
 /// than 100 characters long": <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
-fn check_subject(subject: Option<&str>) -> Result<(), Refusal> {
+fn check_subject(subject: Option<&str>) -> Result<(), ApiError> {
     let Some(subject) = subject else { return Ok(()) };
     let begins = subject.chars().next().is_some_and(|c| c.is_ascii_graphic());
     let legal = subject.chars().all(|c| c == ' ' || c.is_ascii_graphic());
@@ -218,12 +218,12 @@ fn is_address(text: &str) -> bool {
     whole && text.len() <= 320 && text.chars().all(legal)
 }
 
-fn invalid(what: &str) -> Refusal {
-    Refusal::client("InvalidParameter", format!("Invalid parameter: {what}"))
+fn invalid(what: &str) -> ApiError {
+    ApiError::client("InvalidParameter", format!("Invalid parameter: {what}"))
 }
 
-fn no_such_topic() -> Refusal {
-    Refusal::client("NotFound", "Topic does not exist").with_status(404)
+fn no_such_topic() -> ApiError {
+    ApiError::client("NotFound", "Topic does not exist").with_status(404)
 }
 
 fn new_id() -> String {

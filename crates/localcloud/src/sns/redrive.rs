@@ -8,7 +8,7 @@ use super::{Sns, Subscription, new_id};
 use crate::{
     iam::Who,
     sqs::{Attribute, Attributes, Sqs},
-    wire::Refusal,
+    wire::ApiError,
 };
 
 impl Sns {
@@ -22,7 +22,7 @@ impl Sns {
     ///
     /// # Errors
     /// `InvalidParameter` for a queue that does not exist, or no subscription of this ARN.
-    pub fn set_redrive(&self, subscription_arn: &str, queue_arn: &str) -> Result<(), Refusal> {
+    pub fn set_redrive(&self, subscription_arn: &str, queue_arn: &str) -> Result<(), ApiError> {
         if self.sqs.as_ref().is_none_or(|sqs| sqs.counts(queue_arn).is_err()) {
             return Err(super::invalid(&format!("RedrivePolicy: {queue_arn} is no queue that exists")));
         }
@@ -65,7 +65,7 @@ impl Sns {
                 let who = (&Who::Service("sns.amazonaws.com"), topic_arn);
                 sqs.send_as(who, queue, &letter.to_string(), attributes).map(drop)
             }
-            _ => Err(Refusal::client("NoDeadLetterQueue", "the subscription has no dead-letter queue")),
+            _ => Err(ApiError::client("NoDeadLetterQueue", "the subscription has no dead-letter queue")),
         };
         if let Err(no_burial) = buried {
             tracing::warn!(

@@ -47,9 +47,9 @@ async fn what_sns_refuses_is_refused() {
     let (sns, topic) = sns(None);
     let long = "x".repeat(100);
     for subject in ["", " leading", "two\nlines", "tab\there", "bell\u{7}", "grün", long.as_str()] {
-        let refusal = sns.publish(&topic, Some(subject), "m").unwrap_err();
+        let error = sns.publish(&topic, Some(subject), "m").unwrap_err();
         assert_eq!(
-            (refusal.code.as_str(), refusal.message.as_str()),
+            (error.code.as_str(), error.message.as_str()),
             ("InvalidParameter", "Invalid parameter: Subject")
         );
     }
@@ -113,8 +113,8 @@ async fn mails_are_files_and_one_that_cannot_be_written_fails_the_publish() {
     assert!(text.contains("\r\nSubject: a second\r\n") && text.ends_with("\r\n\r\nzw=C3=B6lf\r\n"), "{text}");
     std::fs::remove_dir_all(&mails).unwrap();
     std::fs::write(&mails, "in the way").unwrap();
-    let refusal = sns.publish(&topic, None, "lost").unwrap_err();
-    assert_eq!((refusal.code.as_str(), refusal.status), ("InternalError", 500));
+    let error = sns.publish(&topic, None, "lost").unwrap_err();
+    assert_eq!((error.code.as_str(), error.status), ("InternalError", 500));
     assert_eq!(sns.mails().len(), 2);
 }
 

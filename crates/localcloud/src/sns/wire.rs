@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{MAX_MESSAGE_BYTES, Sns, invalid, no_such_topic};
-use crate::wire::{ACCOUNT, Refusal};
+use crate::wire::{ACCOUNT, ApiError};
 
 impl Sns {
     /// Answers one operation of the SNS API.
     ///
     /// # Errors
     /// What AWS refuses, and operations this cloud does not have.
-    pub async fn call(&self, operation: &str, input: Value) -> Result<Value, Refusal> {
+    pub async fn call(&self, operation: &str, input: Value) -> Result<Value, ApiError> {
         let input = Form(input);
         match operation {
             "Publish" => self.wire_publish(&input),
@@ -30,11 +30,11 @@ impl Sns {
             }
             "ListSubscriptionsByTopic" => self.subscriptions(input.needed("TopicArn")?),
             "GetTopicAttributes" => self.attributes(input.needed("TopicArn")?),
-            _ => Err(Refusal::unsupported("SNS", operation)),
+            _ => Err(ApiError::unsupported("SNS", operation)),
         }
     }
 
-    fn wire_publish(&self, input: &Form) -> Result<Value, Refusal> {
+    fn wire_publish(&self, input: &Form) -> Result<Value, ApiError> {
         if input.text("PhoneNumber").is_some() {
             return Err(invalid("PhoneNumber Reason: the local cloud sends no text messages"));
         }
@@ -55,7 +55,7 @@ impl Sns {
         Ok(json!({ "MessageId": self.publish(topic_arn, input.text("Subject"), &message)? }))
     }
 
-    fn subscriptions(&self, topic_arn: &str) -> Result<Value, Refusal> {
+    fn subscriptions(&self, topic_arn: &str) -> Result<Value, ApiError> {
         let state = self.state();
         let subscriptions = state.topics.get(topic_arn).ok_or_else(no_such_topic)?;
         let list: Vec<Value> = subscriptions
@@ -74,7 +74,7 @@ impl Sns {
         Ok(json!({ "Subscriptions": list }))
     }
 
-    fn attributes(&self, topic_arn: &str) -> Result<Value, Refusal> {
+    fn attributes(&self, topic_arn: &str) -> Result<Value, ApiError> {
         let state = self.state();
         let subscriptions = state.topics.get(topic_arn).ok_or_else(no_such_topic)?;
         let pending = subscriptions.iter().filter(|subscription| subscription.pending).count();
@@ -90,7 +90,7 @@ impl Sns {
 }
 
 /// What `MessageStructure=json` says a mail gets.
-fn for_mail(message: &str) -> Result<String, Refusal> {
+fn for_mail(message: &str) -> Result<String, ApiError> {
     let by_protocol: BTreeMap<String, Value> = serde_json::from_str(message)
         .map_err(|_| invalid("Message Structure - JSON message body failed to parse"))?;
     let default = by_protocol
@@ -108,12 +108,12 @@ impl Form {
         self.0.get(name).and_then(Value::as_str)
     }
 
-    fn needed(&self, name: &str) -> Result<&str, Refusal> {
+    fn needed(&self, name: &str) -> Result<&str, ApiError> {
         self.text(name).ok_or_else(|| invalid(&format!("{name} Reason: no value for required parameter")))
     }
 
     /// What the message attributes count against the size. Mails do not show them.
-    fn attributes_bytes(&self) -> Result<usize, Refusal> {
+    fn attributes_bytes(&self) -> Result<usize, ApiError> {
         let mut bytes = 0;
         for n in 1.. {
             let entry = format!("MessageAttributes.entry.{n}");
@@ -124,7 +124,7 @@ impl Form {
                 .or_else(|| self.text(&format!("{entry}.Value.BinaryValue")))
                 .filter(|text| !text.is_empty());
             let (Some(data_type), Some(value)) = (data_type, value) else {
-                return Err(Refusal::client(
+                return Err(ApiError::client(
                     "ParameterValueInvalid",
                     format!("The message attribute '{name}' must contain a type and a non-empty value."),
                 ));

@@ -6,10 +6,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{QueueSettings, Sqs, settings, wire::parse};
-use crate::wire::Refusal;
+use crate::wire::ApiError;
 
 impl Sqs {
-    pub(super) fn attributes(&self, input: Value) -> Result<Value, Refusal> {
+    pub(super) fn attributes(&self, input: Value) -> Result<Value, ApiError> {
         let input: AttributesInput = parse(input)?;
         let name = self.queue_of(&input.queue_url)?;
         let now = self.clock.now();
@@ -40,7 +40,7 @@ impl Sqs {
         Ok(if all.is_empty() { json!({}) } else { json!({ "Attributes": all }) })
     }
 
-    pub(super) fn set_attributes(&self, input: Value) -> Result<Value, Refusal> {
+    pub(super) fn set_attributes(&self, input: Value) -> Result<Value, ApiError> {
         let input: SetAttributesInput = parse(input)?;
         let name = self.queue_of(&input.queue_url)?;
         let now = self.clock.now();
@@ -58,7 +58,7 @@ impl Sqs {
 
 impl Sqs {
     /// Has the queue's policy heeded, if it is among the attributes given; an empty one is none.
-    pub(super) fn attach(&self, queue: &str, given: &BTreeMap<String, String>) -> Result<(), Refusal> {
+    pub(super) fn attach(&self, queue: &str, given: &BTreeMap<String, String>) -> Result<(), ApiError> {
         let Some(text) = given.get(POLICY) else { return Ok(()) };
         let document: Option<Value> = match text.as_str() {
             "" => None,
@@ -66,7 +66,7 @@ impl Sqs {
         };
         self.iam.attach(&Self::arn(queue), document.as_ref()).map_err(|why| {
             let message = format!("Invalid value for the parameter Policy: {why}");
-            Refusal::client("InvalidAttributeValue", message)
+            ApiError::client("InvalidAttributeValue", message)
         })
     }
 }
@@ -78,7 +78,7 @@ pub(super) fn apply(
     given: &BTreeMap<String, String>,
     settings: &mut QueueSettings,
     documents: &mut BTreeMap<String, String>,
-) -> Result<(), Refusal> {
+) -> Result<(), ApiError> {
     for (name, text) in given {
         if settings.set(name, text)? {
             continue;
@@ -122,8 +122,8 @@ fn is_attribute(name: &str) -> bool {
         )
 }
 
-fn unknown_attribute(name: &str) -> Refusal {
-    Refusal::client("InvalidAttributeName", format!("Unknown Attribute {name}."))
+fn unknown_attribute(name: &str) -> ApiError {
+    ApiError::client("InvalidAttributeName", format!("Unknown Attribute {name}."))
 }
 
 #[derive(Deserialize)]

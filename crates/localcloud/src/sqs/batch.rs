@@ -11,7 +11,7 @@ use super::{
     settings::{invalid, seconds},
     wire::parse,
 };
-use crate::wire::Refusal;
+use crate::wire::ApiError;
 
 /// The most bytes the messages of one batch may have together.
 const MAX_BYTES: usize = 1 << 20;
@@ -53,18 +53,20 @@ pub(super) struct WireAttribute {
 }
 
 impl Sqs {
-    pub(super) fn send_batch(&self, name: &str, entries: Vec<Value>) -> Result<Value, Refusal> {
+    pub(super) fn send_batch(&self, name: &str, entries: Vec<Value>) -> Result<Value, ApiError> {
         self.state().queue(name)?;
         let entries = identified(entries)?;
-        let sends: Vec<(String, Entry)> =
-            entries.into_iter().map(|(id, entry)| Ok((id, parse(entry)?))).collect::<Result<_, Refusal>>()?;
+        let sends: Vec<(String, Entry)> = entries
+            .into_iter()
+            .map(|(id, entry)| Ok((id, parse(entry)?)))
+            .collect::<Result<_, ApiError>>()?;
         let bytes = |(_, entry): &(String, Entry)| {
             let body = entry.message_body.as_ref().map_or(0, String::len);
             body + entry.message_attributes.iter().map(|(name, a)| name.len() + a.size_bytes()).sum::<usize>()
         };
         let total: usize = sends.iter().map(bytes).sum();
         if total > MAX_BYTES {
-            return Err(Refusal::client(
+            return Err(ApiError::client(
                 "BatchRequestTooLong",
                 format!(
                     "Batch requests cannot be longer than {MAX_BYTES} bytes. You have sent {total} bytes."
@@ -74,7 +76,7 @@ impl Sqs {
         Ok(outcome(sends.into_iter().map(|(id, entry)| (id, self.send_entry(name, entry)))))
     }
 
-    pub(super) fn delete_batch(&self, name: &str, entries: Vec<Value>) -> Result<Value, Refusal> {
+    pub(super) fn delete_batch(&self, name: &str, entries: Vec<Value>) -> Result<Value, ApiError> {
         self.state().queue(name)?;
         let delete = |entry| {
             let entry: ReceiptEntry = parse(entry)?;
@@ -83,7 +85,7 @@ impl Sqs {
         Ok(outcome(identified(entries)?.into_iter().map(|(id, entry)| (id, delete(entry)))))
     }
 
-    pub(super) fn change_batch(&self, name: &str, entries: Vec<Value>) -> Result<Value, Refusal> {
+    pub(super) fn change_batch(&self, name: &str, entries: Vec<Value>) -> Result<Value, ApiError> {
         self.state().queue(name)?;
         let change = |entry| {
             let entry: ReceiptEntry = parse(entry)?;
@@ -95,8 +97,8 @@ impl Sqs {
 }
 
 /// The entries with their ids. What is wrong with the ids or their number fails the whole batch.
-fn identified(entries: Vec<Value>) -> Result<Vec<(String, Value)>, Refusal> {
-    let refuse = |code, message: &str| Err(Refusal::client(code, message));
+fn identified(entries: Vec<Value>) -> Result<Vec<(String, Value)>, ApiError> {
+    let refuse = |code, message: &str| Err(ApiError::client(code, message));
     match entries.len() {
         0 => {
             return refuse("EmptyBatchRequest", "There should be at least one entry in the request.");
@@ -127,7 +129,7 @@ fn identified(entries: Vec<Value>) -> Result<Vec<(String, Value)>, Refusal> {
     Ok(identified)
 }
 
-fn outcome(results: impl Iterator<Item = (String, Result<Value, Refusal>)>) -> Value {
+fn outcome(results: impl Iterator<Item = (String, Result<Value, ApiError>)>) -> Value {
     let (mut successful, mut failed) = (Vec::new(), Vec::new());
     for (id, result) in results {
         match result {
@@ -135,25 +137,25 @@ fn outcome(results: impl Iterator<Item = (String, Result<Value, Refusal>)>) -> V
                 entry["Id"] = id.into();
                 successful.push(entry);
             }
-            Err(refusal) => failed.push(json!({
+            Err(error) => failed.push(json!({
                 "Id": id,
-                "Code": super::query_error(&refusal.code),
-                "Message": refusal.message,
-                "SenderFault": refusal.status < 500,
+                "Code": super::query_error(&error.code),
+                "Message": error.message,
+                "SenderFault": error.status < 500,
             })),
         }
     }
     json!({ "Successful": successful, "Failed": failed })
 }
 
-pub(super) fn attributes(wire: BTreeMap<String, WireAttribute>) -> Result<Attributes, Refusal> {
+pub(super) fn attributes(wire: BTreeMap<String, WireAttribute>) -> Result<Attributes, ApiError> {
     let read = |(name, attribute): (String, WireAttribute)| {
         let value = match (attribute.string_value, attribute.binary_value) {
             (Some(text), None) => AttributeValue::Text(text),
             (None, Some(base64)) => {
                 let bytes = STANDARD.decode(base64);
                 let bytes =
-                    bytes.map_err(|error| Refusal::client("SerializationException", error.to_string()))?;
+                    bytes.map_err(|error| ApiError::client("SerializationException", error.to_string()))?;
                 AttributeValue::Binary(bytes)
             }
             _ => {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use md5::{Digest, Md5};
 
 use super::settings::invalid;
-use crate::wire::{ACCOUNT, Refusal};
+use crate::wire::{ACCOUNT, ApiError};
 
 /// A message's id. A duplicate delivery has the same.
 pub type MessageId = String;
@@ -216,9 +216,9 @@ pub(super) fn size_bytes(body: &str, attributes: &Attributes) -> usize {
     body.len() + attributes.iter().map(of).sum::<usize>()
 }
 
-pub(super) fn check(body: &str, attributes: &Attributes, max_bytes: usize) -> Result<(), Refusal> {
+pub(super) fn check(body: &str, attributes: &Attributes, max_bytes: usize) -> Result<(), ApiError> {
     if body.is_empty() {
-        return Err(Refusal::client(
+        return Err(ApiError::client(
             "MissingParameter",
             "The request must contain the parameter MessageBody.",
         ));
@@ -229,7 +229,7 @@ pub(super) fn check(body: &str, attributes: &Attributes, max_bytes: usize) -> Re
         )));
     }
     if !body.chars().all(is_carried) {
-        return Err(Refusal::client(
+        return Err(ApiError::client(
             "InvalidMessageContents",
             "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to \
              #xFFFD | #x10000 to #x10FFFF",
@@ -250,7 +250,7 @@ fn is_carried(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
-fn check_attribute(name: &str, attribute: &Attribute) -> Result<(), Refusal> {
+fn check_attribute(name: &str, attribute: &Attribute) -> Result<(), ApiError> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let lower = name.to_ascii_lowercase();
     let dots = name.starts_with('.') || name.ends_with('.') || name.contains("..");

@@ -14,7 +14,7 @@ mod attributes;
 mod batch;
 mod measure;
 mod message;
-mod moves;
+mod message_move;
 mod queue;
 mod receive;
 mod settings;
@@ -37,8 +37,9 @@ use std::{
 use clock::Clock;
 
 use crate::{
-    iam::{Iam, Need, Who},
-    wire::{ACCOUNT, REGION, Refusal},
+    faults::Delivery,
+    iam::{Iam, RequiredAction, Who},
+    wire::{ACCOUNT, ApiError, REGION},
 };
 pub use measure::Counts;
 pub(crate) use measure::{Reading, Totals};
@@ -48,17 +49,6 @@ use queue::Queue;
 pub use settings::{QueueSettings, Redrive};
 use state::State;
 pub use wire::query_error;
-
-/// How the queues misbehave, as AWS allows itself to. The default is not at all.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Mischief {
-    /// The probability that a received message is delivered once more, as if it had never been received.
-    pub duplicate: f64,
-    /// Whether a receive picks among the visible messages at random instead of the oldest first.
-    pub reorder: bool,
-    /// The probability that a deleted message comes back.
-    pub return_after_delete: f64,
-}
 
 /// The queues. Clones share them.
 #[derive(Debug, Clone)]
@@ -72,18 +62,18 @@ impl Sqs {
     /// No queues yet, and nobody who is kept from any.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self::guarded(clock, Iam::default())
+        Self::with_iam(clock, Iam::default())
     }
 
     /// No queues yet; services that use those to come are asked about at `iam`.
     #[must_use]
-    pub fn guarded(clock: Clock, iam: Iam) -> Self {
+    pub fn with_iam(clock: Clock, iam: Iam) -> Self {
         let state = State {
             endpoint: "http://cloud.local".into(),
-            mischief: Mischief::default(),
+            delivery_faults: Delivery::default(),
             counts_delay: Duration::ZERO,
             queues: BTreeMap::new(),
-            moves: Vec::new(),
+            message_moves: Vec::new(),
         };
         Self { clock, iam, state: Arc::new(Mutex::new(state)) }
     }
@@ -94,9 +84,9 @@ impl Sqs {
         self.state().endpoint = base.trim_end_matches('/').to_owned();
     }
 
-    /// Makes all queues misbehave from now on, by the thread's `fastrand` generator.
-    pub fn misbehave(&self, mischief: Mischief) {
-        self.state().mischief = mischief;
+    /// Sets how all queues deliver from now on. Random choices use the thread's `fastrand` generator.
+    pub fn set_delivery_faults(&self, faults: Delivery) {
+        self.state().delivery_faults = faults;
     }
 
     /// The ARN a queue of this name has.
@@ -116,7 +106,7 @@ impl Sqs {
     /// # Errors
     /// `QueueNameExists` where the queue exists with other settings; `InvalidAttributeValue` and the like for
     /// settings AWS refuses, among them a dead-letter queue that does not exist.
-    pub fn create_queue(&self, settings: QueueSettings) -> Result<String, Refusal> {
+    pub fn create_queue(&self, settings: QueueSettings) -> Result<String, ApiError> {
         let now = self.clock.now();
         let mut state = self.state();
         state.check(&settings)?;
@@ -142,7 +132,7 @@ impl Sqs {
         body: &str,
         attributes: Attributes,
         delay: Option<Duration>,
-    ) -> Result<MessageId, Refusal> {
+    ) -> Result<MessageId, ApiError> {
         let name = name_of(arn)?;
         self.enqueue(name, Draft { delay, ..Draft::new(body, attributes) })
     }
@@ -158,11 +148,11 @@ impl Sqs {
         arn: &str,
         body: &str,
         attributes: Attributes,
-    ) -> Result<MessageId, Refusal> {
+    ) -> Result<MessageId, ApiError> {
         let name = name_of(arn)?;
         self.state().queue(name)?;
-        let need = Need::new("sqs:SendMessage", arn).from_source(source);
-        self.iam.authorize(who, &[need]).map_err(|refused| refused.refusal("sqs"))?;
+        let required = RequiredAction::new("sqs:SendMessage", arn).from_source(source);
+        self.iam.authorize(who, &[required]).map_err(|refused| refused.api_error("sqs"))?;
         self.enqueue(name, Draft::new(body, attributes))
     }
 
@@ -176,7 +166,7 @@ impl Sqs {
     ///
     /// # Errors
     /// `QueueDoesNotExist`, or `ReceiptHandleIsInvalid` for what never was a receipt of this queue.
-    pub fn delete(&self, arn: &str, receipt: &str) -> Result<(), Refusal> {
+    pub fn delete(&self, arn: &str, receipt: &str) -> Result<(), ApiError> {
         self.delete_by_name(name_of(arn)?, receipt)
     }
 
@@ -184,7 +174,7 @@ impl Sqs {
     ///
     /// # Errors
     /// `MessageNotInflight`, `ReceiptHandleIsInvalid`, `QueueDoesNotExist`, or more than twelve hours in all.
-    pub fn change_visibility(&self, arn: &str, receipt: &str, visibility: Duration) -> Result<(), Refusal> {
+    pub fn change_visibility(&self, arn: &str, receipt: &str, visibility: Duration) -> Result<(), ApiError> {
         self.change_by_name(name_of(arn)?, receipt, visibility)
     }
 
@@ -192,7 +182,7 @@ impl Sqs {
     ///
     /// # Errors
     /// `QueueDoesNotExist`.
-    pub fn counts(&self, arn: &str) -> Result<Counts, Refusal> {
+    pub fn counts(&self, arn: &str) -> Result<Counts, ApiError> {
         let now = self.clock.now();
         Ok(self.state().queue(name_of(arn)?)?.counts(now))
     }
@@ -202,7 +192,7 @@ impl Sqs {
     ///
     /// # Errors
     /// `QueueDoesNotExist`.
-    pub fn look(&self, arn: &str) -> Result<Vec<Received>, Refusal> {
+    pub fn look(&self, arn: &str) -> Result<Vec<Received>, ApiError> {
         let now = self.clock.now();
         Ok(self.state().queue(name_of(arn)?)?.look(now))
     }
@@ -212,30 +202,30 @@ impl Sqs {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enqueue(&self, name: &str, draft: Draft) -> Result<MessageId, Refusal> {
+    fn enqueue(&self, name: &str, draft: Draft) -> Result<MessageId, ApiError> {
         let now = self.clock.now();
         self.state().queue(name)?.send(draft, now)
     }
 
-    fn delete_by_name(&self, name: &str, receipt: &str) -> Result<(), Refusal> {
+    fn delete_by_name(&self, name: &str, receipt: &str) -> Result<(), ApiError> {
         let now = self.clock.now();
         let mut state = self.state();
-        let returns = state.mischief.return_after_delete;
+        let returns = state.delivery_faults.return_after_delete;
         state.queue(name)?.delete(receipt, returns, now)
     }
 
-    fn change_by_name(&self, name: &str, receipt: &str, visibility: Duration) -> Result<(), Refusal> {
+    fn change_by_name(&self, name: &str, receipt: &str, visibility: Duration) -> Result<(), ApiError> {
         let now = self.clock.now();
         self.state().queue(name)?.change_visibility(receipt, visibility, now)
     }
 }
 
-fn no_such_queue() -> Refusal {
-    Refusal::client("QueueDoesNotExist", "The specified queue does not exist.")
+fn no_such_queue() -> ApiError {
+    ApiError::client("QueueDoesNotExist", "The specified queue does not exist.")
 }
 
 /// The queue's name in an ARN of this account and region.
-fn name_of(arn: &str) -> Result<&str, Refusal> {
+fn name_of(arn: &str) -> Result<&str, ApiError> {
     arn.strip_prefix("arn:aws:sqs:")
         .and_then(|rest| {
             rest.strip_prefix(REGION)?.strip_prefix(':')?.strip_prefix(ACCOUNT)?.strip_prefix(':')

@@ -7,7 +7,7 @@ use super::{
     queue::{Handed, Queue, Takes},
     settings,
 };
-use crate::wire::Refusal;
+use crate::wire::ApiError;
 
 impl Sqs {
     /// Receives up to `max` messages (at most 10), waiting up to `wait` for the first. `visibility` and `wait`
@@ -22,7 +22,7 @@ impl Sqs {
         max: usize,
         wait: Option<Duration>,
         visibility: Option<Duration>,
-    ) -> Result<Vec<Received>, Refusal> {
+    ) -> Result<Vec<Received>, ApiError> {
         self.receive_by_name(name_of(arn)?, max, wait, visibility).await
     }
 
@@ -30,7 +30,7 @@ impl Sqs {
     ///
     /// # Errors
     /// `QueueDoesNotExist`, also when the queue goes while waiting.
-    pub async fn available(&self, arn: &str) -> Result<(), Refusal> {
+    pub async fn available(&self, arn: &str) -> Result<(), ApiError> {
         let name = name_of(arn)?;
         self.until(name, |queue, now| queue.is_ready(now).then_some(Ok(()))).await
     }
@@ -41,7 +41,7 @@ impl Sqs {
         max: usize,
         wait: Option<Duration>,
         visibility: Option<Duration>,
-    ) -> Result<Vec<Received>, Refusal> {
+    ) -> Result<Vec<Received>, ApiError> {
         settings::check_receive(max, wait, visibility)?;
         let wait = match wait {
             Some(wait) => wait,
@@ -71,19 +71,19 @@ impl Sqs {
     }
 
     /// One short poll. Messages received too often go to the dead-letter queue instead of to the caller.
-    fn take(&self, name: &str, takes: Takes, refuses: bool) -> Result<Vec<Received>, Refusal> {
+    fn take(&self, name: &str, takes: Takes, refuses: bool) -> Result<Vec<Received>, ApiError> {
         let now = self.clock.now();
         let mut state = self.state();
-        let mischief = state.mischief;
+        let faults = state.delivery_faults;
         let dead_letters = state.dead_letters_of(name)?;
         let queue = state.queue(name)?;
         if refuses && queue.is_full(now) {
-            return Err(Refusal::client(
+            return Err(ApiError::client(
                 "OverLimit",
                 "Too many messages in flight: at most 120,000 per queue.",
             ));
         }
-        let Handed { received, dead } = queue.receive(takes, dead_letters.is_some(), mischief, now);
+        let Handed { received, dead } = queue.receive(takes, dead_letters.is_some(), faults, now);
         if let Some(dead_letters) = dead_letters {
             let target = state.queue(&dead_letters)?;
             for message in dead {
@@ -98,8 +98,8 @@ impl Sqs {
     async fn until<T>(
         &self,
         name: &str,
-        look: impl Fn(&mut Queue, jiff::Timestamp) -> Option<Result<T, Refusal>>,
-    ) -> Result<T, Refusal> {
+        look: impl Fn(&mut Queue, jiff::Timestamp) -> Option<Result<T, ApiError>>,
+    ) -> Result<T, ApiError> {
         loop {
             let (changed, next) = {
                 let now = self.clock.now();

@@ -1,4 +1,4 @@
-//! Queues by way of the gate and the real SDK, in process, on virtual time.
+//! Queues by way of the frontend and the real SDK, in process, on virtual time.
 
 use std::time::Duration;
 
@@ -15,16 +15,16 @@ use tokio::time::{Instant, sleep};
 use super::QueueSettings;
 use crate::{
     connector::sdk_config,
-    gate::{Gate, tests::gate},
+    frontend::{Frontend, tests::frontend},
     wire::OWNER_KEY,
 };
 
-fn world() -> (Gate, Client, String) {
-    let gate = gate();
-    gate.services().sqs.create_queue(QueueSettings::named("jobs")).unwrap();
-    let client = Client::new(&sdk_config(&gate, gate.clock(), OWNER_KEY));
-    let url = gate.services().sqs.url("jobs");
-    (gate, client, url)
+fn world() -> (Frontend, Client, String) {
+    let frontend = frontend();
+    frontend.services().sqs.create_queue(QueueSettings::named("jobs")).unwrap();
+    let client = Client::new(&sdk_config(&frontend, frontend.clock(), OWNER_KEY));
+    let url = frontend.services().sqs.url("jobs");
+    (frontend, client, url)
 }
 
 /// Visible, in flight and delayed, as a client is told.
@@ -153,8 +153,8 @@ async fn of_many_pollers_each_message_is_given_to_one() {
 
 #[tokio::test(start_paused = true)]
 async fn counts_are_told_as_late_as_asked_for() {
-    let (gate, client, url) = world();
-    let sqs = &gate.services().sqs;
+    let (frontend, client, url) = world();
+    let sqs = &frontend.services().sqs;
     let send = || client.send_message().queue_url(&url).message_body("job").send();
     sleep(Duration::from_secs(100)).await;
     send().await.unwrap();

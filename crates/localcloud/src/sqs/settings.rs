@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::wire::Refusal;
+use crate::wire::ApiError;
 
 const MIB: usize = 1 << 20;
 const DAY: u64 = 86_400;
@@ -55,10 +55,10 @@ impl QueueSettings {
         }
     }
 
-    pub(super) fn check(&self) -> Result<(), Refusal> {
+    pub(super) fn check(&self) -> Result<(), ApiError> {
         let name = &self.name;
         if name.ends_with(".fifo") {
-            return Err(Refusal::client("UnsupportedOperation", "the local cloud has standard queues only"));
+            return Err(ApiError::client("UnsupportedOperation", "the local cloud has standard queues only"));
         }
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         if name.is_empty() || name.len() > 80 || !name.chars().all(legal) {
@@ -85,7 +85,7 @@ impl QueueSettings {
     }
 
     /// Sets one attribute by its wire name; false if it is not one of these settings.
-    pub(super) fn set(&mut self, name: &str, text: &str) -> Result<bool, Refusal> {
+    pub(super) fn set(&mut self, name: &str, text: &str) -> Result<bool, ApiError> {
         let number = || text.parse::<u32>().map_err(|_| bad_attribute(name));
         let seconds = || number().map(|n| Duration::from_secs(n.into()));
         match name {
@@ -119,7 +119,7 @@ impl QueueSettings {
 }
 
 impl Redrive {
-    fn parse(text: &str) -> Result<Self, Refusal> {
+    fn parse(text: &str) -> Result<Self, ApiError> {
         let bad = |reason: &str| {
             invalid(format!("Value {text} for parameter RedrivePolicy is invalid. Reason: {reason}"))
         };
@@ -149,7 +149,7 @@ pub(super) fn check_receive(
     max: usize,
     wait: Option<Duration>,
     visibility: Option<Duration>,
-) -> Result<(), Refusal> {
+) -> Result<(), ApiError> {
     if !(1..=10).contains(&max) {
         return Err(out_of_range("MaxNumberOfMessages", &max, "Must be between 1 and 10, if provided."));
     }
@@ -159,7 +159,7 @@ pub(super) fn check_receive(
     visibility.map_or(Ok(()), check_visibility)
 }
 
-pub(super) fn check_visibility(visibility: Duration) -> Result<(), Refusal> {
+pub(super) fn check_visibility(visibility: Duration) -> Result<(), ApiError> {
     if visibility > MAX_VISIBILITY {
         let reason = "Must be between 0 and 43200, if provided.";
         return Err(out_of_range("VisibilityTimeout", &visibility.as_secs(), reason));
@@ -167,41 +167,41 @@ pub(super) fn check_visibility(visibility: Duration) -> Result<(), Refusal> {
     Ok(())
 }
 
-pub(super) fn out_of_range(name: &str, value: &dyn std::fmt::Display, reason: &str) -> Refusal {
+pub(super) fn out_of_range(name: &str, value: &dyn std::fmt::Display, reason: &str) -> ApiError {
     invalid(format!("Value {value} for parameter {name} is invalid. Reason: {reason}"))
 }
 
 /// A number of a request, which may be negative there and nowhere else.
-pub(super) fn natural(name: &str, number: Option<i64>) -> Result<Option<u64>, Refusal> {
+pub(super) fn natural(name: &str, number: Option<i64>) -> Result<Option<u64>, ApiError> {
     let natural = |n: i64| u64::try_from(n).map_err(|_| out_of_range(name, &n, "Must not be negative."));
     number.map(natural).transpose()
 }
 
 /// The same for a number of seconds.
-pub(super) fn seconds(name: &str, number: Option<i64>) -> Result<Option<Duration>, Refusal> {
+pub(super) fn seconds(name: &str, number: Option<i64>) -> Result<Option<Duration>, ApiError> {
     Ok(natural(name, number)?.map(Duration::from_secs))
 }
 
-pub(super) fn exists_otherwise(name: &str) -> Refusal {
-    Refusal::client(
+pub(super) fn exists_otherwise(name: &str) -> ApiError {
+    ApiError::client(
         "QueueNameExists",
         format!("A queue named {name} already exists with a different value for an attribute."),
     )
 }
 
-pub(super) fn no_dead_letter_queue(redrive: &Redrive) -> Refusal {
+pub(super) fn no_dead_letter_queue(redrive: &Redrive) -> ApiError {
     out_of_range("RedrivePolicy", &redrive.to_json(), "Dead letter target does not exist.")
 }
 
-pub(super) fn invalid(message: impl Into<String>) -> Refusal {
-    Refusal::client("InvalidParameterValue", message)
+pub(super) fn invalid(message: impl Into<String>) -> ApiError {
+    ApiError::client("InvalidParameterValue", message)
 }
 
-fn within(name: &str, value: Duration, least: u64, most: u64) -> Result<(), Refusal> {
+fn within(name: &str, value: Duration, least: u64, most: u64) -> Result<(), ApiError> {
     let whole = value.subsec_nanos() == 0;
     if whole && (least..=most).contains(&value.as_secs()) { Ok(()) } else { Err(bad_attribute(name)) }
 }
 
-pub(super) fn bad_attribute(name: &str) -> Refusal {
-    Refusal::client("InvalidAttributeValue", format!("Invalid value for the parameter {name}."))
+pub(super) fn bad_attribute(name: &str) -> ApiError {
+    ApiError::client("InvalidAttributeValue", format!("Invalid value for the parameter {name}."))
 }

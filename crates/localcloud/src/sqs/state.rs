@@ -2,20 +2,20 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{Mischief, QueueSettings, moves::Move, name_of, no_such_queue, queue::Queue, settings};
-use crate::wire::Refusal;
+use super::{QueueSettings, message_move::Move, name_of, no_such_queue, queue::Queue, settings};
+use crate::{faults::Delivery, wire::ApiError};
 
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) endpoint: String,
-    pub(super) mischief: Mischief,
+    pub(super) delivery_faults: Delivery,
     pub(super) counts_delay: Duration,
     pub(super) queues: BTreeMap<String, Queue>,
-    pub(super) moves: Vec<Move>,
+    pub(super) message_moves: Vec<Move>,
 }
 
 impl State {
-    pub(super) fn queue(&mut self, name: &str) -> Result<&mut Queue, Refusal> {
+    pub(super) fn queue(&mut self, name: &str) -> Result<&mut Queue, ApiError> {
         self.queues.get_mut(name).ok_or_else(no_such_queue)
     }
 
@@ -25,14 +25,14 @@ impl State {
     }
 
     /// The name of the queue's dead-letter queue, if it has one that exists.
-    pub(super) fn dead_letters_of(&mut self, name: &str) -> Result<Option<String>, Refusal> {
+    pub(super) fn dead_letters_of(&mut self, name: &str) -> Result<Option<String>, ApiError> {
         let redrive = self.queue(name)?.settings.redrive.as_ref();
         let target = redrive.and_then(|redrive| name_of(&redrive.dead_letter_arn).ok()).map(str::to_owned);
         Ok(target.filter(|target| target != name && self.queues.contains_key(target)))
     }
 
     /// Checks settings by themselves and against the other queues.
-    pub(super) fn check(&self, settings: &QueueSettings) -> Result<(), Refusal> {
+    pub(super) fn check(&self, settings: &QueueSettings) -> Result<(), ApiError> {
         settings.check()?;
         match &settings.redrive {
             Some(redrive)

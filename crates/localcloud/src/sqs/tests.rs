@@ -62,8 +62,8 @@ async fn messages_come_oldest_first_at_most_ten_at_a_time() {
     }
     assert_eq!(bodies(&get(&sqs, &arn).await), ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
     assert_eq!(bodies(&get(&sqs, &arn).await), ["10", "11"]);
-    let refusal = sqs.receive(&arn, 11, None, None).await.unwrap_err();
-    assert_eq!(refusal.code, "InvalidParameterValue");
+    let error = sqs.receive(&arn, 11, None, None).await.unwrap_err();
+    assert_eq!(error.code, "InvalidParameterValue");
 }
 
 #[tokio::test(start_paused = true)]
@@ -133,8 +133,8 @@ async fn a_delayed_message_counts_as_delayed_until_it_is_due() {
     assert_eq!(bodies(&get(&sqs, &arn).await), ["the queue's delay"]);
     let counts = sqs.counts(&arn).unwrap();
     assert_eq!((counts.delayed, counts.in_flight, counts.oldest_age), (1, 1, secs(5)));
-    let refusal = sqs.send(&arn, "late", Attributes::new(), Some(secs(901))).unwrap_err();
-    assert_eq!(refusal.code, "InvalidParameterValue");
+    let error = sqs.send(&arn, "late", Attributes::new(), Some(secs(901))).unwrap_err();
+    assert_eq!(error.code, "InvalidParameterValue");
 }
 
 #[tokio::test(start_paused = true)]
@@ -168,8 +168,8 @@ async fn a_long_poll_learns_that_its_queue_is_gone() {
         sleep(secs(3)).await;
         deleter.call("DeleteQueue", serde_json::json!({ "QueueUrl": url })).await.unwrap();
     });
-    let refusal = sqs.receive(&arn, 1, Some(secs(20)), None).await.unwrap_err();
-    assert_eq!(refusal.code, "QueueDoesNotExist");
+    let error = sqs.receive(&arn, 1, Some(secs(20)), None).await.unwrap_err();
+    assert_eq!(error.code, "QueueDoesNotExist");
 }
 
 #[tokio::test(start_paused = true)]
@@ -223,8 +223,8 @@ async fn too_many_in_flight_is_over_limit_for_a_short_poll_only() {
     for _ in 0..12_000 {
         assert_eq!(get(&sqs, &arn).await.len(), 10);
     }
-    let refusal = sqs.receive(&arn, 1, Some(Duration::ZERO), None).await.unwrap_err();
-    assert_eq!(refusal.code, "OverLimit");
+    let error = sqs.receive(&arn, 1, Some(Duration::ZERO), None).await.unwrap_err();
+    assert_eq!(error.code, "OverLimit");
     assert!(sqs.receive(&arn, 1, Some(secs(5)), None).await.unwrap().is_empty());
     assert_eq!(sqs.receive(&arn, 1, Some(secs(20)), None).await.unwrap().len(), 0);
     sleep(secs(70)).await;
@@ -279,14 +279,14 @@ async fn mischief_duplicates_returns_and_reorders() {
     fastrand::seed(7);
     let sqs = sqs();
     let arn = with_queue(&sqs, |_| ());
-    sqs.misbehave(Mischief { duplicate: 1.0, ..Mischief::default() });
+    sqs.set_delivery_faults(Delivery { duplicate: 1.0, ..Delivery::default() });
     let id = put(&sqs, &arn, "twice");
     assert_eq!(get(&sqs, &arn).await.len(), 1);
-    sqs.misbehave(Mischief { return_after_delete: 1.0, ..Mischief::default() });
+    sqs.set_delivery_faults(Delivery { return_after_delete: 1.0, ..Delivery::default() });
     let again = get(&sqs, &arn).await.remove(0);
     assert_eq!(again.message_id, id);
     sqs.delete(&arn, &again.receipt).unwrap();
-    sqs.misbehave(Mischief { reorder: true, ..Mischief::default() });
+    sqs.set_delivery_faults(Delivery { reorder: true, ..Delivery::default() });
     let returned = get(&sqs, &arn).await.remove(0);
     assert_eq!(returned.message_id, id);
     let sent: Vec<String> = (0..10).map(|n| n.to_string()).collect();

@@ -12,7 +12,7 @@ use super::{
     queue::Queue,
     settings::{self, invalid},
 };
-use crate::wire::{ACCOUNT, Refusal};
+use crate::wire::{ACCOUNT, ApiError};
 
 /// The code that clients of the older query protocol know an SQS error by, for the `x-amzn-query-error` header.
 #[must_use]
@@ -38,7 +38,7 @@ impl Sqs {
     ///
     /// # Errors
     /// What AWS refuses, and operations this cloud does not have.
-    pub async fn call(&self, operation: &str, input: Value) -> Result<Value, Refusal> {
+    pub async fn call(&self, operation: &str, input: Value) -> Result<Value, ApiError> {
         match operation {
             "SendMessage" => self.wire_send(input),
             "ReceiveMessage" => self.wire_receive(input).await,
@@ -100,31 +100,31 @@ impl Sqs {
             }
             "StartMessageMoveTask" => self.start_move(input),
             "ListMessageMoveTasks" => self.list_moves(input),
-            _ => Err(Refusal::unsupported("SQS", operation)),
+            _ => Err(ApiError::unsupported("SQS", operation)),
         }
     }
 
     /// The queue's name in its URL. Any host will do: a client may know this cloud by another one.
-    pub(super) fn queue_of<'a>(&self, url: &'a str) -> Result<&'a str, Refusal> {
+    pub(super) fn queue_of<'a>(&self, url: &'a str) -> Result<&'a str, ApiError> {
         let path = url.split_once("://").map_or(url, |(_, rest)| rest);
         let mut parts = path.rsplit('/');
         match (parts.next(), parts.next(), parts.next()) {
             (Some(name), Some(ACCOUNT), Some(_)) if !name.is_empty() => Ok(name),
             (Some(_), Some(account), Some(_)) if account.len() == 12 => Err(super::no_such_queue()),
-            _ => Err(Refusal::client(
+            _ => Err(ApiError::client(
                 "InvalidAddress",
                 format!("The address {url} is not valid for this endpoint."),
             )),
         }
     }
 
-    fn wire_send(&self, input: Value) -> Result<Value, Refusal> {
+    fn wire_send(&self, input: Value) -> Result<Value, ApiError> {
         let queue: QueueInput = parse(input.clone())?;
         let entry: batch::Entry = parse(input)?;
         self.send_entry(self.queue_of(&queue.queue_url)?, entry)
     }
 
-    async fn wire_receive(&self, input: Value) -> Result<Value, Refusal> {
+    async fn wire_receive(&self, input: Value) -> Result<Value, ApiError> {
         let input: ReceiveInput = parse(input)?;
         let name = self.queue_of(&input.queue_url)?;
         let max = settings::natural("MaxNumberOfMessages", input.max_number_of_messages)?.unwrap_or(1);
@@ -142,7 +142,7 @@ impl Sqs {
         Ok(if messages.is_empty() { json!({}) } else { json!({ "Messages": messages }) })
     }
 
-    fn wire_create(&self, input: Value) -> Result<Value, Refusal> {
+    fn wire_create(&self, input: Value) -> Result<Value, ApiError> {
         let input: CreateInput = parse(input)?;
         let now = self.clock.now();
         let mut state = self.state();
@@ -167,7 +167,7 @@ impl Sqs {
         Ok(json!({ "QueueUrl": self.url(&input.queue_name) }))
     }
 
-    fn list(&self, input: Value) -> Result<Value, Refusal> {
+    fn list(&self, input: Value) -> Result<Value, ApiError> {
         let input: ListInput = parse(input)?;
         let names: Vec<String> = self.state().queues.keys().cloned().collect();
         let chosen = names.iter().filter(|name| name.starts_with(&input.queue_name_prefix)).take(1_000);
@@ -175,7 +175,7 @@ impl Sqs {
         Ok(if urls.is_empty() { json!({}) } else { json!({ "QueueUrls": urls }) })
     }
 
-    fn tags(&self, operation: &str, input: Value) -> Result<Value, Refusal> {
+    fn tags(&self, operation: &str, input: Value) -> Result<Value, ApiError> {
         let input: TagsInput = parse(input)?;
         let mut state = self.state();
         let queue = state.queue(self.queue_of(&input.queue_url)?)?;
@@ -187,7 +187,7 @@ impl Sqs {
         Ok(json!({}))
     }
 
-    pub(super) fn send_entry(&self, name: &str, entry: batch::Entry) -> Result<Value, Refusal> {
+    pub(super) fn send_entry(&self, name: &str, entry: batch::Entry) -> Result<Value, ApiError> {
         let body = entry.message_body.ok_or_else(|| missing("MessageBody"))?;
         let attributes = batch::attributes(entry.message_attributes)?;
         let mut system = entry.message_system_attributes;
@@ -215,8 +215,8 @@ impl Sqs {
     }
 }
 
-fn missing(name: &str) -> Refusal {
-    Refusal::client("MissingParameter", format!("The request must contain the parameter {name}."))
+fn missing(name: &str) -> ApiError {
+    ApiError::client("MissingParameter", format!("The request must contain the parameter {name}."))
 }
 
 fn message_json(message: &Received, system: &[String], names: &[String]) -> Value {
@@ -257,12 +257,12 @@ fn selects(pattern: &str, name: &str) -> bool {
     }
 }
 
-pub(super) fn parse<T: DeserializeOwned>(input: Value) -> Result<T, Refusal> {
+pub(super) fn parse<T: DeserializeOwned>(input: Value) -> Result<T, ApiError> {
     serde_json::from_value(input).map_err(|error| {
         let text = error.to_string();
         match text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
             Some(name) => missing(name),
-            None => Refusal::client("SerializationException", text),
+            None => ApiError::client("SerializationException", text),
         }
     })
 }

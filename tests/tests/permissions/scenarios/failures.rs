@@ -4,21 +4,21 @@ use std::time::Duration;
 
 use domain::job::State;
 use localcloud::{
-    faults::{Fault, Partial, Rule},
-    wire::Refusal,
+    faults::{Call, Partial, Rule},
+    wire::ApiError,
 };
 use serde_json::json;
 use tests::{TestEnv, WorkerFault};
 
 use super::{KEY, csv, minutes};
 
-fn misconfigured() -> Fault {
-    Fault::Refuse(Refusal::client("ClusterNotFoundException", "Cluster not found."))
+fn misconfigured() -> Call {
+    Call::Refuse(ApiError::client("ClusterNotFoundException", "Cluster not found."))
 }
 
 pub(super) async fn no_room(env: &TestEnv) {
     let reason = "Capacity is unavailable at this time. Please try again later".to_owned();
-    let full = Fault::Part(Partial::LaunchFailures { reason, detail: None });
+    let full = Call::Part(Partial::LaunchFailures { reason, detail: None });
     env.on(Rule::new("ecs", "RunTask", full).first(4));
     super::done(env).await;
 }
@@ -52,7 +52,7 @@ pub(super) async fn backlog_held_back(env: &TestEnv) {
 
 /// Its claim is gone when it wants to publish: it looks whose the job is.
 pub(super) async fn claim_lost(env: &TestEnv) {
-    let cancelled = Fault::CancelTransaction { code: "ConditionalCheckFailed".to_owned() };
+    let cancelled = Call::CancelTransaction { code: "ConditionalCheckFailed".to_owned() };
     env.on(Rule::new("dynamodb", "TransactWriteItems", cancelled).nth(1));
     env.put(KEY, csv(3)).await;
     env.quiet().await;
@@ -62,7 +62,7 @@ pub(super) async fn claim_lost(env: &TestEnv) {
 }
 
 pub(super) async fn crashes(env: &TestEnv) {
-    env.fault("dynamodb", "TransactWriteItems", Fault::Delay(Duration::from_mins(20)));
+    env.fault("dynamodb", "TransactWriteItems", Call::Delay(Duration::from_mins(20)));
     env.next_tasks([WorkerFault::Dies(Duration::from_secs(7), 139); 3]);
     env.put(KEY, csv(3)).await;
     env.settle().await;

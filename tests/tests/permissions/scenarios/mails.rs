@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use domain::job::State;
 use localcloud::{
-    faults::{Fault, Rule},
-    wire::Refusal,
+    faults::{Call, Rule},
+    wire::ApiError,
 };
 use serde_json::json;
 use tests::TestEnv;
@@ -38,8 +38,8 @@ pub(super) async fn folded(env: &TestEnv) {
 
 /// The sweep has told what λ stops could not.
 pub(super) async fn untold(env: &TestEnv) {
-    let broken = Refusal::client("InternalError", "out of order").with_status(500);
-    env.on(Rule::new("sns", "Publish", Fault::Refuse(broken)).first(15));
+    let broken = ApiError::client("InternalError", "out of order").with_status(500);
+    env.on(Rule::new("sns", "Publish", Call::Refuse(broken)).first(15));
     env.put(KEY, RAGGED).await;
     env.quiet().await;
     assert_eq!(env.job(KEY).await.notified_at, None);
@@ -81,9 +81,9 @@ pub(super) async fn no_queues(env: &TestEnv) {
 
 /// Each of the functions that are invoked without anybody waiting fails as often as it is tried.
 pub(super) async fn failing(env: &TestEnv) {
-    let refused = Refusal::client("ValidationException", "not today");
-    env.fault("dynamodb", "BatchGetItem", Fault::Refuse(refused.clone()));
-    env.fault("ecs", "RunTask", Fault::Refuse(refused));
+    let refused = ApiError::client("ValidationException", "not today");
+    env.fault("dynamodb", "BatchGetItem", Call::Refuse(refused.clone()));
+    env.fault("ecs", "RunTask", Call::Refuse(refused));
     let cloud = env.cloud();
     alarm(env);
     cloud.fire("ScalerFunctionEveryMinute").unwrap();

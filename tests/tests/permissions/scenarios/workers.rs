@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::job::State;
 use localcloud::{
     ecs::Timing,
-    faults::{Fault, Rule},
+    faults::{Call, Rule},
 };
 use serde_json::json;
 use tests::{TIMING, TestEnv};
@@ -36,12 +36,12 @@ pub(super) async fn by_the_minute(env: &TestEnv) {
 }
 
 pub(super) async fn retry(env: &TestEnv) {
-    env.on(Rule::new("s3", "GetObject", Fault::Throttle).first(6));
+    env.on(Rule::new("s3", "GetObject", Call::Throttle).first(6));
     super::done(env).await;
 }
 
 pub(super) async fn long(env: &TestEnv) {
-    env.on(Rule::new("s3", "GetObject", Fault::Delay(Duration::from_secs(45))).nth(1));
+    env.on(Rule::new("s3", "GetObject", Call::Delay(Duration::from_secs(45))).nth(1));
     super::done(env).await;
 }
 

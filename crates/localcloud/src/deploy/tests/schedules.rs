@@ -69,7 +69,7 @@ fn of(text: &str) -> (tempfile::TempDir, Builder) {
     (folder, Cloud::builder(file).clock(Clock::starting_at(Timestamp::UNIX_EPOCH)))
 }
 
-fn failing(_: &Gate) -> FunctionHost {
+fn failing(_: &Frontend) -> FunctionHost {
     FunctionHost::Direct(Arc::new(|_| async { Err(FunctionError::new("Broken", "no")) }.boxed()))
 }
 
@@ -164,7 +164,7 @@ async fn a_schedule_does_not_outlive_its_cloud() {
         }
         let before = payloads(&seen).len();
         hours(48).await;
-        assert_eq!((payloads(&seen).len(), scheduler.under_way()), (before, 0));
+        assert_eq!((payloads(&seen).len(), scheduler.in_flight()), (before, 0));
     }
 }
 

@@ -19,7 +19,7 @@ async fn deploy(resources: &str, data: Option<&Path>) -> Result<Cloud, DeployErr
 }
 
 /// What a template with these resources is refused with: the error and its cause.
-async fn refusal(resources: &str) -> String {
+async fn api_error(resources: &str) -> String {
     let error = deploy(resources, None).await.expect_err("it was not refused");
     format!("{error}: {}", error.source().map(ToString::to_string).unwrap_or_default())
 }
@@ -97,7 +97,7 @@ async fn what_an_alarm_would_not_heed_is_refused() {
         ("[!Ref Ops]", "[!GetAtt Jobs.Arn]", "SNS topics only"),
         ("Threshold: '0.5'", "Threshold: much", "is not a number"),
     ] {
-        let refused = refusal(&ALARM.replace(from, to)).await;
+        let refused = api_error(&ALARM.replace(from, to)).await;
         assert!(refused.contains(expected), "{to}: {refused}");
     }
 }
@@ -167,7 +167,7 @@ async fn what_a_table_would_not_heed_is_refused() {
             "unknown field `Sparse`",
         ),
     ] {
-        let refused = refusal(&resources).await;
+        let refused = api_error(&resources).await;
         assert!(refused.contains(expected), "{refused}");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-async fn refused(ecs: &Ecs, more: Value) -> Refusal {
+async fn refused(ecs: &Ecs, more: Value) -> ApiError {
     call(ecs, "RunTask", run_with(more)).await.unwrap_err()
 }
 
@@ -55,10 +55,10 @@ async fn what_aws_refuses_is_refused() {
         (json!({ "tags": tags }), "InvalidParameterException", "tags"),
         (json!({ "tags": [{ "key": "aws:x", "value": "" }] }), "InvalidParameterException", "aws:"),
     ] {
-        let refusal = refused(&ecs, more.clone()).await;
-        assert_eq!(refusal.code, code, "{more}: {refusal}");
-        assert!(refusal.message.contains(says), "{more}: {refusal}");
-        assert_eq!(refusal.status, 400);
+        let error = refused(&ecs, more.clone()).await;
+        assert_eq!(error.code, code, "{more}: {error}");
+        assert!(error.message.contains(says), "{more}: {error}");
+        assert_eq!(error.status, 400);
     }
     assert!(ecs.tasks().is_empty());
 }
@@ -90,9 +90,9 @@ async fn a_token_with_other_parameters_conflicts_and_names_the_tasks_to_adopt() 
     let first = call(&ecs, "RunTask", input.clone()).await.unwrap();
     // The same call after a deploy: `worker` is another revision now.
     ecs.register_task_definition(definition()).unwrap();
-    let refusal = call(&ecs, "RunTask", input).await.unwrap_err();
-    assert_eq!(refusal.code, "ConflictException");
-    assert_eq!(refusal.detail, json!({ "resourceIds": [first["tasks"][0]["taskArn"]] }));
+    let error = call(&ecs, "RunTask", input).await.unwrap_err();
+    assert_eq!(error.code, "ConflictException");
+    assert_eq!(error.detail, json!({ "resourceIds": [first["tasks"][0]["taskArn"]] }));
     let pinned = run_with(json!({ "clientToken": "job-1.1", "taskDefinition": "worker:1" }));
     let replayed = call(&ecs, "RunTask", pinned).await.unwrap();
     assert_eq!(replayed["tasks"][0]["taskArn"], first["tasks"][0]["taskArn"]);
@@ -153,8 +153,8 @@ async fn rates_throttle_and_recover() {
     ecs.set_limits(Limits { calls: Some(rate), ..Limits::default() });
     launch(&ecs).await;
     launch(&ecs).await;
-    let refusal = call(&ecs, "RunTask", run()).await.unwrap_err();
-    assert_eq!((refusal.code.as_str(), refusal.message.as_str()), ("ThrottlingException", "Rate exceeded"));
+    let error = call(&ecs, "RunTask", run()).await.unwrap_err();
+    assert_eq!((error.code.as_str(), error.message.as_str()), ("ThrottlingException", "Rate exceeded"));
     tokio::time::sleep(Duration::from_secs(1)).await;
     launch(&ecs).await;
     ecs.set_limits(Limits { launches: Some(rate), ..Limits::default() });

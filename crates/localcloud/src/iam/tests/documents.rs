@@ -80,7 +80,7 @@ fn what_is_excluded_is_not_granted_and_all_else_is() {
     iam.load(&stack, &[]).unwrap();
     let who = Who::role(&stack.resources["R"].name, "x");
     let may = |action: &str, key: &str| {
-        iam.authorize(&who, &[Need::new(action, format!("arn:aws:s3:::bucket/{key}"))]).is_ok()
+        iam.authorize(&who, &[RequiredAction::new(action, format!("arn:aws:s3:::bucket/{key}"))]).is_ok()
     };
     assert!(may("s3:GetObject", "a"));
     assert!(!may("s3:GetObject", "keep/a"));
@@ -110,6 +110,6 @@ Resources:
 ";
     let iam = Iam::default();
     iam.load(&stack(text), &[]).unwrap();
-    let may = |action: &str| iam.authorize(&Who::role("r", "x"), &[Need::new(action, "*")]).is_ok();
+    let may = |action: &str| iam.authorize(&Who::role("r", "x"), &[RequiredAction::new(action, "*")]).is_ok();
     assert!(may("sqs:ListQueues") && may("sns:ListTopics") && !may("ecs:ListTasks"));
 }

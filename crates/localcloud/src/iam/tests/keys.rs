@@ -48,7 +48,9 @@ const TO_EVENTS: &str = "{ Effect: Allow, Principal: { Service: events.amazonaws
                          Action: ['kms:GenerateDataKey*', 'kms:Decrypt'], Resource: '*' }";
 
 fn lacks(iam: &Iam, who: &Who, action: &str, on: &str) -> Option<String> {
-    iam.authorize(who, &[Need::new(action, on).from_source(RULE)]).err().map(|refused| refused.action)
+    iam.authorize(who, &[RequiredAction::new(action, on).from_source(RULE)])
+        .err()
+        .map(|refused| refused.action)
 }
 
 #[test]

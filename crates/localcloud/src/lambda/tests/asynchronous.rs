@@ -44,7 +44,7 @@ async fn a_function_that_fails_is_tried_after_one_and_two_minutes_and_then_a_dea
         .create_function(FunctionSettings { dead_letter_arn: Some(dead.clone()), ..settings(host) })
         .unwrap();
     let id = lambda.invoke_async("uploads", json!({ "n": 1 })).unwrap();
-    assert_eq!(lambda.under_way(), 1);
+    assert_eq!(lambda.in_flight(), 1);
     lambda.idle().await;
     let expected: Vec<(u64, String)> = [0, 60, 180].map(|at| (at, id.clone())).into();
     assert_eq!(*calls.lock().unwrap(), expected);
@@ -191,7 +191,7 @@ async fn draining_finishes_what_runs_and_drops_what_waits() {
     let begun = Instant::now();
     lambda.drain().await;
     assert_eq!(begun.elapsed().as_secs(), 4);
-    assert_eq!((lambda.under_way(), lambda.dropped(), calls.lock().unwrap().len()), (0, 1, 1));
+    assert_eq!((lambda.in_flight(), lambda.dropped(), calls.lock().unwrap().len()), (0, 1, 1));
     assert_eq!(lambda.invoke_async("slow", json!(1)).unwrap_err().status, 503);
 }
 

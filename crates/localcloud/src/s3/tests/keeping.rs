@@ -4,11 +4,11 @@ use std::{fs, io::Write as _};
 
 use super::*;
 
-fn open(folder: &std::path::Path) -> Result<Gate, OpenError> {
-    let empty = gate();
+fn open(folder: &std::path::Path) -> Result<Frontend, OpenError> {
+    let empty = frontend();
     let s3 = S3::new(empty.clock(), empty.services().events.clone(), Storage::Folder(folder.to_owned()))?;
-    let services = crate::gate::Services { s3, ..empty.services().clone() };
-    Ok(Gate::new(services, Default::default(), empty.clock()))
+    let services = crate::frontend::Services { s3, ..empty.services().clone() };
+    Ok(Frontend::new(services, Default::default(), empty.clock()))
 }
 
 fn settings() -> BucketSettings {
@@ -38,7 +38,7 @@ async fn objects_versions_and_deletes_outlive_the_process() {
         assert_eq!(get(&after, "k").await, vec![2; 200_000]);
         let version = after.get_object().bucket("bucket").key("k").version_id(&old).send().await.unwrap();
         assert_eq!(version.body.collect().await.unwrap().to_vec(), b"one");
-        assert_eq!(refusal(after.get_object().bucket("bucket").key("gone").send().await).0, 404);
+        assert_eq!(api_error(after.get_object().bucket("bucket").key("gone").send().await).0, 404);
         assert!(!folder.path().join("objects/ffff").exists());
         put(&after, "later", b"y").await;
     }
@@ -55,11 +55,11 @@ async fn a_damaged_journal_is_said_and_not_guessed_at() {
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_stored_is_refused_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let gate = open(folder.path()).unwrap();
-    gate.services().s3.create_bucket(settings()).unwrap();
-    let client = client(&gate);
+    let frontend = open(folder.path()).unwrap();
+    frontend.services().s3.create_bucket(settings()).unwrap();
+    let client = client(&frontend);
     fs::remove_dir_all(folder.path().join("objects")).unwrap();
     let refused = client.put_object().bucket("bucket").key("k").body(b"x".to_vec().into()).send().await;
-    assert_eq!(refusal(refused), (500, "InternalError".into()));
+    assert_eq!(api_error(refused), (500, "InternalError".into()));
     assert_eq!(client.list_objects_v2().bucket("bucket").send().await.unwrap().key_count(), Some(0));
 }

@@ -13,31 +13,31 @@ use aws_sdk_s3::{
 use super::*;
 use crate::{
     connector::sdk_config,
-    faults::{Fault, Rule},
-    gate::{Gate, tests::gate},
+    faults::{Call, Rule},
+    frontend::{Frontend, tests::frontend},
     wire::OWNER_KEY,
 };
 
-pub(super) fn client(gate: &Gate) -> Client {
-    client_as(gate, OWNER_KEY)
+pub(super) fn client(frontend: &Frontend) -> Client {
+    client_as(frontend, OWNER_KEY)
 }
 
-fn client_as(gate: &Gate, key: &str) -> Client {
-    let config = sdk_config(gate, gate.clock(), key);
+fn client_as(frontend: &Frontend, key: &str) -> Client {
+    let config = sdk_config(frontend, frontend.clock(), key);
     Client::from_conf(aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build())
 }
 
-/// A gate with one bucket, `bucket`.
-pub(super) async fn bucket(versioned: bool) -> (Gate, Client) {
-    let gate = gate();
+/// A frontend with one bucket, `bucket`.
+pub(super) async fn bucket(versioned: bool) -> (Frontend, Client) {
+    let frontend = frontend();
     let settings = BucketSettings { name: "bucket".into(), versioned, eventbridge: true };
-    gate.services().s3.create_bucket(settings).unwrap();
-    let client = client(&gate);
-    (gate, client)
+    frontend.services().s3.create_bucket(settings).unwrap();
+    let client = client(&frontend);
+    (frontend, client)
 }
 
 /// The status and code that a call was refused with.
-pub(super) fn refusal<T: std::fmt::Debug, E>(
+pub(super) fn api_error<T: std::fmt::Debug, E>(
     result: Result<T, SdkError<E, aws_smithy_runtime_api::client::orchestrator::HttpResponse>>,
 ) -> (u16, String)
 where
@@ -84,15 +84,15 @@ async fn an_object_comes_back_with_all_that_was_said_of_it() {
     assert_eq!(got.body.collect().await.unwrap().to_vec(), b"hello");
     let head = client.head_object().bucket("bucket").key("a/b.csv").send().await.unwrap();
     assert_eq!(head.content_length(), Some(5));
-    assert_eq!(refusal(client.head_object().bucket("bucket").key("none").send().await).0, 404);
+    assert_eq!(api_error(client.head_object().bucket("bucket").key("none").send().await).0, 404);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_large_object_goes_through_a_file_and_ranges_are_exact() {
-    let (gate, client) = bucket(false).await;
+    let (frontend, client) = bucket(false).await;
     let body: Vec<u8> = (0..1_000_000_u32).map(|n| (n % 251) as u8).collect();
     put(&client, "big", &body).await;
-    assert_eq!(gate.services().s3.store.files().len(), 1);
+    assert_eq!(frontend.services().s3.store.files().len(), 1);
     assert!(get(&client, "big").await == body);
     for (range, expected) in [
         ("bytes=0-0", 0..1),
@@ -107,9 +107,9 @@ async fn a_large_object_goes_through_a_file_and_ranges_are_exact() {
         assert_eq!(got.body.collect().await.unwrap().to_vec(), body[expected], "{range}");
     }
     let beyond = client.get_object().bucket("bucket").key("big").range("bytes=1000000-").send().await;
-    assert_eq!(refusal(beyond), (416, "InvalidRange".into()));
+    assert_eq!(api_error(beyond), (416, "InvalidRange".into()));
     client.delete_object().bucket("bucket").key("big").send().await.unwrap();
-    assert!(gate.services().s3.store.files().is_empty());
+    assert!(frontend.services().s3.store.files().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -117,16 +117,16 @@ async fn conditions_are_kept() {
     let (_gate, client) = bucket(false).await;
     put(&client, "k", b"one").await;
     let write = || client.put_object().bucket("bucket").key("k").body(b"two".to_vec().into());
-    assert_eq!(refusal(write().if_none_match("*").send().await), (412, "PreconditionFailed".into()));
-    assert_eq!(refusal(write().if_match("\"other\"").send().await), (412, "PreconditionFailed".into()));
+    assert_eq!(api_error(write().if_none_match("*").send().await), (412, "PreconditionFailed".into()));
+    assert_eq!(api_error(write().if_match("\"other\"").send().await), (412, "PreconditionFailed".into()));
     let missing = client.put_object().bucket("bucket").key("none").if_match("\"x\"").send().await;
-    assert_eq!(refusal(missing), (404, "NoSuchKey".into()));
+    assert_eq!(api_error(missing), (404, "NoSuchKey".into()));
     let etag = client.head_object().bucket("bucket").key("k").send().await.unwrap().e_tag.unwrap();
     let read = || client.get_object().bucket("bucket").key("k");
-    assert_eq!(refusal(read().if_match("\"other\"").send().await), (412, "PreconditionFailed".into()));
-    assert_eq!(refusal(read().if_none_match(&etag).send().await).0, 304);
+    assert_eq!(api_error(read().if_match("\"other\"").send().await), (412, "PreconditionFailed".into()));
+    assert_eq!(api_error(read().if_none_match(&etag).send().await).0, 304);
     write().if_match(&etag).send().await.unwrap();
-    assert_eq!(refusal(read().if_match(&etag).send().await).0, 412);
+    assert_eq!(api_error(read().if_match(&etag).send().await).0, 412);
     assert_eq!(get(&client, "k").await, b"two");
 }
 
@@ -135,11 +135,11 @@ async fn what_does_not_match_its_digest_is_not_stored() {
     let (_gate, client) = bucket(false).await;
     let write = || client.put_object().bucket("bucket").key("k").body(b"hello".to_vec().into());
     let wrong = write().content_md5("XUFAKrxLKna5cZ2REBfFkw==").send().await;
-    assert_eq!(refusal(wrong), (400, "BadDigest".into()));
-    assert_eq!(refusal(write().content_md5("no").send().await), (400, "InvalidDigest".into()));
-    assert_eq!(refusal(write().checksum_crc32("AAAAAA==").send().await), (400, "BadDigest".into()));
+    assert_eq!(api_error(wrong), (400, "BadDigest".into()));
+    assert_eq!(api_error(write().content_md5("no").send().await), (400, "InvalidDigest".into()));
+    assert_eq!(api_error(write().checksum_crc32("AAAAAA==").send().await), (400, "BadDigest".into()));
     assert_eq!(
-        refusal(client.get_object().bucket("bucket").key("k").send().await),
+        api_error(client.get_object().bucket("bucket").key("k").send().await),
         (404, "NoSuchKey".into())
     );
 }
@@ -184,7 +184,7 @@ async fn odd_keys_come_back_exactly() {
     assert!(listed.contents().iter().all(|object| !object.key().unwrap().contains("%20")));
     let long = "k".repeat(1025);
     let refused = client.put_object().bucket("bucket").key(long).send().await;
-    assert_eq!(refusal(refused), (400, "KeyTooLongError".into()));
+    assert_eq!(api_error(refused), (400, "KeyTooLongError".into()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -213,7 +213,7 @@ async fn listings_page_and_group() {
     let page = list().start_after("b").send().await.unwrap();
     assert_eq!(page.key_count(), Some(3));
     let refused = list().continuation_token("nonsense").send().await;
-    assert_eq!(refusal(refused), (400, "InvalidArgument".into()));
+    assert_eq!(api_error(refused), (400, "InvalidArgument".into()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -239,28 +239,28 @@ async fn a_listing_continues_over_a_thousand_keys_though_some_go_meanwhile() {
 
 #[tokio::test(start_paused = true)]
 async fn a_wrong_key_or_secret_is_refused() {
-    let (gate, _) = bucket(false).await;
-    let stranger = client_as(&gate, "AKIANOBODY");
-    assert_eq!(refusal(stranger.list_buckets().send().await), (403, "InvalidAccessKeyId".into()));
-    let missing = client(&gate).list_objects_v2().bucket("none").send().await;
-    assert_eq!(refusal(missing), (404, "NoSuchBucket".into()));
+    let (frontend, _) = bucket(false).await;
+    let stranger = client_as(&frontend, "AKIANOBODY");
+    assert_eq!(api_error(stranger.list_buckets().send().await), (403, "InvalidAccessKeyId".into()));
+    let missing = client(&frontend).list_objects_v2().bucket("none").send().await;
+    assert_eq!(api_error(missing), (404, "NoSuchBucket".into()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn slow_down_is_retried_and_a_cut_body_is_an_error() {
-    let (gate, client) = bucket(false).await;
-    gate.faults().on(Rule::new("s3", "PutObject", Fault::Throttle).first(1));
+    let (frontend, client) = bucket(false).await;
+    frontend.faults().on(Rule::new("s3", "PutObject", Call::Throttle).first(1));
     put(&client, "k", &[1; 1000]).await;
-    gate.faults().on(Rule::new("s3", "GetObject", Fault::CutBody { after: 10 }).first(1));
+    frontend.faults().on(Rule::new("s3", "GetObject", Call::CutBody { after: 10 }).first(1));
     let got = client.get_object().bucket("bucket").key("k").send().await.unwrap();
     assert!(got.body.collect().await.is_err());
     assert_eq!(get(&client, "k").await.len(), 1000);
-    assert_eq!(gate.faults().fired(), 2);
+    assert_eq!(frontend.faults().fired(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn sequencers_grow_when_padded_and_differ_in_length() {
-    let buckets = store::Store::new(Vault::temporary(), None);
+    let buckets = store::Store::new(BlobStore::temporary(), None);
     let at = "2026-11-21T08:00:00Z".parse().unwrap();
     let drawn: Vec<String> = (0..200).map(|_| buckets.lock().draw_sequencer(at)).collect();
     let padded: Vec<String> = drawn.iter().map(|text| format!("{text:0<18}")).collect();
@@ -270,8 +270,8 @@ async fn sequencers_grow_when_padded_and_differ_in_length() {
 
 #[tokio::test(start_paused = true)]
 async fn versioning_is_set_and_told() {
-    let gate = gate();
-    let client = client(&gate);
+    let frontend = frontend();
+    let client = client(&frontend);
     client.create_bucket().bucket("made").send().await.unwrap();
     client.create_bucket().bucket("made").send().await.unwrap();
     assert_eq!(client.get_bucket_versioning().bucket("made").send().await.unwrap().status(), None);
@@ -283,7 +283,7 @@ async fn versioning_is_set_and_told() {
     client.get_bucket_location().bucket("made").send().await.unwrap();
     client.head_bucket().bucket("made").send().await.unwrap();
     assert_eq!(
-        refusal(client.create_bucket().bucket("Bad_Name").send().await),
+        api_error(client.create_bucket().bucket("Bad_Name").send().await),
         (400, "InvalidBucketName".into())
     );
 }

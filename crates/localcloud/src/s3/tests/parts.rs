@@ -5,7 +5,7 @@ use aws_sdk_s3::{
     types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart},
 };
 
-use super::{bucket, get, refusal};
+use super::{api_error, bucket, get};
 
 const MIB: usize = 1024 * 1024;
 
@@ -42,7 +42,7 @@ fn complete(
 
 #[tokio::test(start_paused = true)]
 async fn parts_become_one_object() {
-    let (gate, client) = bucket(true).await;
+    let (frontend, client) = bucket(true).await;
     let id = begin(&client, None).await;
     let first = part(&client, &id, 2, vec![1; 5 * MIB]).await;
     let second = part(&client, &id, 5, vec![2; 10]).await;
@@ -55,8 +55,8 @@ async fn parts_become_one_object() {
     let body = get(&client, "k").await;
     assert_eq!((body.len(), body[5 * MIB - 1], body[5 * MIB]), (5 * MIB + 10, 1, 2));
     let again = client.abort_multipart_upload().bucket("bucket").key("k").upload_id(&id).send().await;
-    assert_eq!(refusal(again), (404, "NoSuchUpload".into()));
-    assert_eq!(gate.services().s3.store.files().len(), 1);
+    assert_eq!(api_error(again), (404, "NoSuchUpload".into()));
+    assert_eq!(frontend.services().s3.store.files().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,11 +82,11 @@ async fn bad_lists_of_parts_are_refused() {
         (vec![first, second], "EntityTooSmall"),
         (vec![wrong], "InvalidPart"),
     ] {
-        assert_eq!(refusal(complete(&client, &id, &parts).send().await), (400, code.into()));
+        assert_eq!(api_error(complete(&client, &id, &parts).send().await), (400, code.into()));
     }
     client.abort_multipart_upload().bucket("bucket").key("k").upload_id(&id).send().await.unwrap();
     let put = client.upload_part().bucket("bucket").key("k").upload_id(&id).part_number(1).send().await;
-    assert_eq!(refusal(put), (404, "NoSuchUpload".into()));
+    assert_eq!(api_error(put), (404, "NoSuchUpload".into()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -99,11 +99,11 @@ async fn checksums_of_parts_are_of_the_kind_that_the_upload_was_begun_with() {
     // Without being asked, the SDK sends a CRC32.
     let id = begin(&client, Some(ChecksumAlgorithm::Sha256)).await;
     let refused = put(&id).body(vec![3; 100].into()).send().await;
-    assert_eq!(refusal(refused), (400, "InvalidRequest".into()));
+    assert_eq!(api_error(refused), (400, "InvalidRequest".into()));
     let id = begin(&client, None).await;
     let answer = put(&id).body(vec![3; 100].into()).send().await.unwrap();
     let refused = complete(&client, &id, &named(answer.e_tag, answer.checksum_crc32)).send().await;
-    assert_eq!(refusal(refused), (400, "InvalidPart".into()));
+    assert_eq!(api_error(refused), (400, "InvalidPart".into()));
     let id = begin(&client, Some(ChecksumAlgorithm::Crc32)).await;
     let answer = put(&id).body(vec![3; 100].into()).send().await.unwrap();
     complete(&client, &id, &named(answer.e_tag, answer.checksum_crc32)).send().await.unwrap();

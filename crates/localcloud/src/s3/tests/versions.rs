@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
-use super::{bucket, get, put, refusal};
+use super::{api_error, bucket, get, put};
 
 #[tokio::test(start_paused = true)]
 async fn each_version_stays_readable_and_a_marker_hides_them() {
@@ -26,7 +26,7 @@ async fn each_version_stays_readable_and_a_marker_hides_them() {
     assert_eq!(response.status().as_u16(), 404);
     assert_eq!(response.headers().get("x-amz-delete-marker"), Some("true"));
     assert_eq!(response.headers().get("x-amz-version-id"), Some(marker));
-    assert_eq!(refusal(read(marker).send().await), (405, "MethodNotAllowed".into()));
+    assert_eq!(api_error(read(marker).send().await), (405, "MethodNotAllowed".into()));
     assert_eq!(read(&second).send().await.unwrap().content_length(), Some(3));
 
     let listed = client.list_object_versions().bucket("bucket").send().await.unwrap();
@@ -45,8 +45,8 @@ async fn unknown_and_malformed_version_ids_are_told_apart() {
     let (_gate, client) = bucket(true).await;
     put(&client, "k", b"one").await;
     let read = |id: &str| client.get_object().bucket("bucket").key("k").version_id(id).send();
-    assert_eq!(refusal(read(&"x".repeat(32)).await), (404, "NoSuchVersion".into()));
-    assert_eq!(refusal(read("short").await), (400, "InvalidArgument".into()));
+    assert_eq!(api_error(read(&"x".repeat(32)).await), (404, "NoSuchVersion".into()));
+    assert_eq!(api_error(read("short").await), (400, "InvalidArgument".into()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -99,9 +99,9 @@ async fn a_copy_lives_on_its_own() {
     put(&client, "from here", b"new").await;
     assert_eq!(get(&client, "to").await, body);
     let itself = client.copy_object().bucket("bucket").key("to").copy_source("bucket/to").send().await;
-    assert_eq!(refusal(itself), (400, "InvalidRequest".into()));
+    assert_eq!(api_error(itself), (400, "InvalidRequest".into()));
     let missing = client.copy_object().bucket("bucket").key("to").copy_source("bucket/none").send().await;
-    assert_eq!(refusal(missing).0, 404);
+    assert_eq!(api_error(missing).0, 404);
 }
 
 /// A version or delete marker as a listing has it: key, version id, whether it is the latest, and when it came (as
@@ -110,7 +110,7 @@ type Listed = (String, String, bool, i64);
 
 #[tokio::test(start_paused = true)]
 async fn over_a_thousand_versions_are_listed_once_each_newest_first_over_pages() {
-    let (gate, client) = bucket(true).await;
+    let (frontend, client) = bucket(true).await;
     put(&client, "a/before", b"").await;
     let mut expected: Vec<Listed> = Vec::new();
     for key in 0..30 {
@@ -119,7 +119,7 @@ async fn over_a_thousand_versions_are_listed_once_each_newest_first_over_pages()
         let mut versions: Vec<Listed> = Vec::new();
         for n in 0..40 {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            let at = gate.clock().now().as_second();
+            let at = frontend.clock().now().as_second();
             let id = if n == 39 && key.ends_with(['0', '3', '6', '9']) {
                 let gone = client.delete_object().bucket("bucket").key(&key).send().await.unwrap();
                 gone.version_id.unwrap()
@@ -190,7 +190,7 @@ async fn a_listing_goes_on_behind_markers_that_are_gone_and_refuses_half_a_marke
         ["a", "b", "b", "c", "c"]
     );
     let half = list().version_id_marker("x".repeat(32)).send().await;
-    assert_eq!(refusal(half), (400, "InvalidArgument".into()));
+    assert_eq!(api_error(half), (400, "InvalidArgument".into()));
     let none = list().max_keys(0).send().await.unwrap();
     assert_eq!((none.versions().len(), none.is_truncated()), (0, Some(false)));
 }

@@ -14,12 +14,15 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use super::{
-    Counts, MessageId, Mischief, QueueSettings, Received,
+    Counts, MessageId, QueueSettings, Received,
     measure::{History, Totals},
     message::{self, Draft, Message, Place, Receipt},
     settings::{MAX_VISIBILITY, check_visibility, invalid, out_of_range},
 };
-use crate::wire::Refusal;
+use crate::{
+    faults::{Delivery, happens},
+    wire::ApiError,
+};
 
 /// AWS's limit for a standard queue.
 const MAX_IN_FLIGHT: usize = 120_000;
@@ -91,7 +94,7 @@ impl Queue {
         }
     }
 
-    pub(super) fn send(&mut self, draft: Draft, now: Timestamp) -> Result<MessageId, Refusal> {
+    pub(super) fn send(&mut self, draft: Draft, now: Timestamp) -> Result<MessageId, ApiError> {
         message::check(&draft.body, &draft.attributes, self.settings.max_message_bytes)?;
         let delay = draft.delay.unwrap_or(self.settings.delay);
         if delay > Duration::from_secs(900) {
@@ -133,13 +136,7 @@ impl Queue {
         self.insert(Message::new(message.into(), Place::Visible, now));
     }
 
-    pub(super) fn receive(
-        &mut self,
-        takes: Takes,
-        buries: bool,
-        mischief: Mischief,
-        now: Timestamp,
-    ) -> Handed {
+    pub(super) fn receive(&mut self, takes: Takes, buries: bool, faults: Delivery, now: Timestamp) -> Handed {
         self.advance(now);
         let most = self.settings.redrive.as_ref().filter(|_| buries).map(|redrive| redrive.max_receive_count);
         let visibility = takes.visibility.unwrap_or(self.settings.visibility_timeout);
@@ -147,13 +144,13 @@ impl Queue {
         let mut taken = Vec::new();
         let mut echoes = Vec::new();
         while taken.len() < takes.max && self.in_flight.len() + taken.len() < MAX_IN_FLIGHT {
-            let Some(slot) = self.pick(mischief.reorder) else { break };
+            let Some(slot) = self.pick(faults.reorder) else { break };
             let Some(mut message) = self.remove(slot) else { break };
             if most.is_some_and(|most| message.receive_count >= most) {
                 handed.dead.push(message);
                 continue;
             }
-            if happens(mischief.duplicate) {
+            if happens(faults.duplicate) {
                 echoes.push(Message { place: Place::Visible, receipt: None, ..message.clone() });
             }
             let nonce = fastrand::u64(..);
@@ -175,7 +172,7 @@ impl Queue {
         handed
     }
 
-    pub(super) fn delete(&mut self, handle: &str, returns: f64, now: Timestamp) -> Result<(), Refusal> {
+    pub(super) fn delete(&mut self, handle: &str, returns: f64, now: Timestamp) -> Result<(), ApiError> {
         self.advance(now);
         let (slot, nonce) = self.read_handle(handle)?;
         self.totals.deleted += 1;
@@ -197,7 +194,7 @@ impl Queue {
         handle: &str,
         visibility: Duration,
         now: Timestamp,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ApiError> {
         check_visibility(visibility)?;
         self.advance(now);
         let (slot, nonce) = self.read_handle(handle)?;
@@ -223,7 +220,7 @@ impl Queue {
                 Ok(())
             }
             Place::Visible | Place::Delayed(_) => {
-                Err(Refusal::client("MessageNotInflight", "The specified message isn't in flight."))
+                Err(ApiError::client("MessageNotInflight", "The specified message isn't in flight."))
             }
         };
         self.put(slot, message);
@@ -232,10 +229,10 @@ impl Queue {
         outcome
     }
 
-    pub(super) fn purge(&mut self, now: Timestamp) -> Result<(), Refusal> {
+    pub(super) fn purge(&mut self, now: Timestamp) -> Result<(), ApiError> {
         if self.purged.is_some_and(|at| now < at + Duration::from_secs(60)) {
             let name = &self.settings.name;
-            return Err(Refusal::client(
+            return Err(ApiError::client(
                 "PurgeQueueInProgress",
                 format!("Only one PurgeQueue operation on {name} is allowed every 60 seconds."),
             ));
@@ -322,9 +319,4 @@ impl Queue {
         self.advance(now);
         self.in_flight.len() >= MAX_IN_FLIGHT
     }
-}
-
-fn happens(probability: f64) -> bool {
-    // Without mischief no random number is drawn, so that a run's other draws do not depend on it.
-    probability > 0.0 && fastrand::f64() < probability
 }

@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{Queue, Slot};
-use crate::wire::Refusal;
+use crate::wire::ApiError;
 
 impl Queue {
     pub(super) fn holds(&self, slot: Slot, nonce: u64) -> bool {
@@ -14,7 +14,7 @@ impl Queue {
         STANDARD.encode(format!("{}/{slot}/{nonce:016x}", self.settings.name))
     }
 
-    pub(super) fn read_handle(&self, handle: &str) -> Result<(Slot, u64), Refusal> {
+    pub(super) fn read_handle(&self, handle: &str) -> Result<(Slot, u64), ApiError> {
         let read = || {
             let plain = String::from_utf8(STANDARD.decode(handle).ok()?).ok()?;
             let mut parts = plain.split('/');
@@ -23,7 +23,7 @@ impl Queue {
             ours.then_some((slot.parse().ok()?, u64::from_str_radix(nonce, 16).ok()?))
         };
         read().ok_or_else(|| {
-            Refusal::client(
+            ApiError::client(
                 "ReceiptHandleIsInvalid",
                 format!("The input receipt handle \"{handle}\" is not a valid receipt handle."),
             )

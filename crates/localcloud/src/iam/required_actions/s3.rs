@@ -4,17 +4,17 @@
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use super::{Need, text};
+use super::{RequiredAction, text};
 
 /// What an operation needs, from the bucket, key and query of its request.
-pub(super) fn needs(operation: &str, input: &Value) -> Option<Vec<Need>> {
+pub(super) fn required_actions(operation: &str, input: &Value) -> Option<Vec<RequiredAction>> {
     let of_version = input["versionId"].as_str();
     let versioned = |plain: &'static str, of_a_version: &'static str| match of_version {
         Some(version) => object(input, of_a_version).with("s3:VersionId", version),
         None => object(input, plain),
     };
-    let need = match operation {
-        "ListBuckets" => Need::new("s3:ListAllMyBuckets", "*"),
+    let required = match operation {
+        "ListBuckets" => RequiredAction::new("s3:ListAllMyBuckets", "*"),
         "GetBucketVersioning"
         | "PutBucketVersioning"
         | "GetBucketLocation"
@@ -36,40 +36,40 @@ pub(super) fn needs(operation: &str, input: &Value) -> Option<Vec<Need>> {
         "ListParts" => object(input, "s3:ListMultipartUploadParts"),
         _ => return None,
     };
-    Some(vec![need])
+    Some(vec![required])
 }
 
 /// What tells a missing object from one that is kept from the caller: with it, what is missing is answered 404.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
-pub(crate) fn to_know_what_is_missing(input: &Value) -> Need {
+pub(crate) fn to_know_what_is_missing(input: &Value) -> RequiredAction {
     bucket(input, "s3:ListBucket")
 }
 
-fn bucket(input: &Value, action: &str) -> Need {
-    Need::new(action, format!("arn:aws:s3:::{}", text(input, "Bucket")))
+fn bucket(input: &Value, action: &str) -> RequiredAction {
+    RequiredAction::new(action, format!("arn:aws:s3:::{}", text(input, "Bucket")))
 }
 
-fn object(input: &Value, action: &str) -> Need {
-    Need::new(action, format!("arn:aws:s3:::{}/{}", text(input, "Bucket"), text(input, "Key")))
+fn object(input: &Value, action: &str) -> RequiredAction {
+    RequiredAction::new(action, format!("arn:aws:s3:::{}/{}", text(input, "Bucket"), text(input, "Key")))
 }
 
-fn listing(input: &Value, action: &str) -> Need {
-    let mut need = bucket(input, action);
+fn listing(input: &Value, action: &str) -> RequiredAction {
+    let mut required = bucket(input, action);
     for (name, key) in [("prefix", "s3:prefix"), ("delimiter", "s3:delimiter")] {
         if let Some(value) = input[name].as_str() {
-            need = need.with(key, value);
+            required = required.with(key, value);
         }
     }
-    need
+    required
 }
 
 /// What is copied: `/BUCKET/KEY?versionId=…`, escaped.
-fn copied(source: &str) -> Need {
+fn copied(source: &str) -> RequiredAction {
     let (path, version) = match source.split_once("?versionId=") {
         Some((path, version)) => (path, Some(version)),
         None => (source, None),
     };
     let path = percent_decode_str(path.trim_start_matches('/')).decode_utf8_lossy();
     let action = if version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
-    Need::new(action, format!("arn:aws:s3:::{path}"))
+    RequiredAction::new(action, format!("arn:aws:s3:::{path}"))
 }

@@ -22,7 +22,7 @@ pub(crate) use self::ecs::Definition;
 
 /// One action on one resource.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Need {
+pub struct RequiredAction {
     /// The action, such as `s3:GetObject`.
     pub action: String,
     /// The resource's ARN, or `*` where the action has none.
@@ -31,7 +31,7 @@ pub struct Need {
     pub context: Vec<(&'static str, String)>,
 }
 
-impl Need {
+impl RequiredAction {
     /// The need of an action on a resource.
     #[must_use]
     pub fn new(action: &str, resource: impl Into<String>) -> Self {
@@ -56,17 +56,17 @@ impl Need {
 
 /// What a call needs; none for an operation that is in no table. `definition` finds a task definition by whatever name
 /// a call gives it.
-pub(crate) fn needs(
+pub(crate) fn required_actions(
     service: &str,
     operation: &str,
     input: &Value,
     definition: impl Fn(&str) -> Option<Definition>,
-) -> Option<Vec<Need>> {
+) -> Option<Vec<RequiredAction>> {
     match service {
-        "dynamodb" => dynamodb::needs(operation, input),
-        "sqs" => sqs::needs(operation, input),
-        "s3" => s3::needs(operation, input),
-        "ecs" => ecs::needs(operation, input, definition),
+        "dynamodb" => dynamodb::required_actions(operation, input),
+        "sqs" => sqs::required_actions(operation, input),
+        "s3" => s3::required_actions(operation, input),
+        "ecs" => ecs::required_actions(operation, input, definition),
         "sns" => others::sns(operation, input),
         "logs" => others::logs(operation, input),
         "lambda" => others::lambda(operation, input),

@@ -2,30 +2,30 @@
 
 use http::{Request, Response, StatusCode};
 
-use super::{Gate, lost, request};
+use super::{Frontend, lost, request};
 use crate::{
-    faults::{self, Fault},
-    wire::{Body, Refusal},
+    faults::{self, Call},
+    wire::{ApiError, Body},
 };
 
-impl Gate {
+impl Frontend {
     pub(super) async fn call_s3(&self, key: Option<String>, mut request: Request<Body>) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let (operation, input) = request::s3_operation(&parts);
         request = Request::from_parts(parts, body);
         let fault = self.meet("s3", &operation, &input).await;
         match &fault {
-            Some(Fault::LoseRequest) => return lost(),
-            Some(Fault::Refuse(refusal)) => return refuse_s3(refusal),
-            Some(Fault::Throttle) => return refuse_s3(&faults::throttle("s3")),
+            Some(Call::LoseRequest) => return lost(),
+            Some(Call::Refuse(api_error)) => return refuse_s3(api_error),
+            Some(Call::Throttle) => return refuse_s3(&faults::throttle("s3")),
             _ => {}
         }
         // Without a key that exists it is refused by whoever checks the signature.
-        let caller = key.and_then(|key| self.callers.find(&key));
+        let caller = key.and_then(|key| self.credentials.find(&key));
         if let Some(caller) = &caller
-            && let Err(refusal) = self.authorize("s3", &operation, &input, caller)
+            && let Err(api_error) = self.authorize("s3", &operation, &input, caller)
         {
-            return if matches!(fault, Some(Fault::LoseAnswer)) { lost() } else { refuse_s3(&refusal) };
+            return if matches!(fault, Some(Call::LoseAnswer)) { lost() } else { refuse_s3(&api_error) };
         }
         let mut response = match self.s3.call(request).await {
             Ok(response) => response,
@@ -33,20 +33,20 @@ impl Gate {
                 let cause = s3s::StdError::from(error);
                 tracing::error!(error = %cause, operation, "failed to answer an S3 call");
                 refuse_s3(
-                    &Refusal::client("InternalError", "We encountered an internal error.").with_status(500),
+                    &ApiError::client("InternalError", "We encountered an internal error.").with_status(500),
                 )
             }
         };
         if response.status() == StatusCode::NOT_FOUND
             && matches!(operation.as_str(), "GetObject" | "HeadObject")
             && let Some(caller) = &caller
-            && let Err(refusal) = self.may_miss(&input, caller)
+            && let Err(api_error) = self.may_miss(&input, caller)
         {
-            response = refuse_s3(&refusal);
+            response = refuse_s3(&api_error);
         }
         match fault {
-            Some(Fault::LoseAnswer) => lost(),
-            Some(Fault::CutBody { after }) => {
+            Some(Call::LoseAnswer) => lost(),
+            Some(Call::CutBody { after }) => {
                 let body = std::mem::take(response.body_mut());
                 *response.body_mut() = cut(body, after);
                 response
@@ -56,10 +56,11 @@ impl Gate {
     }
 }
 
-fn refuse_s3(refusal: &Refusal) -> Response<Body> {
-    let code = refusal.code.parse().unwrap_or(s3s::S3ErrorCode::InternalError);
-    let mut error = s3s::S3Error::with_message(code, refusal.message.clone());
-    error.set_status_code(StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
+fn refuse_s3(api_error: &ApiError) -> Response<Body> {
+    let code = api_error.code.parse().unwrap_or(s3s::S3ErrorCode::InternalError);
+    let mut error = s3s::S3Error::with_message(code, api_error.message.clone());
+    error
+        .set_status_code(StatusCode::from_u16(api_error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
     error.to_http_response().unwrap_or_else(|_| {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;

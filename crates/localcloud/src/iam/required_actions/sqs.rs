@@ -3,37 +3,40 @@
 
 use serde_json::Value;
 
-use super::{Need, arn, text};
+use super::{RequiredAction, arn, text};
 
-pub(super) fn needs(operation: &str, input: &Value) -> Option<Vec<Need>> {
+pub(super) fn required_actions(operation: &str, input: &Value) -> Option<Vec<RequiredAction>> {
     let action = match operation {
         "SendMessage" | "SendMessageBatch" => "SendMessage",
         "DeleteMessage" | "DeleteMessageBatch" => "DeleteMessage",
         "ChangeMessageVisibility" | "ChangeMessageVisibilityBatch" => "ChangeMessageVisibility",
         "StartMessageMoveTask" => return Some(moves(input)),
         "ListMessageMoveTasks" => {
-            return Some(vec![Need::new("sqs:ListMessageMoveTasks", text(input, "SourceArn"))]);
+            return Some(vec![RequiredAction::new("sqs:ListMessageMoveTasks", text(input, "SourceArn"))]);
         }
-        "ListQueues" => return Some(vec![Need::new("sqs:ListQueues", "*")]),
+        "ListQueues" => return Some(vec![RequiredAction::new("sqs:ListQueues", "*")]),
         "GetQueueUrl" | "CreateQueue" => {
-            return Some(vec![Need::new(&format!("sqs:{operation}"), arn("sqs", text(input, "QueueName")))]);
+            return Some(vec![RequiredAction::new(
+                &format!("sqs:{operation}"),
+                arn("sqs", text(input, "QueueName")),
+            )]);
         }
         "ReceiveMessage" | "GetQueueAttributes" | "SetQueueAttributes" | "PurgeQueue" | "DeleteQueue" => {
             operation
         }
         _ => return None,
     };
-    Some(vec![Need::new(&format!("sqs:{action}"), queue(text(input, "QueueUrl")))])
+    Some(vec![RequiredAction::new(&format!("sqs:{action}"), queue(text(input, "QueueUrl")))])
 }
 
 /// Moving a dead-letter queue's messages is done as the caller.
-fn moves(input: &Value) -> Vec<Need> {
+fn moves(input: &Value) -> Vec<RequiredAction> {
     let source = text(input, "SourceArn");
     let actions = ["StartMessageMoveTask", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes"];
-    let mut needs: Vec<Need> =
-        actions.iter().map(|action| Need::new(&format!("sqs:{action}"), source)).collect();
-    needs.extend(input["DestinationArn"].as_str().map(|to| Need::new("sqs:SendMessage", to)));
-    needs
+    let mut required: Vec<RequiredAction> =
+        actions.iter().map(|action| RequiredAction::new(&format!("sqs:{action}"), source)).collect();
+    required.extend(input["DestinationArn"].as_str().map(|to| RequiredAction::new("sqs:SendMessage", to)));
+    required
 }
 
 /// A queue is named by its URL, which ends in its name.

@@ -12,8 +12,8 @@ use s3s::{
 };
 
 use super::{
+    blob_store::{BlobStore, Content},
     bucket::Checksums,
-    content::{Content, Vault},
     refuse,
 };
 
@@ -58,16 +58,16 @@ impl Drop for Received {
     }
 }
 
-/// Stores `body` in `vault`, whole and as claimed, or refuses it.
+/// Stores `body` in `blobs`, whole and as claimed, or refuses it.
 pub(super) async fn receive(
-    vault: &Vault,
+    blobs: &BlobStore,
     body: Option<StreamingBlob>,
     claims: Claims,
 ) -> S3Result<Received> {
     let expected_md5 = claims.md5.as_deref().map(parse_md5).transpose()?;
     let mut hasher = hasher(&claims);
     let mut md5 = Md5::new();
-    let mut writer = vault.writer();
+    let mut writer = blobs.writer();
     if let Some(mut body) = body {
         while let Some(piece) = body.next().await {
             let piece = piece.map_err(broke_off)?;
@@ -113,9 +113,9 @@ pub(super) async fn receive(
 }
 
 fn broke_off(error: s3s::StdError) -> S3Error {
-    let mut refusal = s3_error!(IncompleteBody, "The request's body could not be read to its end: {error}");
-    refusal.set_source(error);
-    refusal
+    let mut api_error = s3_error!(IncompleteBody, "The request's body could not be read to its end: {error}");
+    api_error.set_source(error);
+    api_error
 }
 
 fn parse_md5(text: &str) -> S3Result<[u8; 16]> {

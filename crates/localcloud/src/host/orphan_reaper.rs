@@ -1,6 +1,6 @@
 //! Kills what this process leaves behind when it is killed itself.
 //!
-//! The keeper is one small shell at the other end of a pipe. It is told which process groups live; when the pipe
+//! The orphan_reaper is one small shell at the other end of a pipe. It is told which process groups live; when the pipe
 //! breaks, which the kernel sees to however we end, it kills those that are left. It holds nothing else of ours,
 //! and in a group of its own it does not see the terminal's Ctrl-C.
 
@@ -26,7 +26,7 @@ done
 for group in $groups; do kill -KILL "-$group" 2>/dev/null; done
 "#;
 
-static KEEPER: OnceLock<Option<Mutex<ChildStdin>>> = OnceLock::new();
+static REAPER: OnceLock<Option<Mutex<ChildStdin>>> = OnceLock::new();
 
 /// Has this group killed should we die.
 pub(super) fn watch(group: Pid) {
@@ -39,18 +39,18 @@ pub(super) fn forget(group: Pid) {
 }
 
 fn tell(sign: char, group: Pid) {
-    let Some(keeper) = KEEPER.get_or_init(start) else { return };
-    let mut pipe = keeper.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(orphan_reaper) = REAPER.get_or_init(start) else { return };
+    let mut pipe = orphan_reaper.lock().unwrap_or_else(PoisonError::into_inner);
     let line = format!("{sign} {}\n", group.as_raw_nonzero());
     if let Err(error) = pipe.write_all(line.as_bytes()) {
-        tracing::warn!(error = %error, "the keeper of child processes is gone; a kill -9 may leave some behind");
+        tracing::warn!(error = %error, "the orphan_reaper of child processes is gone; a kill -9 may leave some behind");
     }
 }
 
 /// A shell at the other end of a pipe that holds nothing else of ours, to be given arguments and started.
 pub(super) fn shell(script: &str) -> Command {
     let mut shell = Command::new("/bin/sh");
-    shell.args(["-c", script, "keeper"]).current_dir("/").process_group(0);
+    shell.args(["-c", script, "orphan_reaper"]).current_dir("/").process_group(0);
     shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     shell
 }
@@ -59,7 +59,7 @@ fn start() -> Option<Mutex<ChildStdin>> {
     match shell(SCRIPT).env_clear().spawn() {
         Ok(mut shell) => shell.stdin.take().map(Mutex::new),
         Err(error) => {
-            tracing::warn!(error = %error, "no keeper of child processes; a kill -9 may leave some behind");
+            tracing::warn!(error = %error, "no orphan_reaper of child processes; a kill -9 may leave some behind");
             None
         }
     }

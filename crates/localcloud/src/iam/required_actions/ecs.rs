@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Need, arn, text};
+use super::{RequiredAction, arn, text};
 
 /// What a task definition hands over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,54 +16,56 @@ pub(crate) struct Definition {
     pub(crate) execution_role: Option<String>,
 }
 
-pub(super) fn needs(
+pub(super) fn required_actions(
     operation: &str,
     input: &Value,
     definition: impl Fn(&str) -> Option<Definition>,
-) -> Option<Vec<Need>> {
+) -> Option<Vec<RequiredAction>> {
     let cluster = cluster(input["cluster"].as_str());
     let cluster_arn = arn("ecs", format_args!("cluster/{cluster}"));
-    let needs = match operation {
+    let required = match operation {
         "RunTask" => run_task(input, &cluster, &cluster_arn, definition),
         "StopTask" => {
             vec![
-                Need::new("ecs:StopTask", task(text(input, "task"), &cluster))
+                RequiredAction::new("ecs:StopTask", task(text(input, "task"), &cluster))
                     .with("ecs:cluster", cluster_arn),
             ]
         }
         "DescribeTasks" => {
             let tasks = input["tasks"].as_array().into_iter().flatten().filter_map(Value::as_str);
-            let need = |named| {
-                Need::new("ecs:DescribeTasks", task(named, &cluster))
+            let required = |named| {
+                RequiredAction::new("ecs:DescribeTasks", task(named, &cluster))
                     .with("ecs:cluster", cluster_arn.as_str())
             };
-            tasks.map(need).collect()
+            tasks.map(required).collect()
         }
-        "ListTasks" => vec![Need::new("ecs:ListTasks", "*").with("ecs:cluster", cluster_arn)],
+        "ListTasks" => vec![RequiredAction::new("ecs:ListTasks", "*").with("ecs:cluster", cluster_arn)],
         "DescribeClusters" => {
             let named = input["clusters"].as_array().into_iter().flatten().filter_map(Value::as_str);
-            let need = |named| {
+            let required = |named| {
                 let cluster = self::cluster(Some(named));
-                Need::new("ecs:DescribeClusters", arn("ecs", format_args!("cluster/{cluster}")))
+                RequiredAction::new("ecs:DescribeClusters", arn("ecs", format_args!("cluster/{cluster}")))
             };
-            named.map(need).collect()
+            named.map(required).collect()
         }
-        "ListClusters" | "DescribeTaskDefinition" => vec![Need::new(&format!("ecs:{operation}"), "*")],
+        "ListClusters" | "DescribeTaskDefinition" => {
+            vec![RequiredAction::new(&format!("ecs:{operation}"), "*")]
+        }
         "RegisterTaskDefinition" => {
             let family = text(input, "family");
-            let mut needs = vec![Need::new(
+            let mut required = vec![RequiredAction::new(
                 "ecs:RegisterTaskDefinition",
                 arn("ecs", format_args!("task-definition/{family}:*")),
             )];
-            needs.extend(passed([input["taskRoleArn"].as_str(), input["executionRoleArn"].as_str()]));
-            needs
+            required.extend(passed([input["taskRoleArn"].as_str(), input["executionRoleArn"].as_str()]));
+            required
         }
         "ListTagsForResource" | "TagResource" => {
-            vec![Need::new(&format!("ecs:{operation}"), text(input, "resourceArn"))]
+            vec![RequiredAction::new(&format!("ecs:{operation}"), text(input, "resourceArn"))]
         }
         _ => return None,
     };
-    Some(needs)
+    Some(required)
 }
 
 fn run_task(
@@ -71,7 +73,7 @@ fn run_task(
     cluster: &str,
     cluster_arn: &str,
     definition: impl Fn(&str) -> Option<Definition>,
-) -> Vec<Need> {
+) -> Vec<RequiredAction> {
     let named = text(input, "taskDefinition");
     // One that is not there is refused by its name, as far as that goes.
     let unknown = || {
@@ -86,19 +88,22 @@ fn run_task(
         instead("taskRoleArn", definition.task_role),
         instead("executionRoleArn", definition.execution_role),
     ];
-    let mut needs = vec![Need::new("ecs:RunTask", definition.arn).with("ecs:cluster", cluster_arn)];
+    let mut required =
+        vec![RequiredAction::new("ecs:RunTask", definition.arn).with("ecs:cluster", cluster_arn)];
     if input["tags"].as_array().is_some_and(|tags| !tags.is_empty()) {
         let tasks = arn("ecs", format_args!("task/{cluster}/*"));
-        needs.push(Need::new("ecs:TagResource", tasks).with("ecs:CreateAction", "RunTask"));
+        required.push(RequiredAction::new("ecs:TagResource", tasks).with("ecs:CreateAction", "RunTask"));
     }
-    needs.extend(passed(roles.iter().map(Option::as_deref)));
-    needs
+    required.extend(passed(roles.iter().map(Option::as_deref)));
+    required
 }
 
 /// Handing a role to ECS's tasks.
-fn passed<'r>(roles: impl IntoIterator<Item = Option<&'r str>>) -> impl Iterator<Item = Need> {
+fn passed<'r>(roles: impl IntoIterator<Item = Option<&'r str>>) -> impl Iterator<Item = RequiredAction> {
     let roles = roles.into_iter().flatten();
-    roles.map(|role| Need::new("iam:PassRole", role).with("iam:PassedToService", "ecs-tasks.amazonaws.com"))
+    roles.map(|role| {
+        RequiredAction::new("iam:PassRole", role).with("iam:PassedToService", "ecs-tasks.amazonaws.com")
+    })
 }
 
 /// A cluster is named by its name or ARN, or is the default one.

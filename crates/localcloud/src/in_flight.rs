@@ -1,25 +1,25 @@
-//! What is under way, counted: deliveries, firings, invocations.
+//! What is in flight, counted: deliveries, firings, invocations.
 
 use tokio::sync::watch;
 
-/// How many are under way. Clones count together.
+/// How many are in flight. Clones count together.
 #[derive(Debug, Clone)]
-pub(crate) struct UnderWay(watch::Sender<usize>);
+pub(crate) struct InFlight(watch::Sender<usize>);
 
-/// One that is under way for as long as this lives, however it ends.
+/// One that is in flight for as long as this lives, however it ends.
 #[derive(Debug)]
-pub(crate) struct Begun(watch::Sender<usize>);
+pub(crate) struct InFlightGuard(watch::Sender<usize>);
 
-impl UnderWay {
+impl InFlight {
     /// None yet.
     pub(crate) fn new() -> Self {
         Self(watch::Sender::new(0))
     }
 
     /// Begins one.
-    pub(crate) fn begin(&self) -> Begun {
+    pub(crate) fn begin(&self) -> InFlightGuard {
         self.0.send_modify(|count| *count += 1);
-        Begun(self.0.clone())
+        InFlightGuard(self.0.clone())
     }
 
     /// How many there are.
@@ -34,7 +34,7 @@ impl UnderWay {
     }
 }
 
-impl Drop for Begun {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         self.0.send_modify(|count| *count -= 1);
     }

@@ -1,8 +1,11 @@
-//! What a test makes go wrong. The [`crate::gate`] asks here about every call, so the services' modules stay
+//! What a test makes go wrong. The [`crate::frontend`] asks here about every call, so the services' modules stay
 //! honest and only the road to them is bad. The exceptions are answers that fail in part, which only the service
 //! itself can shape: they reach it as [`Partial`] on the call's [`Caller`](crate::wire::Caller).
 //!
 //! Chances are drawn from `fastrand`: a seeded test meets the same faults in each run.
+
+mod call;
+mod delivery;
 
 use std::{
     fmt,
@@ -12,52 +15,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::wire::Refusal;
-
-/// What goes wrong with a call.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Fault {
-    /// The service answers this error and does nothing.
-    Refuse(Refusal),
-    /// The service says, in its own words, that it is called too often: `SlowDown` from S3.
-    Throttle,
-    /// `TransactWriteItems` is cancelled, with this code (`TransactionConflict`, `ThrottlingError`) as the reason
-    /// of its first action.
-    CancelTransaction {
-        /// The cancellation reason's code.
-        code: String,
-    },
-    /// The connection breaks before the service sees the call.
-    LoseRequest,
-    /// The service does its work and the connection breaks before the answer.
-    LoseAnswer,
-    /// The call takes this much longer; further rules may still apply to it.
-    Delay(Duration),
-    /// The answer is good but breaks off after this many bytes of its body.
-    CutBody {
-        /// How many bytes arrive.
-        after: u64,
-    },
-    /// The answer is good but reports a part of the work as not done.
-    Part(Partial),
-}
-
-/// A failure inside a 200, which the service's module must produce.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Partial {
-    /// DynamoDB's `UnprocessedItems` and `UnprocessedKeys`: about this share of the entries, at least one.
-    Unprocessed {
-        /// Between 0 and 1.
-        share: f64,
-    },
-    /// ECS's `failures[]`: the tasks are not launched, for this reason.
-    LaunchFailures {
-        /// Such as `RESOURCE:FARGATE`.
-        reason: String,
-        /// The sentence that goes with it.
-        detail: Option<String>,
-    },
-}
+pub(crate) use self::delivery::happens;
+pub use self::{call::Call, delivery::Delivery};
+use crate::wire::ApiError;
+pub use crate::wire::Partial;
 
 /// Marks an answer that never arrives: whoever carries answers breaks the connection instead.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +31,7 @@ type Predicate = Arc<dyn Fn(&Value) -> bool + Send + Sync>;
 pub struct Rule {
     service: String,
     operation: String,
-    fault: Fault,
+    fault: Call,
     when: Option<Predicate>,
     chance: f64,
     /// The first and last matching call it applies to, counted from 1.
@@ -80,7 +41,7 @@ pub struct Rule {
 impl Rule {
     /// Every call of `operation` of `service` (as in credential scopes: `s3`, `dynamodb`, ...); `*` is any.
     #[must_use]
-    pub fn new(service: &str, operation: &str, fault: Fault) -> Self {
+    pub fn new(service: &str, operation: &str, fault: Call) -> Self {
         Self {
             service: service.to_owned(),
             operation: operation.to_owned(),
@@ -153,7 +114,7 @@ pub struct Faults(Arc<Mutex<State>>);
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Met {
     pub(crate) delay: Duration,
-    pub(crate) fault: Option<Fault>,
+    pub(crate) fault: Option<Call>,
 }
 
 impl Faults {
@@ -189,7 +150,7 @@ impl Faults {
                 continue;
             }
             match &rule.fault {
-                Fault::Delay(delay) => met.delay += *delay,
+                Call::Delay(delay) => met.delay += *delay,
                 _ if met.fault.is_some() => continue,
                 fault => met.fault = Some(fault.clone()),
             }
@@ -205,23 +166,23 @@ impl Faults {
 }
 
 /// How `service` says that it is called too often.
-pub(crate) fn throttle(service: &str) -> Refusal {
+pub(crate) fn throttle(service: &str) -> ApiError {
     match service {
-        "s3" => Refusal::client("SlowDown", "Please reduce your request rate.").with_status(503),
-        "dynamodb" => Refusal::client(
+        "s3" => ApiError::client("SlowDown", "Please reduce your request rate.").with_status(503),
+        "dynamodb" => ApiError::client(
             "ProvisionedThroughputExceededException",
             "The level of configured provisioned throughput for the table was exceeded. Consider increasing your \
              provisioning level with the UpdateTable API.",
         ),
-        "sns" | "sts" => Refusal::client("Throttling", "Rate exceeded"),
-        "sqs" => Refusal::client("RequestThrottled", "Request is throttled."),
-        "lambda" => Refusal::client("TooManyRequestsException", "Rate Exceeded.").with_status(429),
-        _ => Refusal::client("ThrottlingException", "Rate exceeded"),
+        "sns" | "sts" => ApiError::client("Throttling", "Rate exceeded"),
+        "sqs" => ApiError::client("RequestThrottled", "Request is throttled."),
+        "lambda" => ApiError::client("TooManyRequestsException", "Rate Exceeded.").with_status(429),
+        _ => ApiError::client("ThrottlingException", "Rate exceeded"),
     }
 }
 
 /// How DynamoDB says that it cancelled the transaction in `input`.
-pub(crate) fn cancelled_transaction(code: &str, input: &Value) -> Refusal {
+pub(crate) fn cancelled_transaction(code: &str, input: &Value) -> ApiError {
     let actions = input["TransactItems"].as_array().map_or(1, Vec::len).max(1);
     let codes: Vec<&str> = (0..actions).map(|action| if action == 0 { code } else { "None" }).collect();
     let reasons: Vec<Value> = codes
@@ -234,7 +195,7 @@ pub(crate) fn cancelled_transaction(code: &str, input: &Value) -> Refusal {
             code => json!({ "Code": code, "Message": "Throughput exceeds the current capacity of your table or index." }),
         })
         .collect();
-    Refusal::client(
+    ApiError::client(
         "TransactionCanceledException",
         format!(
             "Transaction cancelled, please refer cancellation reasons for specific reasons [{}]",
@@ -248,14 +209,14 @@ pub(crate) fn cancelled_transaction(code: &str, input: &Value) -> Refusal {
 mod tests {
     use super::*;
 
-    fn slow() -> Fault {
-        Fault::Delay(Duration::from_secs(3))
+    fn slow() -> Call {
+        Call::Delay(Duration::from_secs(3))
     }
 
     #[test]
     fn only_the_nth_matching_call_fails() {
         let faults = Faults::default();
-        faults.on(Rule::new("sqs", "SendMessage", Fault::LoseAnswer).nth(2));
+        faults.on(Rule::new("sqs", "SendMessage", Call::LoseAnswer).nth(2));
         let met: Vec<bool> =
             (0..3).map(|_| faults.meet("sqs", "SendMessage", &Value::Null).fault.is_some()).collect();
         assert_eq!(met, [false, true, false]);
@@ -268,9 +229,9 @@ mod tests {
         let faults = Faults::default();
         faults.on(Rule::new("dynamodb", "*", slow()));
         faults.on(Rule::new("*", "PutItem", slow()));
-        faults.on(Rule::new("*", "*", Fault::Throttle).when(|input| input["TableName"] == "ledger"));
+        faults.on(Rule::new("*", "*", Call::Throttle).when(|input| input["TableName"] == "ledger"));
         let met = faults.meet("dynamodb", "PutItem", &json!({ "TableName": "ledger" }));
-        assert_eq!(met, Met { delay: Duration::from_secs(6), fault: Some(Fault::Throttle) });
+        assert_eq!(met, Met { delay: Duration::from_secs(6), fault: Some(Call::Throttle) });
         let met = faults.meet("dynamodb", "PutItem", &json!({ "TableName": "records" }));
         assert_eq!(met.fault, None);
     }
@@ -280,7 +241,7 @@ mod tests {
         let run = || {
             fastrand::seed(7);
             let faults = Faults::default();
-            faults.on(Rule::new("s3", "GetObject", Fault::Throttle).chance(0.3));
+            faults.on(Rule::new("s3", "GetObject", Call::Throttle).chance(0.3));
             (0..50).map(|_| faults.meet("s3", "GetObject", &Value::Null).fault.is_some()).collect::<Vec<_>>()
         };
         let once = run();
@@ -290,8 +251,8 @@ mod tests {
 
     #[test]
     fn a_cancelled_transaction_has_one_reason_per_action() {
-        let refusal = cancelled_transaction("TransactionConflict", &json!({ "TransactItems": [{}, {}, {}] }));
-        assert_eq!(refusal.detail["CancellationReasons"].as_array().map(Vec::len), Some(3));
-        assert!(refusal.message.ends_with("[TransactionConflict, None, None]"));
+        let error = cancelled_transaction("TransactionConflict", &json!({ "TransactItems": [{}, {}, {}] }));
+        assert_eq!(error.detail["CancellationReasons"].as_array().map(Vec::len), Some(3));
+        assert!(error.message.ends_with("[TransactionConflict, None, None]"));
     }
 }

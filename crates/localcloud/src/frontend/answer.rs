@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     sqs::query_error,
-    wire::{Body, Refusal},
+    wire::{ApiError, Body},
 };
 
 /// The AWS JSON protocol of one request.
@@ -19,28 +19,28 @@ pub(crate) struct Json {
 
 impl Json {
     /// `result` as this protocol says it.
-    pub(crate) fn write(&self, result: Result<Value, Refusal>) -> Response<Body> {
+    pub(crate) fn write(&self, result: Result<Value, ApiError>) -> Response<Body> {
         match result {
             Ok(value) => self.response(StatusCode::OK, &value),
-            Err(refusal) => self.refuse(&refusal),
+            Err(error) => self.refuse(&error),
         }
     }
 
-    fn refuse(&self, refusal: &Refusal) -> Response<Body> {
-        let mut members = match &refusal.detail {
+    fn refuse(&self, api_error: &ApiError) -> Response<Body> {
+        let mut members = match &api_error.detail {
             Value::Object(members) => members.clone(),
             _ => Map::new(),
         };
-        members.insert("__type".to_owned(), self.error_type(&refusal.code).into());
-        members.insert("message".to_owned(), refusal.message.clone().into());
-        let mut response = self.response(status(refusal), &members.into());
-        let short = refusal.code.rsplit('#').next().unwrap_or_default();
+        members.insert("__type".to_owned(), self.error_type(&api_error.code).into());
+        members.insert("message".to_owned(), api_error.message.clone().into());
+        let mut response = self.response(status(api_error), &members.into());
+        let short = api_error.code.rsplit('#').next().unwrap_or_default();
         let headers = response.headers_mut();
         if let Ok(value) = HeaderValue::from_str(short) {
             headers.insert("x-amzn-errortype", value);
         }
         if self.service == "sqs" {
-            let fault = if refusal.status < 500 { "Sender" } else { "Receiver" };
+            let fault = if api_error.status < 500 { "Sender" } else { "Receiver" };
             if let Ok(value) = HeaderValue::from_str(&format!("{};{fault}", query_error(short))) {
                 headers.insert("x-amzn-query-error", value);
             }
@@ -84,7 +84,7 @@ pub(crate) struct Query {
 impl Query {
     /// `result` as this protocol says it. An object's members become elements and a list's entries `member`s; an
     /// object called `Attributes` is a map, of `entry`s with `key` and `value`.
-    pub(crate) fn write(&self, result: Result<Value, Refusal>, request_id: &str) -> Response<Body> {
+    pub(crate) fn write(&self, result: Result<Value, ApiError>, request_id: &str) -> Response<Body> {
         let namespace = match self.service.as_str() {
             "sts" => "https://sts.amazonaws.com/doc/2011-06-15/",
             "cloudformation" => "http://cloudformation.amazonaws.com/doc/2010-05-15/",
@@ -102,13 +102,13 @@ impl Query {
                 xml.push_str(&format!("</{operation}Response>"));
                 StatusCode::OK
             }
-            Err(refusal) => {
-                let fault = if refusal.status < 500 { "Sender" } else { "Receiver" };
+            Err(error) => {
+                let fault = if error.status < 500 { "Sender" } else { "Receiver" };
                 xml.push_str(&format!("<ErrorResponse xmlns=\"{namespace}\"><Error><Type>{fault}</Type>"));
-                element(&mut xml, "Code", &Value::from(refusal.code.as_str()));
-                element(&mut xml, "Message", &Value::from(refusal.message.as_str()));
+                element(&mut xml, "Code", &Value::from(error.code.as_str()));
+                element(&mut xml, "Message", &Value::from(error.message.as_str()));
                 xml.push_str(&format!("</Error><RequestId>{request_id}</RequestId></ErrorResponse>"));
-                status(&refusal)
+                status(&error)
             }
         };
         respond(status, HeaderValue::from_static("text/xml"), xml)
@@ -149,8 +149,8 @@ fn escape(xml: &mut String, text: &str) {
     }
 }
 
-fn status(refusal: &Refusal) -> StatusCode {
-    StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+fn status(error: &ApiError) -> StatusCode {
+    StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// A whole answer.
@@ -191,7 +191,7 @@ mod tests {
             service: "sqs".into(),
             content_type: HeaderValue::from_static("application/x-amz-json-1.0"),
         };
-        let answer = json.write(Err(Refusal::client("QueueDoesNotExist", "no such queue")));
+        let answer = json.write(Err(ApiError::client("QueueDoesNotExist", "no such queue")));
         assert_eq!(answer.status(), 400);
         assert_eq!(answer.headers()["x-amzn-query-error"], "AWS.SimpleQueueService.NonExistentQueue;Sender");
         assert_eq!(answer.headers()["x-amzn-errortype"], "QueueDoesNotExist");

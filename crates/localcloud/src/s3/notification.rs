@@ -9,7 +9,7 @@ use crate::wire::{ACCOUNT, REGION};
 
 /// What has happened to a key.
 #[derive(Debug)]
-pub(super) struct Notice<'a> {
+pub(super) struct Notification<'a> {
     pub(super) bucket: &'a str,
     pub(super) key: &'a str,
     pub(super) request_id: &'a str,
@@ -23,7 +23,7 @@ pub(super) enum Deletion {
     Permanent,
 }
 
-impl Notice<'_> {
+impl Notification<'_> {
     /// A version was written, by the operation that `reason` names.
     pub(super) fn created(&self, version: &Version, object: &Object, reason: &str) -> Value {
         let mut subject = json!({
@@ -101,10 +101,14 @@ mod tests {
         let at: Timestamp = "2021-11-12T00:00:00.5Z".parse().unwrap();
         let version =
             Version { id: Some("IYV3p45BT0ac8hjHg1houSdS1a.Mro8e".into()), modified: at, object: None };
-        let notice =
-            Notice { bucket: "amzn-s3-demo-bucket1", key: "example-key", request_id: "N4N7GDK58NMKJ12R", at };
+        let notification = Notification {
+            bucket: "amzn-s3-demo-bucket1",
+            key: "example-key",
+            request_id: "N4N7GDK58NMKJ12R",
+            at,
+        };
         assert_eq!(
-            notice.created(&version, &object, "PutObject"),
+            notification.created(&version, &object, "PutObject"),
             json!({
                 "version": "0",
                 "detail-type": "Object Created",

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Need, arn, text};
+use super::{RequiredAction, arn, text};
 
-pub(super) fn needs(operation: &str, input: &Value) -> Option<Vec<Need>> {
+pub(super) fn required_actions(operation: &str, input: &Value) -> Option<Vec<RequiredAction>> {
     let action = |name: &str| format!("dynamodb:{name}");
-    let needs = match operation {
+    let required = match operation {
         "GetItem"
         | "PutItem"
         | "UpdateItem"
@@ -21,7 +21,7 @@ pub(super) fn needs(operation: &str, input: &Value) -> Option<Vec<Need>> {
         | "DescribeTimeToLive"
         | "UpdateTimeToLive"
         | "DescribeContinuousBackups" => {
-            vec![Need::new(&action(operation), table(text(input, "TableName")))]
+            vec![RequiredAction::new(&action(operation), table(text(input, "TableName")))]
         }
         "Query" | "Scan" => {
             let table = table(text(input, "TableName"));
@@ -29,24 +29,24 @@ pub(super) fn needs(operation: &str, input: &Value) -> Option<Vec<Need>> {
                 Some(index) => format!("{table}/index/{index}"),
                 None => table,
             };
-            vec![Need::new(&action(operation), place)]
+            vec![RequiredAction::new(&action(operation), place)]
         }
         "BatchGetItem" | "BatchWriteItem" => {
             let tables = input["RequestItems"].as_object().into_iter().flatten();
-            tables.map(|(name, _)| Need::new(&action(operation), table(name))).collect()
+            tables.map(|(name, _)| RequiredAction::new(&action(operation), table(name))).collect()
         }
         "TransactGetItems" | "TransactWriteItems" => of_items(input),
-        "ListTables" => vec![Need::new("dynamodb:ListTables", "*")],
+        "ListTables" => vec![RequiredAction::new("dynamodb:ListTables", "*")],
         _ => return None,
     };
-    Some(needs)
+    Some(required)
 }
 
 /// Each action once on each table, however many items there are.
-fn of_items(input: &Value) -> Vec<Need> {
+fn of_items(input: &Value) -> Vec<RequiredAction> {
     let items = input["TransactItems"].as_array().into_iter().flatten();
     let parts = items.filter_map(Value::as_object).flatten();
-    let needs: BTreeSet<Need> = parts
+    let required: BTreeSet<RequiredAction> = parts
         .filter_map(|(kind, part)| {
             let action = match kind.as_str() {
                 "Get" => "dynamodb:GetItem",
@@ -57,10 +57,10 @@ fn of_items(input: &Value) -> Vec<Need> {
                 // DynamoDB refuses it.
                 _ => return None,
             };
-            Some(Need::new(action, table(text(part, "TableName"))))
+            Some(RequiredAction::new(action, table(text(part, "TableName"))))
         })
         .collect();
-    needs.into_iter().collect()
+    required.into_iter().collect()
 }
 
 /// A table is named by its name or its ARN.

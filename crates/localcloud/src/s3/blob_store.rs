@@ -30,19 +30,19 @@ pub(super) struct FileName {
 
 /// Where files are.
 #[derive(Debug)]
-pub(super) struct Vault {
+pub(super) struct BlobStore {
     place: Place,
     next: AtomicU64,
 }
 
 #[derive(Debug)]
 enum Place {
-    /// Made when the first file is, removed with the vault.
+    /// Made when the first file is, removed with the blobs.
     Temporary(Mutex<Option<TempDir>>),
     Lasting(PathBuf),
 }
 
-impl Vault {
+impl BlobStore {
     /// A folder of this process only.
     pub(super) fn temporary() -> Self {
         Self { place: Place::Temporary(Mutex::default()), next: AtomicU64::new(1) }
@@ -84,7 +84,7 @@ impl Vault {
 
     /// Begins a new content.
     pub(super) fn writer(&self) -> Writer<'_> {
-        Writer { vault: self, memory: Vec::new(), file: None, size: 0 }
+        Writer { blobs: self, memory: Vec::new(), file: None, size: 0 }
     }
 
     /// A content of the same bytes that lives and dies on its own.
@@ -266,7 +266,7 @@ impl Iterator for Reader {
 /// Writes a content. Dropped unfinished, it leaves nothing behind.
 #[derive(Debug)]
 pub(super) struct Writer<'v> {
-    vault: &'v Vault,
+    blobs: &'v BlobStore,
     memory: Vec<u8>,
     file: Option<(File, PathBuf)>,
     size: u64,
@@ -290,7 +290,7 @@ impl Writer<'_> {
 
     /// Ends it.
     pub(super) fn finish(mut self) -> io::Result<Content> {
-        if self.file.is_none() && self.vault.keeps_in_memory(self.memory.len()) {
+        if self.file.is_none() && self.blobs.keeps_in_memory(self.memory.len()) {
             let bytes = Bytes::from(std::mem::take(&mut self.memory));
             return Ok(Content(if bytes.is_empty() { Vec::new() } else { vec![Piece::Memory(bytes)] }));
         }
@@ -307,7 +307,7 @@ impl Writer<'_> {
         let (file, _) = match &mut self.file {
             Some(open) => open,
             none => {
-                let path = self.vault.fresh_path()?;
+                let path = self.blobs.fresh_path()?;
                 none.insert((File::create_new(&path)?, path))
             }
         };

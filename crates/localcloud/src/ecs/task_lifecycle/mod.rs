@@ -38,7 +38,7 @@ pub(super) enum Order {
     Kill(KillCause),
 }
 
-/// What a walk needs to know, taken at the launch so that later settings are for later tasks.
+/// What a lifecycle needs to know, taken at the launch so that later settings are for later tasks.
 pub(super) struct Plan {
     timing: Timing,
     start_failure: Option<String>,
@@ -84,21 +84,21 @@ impl Plan {
     }
 }
 
-/// Walks a task through its life. The walk ends early, killing what it runs, when the service is dropped.
-pub(super) async fn walk(inner: Arc<Inner>, arn: String, plan: Plan, orders: UnboundedReceiver<Order>) {
+/// Runs a task from provisioning to stopped. Ends early, killing what it runs, when the service is dropped.
+pub(super) async fn run(inner: Arc<Inner>, arn: String, plan: Plan, orders: UnboundedReceiver<Order>) {
     let closing = inner.closing.clone();
-    let walk = Walk { inner, arn, timing: plan.timing, orders };
-    closing.run_until_cancelled(walk.go(plan)).await;
+    let lifecycle = Lifecycle { inner, arn, timing: plan.timing, orders };
+    closing.run_until_cancelled(lifecycle.go(plan)).await;
 }
 
-struct Walk {
+struct Lifecycle {
     inner: Arc<Inner>,
     arn: String,
     timing: Timing,
     orders: UnboundedReceiver<Order>,
 }
 
-impl Walk {
+impl Lifecycle {
     async fn go(mut self, plan: Plan) {
         if let Err(ending) = self.start(plan.start_failure, plan.execution.as_ref()).await {
             self.end_unstarted(ending).await;

@@ -1,4 +1,4 @@
-//! The gate: every call to the cloud comes in here, over a socket or in process.
+//! The frontend: every call to the cloud comes in here, over a socket or in process.
 //!
 //! ```text
 //!  request ─▶ who signed it, for which service ─▶ which operation ─▶ faults ─▶ may they? ─▶ the service's module
@@ -8,8 +8,7 @@
 //! The service is named by the SigV4 credential scope, as at AWS, so one address serves them all.
 
 mod answer;
-mod authority;
-mod callers;
+mod authorize;
 mod lambda;
 mod request;
 mod s3;
@@ -29,14 +28,15 @@ use s3s::service::S3Service;
 use serde_json::{Map, Value};
 
 use self::answer::{Json, Query, respond};
-pub use self::callers::Callers;
+
 use crate::{
     cloudformation::CloudFormation,
     cloudwatch::CloudWatch,
+    credentials::Credentials,
     dynamodb::DynamoDb,
     ecs::Ecs,
     events::EventBridge,
-    faults::{self, Fault, Faults, Lost},
+    faults::{self, Call, Faults, Lost},
     iam::Iam,
     lambda::Lambda,
     logs::Logs,
@@ -45,13 +45,13 @@ use crate::{
     sns::Sns,
     sqs::Sqs,
     sts::Sts,
-    wire::{Body, Caller, Refusal},
+    wire::{ApiError, Body, Caller, RequestId},
 };
 
 /// The largest body of a call other than S3's: DynamoDB's batches have 16 MB of items, JSON some more.
 const MAX_INPUT_BYTES: usize = 32 * 1024 * 1024;
 
-/// The services behind the gate.
+/// The services behind the frontend.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "each field is the service of its name")]
 pub struct Services {
@@ -70,33 +70,13 @@ pub struct Services {
     pub iam: Iam,
 }
 
-/// The id of a call, which its answer and the events it causes carry.
+/// The frontend. Clones share everything behind it.
 #[derive(Debug, Clone)]
-pub(crate) struct RequestId(pub(crate) String);
-
-impl RequestId {
-    /// Sixteen characters, as S3's are; other services' are UUIDs.
-    fn draw(service: &str) -> Self {
-        if service == "s3" {
-            return Self(
-                std::iter::repeat_with(|| fastrand::choice(b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"))
-                    .take(16)
-                    .flatten()
-                    .map(|byte| char::from(*byte))
-                    .collect(),
-            );
-        }
-        Self(uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid().to_string())
-    }
-}
-
-/// The gate. Clones share everything behind it.
-#[derive(Debug, Clone)]
-pub struct Gate {
+pub struct Frontend {
     services: Services,
     s3: S3Service,
     faults: Faults,
-    callers: Callers,
+    credentials: Credentials,
     clock: Clock,
     calls: Arc<Mutex<Calls>>,
 }
@@ -104,19 +84,19 @@ pub struct Gate {
 /// How often each operation of each service was called.
 pub type Calls = BTreeMap<(String, String), u64>;
 
-impl Gate {
-    /// A gate to these services, which only the account's owner may pass yet.
+impl Frontend {
+    /// A frontend to these services, which only the account's owner may pass yet.
     #[must_use]
     pub fn new(services: Services, faults: Faults, clock: Clock) -> Self {
-        let callers = Callers::default();
-        let s3 = services.s3.service(callers.clone());
-        Self { services, s3, faults, callers, clock, calls: Arc::default() }
+        let credentials = Credentials::default();
+        let s3 = services.s3.service(credentials.clone());
+        Self { services, s3, faults, credentials, clock, calls: Arc::default() }
     }
 
     /// The access keys that may pass.
     #[must_use]
-    pub fn callers(&self) -> &Callers {
-        &self.callers
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     /// The faults that calls meet.
@@ -210,7 +190,7 @@ impl Gate {
         let json = Json { service: service.to_owned(), content_type };
         let (prefix, operation) = target.split_once('.').unwrap_or((target, ""));
         if request::target_service(prefix) != Some(service) {
-            return json.write(Err(Refusal::client(
+            return json.write(Err(ApiError::client(
                 "UnknownOperationException",
                 format!("the local cloud has no operation {target} of a service {service}"),
             )));
@@ -219,11 +199,11 @@ impl Gate {
             match self.caller(key, "MissingAuthenticationTokenException", "UnrecognizedClientException", 400)
             {
                 Ok(caller) => caller,
-                Err(refusal) => return json.write(Err(refusal)),
+                Err(error) => return json.write(Err(error)),
             };
         let input = match read(body).await.and_then(|bytes| parse(&bytes)) {
             Ok(input) => input,
-            Err(refusal) => return json.write(Err(refusal)),
+            Err(error) => return json.write(Err(error)),
         };
         match self.serve(service, operation, input, caller).await {
             Some(result) => json.write(result),
@@ -241,11 +221,11 @@ impl Gate {
         let mut query = Query { service: service.to_owned(), operation: String::new() };
         let caller = match self.caller(key, "MissingAuthenticationToken", "InvalidClientTokenId", 403) {
             Ok(caller) => caller,
-            Err(refusal) => return query.write(Err(refusal), &id.0),
+            Err(error) => return query.write(Err(error), &id.0),
         };
         let bytes = match read(body).await {
             Ok(bytes) => bytes,
-            Err(refusal) => return query.write(Err(refusal), &id.0),
+            Err(error) => return query.write(Err(error), &id.0),
         };
         let mut input: Map<String, Value> = request::form(&String::from_utf8_lossy(&bytes))
             .into_iter()
@@ -253,13 +233,13 @@ impl Gate {
             .collect();
         input.remove("Version");
         let Some(Value::String(operation)) = input.remove("Action") else {
-            let refusal = Refusal::client("MissingAction", "The request is missing an Action.");
-            return query.write(Err(refusal), &id.0);
+            let error = ApiError::client("MissingAction", "The request is missing an Action.");
+            return query.write(Err(error), &id.0);
         };
         // The name becomes an element of the answer.
         if operation.is_empty() || !operation.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            let refusal = Refusal::client("InvalidAction", "The action is not valid.");
-            return query.write(Err(refusal), &id.0);
+            let error = ApiError::client("InvalidAction", "The action is not valid.");
+            return query.write(Err(error), &id.0);
         }
         query.operation.clone_from(&operation);
         match self.serve(service, &operation, input.into(), caller).await {
@@ -275,12 +255,12 @@ impl Gate {
         missing: &str,
         unknown: &str,
         status: u16,
-    ) -> Result<Caller, Refusal> {
+    ) -> Result<Caller, ApiError> {
         let key = key.ok_or_else(|| {
-            Refusal::client(missing, "Request is missing Authentication Token").with_status(status)
+            ApiError::client(missing, "Request is missing Authentication Token").with_status(status)
         })?;
-        self.callers.find(&key).ok_or_else(|| {
-            Refusal::client(unknown, "The security token included in the request is invalid.")
+        self.credentials.find(&key).ok_or_else(|| {
+            ApiError::client(unknown, "The security token included in the request is invalid.")
                 .with_status(status)
         })
     }
@@ -291,7 +271,7 @@ impl Gate {
     }
 
     /// What this call meets, after the delays it met.
-    async fn meet(&self, service: &str, operation: &str, input: &Value) -> Option<Fault> {
+    async fn meet(&self, service: &str, operation: &str, input: &Value) -> Option<Call> {
         self.count(service, operation);
         let met = self.faults.meet(service, operation, input);
         if !met.delay.is_zero() {
@@ -307,21 +287,21 @@ impl Gate {
         operation: &str,
         input: Value,
         mut caller: Caller,
-    ) -> Option<Result<Value, Refusal>> {
+    ) -> Option<Result<Value, ApiError>> {
         let fault = self.meet(service, operation, &input).await;
         match &fault {
-            Some(Fault::LoseRequest) => return None,
-            Some(Fault::Refuse(refusal)) => return Some(Err(refusal.clone())),
-            Some(Fault::Throttle) => return Some(Err(faults::throttle(service))),
-            Some(Fault::CancelTransaction { code }) => {
+            Some(Call::LoseRequest) => return None,
+            Some(Call::Refuse(error)) => return Some(Err(error.clone())),
+            Some(Call::Throttle) => return Some(Err(faults::throttle(service))),
+            Some(Call::CancelTransaction { code }) => {
                 return Some(Err(faults::cancelled_transaction(code, &input)));
             }
-            Some(Fault::Part(partial)) => caller.partial = Some(partial.clone()),
+            Some(Call::Part(partial)) => caller.partial = Some(partial.clone()),
             _ => {}
         }
-        if let Err(refusal) = self.authorize(service, operation, &input, &caller) {
+        if let Err(error) = self.authorize(service, operation, &input, &caller) {
             // Also a refusal can get lost.
-            return (!matches!(fault, Some(Fault::LoseAnswer))).then_some(Err(refusal));
+            return (!matches!(fault, Some(Call::LoseAnswer))).then_some(Err(error));
         }
         let services = &self.services;
         let result = match service {
@@ -333,10 +313,10 @@ impl Gate {
             "logs" => services.logs.call(operation, input).await,
             "cloudformation" => services.cloudformation.call(operation, input).await,
             "sts" => services.sts.call(operation, input, &caller).await,
-            other => Err(Refusal::unsupported(other, operation)),
+            other => Err(ApiError::unsupported(other, operation)),
         };
         match fault {
-            Some(Fault::LoseAnswer) => None,
+            Some(Call::LoseAnswer) => None,
             _ => Some(result),
         }
     }
@@ -353,24 +333,24 @@ fn is_health_check(parts: &Parts) -> bool {
     matches!(parts.method, Method::GET | Method::HEAD) && parts.uri.path() == "/"
 }
 
-async fn read(mut body: Body) -> Result<Bytes, Refusal> {
+async fn read(mut body: Body) -> Result<Bytes, ApiError> {
     body.store_all_limited(MAX_INPUT_BYTES).await.map_err(|error| {
         if error.is::<http_body_util::LengthLimitError>() {
-            return Refusal::client("RequestEntityTooLargeException", "Request entity too large")
+            return ApiError::client("RequestEntityTooLargeException", "Request entity too large")
                 .with_status(413);
         }
-        Refusal::client("IncompleteBody", format!("the request's body broke off: {error}"))
+        ApiError::client("IncompleteBody", format!("the request's body broke off: {error}"))
     })
 }
 
-fn parse(bytes: &[u8]) -> Result<Value, Refusal> {
+fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
     // Operations without input may be called with no body at all.
     let bytes = if bytes.is_empty() { b"{}" } else { bytes };
     match serde_json::from_slice(bytes) {
         Ok(value @ Value::Object(_)) => Ok(value),
-        Ok(_) => Err(Refusal::client("SerializationException", "the input is not a JSON object")),
+        Ok(_) => Err(ApiError::client("SerializationException", "the input is not a JSON object")),
         Err(error) => {
-            Err(Refusal::client("SerializationException", format!("the input is not JSON: {error}")))
+            Err(ApiError::client("SerializationException", format!("the input is not JSON: {error}")))
         }
     }
 }
@@ -378,7 +358,7 @@ fn parse(bytes: &[u8]) -> Result<Value, Refusal> {
 fn unknown_service(service: &str) -> Response<Body> {
     let json =
         Json { service: service.to_owned(), content_type: HeaderValue::from_static("application/json") };
-    json.write(Err(Refusal::unsupported(service, "call of this kind")))
+    json.write(Err(ApiError::unsupported(service, "call of this kind")))
 }
 
 fn lost() -> Response<Body> {

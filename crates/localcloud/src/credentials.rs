@@ -15,16 +15,16 @@ use crate::wire::{Caller, OWNER_KEY, SECRET};
 
 /// The access keys. Whoever hosts a function or a task registers one for its role. Clones share the table.
 #[derive(Debug, Clone)]
-pub struct Callers(Arc<Mutex<BTreeMap<String, Option<String>>>>);
+pub struct Credentials(Arc<Mutex<BTreeMap<String, Option<String>>>>);
 
-impl Default for Callers {
+impl Default for Credentials {
     /// Knows the account's owner only.
     fn default() -> Self {
         Self(Arc::new(Mutex::new(BTreeMap::from([(OWNER_KEY.to_owned(), None)]))))
     }
 }
 
-impl Callers {
+impl Credentials {
     /// Lets `access_key` act as `role`; a repeat changes the role.
     pub fn register(&self, access_key: impl Into<String>, role: impl Into<String>) {
         self.lock().insert(access_key.into(), Some(role.into()));
@@ -50,7 +50,7 @@ impl Callers {
 }
 
 #[async_trait::async_trait]
-impl S3Auth for Callers {
+impl S3Auth for Credentials {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
         match self.find(access_key) {
             Some(_) => Ok(SecretKey::from(SECRET)),

@@ -6,7 +6,7 @@ use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered}
 use tokio::{sync::mpsc::UnboundedReceiver, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Order, Planned, Walk};
+use super::{Lifecycle, Order, Planned};
 use crate::{
     ecs::execution::Execution,
     host::{Exit, Launch},
@@ -33,9 +33,13 @@ pub(super) enum Happened {
 }
 
 impl Containers {
-    pub(super) fn launch(walk: &Walk, planned: Vec<Planned>, execution: Option<&Execution>) -> Self {
+    pub(super) fn launch(
+        lifecycle: &Lifecycle,
+        planned: Vec<Planned>,
+        execution: Option<&Execution>,
+    ) -> Self {
         let stop = CancellationToken::new();
-        let id = walk.id();
+        let id = lifecycle.id();
         let left = vec![true; planned.len()];
         let essential = planned.iter().map(|planned| planned.container.essential).collect();
         let timeouts = planned.iter().map(|planned| planned.container.stop_timeout);
@@ -43,11 +47,11 @@ impl Containers {
         let running = planned.into_iter().enumerate().map(|(n, planned)| {
             let confinement = planned.container.confinement(planned.cpu_units);
             let name = planned.container.name;
-            let iam = walk.inner.events.iam();
+            let iam = lifecycle.inner.events.iam();
             let written = execution.is_none_or(|execution| execution.may_write(iam, id, &name));
             let place = planned.container.log.filter(|_| written);
             let logs = place.map_or_else(LogStream::default, |place| {
-                walk.inner.logs.stream(&place.group, &format!("{}/{name}/{id}", place.prefix))
+                lifecycle.inner.logs.stream(&place.group, &format!("{}/{name}/{id}", place.prefix))
             });
             let Some(runner) = planned.runner else {
                 let reason = format!("the local cloud has nothing to run as container {name}");

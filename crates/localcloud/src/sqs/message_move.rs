@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Sqs, message::Message, queue::Queue, settings::invalid, wire::parse};
-use crate::wire::Refusal;
+use crate::wire::ApiError;
 
 /// A finished move task.
 #[derive(Debug, Clone)]
@@ -30,10 +30,10 @@ impl Sqs {
     /// Moves what is visible in a dead-letter queue back to where it came from, at once: the rate limit a caller
     /// may ask for is an upper bound. Messages in flight stay, as do those sent to the queue directly unless a
     /// destination is given.
-    pub(super) fn start_move(&self, input: Value) -> Result<Value, Refusal> {
+    pub(super) fn start_move(&self, input: Value) -> Result<Value, ApiError> {
         let input: MoveInput = parse(input)?;
         let not_found = |what: &str| {
-            Refusal::client("ResourceNotFoundException", format!("The {what} queue does not exist."))
+            ApiError::client("ResourceNotFoundException", format!("The {what} queue does not exist."))
         };
         if input.max_number_of_messages_per_second.is_some_and(|rate| !(1..=500).contains(&rate)) {
             return Err(invalid("MaxNumberOfMessagesPerSecond must be between 1 and 500."));
@@ -68,7 +68,7 @@ impl Sqs {
             }
         }
         let left = state.queue(source)?.counts(now).visible;
-        state.moves.push(Move {
+        state.message_moves.push(Move {
             source_arn: input.source_arn,
             destination_arn: input.destination_arn,
             started: now,
@@ -78,10 +78,10 @@ impl Sqs {
         Ok(json!({ "TaskHandle": format!("{:032x}", fastrand::u128(..)) }))
     }
 
-    pub(super) fn list_moves(&self, input: Value) -> Result<Value, Refusal> {
+    pub(super) fn list_moves(&self, input: Value) -> Result<Value, ApiError> {
         let input: MoveInput = parse(input)?;
         let state = self.state();
-        let ours = state.moves.iter().rev().filter(|done| done.source_arn == input.source_arn);
+        let ours = state.message_moves.iter().rev().filter(|done| done.source_arn == input.source_arn);
         let results: Vec<Value> = ours
             .take(input.max_results.unwrap_or(1))
             .map(|done| {

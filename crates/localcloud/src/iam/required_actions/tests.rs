@@ -15,14 +15,14 @@ fn needed(service: &str, operation: &str, input: Value) -> Vec<String> {
             execution_role: Some("arn:aws:iam::123456789012:role/start".to_owned()),
         })
     };
-    let needs =
-        needs(service, operation, &input, definition).unwrap_or_else(|| panic!("{operation} is unknown"));
-    let shown = |need: Need| {
-        let resource = need.resource.replace("us-east-1:123456789012:", "");
-        let context: String = need.context.iter().map(|(key, value)| format!(" {key}={value}")).collect();
-        format!("{} {resource}{context}", need.action)
+    let required = required_actions(service, operation, &input, definition)
+        .unwrap_or_else(|| panic!("{operation} is unknown"));
+    let shown = |required: RequiredAction| {
+        let resource = required.resource.replace("us-east-1:123456789012:", "");
+        let context: String = required.context.iter().map(|(key, value)| format!(" {key}={value}")).collect();
+        format!("{} {resource}{context}", required.action)
     };
-    needs.into_iter().map(shown).collect()
+    required.into_iter().map(shown).collect()
 }
 
 #[test]
@@ -138,5 +138,5 @@ fn queues_groups_topics_and_functions_are_named_in_several_ways() {
         assert_eq!(invoke, ["lambda:InvokeFunction arn:aws:lambda:function:f"]);
     }
     assert!(needed("sts", "GetCallerIdentity", json!({})).is_empty());
-    assert!(needs("sqs", "TagQueue", &json!({}), |_| None).is_none());
+    assert!(required_actions("sqs", "TagQueue", &json!({}), |_| None).is_none());
 }

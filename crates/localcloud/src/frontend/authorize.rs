@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::Gate;
+use super::Frontend;
 use crate::{
-    iam::{Refused, Who, needs},
-    wire::{Caller, Refusal},
+    iam::{Refused, Who, required_actions},
+    wire::{ApiError, Caller},
 };
 
-impl Gate {
+impl Frontend {
     /// Lets a call through, or answers as its service would: AWS tells who lacks what.
     pub(super) fn authorize(
         &self,
@@ -16,27 +16,27 @@ impl Gate {
         operation: &str,
         input: &Value,
         caller: &Caller,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ApiError> {
         let iam = &self.services.iam;
         if !iam.enforces() {
             return Ok(());
         }
         let who = who(caller);
         let definition = |named: &str| self.services.ecs.handed_over(named);
-        let allowed = match needs::needs(service, operation, input, definition) {
-            Some(needs) => iam.authorize(&who, &needs),
+        let allowed = match required_actions::required_actions(service, operation, input, definition) {
+            Some(required) => iam.authorize(&who, &required),
             // The owner meets only what is forbidden to all, and that is said of operations that are known.
             None if caller.role.is_none() => Ok(()),
             None => Err(iam.refuse(Refused::unknown(&who, service, operation))),
         };
-        allowed.map_err(|refused| refused.refusal(service))
+        allowed.map_err(|refused| refused.api_error(service))
     }
 
     /// Whether who did not find an object may learn that it is missing; else they are told no more than that it is
     /// kept from them.
-    pub(super) fn may_miss(&self, input: &Value, caller: &Caller) -> Result<(), Refusal> {
-        let need = needs::s3::to_know_what_is_missing(input);
-        self.services.iam.authorize(&who(caller), &[need]).map_err(|refused| refused.refusal("s3"))
+    pub(super) fn may_miss(&self, input: &Value, caller: &Caller) -> Result<(), ApiError> {
+        let required = required_actions::s3::to_know_what_is_missing(input);
+        self.services.iam.authorize(&who(caller), &[required]).map_err(|refused| refused.api_error("s3"))
     }
 }
 

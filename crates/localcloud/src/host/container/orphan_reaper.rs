@@ -1,4 +1,4 @@
-//! Removes the containers of this process when it is killed itself, as the keeper of processes kills those.
+//! Removes the containers of this process when it is killed itself, as the orphan_reaper of processes kills those.
 //!
 //! One small shell at the other end of a pipe, in a group of its own. When the pipe breaks, it looks for containers with
 //! our label; more than once, as the runtime may have been making one.
@@ -10,7 +10,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{super::keeper::shell, runtime::Runtime};
+use super::{super::orphan_reaper::shell, runtime::Runtime};
 
 /// Its arguments are the runtime, the label, the folder, and what removes a container. A line of input says that none is
 /// left.
@@ -28,9 +28,9 @@ rm -r -- "$folder"
 
 /// The shell's pipe, while there is a shell.
 #[derive(Debug)]
-pub(super) struct Keeper(Mutex<Option<ChildStdin>>);
+pub(super) struct OrphanReaper(Mutex<Option<ChildStdin>>);
 
-impl Keeper {
+impl OrphanReaper {
     /// Watches over the containers of this run, and the folder that is made for them.
     pub(super) fn start(runtime: &Runtime, run: &str, folder: &Path) -> Self {
         let shell = shell(SCRIPT)
@@ -42,7 +42,7 @@ impl Keeper {
         match shell {
             Ok(mut shell) => Self(Mutex::new(shell.stdin.take())),
             Err(error) => {
-                tracing::warn!(error = %error, "no keeper of containers; a kill -9 may leave some behind");
+                tracing::warn!(error = %error, "no orphan_reaper of containers; a kill -9 may leave some behind");
                 Self(Mutex::new(None))
             }
         }

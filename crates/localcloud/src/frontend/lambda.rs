@@ -4,14 +4,14 @@ use http::{HeaderValue, Method, Response, StatusCode, request::Parts};
 use percent_encoding::percent_decode_str;
 use serde_json::json;
 
-use super::{Gate, RequestId, lost, read, request};
+use super::{Frontend, lost, read, request};
 use crate::{
-    faults::{self, Fault},
+    faults::{self, Call},
     lambda::Invoked,
-    wire::{Body, Refusal},
+    wire::{ApiError, Body, RequestId},
 };
 
-impl Gate {
+impl Frontend {
     pub(super) async fn call_lambda(
         &self,
         key: Option<String>,
@@ -22,27 +22,27 @@ impl Gate {
         let codes = ("MissingAuthenticationTokenException", "UnrecognizedClientException");
         let caller = match self.caller(key, codes.0, codes.1, 403) {
             Ok(caller) => caller,
-            Err(refusal) => return refuse(&refusal),
+            Err(error) => return refuse(&error),
         };
         let Some(function) = invoked_function(&parts) else {
             let operation = format!("{} {}", parts.method, parts.uri.path());
-            return refuse(&Refusal::unsupported("lambda", &operation));
+            return refuse(&ApiError::unsupported("lambda", &operation));
         };
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
         let invocation_type = header("x-amz-invocation-type").unwrap_or("RequestResponse");
         let input = json!({ "FunctionName": function, "InvocationType": invocation_type });
         let fault = self.meet("lambda", "Invoke", &input).await;
         match &fault {
-            Some(Fault::LoseRequest) => return lost(),
-            Some(Fault::Refuse(refusal)) => return refuse(refusal),
-            Some(Fault::Throttle) => return refuse(&faults::throttle("lambda")),
+            Some(Call::LoseRequest) => return lost(),
+            Some(Call::Refuse(error)) => return refuse(error),
+            Some(Call::Throttle) => return refuse(&faults::throttle("lambda")),
             _ => {}
         }
-        if let Err(refusal) = self.authorize("lambda", "Invoke", &input, &caller) {
-            return if matches!(fault, Some(Fault::LoseAnswer)) { lost() } else { refuse(&refusal) };
+        if let Err(error) = self.authorize("lambda", "Invoke", &input, &caller) {
+            return if matches!(fault, Some(Call::LoseAnswer)) { lost() } else { refuse(&error) };
         }
         if header("x-amz-log-type").is_some_and(|kind| kind != "None") {
-            return refuse(&Refusal::unsupported(
+            return refuse(&ApiError::unsupported(
                 "lambda",
                 "Invoke with a LogType: read the log group instead",
             ));
@@ -54,12 +54,12 @@ impl Gate {
                 let lambda = &self.services.lambda;
                 lambda.invoke_as(&function, qualifier, invocation_type, &payload, &id.0).await
             }
-            Err(refusal) => Err(refusal),
+            Err(error) => Err(error),
         };
         match (fault, result) {
-            (Some(Fault::LoseAnswer), _) => lost(),
+            (Some(Call::LoseAnswer), _) => lost(),
             (_, Ok(invoked)) => answer(&invoked),
-            (_, Err(refusal)) => refuse(&refusal),
+            (_, Err(error)) => refuse(&error),
         }
     }
 }
@@ -84,14 +84,14 @@ fn answer(invoked: &Invoked) -> Response<Body> {
     response
 }
 
-fn refuse(refusal: &Refusal) -> Response<Body> {
-    let kind = if refusal.status < 500 { "User" } else { "Service" };
-    let mut members = json!({ "Type": kind, "Message": refusal.message, "message": refusal.message });
-    if let (Some(members), Some(detail)) = (members.as_object_mut(), refusal.detail.as_object()) {
+fn refuse(error: &ApiError) -> Response<Body> {
+    let kind = if error.status < 500 { "User" } else { "Service" };
+    let mut members = json!({ "Type": kind, "Message": error.message, "message": error.message });
+    if let (Some(members), Some(detail)) = (members.as_object_mut(), error.detail.as_object()) {
         members.extend(detail.clone());
     }
-    let mut response = respond(refusal.status, members.to_string());
-    if let Ok(code) = HeaderValue::from_str(&refusal.code) {
+    let mut response = respond(error.status, members.to_string());
+    if let Ok(code) = HeaderValue::from_str(&error.code) {
         response.headers_mut().insert("x-amzn-errortype", code);
     }
     response
