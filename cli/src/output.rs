@@ -93,7 +93,7 @@ fn refused(call: &CallError, endpoint: &str) -> String {
     if call.message().is_some() {
         return format!("cannot {attempt}: {code}: {words}");
     }
-    one_line(&call.chain())
+    one_line(&telemetry::causes(call))
 }
 
 #[cfg(test)]

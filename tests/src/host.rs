@@ -179,5 +179,5 @@ pub(crate) fn isolated(config: SdkConfig, region: &str) -> SdkConfig {
 }
 
 fn failed(error: &dyn std::error::Error) -> FunctionError {
-    FunctionError::new("Runtime.InitError", error.to_string())
+    FunctionError::new("Runtime.InitError", telemetry::causes(error))
 }

@@ -184,7 +184,9 @@ impl Drain {
                         warn!(code = failure.code, "a message is shown at another time than was asked for");
                     }
                 }
-                Ok(Err(error)) => warn!(error = %error.chain(), "cannot say when messages are to be shown"),
+                Ok(Err(error)) => {
+                    warn!(error = telemetry::causes(&error), "cannot say when messages are to be shown")
+                }
                 Err(_elapsed) => warn!("saying when messages are to be shown takes too long"),
             }
         });

@@ -18,7 +18,7 @@ pub(crate) async fn run(command: &[String], stop: CancellationToken) -> u8 {
     let mut child = match Command::new(program).args(arguments).spawn() {
         Ok(child) => child,
         Err(error) => {
-            error!(program, error = &error as &dyn std::error::Error, "the program cannot be started");
+            error!(program, error = telemetry::causes(&error), "the program cannot be started");
             return ExitCode::Usage.code();
         }
     };
@@ -36,7 +36,7 @@ pub(crate) async fn run(command: &[String], stop: CancellationToken) -> u8 {
             code(status)
         }
         Err(error) => {
-            error!(program, error = &error as &dyn std::error::Error, "the command's end is not known");
+            error!(program, error = telemetry::causes(&error), "the command's end is not known");
             ExitCode::Software.code()
         }
     }
@@ -47,7 +47,7 @@ fn terminate(id: Option<u32>) {
     // Gone already: its end is waited for all the same.
     let Some(process) = process else { return };
     if let Err(error) = rustix::process::kill_process(process, rustix::process::Signal::TERM) {
-        warn!(error = &error as &dyn std::error::Error, "the command cannot be asked to stop");
+        warn!(error = telemetry::causes(&error), "the command cannot be asked to stop");
     }
 }
 

@@ -38,7 +38,7 @@ use crate::drain::Drain;
 pub fn main(arguments: impl Iterator<Item = String>) -> process::ExitCode {
     let settings = Settings::of_process();
     if let Err(error) = logging::json(&settings) {
-        error!(error = &error as &dyn std::error::Error, "the task is configured wrongly");
+        error!(error = telemetry::causes(&error), "the task is configured wrongly");
         return process::ExitCode::from(ExitCode::Usage.code());
     }
     let arguments: Vec<_> = arguments.collect();
@@ -47,7 +47,7 @@ pub fn main(arguments: impl Iterator<Item = String>) -> process::ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            error!(error = &error as &dyn std::error::Error, "cannot start");
+            error!(error = telemetry::causes(&error), "cannot start");
             return process::ExitCode::from(ExitCode::Software.code());
         }
     };
@@ -88,7 +88,7 @@ pub async fn run(
         }
     };
     let code = code.unwrap_or_else(|error| {
-        error!(error = &error as &dyn std::error::Error, "the task is configured wrongly");
+        error!(error = telemetry::causes(&error), "the task is configured wrongly");
         ExitCode::Usage
     });
     let usage = Usage::of_process();
@@ -143,7 +143,7 @@ fn stop_on_sigterm() -> CancellationToken {
                 stop.cancel();
             });
         }
-        Err(error) => error!(error = &error as &dyn std::error::Error, "cannot listen for SIGTERM"),
+        Err(error) => error!(error = telemetry::causes(&error), "cannot listen for SIGTERM"),
     }
     stop
 }

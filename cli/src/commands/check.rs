@@ -107,7 +107,7 @@ fn of_template(error: &TemplateError) -> Wrong {
             file: file.display().to_string(),
             line: None,
             column: None,
-            words: telemetry::logging::chain(error),
+            words: telemetry::causes(error),
         },
         TemplateError::StackName { .. } => {
             Wrong { file: String::new(), line: None, column: None, words: error.to_string() }

@@ -29,7 +29,7 @@ where
                 outcomes.push(outcome);
             }
             Err(error) => {
-                let error = &error as &dyn std::error::Error;
+                let error = telemetry::causes(&error);
                 error!(message.id = %id, error, "message goes back to its queue");
                 let mut failure = BatchItemFailure::default();
                 failure.item_identifier = id;

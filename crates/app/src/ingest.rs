@@ -150,7 +150,7 @@ impl Uploads {
             && let Err(error) = self.scaling.run(Trigger::Queued { count }, self.clock.now()).await
         {
             // The jobs are safe in their queue, and λ scaler launches within the minute.
-            error!(error = &error as &dyn std::error::Error, "no worker was launched for what was queued");
+            error!(error = telemetry::causes(&error), "no worker was launched for what was queued");
         }
         response
     }

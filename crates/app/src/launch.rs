@@ -16,7 +16,6 @@ use domain::{
     story::{Note, What},
 };
 use jiff::Timestamp;
-use telemetry::logging;
 use tracing::info;
 
 use crate::ingest::{Outcome, Uploads};
@@ -59,7 +58,7 @@ impl Uploads {
             let until = breaker.probe_at.unwrap_or(now);
             return self.park(job, deferrals, &breaker, until).await;
         }
-        self.put_off(job, why, deferrals, &logging::chain(&refused)).await
+        self.put_off(job, why, deferrals, &telemetry::causes(&refused)).await
     }
 
     async fn launched(

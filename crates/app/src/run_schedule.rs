@@ -131,7 +131,7 @@ impl Ticker {
                 }
                 Err(source) => {
                     let failure = TickError::Launch { what: order.started_by, source };
-                    error!(error = &failure as &dyn std::error::Error, "no task");
+                    error!(error = telemetry::causes(&failure), "no task");
                     failed.get_or_insert(failure);
                 }
             }

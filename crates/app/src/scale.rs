@@ -30,10 +30,7 @@ use domain::{
     scaling::{Look, Signals, census, launches, next_look, why_none},
     settings::{Settings, SettingsError},
 };
-use telemetry::{
-    logging,
-    metrics::{self, Metric},
-};
+use telemetry::metrics::{self, Metric};
 
 /// Where a run leaves its [`Look`] for the next. A look of another layout goes under another name.
 const LOOK: &str = "look:1";
@@ -242,12 +239,12 @@ impl Scaling {
                 Ok(Launched::Task(launched.task))
             }
             Err(error) if !error.is_answer() => {
-                let error = &error as &dyn std::error::Error;
+                let error = telemetry::causes(&error);
                 warn!(slot = slot.number, error, "a launch was not answered: the next run makes up for it");
                 Ok(Launched::Unanswered)
             }
             Err(error) if error.is_refusal() => Ok(Launched::Refused(error.to_reason())),
-            Err(no_room) => Ok(Launched::NoRoom(logging::chain(&no_room))),
+            Err(no_room) => Ok(Launched::NoRoom(telemetry::causes(&no_room))),
         }
     }
 }

@@ -120,12 +120,6 @@ impl CallError {
     pub fn is_retryable(&self) -> bool {
         self.retryable
     }
-
-    /// The whole chain of causes in one line, for logs and reasons.
-    #[must_use]
-    pub fn chain(&self) -> String {
-        telemetry::logging::chain(self)
-    }
 }
 
 #[cfg(test)]

@@ -28,10 +28,7 @@ pub use order::{
     ATTEMPT_VARIABLE, GENERATION_VARIABLE, JOB_VARIABLE, LaunchedFor, Order, REVISION_VARIABLE,
     SLOT_VARIABLE, drain_name, launched_for,
 };
-use telemetry::{
-    logging,
-    metrics::{self, Metric},
-};
+use telemetry::metrics::{self, Metric};
 
 /// How many RunTask calls one process makes a second. ECS takes 20 a second of an account
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html>), and the template runs at
@@ -133,7 +130,7 @@ impl Tasks {
             warn!(
                 started_by = order.started_by,
                 revision,
-                error = logging::chain(error),
+                error = telemetry::causes(error),
                 "cannot be launched any more"
             );
             let again = self.launch_somewhere(order, None).await;
@@ -307,7 +304,8 @@ impl LaunchError {
             Self::Unavailable { .. } => ("no_capacity", None),
             Self::Throttled(_) => ("throttled", None),
         };
-        let words = message.map_or_else(|| logging::chain(self), |message| format!("ECS answers: {message}"));
+        let words =
+            message.map_or_else(|| telemetry::causes(self), |message| format!("ECS answers: {message}"));
         Reason::new(code, words)
     }
 }

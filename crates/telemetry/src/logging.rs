@@ -45,10 +45,7 @@ pub fn json(settings: &Settings) -> Result<(), SettingsError> {
     // Refused where logging is set up already, as in a test that runs several programs in one process.
     drop(tracing_subscriber::registry().with(output).with(filter).try_init());
     if let Some(error) = refused {
-        tracing::warn!(
-            error = &error as &dyn std::error::Error,
-            "{VARIABLE} is not understood: logging info and above"
-        );
+        tracing::warn!(error = crate::causes(&error), "{VARIABLE} is not understood: logging info and above");
     }
     stack.map(drop)
 }
@@ -127,21 +124,6 @@ impl io::Write for Line {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// An error with its whole chain of causes in one line, each said once.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

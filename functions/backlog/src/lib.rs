@@ -20,7 +20,8 @@ pub async fn run() -> Result<(), lambda_runtime::Error> {
     let (scaling, clock) = (&scaling, Clock::system());
     scaling.warm().await;
     lambda_runtime::run(service_fn(move |_: LambdaEvent<Value>| async move {
-        Ok::<_, lambda_runtime::Error>(scaling.run(Trigger::Tick, clock.now()).await?)
+        let scaled = scaling.run(Trigger::Tick, clock.now()).await;
+        scaled.map_err(|error| telemetry::failed_invocation(&error))
     }))
     .await
 }

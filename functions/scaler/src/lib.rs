@@ -79,7 +79,7 @@ impl Scaler {
             Err(_) => Ok(()),
         };
         for error in [flushed.as_ref().err(), told.as_ref().err()].into_iter().flatten() {
-            tracing::error!(error = %error.chain(), "mails wait for the next minute");
+            tracing::error!(error = telemetry::causes(&error), "mails wait for the next minute");
         }
         let scaled = sized?;
         flushed?;
@@ -121,7 +121,7 @@ pub async fn run() -> Result<(), lambda_runtime::Error> {
     scaler.fleet.warm().await;
     let scaler = &scaler;
     lambda_runtime::run(service_fn(move |_: LambdaEvent<Value>| async move {
-        Ok::<_, lambda_runtime::Error>(scaler.run().await?)
+        scaler.run().await.map_err(|error| telemetry::failed_invocation(&error))
     }))
     .await
 }

@@ -17,7 +17,8 @@ pub async fn run() -> Result<(), lambda_runtime::Error> {
     let ticker = Ticker::new(&aws::clients().await, &settings, Clock::system())?;
     let ticker = &ticker;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
-        ticker.handle(event.payload, &event.context.request_id).await.map_err(lambda_runtime::Error::from)
+        let launched = ticker.handle(event.payload, &event.context.request_id).await;
+        launched.map_err(|error| telemetry::failed_invocation(&error))
     }))
     .await
 }

@@ -3,6 +3,7 @@
 use aws::SdkConfig;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use localcloud::connector;
+use serde_json::Value;
 use tests::{Plan, TestEnv};
 
 use crate::scenarios::{csv, granted};
@@ -32,6 +33,28 @@ fn a_worker_that_may_not_read_says_so_in_awss_words_and_the_cloud_in_ours() {
         let reason = job.reason.unwrap();
         assert_eq!(reason.code, "misconfigured");
         assert!(reason.message.contains("AccessDenied"), "{}", reason.message);
+    });
+}
+
+#[test]
+fn a_function_that_may_not_write_logs_which_permission_it_lacks() {
+    let plan = granted("UploadsFunctionRole", "dynamodb:PutItem")
+        .into_iter()
+        .fold(TestEnv::plan(2).dedicated_tasks(), Plan::without);
+    plan.run(async |env: &TestEnv| {
+        let function = &env.cloud().stack().resources["UploadsFunction"].name;
+        let log = env.cloud().services().logs.stream(&format!("/aws/lambda/{function}"), "in-process");
+        let failures = || {
+            let lines = log.lines().into_iter();
+            let lines = lines.filter_map(|line| serde_json::from_str::<Value>(&line.text).ok());
+            lines.filter(|line| line["level"] == "ERROR").collect::<Vec<_>>()
+        };
+        env.put("uploads/people.csv", csv(3)).await;
+        env.until("a line about the failure", || !failures().is_empty()).await;
+        let failure = &failures()[0];
+        let needed = "is not authorized to perform: dynamodb:PutItem on resource:";
+        let error = failure["error"].as_str().unwrap_or_default();
+        assert_eq!(error.matches(needed).count(), 1, "{failure}");
     });
 }
 

@@ -103,7 +103,7 @@ impl Crew {
                     self.work_on(deliveries);
                 }
                 Err(failure) => {
-                    error!(error = failure.chain(), failures, "cannot receive");
+                    error!(error = telemetry::causes(&failure), failures, "cannot receive");
                     failures += 1;
                     if !failure.is_retryable() {
                         return Why::Broken(ExitCode::Config);
@@ -173,10 +173,7 @@ impl Crew {
         match self.tasks.join_next().await {
             Some(Ok(())) => {}
             Some(Err(panic)) => {
-                error!(
-                    error = &panic as &dyn std::error::Error,
-                    "a message was not dealt with: it comes again"
-                );
+                error!(error = telemetry::causes(&panic), "a message was not dealt with: it comes again");
             }
             None => std::future::pending().await,
         }
@@ -188,7 +185,9 @@ impl Crew {
             Ok(deliveries) if stop.is_cancelled() => self.hand_back(deliveries).await,
             Ok(deliveries) => self.work_on(deliveries),
             // Whatever is there keeps: λ scaler comes every minute.
-            Err(failure) => warn!(error = failure.chain(), "cannot look at the queue for the last time"),
+            Err(failure) => {
+                warn!(error = telemetry::causes(&failure), "cannot look at the queue for the last time")
+            }
         }
     }
 

@@ -42,10 +42,7 @@ impl Deletes {
     pub(super) async fn finish(self) {
         drop(self.send);
         if let Err(panic) = self.deleting.await {
-            error!(
-                error = &panic as &dyn std::error::Error,
-                "settled messages were not deleted: they come again"
-            );
+            error!(error = telemetry::causes(&panic), "settled messages were not deleted: they come again");
         }
     }
 }
@@ -80,7 +77,7 @@ async fn delete(backlog: &Backlog, mut receipts: Vec<String>) {
                 }
             }
             Ok(Err(error)) => {
-                warn!(error = %error.chain(), "settled messages are not deleted");
+                warn!(error = telemetry::causes(&error), "settled messages are not deleted");
                 if !error.is_retryable() {
                     return;
                 }

@@ -75,7 +75,7 @@ impl Drain {
             }
         };
         processed.unwrap_or_else(|error| {
-            warn!(message.id = delivery.id, error = %error.chain(), "the message comes again");
+            warn!(message.id = delivery.id, error = telemetry::causes(&error), "the message comes again");
             Fate::Left
         })
     }

@@ -59,7 +59,7 @@ impl Slot {
         for n in 0..FIRST_TRIES {
             match self.try_check_in(Tally::default()).await {
                 Ok(own) => return own,
-                Err(error) => error!(error = error.chain(), "cannot check in at the fleet"),
+                Err(error) => error!(error = telemetry::causes(&error), "cannot check in at the fleet"),
             }
             let wait = backoff::delay(n, Duration::from_secs(1), Duration::from_secs(10), fastrand::f64());
             tokio::time::sleep(wait).await;
@@ -70,7 +70,7 @@ impl Slot {
     /// Tells that the worker polls; false when the slot is another's.
     pub(super) async fn check_in(&self, tally: Tally) -> bool {
         self.try_check_in(tally).await.unwrap_or_else(|error| {
-            warn!(error = error.chain(), "cannot check in at the fleet");
+            warn!(error = telemetry::causes(&error), "cannot check in at the fleet");
             true
         })
     }
@@ -87,7 +87,9 @@ impl Slot {
             // A slot that is another's by now needs no telling.
             Ok(Ok(_)) => {}
             // The slot is freed when the task has stopped, and λ scaler comes every minute.
-            Ok(Err(error)) => warn!(error = %error.chain(), "cannot tell the fleet that this worker leaves"),
+            Ok(Err(error)) => {
+                warn!(error = telemetry::causes(&error), "cannot tell the fleet that this worker leaves")
+            }
             Err(_elapsed) => warn!("the fleet does not answer that this worker leaves"),
         }
     }

@@ -140,7 +140,7 @@ impl<'r> Replay<'r> {
                  {{\"tidemill\":1,\"job\":…,\"attempt\":…}} to the uploads queue",
                 job.id
             );
-            anyhow::Error::msg(error.chain()).context(words)
+            anyhow::Error::msg(telemetry::causes(&error)).context(words)
         })
     }
 

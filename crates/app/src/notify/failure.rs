@@ -144,7 +144,7 @@ impl Stops {
         let tail = match self.logs.tail(job, self.clock.now()).await {
             Ok(tail) => tail,
             Err(error) => {
-                let reason = error.chain();
+                let reason = telemetry::causes(&error);
                 warn!(job.id = %job.id, error = reason, "the log of a failed job cannot be read");
                 letter.log = Log::Unread(reason);
                 Tail::default()

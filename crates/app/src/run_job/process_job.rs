@@ -152,7 +152,7 @@ pub async fn attend(
             return Outcome::Refused(found);
         }
         Err(error) => {
-            warn!(job.id = %id, error = %error.chain(), "cannot claim the job");
+            warn!(job.id = %id, error = telemetry::causes(&error), "cannot claim the job");
             return Outcome::Unclaimed(error);
         }
     };
@@ -223,7 +223,9 @@ async fn lose_claim(workshop: &Workshop, job: &Job, doing: &Doing) {
                 info!(job.id = %job.id, records, progress, "working");
             }
             Ok(Changed::No(_)) => return,
-            Err(error) => warn!(job.id = %job.id, error = %error.chain(), "cannot renew the claim"),
+            Err(error) => {
+                warn!(job.id = %job.id, error = telemetry::causes(&error), "cannot renew the claim")
+            }
         }
         if tokio::time::Instant::now() >= lease_until {
             return;
@@ -259,7 +261,7 @@ async fn publish(workshop: &Workshop, job: &Job, written: &Written) -> Result<Ou
                 return Err(Left { progress: progress.clone(), ..left });
             }
             Err(error) if error.is_retryable() => {
-                warn!(job.id = %job.id, error = %error.chain(), "the publish is tried again");
+                warn!(job.id = %job.id, error = telemetry::causes(&error), "the publish is tried again");
                 let wait =
                     backoff::delay(n, Duration::from_millis(100), Duration::from_secs(5), fastrand::f64());
                 tokio::time::sleep(wait).await;
@@ -286,7 +288,7 @@ async fn leave(workshop: &Workshop, job: &Job, by: By<'_>, left: Left) -> Outcom
         Ok(Changed::Yes(job)) => Outcome::Left(*change, job),
         Ok(Changed::No(_)) => Outcome::ClaimLost,
         Err(error) => {
-            warn!(job.id = %job.id, error = %error.chain(), "cannot tell the ledger");
+            warn!(job.id = %job.id, error = telemetry::causes(&error), "cannot tell the ledger");
             Outcome::Untold
         }
     }

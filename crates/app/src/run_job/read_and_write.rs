@@ -325,7 +325,7 @@ async fn produce(
 /// A call that failed, after the SDK's retries: the job is tried again by another task, later.
 pub(crate) fn called(error: CallError) -> Left {
     let code = if error.is_retryable() { "try_again" } else { "misconfigured" };
-    Left::new(Change::Return, code, error.chain())
+    Left::new(Change::Return, code, telemetry::causes(&error))
 }
 
 /// An object that could not be read, or that is not what it should be; or a command's output that has no end.

@@ -1,5 +1,4 @@
 use serde_json::json;
-use telemetry::logging;
 
 use super::*;
 
@@ -62,7 +61,7 @@ fn events_are_read_and_what_is_wrong_with_them_is_said() {
     let asked = read(json!({ "sweep": { "since": "7d", "dry_run": true } })).unwrap();
     assert!(matches!(asked, Event::Sweep { sweep: Ask { dry_run: true, .. } }));
     assert_eq!(read(json!({ "sweep": {} })).unwrap(), Event::Sweep { sweep: Ask::default() });
-    let wrong = |event| logging::chain(&read(event).unwrap_err());
+    let wrong = |event| telemetry::causes(&read(event).unwrap_err());
     assert!(
         wrong(json!({ "sweep": { "sinc": "7d" } })).contains("since"),
         "{}",

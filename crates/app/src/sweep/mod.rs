@@ -123,7 +123,7 @@ pub async fn run(
     let sweep = match Sweep::new(arguments, clients, settings, clock) {
         Ok(sweep) => sweep,
         Err(error) => {
-            error!(error = &error as &dyn std::error::Error, "the sweep cannot begin");
+            error!(error = telemetry::causes(&error), "the sweep cannot begin");
             return ExitCode::Usage;
         }
     };
@@ -150,7 +150,7 @@ pub async fn run(
             return ExitCode::Done;
         }
         Err(error) => {
-            error!(error = %error.chain(), "cannot take the sweep's lease");
+            error!(error = telemetry::causes(&error), "cannot take the sweep's lease");
             return StepError::from(error).exit_code();
         }
     }
@@ -167,7 +167,7 @@ pub async fn run(
         }
     };
     if let Err(error) = sweep.fleet.release(LEASE, &holder).await {
-        warn!(error = %error.chain(), "the lease is not given back: it runs out within a minute");
+        warn!(error = telemetry::causes(&error), "the lease is not given back: it runs out within a minute");
     }
     code
 }
@@ -211,8 +211,8 @@ impl Sweep {
         let mut doings = Doings::default();
         let mut code = ExitCode::Done;
         let mut failed = |step: &str, error: &StepError, doings: &mut Doings| {
-            error!(step, error = error as &dyn std::error::Error, "a step of the sweep failed");
-            doings.problems.push(format!("{step}: {}", telemetry::logging::chain(error)));
+            error!(step, error = telemetry::causes(error), "a step of the sweep failed");
+            doings.problems.push(format!("{step}: {}", telemetry::causes(error)));
             if code == ExitCode::Done {
                 code = error.exit_code();
             }
@@ -280,7 +280,7 @@ impl Sweep {
             match self.lease(holder).await {
                 Ok(true) => held_until = tokio::time::Instant::now() + HELD,
                 Ok(false) => return,
-                Err(error) => warn!(error = %error.chain(), "cannot renew the sweep's lease"),
+                Err(error) => warn!(error = telemetry::causes(&error), "cannot renew the sweep's lease"),
             }
             if tokio::time::Instant::now() >= held_until {
                 return;

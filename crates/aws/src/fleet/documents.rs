@@ -37,7 +37,7 @@ impl Fleet {
         match tokio::time::timeout(WARMING, read).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => {
-                tracing::info!(error = &error as &dyn std::error::Error, "no connection to begin with");
+                tracing::info!(error = telemetry::causes(&error), "no connection to begin with");
             }
             Err(_) => tracing::info!("no connection to begin with: it takes too long"),
         }

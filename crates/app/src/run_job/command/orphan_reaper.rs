@@ -26,7 +26,7 @@ impl Keeper {
         match start(group) {
             Ok(keeper) => Some(keeper),
             Err(error) => {
-                let error = &error as &dyn std::error::Error;
+                let error = telemetry::causes(&error);
                 warn!(error, "without a shell to see to it, a command goes on when its worker is killed");
                 None
             }

@@ -134,7 +134,7 @@ fn signal(group: Pid, signal: Signal) {
     match kill_process_group(group, signal) {
         // They are gone.
         Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-        Err(error) => warn!(error = &error as &dyn std::error::Error, "a command cannot be ended"),
+        Err(error) => warn!(error = telemetry::causes(&error), "a command cannot be ended"),
     }
 }
 
