@@ -51,6 +51,18 @@ impl fmt::Display for Object {
 /// S3's sequencers are hexadecimal texts of varying length: the shorter one is padded with zeros on its right,
 /// then they compare as text. Stored padded, so that DynamoDB's conditions compare them alike. An event without
 /// one comes before all.
+///
+/// ```
+/// use domain::object::Sequencer;
+///
+/// let sequencer = |text: &str| Sequencer::from(text.to_owned());
+/// assert!(sequencer("0055AED6DCD90281E5") < sequencer("0055AED6DCD90281E6"));
+/// // The shorter text is padded on its right: these are fractions, not integers.
+/// assert!(sequencer("9") > sequencer("10"));
+/// assert_eq!(sequencer("0055AED6"), sequencer("0055AED600"));
+/// // An event without a sequencer comes before all others.
+/// assert!(Sequencer::default() < sequencer("01"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct Sequencer(String);

@@ -240,6 +240,18 @@ pub struct Bill {
 
 impl Bill {
     /// The bill for a usage.
+    ///
+    /// ```
+    /// use domain::pricing::{Bill, Usage};
+    ///
+    /// let usage = Usage { sqs_requests: 1_000_000, write_units: 1_000_000, ..Usage::default() };
+    /// let bill = Bill::of(&usage);
+    /// assert_eq!(bill.sqs.to_string(), "$0.40");
+    /// assert_eq!(bill.dynamodb.to_string(), "$0.63");
+    /// assert_eq!(bill.total().to_string(), "$1.03");
+    /// // Sums are exact: a single call costs 400 billionths of a dollar.
+    /// assert_eq!(Bill::of(&Usage { sqs_requests: 1, ..Usage::default() }).sqs.nanodollars(), 400);
+    /// ```
     #[must_use]
     pub fn of(usage: &Usage) -> Self {
         let each = Dollars::times;

@@ -17,6 +17,25 @@ impl JobId {
     /// The id of the job that processes `object` with the pipeline of this name.
     ///
     /// Without a version id, the etag and sequencer tell versions apart.
+    ///
+    /// ```
+    /// use domain::{job::JobId, object::Object};
+    ///
+    /// let version = |id: &str| Object {
+    ///     bucket: "my-bucket".to_owned(),
+    ///     key: "uploads/orders.csv".to_owned(),
+    ///     version_id: Some(id.to_owned()),
+    ///     etag: None,
+    ///     sequencer: Default::default(),
+    ///     size_bytes: None,
+    /// };
+    /// let id = JobId::derive("orders", &version("v1"));
+    /// assert_eq!(id.as_str().len(), 32);
+    /// // A duplicate event means the same job; a new version or another pipeline means another.
+    /// assert_eq!(id, JobId::derive("orders", &version("v1")));
+    /// assert_ne!(id, JobId::derive("orders", &version("v2")));
+    /// assert_ne!(id, JobId::derive("everything", &version("v1")));
+    /// ```
     #[must_use]
     pub fn derive(pipeline: &str, object: &Object) -> Self {
         let version = match &object.version_id {

@@ -37,6 +37,32 @@ pub struct Pipelines {
 impl Pipelines {
     /// Reads the text of a pipelines file; `file` is its name, for messages.
     ///
+    /// ```
+    /// use domain::pipelines::Pipelines;
+    ///
+    /// let text = r#"
+    /// version = 1
+    /// ignore = [{ suffix = ".md" }]
+    ///
+    /// [[pipeline]]
+    /// name = "orders"
+    /// match = { prefix = "uploads/orders/" }
+    ///
+    /// [[pipeline]]
+    /// name = "everything"
+    /// match = { prefix = "uploads/" }
+    /// "#;
+    /// let pipelines = Pipelines::parse(text, "pipelines.toml").expect("a legal file");
+    /// let route = |key| pipelines.route(key, None).map(|pipeline| pipeline.name.as_str());
+    /// assert_eq!(route("uploads/orders/1.csv"), Some("orders"));
+    /// assert_eq!(route("uploads/2.csv"), Some("everything"));
+    /// assert_eq!(route("uploads/README.md"), None);
+    ///
+    /// // Errors name the line and the column, and what is allowed there.
+    /// let error = Pipelines::parse("version = 1\nignored = []\n", "pipelines.toml").unwrap_err().to_string();
+    /// assert!(error.contains("pipelines.toml:2:1: ignored: unknown key; did you mean `ignore`?"), "{error}");
+    /// ```
+    ///
     /// # Errors
     /// Everything that is wrong in the file at once, each with its place and what is allowed there.
     pub fn parse(text: &str, file: &str) -> Result<Self, PipelinesError> {
