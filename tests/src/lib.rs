@@ -11,6 +11,8 @@
 //! A scenario asserts on the state that is left behind. [`TestEnv::golden`] compares the run's transcript with the
 //! one that is kept.
 
+mod asserts;
+pub mod call;
 pub mod flood;
 mod golden;
 mod host;
@@ -29,7 +31,7 @@ use std::{
     },
 };
 
-use aws::{Clients, ledger::Ledger, records::Records};
+use aws::{Clients, fleet::Fleet, ledger::Ledger, records::Records};
 use aws_sdk_s3::primitives::ByteStream;
 use clock::Clock;
 use jiff::Timestamp;
@@ -42,6 +44,7 @@ use localcloud::{
 };
 use serde_json::{Value, json};
 
+pub use asserts::JobAsserts;
 pub use host::WorkerFault;
 use host::WorkerFaults;
 pub use observe::{Contents, DeadLetter};
@@ -59,6 +62,7 @@ pub struct TestEnv {
     cloud: Cloud,
     s3: aws_sdk_s3::Client,
     ledger: Ledger,
+    fleet: Fleet,
     records: Records,
     worker_faults: WorkerFaults,
     transcript: Option<Transcript>,
@@ -90,6 +94,7 @@ impl TestEnv {
         let transcript = plan.transcript.then(|| Transcript::begin(&cloud));
         Self {
             ledger: Ledger::new(&clients, &cloud.outputs()["LedgerTable"]),
+            fleet: Fleet::new(&clients, &cloud.outputs()["FleetTable"]),
             records: Records::new(&clients, &cloud.outputs()["RecordsTable"]),
             s3: aws_sdk_s3::Client::from_conf(s3),
             cloud,
@@ -123,6 +128,12 @@ impl TestEnv {
     #[must_use]
     pub fn bucket(&self) -> &str {
         &self.cloud.outputs()["Bucket"]
+    }
+
+    /// The fleet's table, by calls that meet no faults.
+    #[must_use]
+    pub fn fleet(&self) -> &Fleet {
+        &self.fleet
     }
 
     /// A client that meets no faults.

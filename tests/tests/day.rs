@@ -4,9 +4,8 @@
 
 use std::time::Duration;
 
-use domain::job::State;
 use localcloud::{ecs::Status, faults::Delivery};
-use tests::TestEnv;
+use tests::{JobAsserts, TestEnv};
 use tokio::time::{Instant, sleep_until};
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -38,7 +37,9 @@ fn a_day_loses_nothing_and_its_night_costs_nothing() {
         env.settle().await;
         let jobs = env.jobs().await;
         assert_eq!(jobs.len(), uploaded);
-        assert!(jobs.iter().all(|job| job.state == State::Done && job.records == 1), "{jobs:#?}");
+        for job in &jobs {
+            job.assert_done().assert_records(1);
+        }
         for job in &jobs {
             assert_eq!(env.visible(&job.object.key).await.len(), 1);
         }

@@ -1,7 +1,6 @@
 //! More rejected rows than fit one part of an upload.
 
-use domain::job::State;
-use tests::TestEnv;
+use tests::{JobAsserts, TestEnv};
 
 const QUARANTINE: &str = r#"
 version = 1
@@ -20,7 +19,7 @@ fn a_rejects_object_of_many_parts_holds_every_rejected_row() {
         env.put("uploads/ragged.csv", table.collect::<String>()).await;
         env.settle().await;
         let job = env.job("uploads/ragged.csv").await;
-        assert_eq!((job.state, job.records, job.rejected), (State::Done, 1, BAD as u64), "{:?}", job.reason);
+        job.assert_done().assert_records(1).assert_rejected(BAD as u64);
         assert!(env.calls("s3", "UploadPart") > 1);
         let rejects = env.text(&format!("rejects/uploads/ragged.csv/{}.jsonl", job.id)).await;
         assert_eq!(rejects.lines().count(), BAD);

@@ -12,8 +12,8 @@ use domain::{
     replay::{NotReplayed, refusal},
     story::{Note, What},
 };
-use localcloud::faults::{Call, Rule};
-use tests::TestEnv;
+use localcloud::faults::Call;
+use tests::{JobAsserts, TestEnv, call};
 
 const KEY: &str = "uploads/people.csv";
 const BAD: &str = "x,y\n1\n";
@@ -53,7 +53,7 @@ fn a_replayed_job_begins_anew_and_people_hear_of_its_failure() {
         env.settle().await;
         let failed = env.job(KEY).await;
         let waiting = replayed(replay(env, &failed).await);
-        assert_eq!((waiting.state, waiting.attempt, waiting.charged), (State::Waiting, 2, 0));
+        waiting.assert_waiting().assert_attempt(2).assert_counted(0);
         assert_eq!((waiting.replayed_from, waiting.history.len()), (1, 1));
         assert_eq!((waiting.settled_at, waiting.notified_at, &waiting.reason), (None, None, &None));
         assert!(waiting.shelf.as_deref().is_some_and(|shelf| shelf.starts_with("open:")));
@@ -64,7 +64,7 @@ fn a_replayed_job_begins_anew_and_people_hear_of_its_failure() {
         env.send("UploadsQueue", &JobMessage::new(failed.id.clone(), 2, 0).to_body());
         env.settle().await;
         let again = env.job(KEY).await;
-        assert_eq!((again.state, again.attempt, again.charged), (State::Failed, 2, 1), "{again:#?}");
+        again.assert_failed().assert_attempt(2).assert_counted(1);
         assert_eq!(env.subjects().len(), 2, "one mail of each failure");
     });
 }
@@ -79,7 +79,7 @@ fn a_replay_that_dies_before_its_message_is_made_up_for_by_the_sweep() {
         env.swept().await;
         env.settle().await;
         let again = env.job(KEY).await;
-        assert_eq!((again.state, again.attempt), (State::Failed, 2), "{again:#?}");
+        again.assert_failed().assert_attempt(2);
     });
 }
 
@@ -102,7 +102,7 @@ fn no_job_is_replayed_while_its_rows_are_deleted() {
 #[test]
 fn no_job_is_replayed_while_people_are_told_of_it() {
     TestEnv::plan(904).run(async |env| {
-        env.on(Rule::new("sns", "Publish", Call::Delay(Duration::from_secs(10))).nth(1));
+        env.on(call::send_mail().meets(Call::Delay(Duration::from_secs(10))).nth(1));
         env.put(KEY, BAD).await;
         env.until("a mail", || env.calls("sns", "Publish") == 1).await;
         let failed = env.job(KEY).await;
@@ -149,12 +149,12 @@ fn a_waiting_job_is_stopped_before_anybody_works_on_it() {
         env.put(KEY, "x\n1\n").await;
         env.until("a launch", || env.ecs_launches() == 1).await;
         let waiting = env.job(KEY).await;
-        assert_eq!(waiting.state, State::Waiting);
+        waiting.assert_waiting();
         let failed = replayed(cancel(env, &waiting).await);
-        assert_eq!((failed.state, failed.history.len()), (State::Failed, 0));
+        failed.assert_failed().assert_ended_with(&[]);
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!(job.reason.map(|reason| reason.code).as_deref(), Some("cancelled"));
+        job.assert_reason("cancelled");
         assert_eq!(env.calls("s3", "GetObject"), 0, "nobody read it");
         assert_eq!(env.subjects().len(), 1);
     });
@@ -163,11 +163,11 @@ fn a_waiting_job_is_stopped_before_anybody_works_on_it() {
 #[test]
 fn a_running_job_is_taken_from_its_worker_which_works_on() {
     TestEnv::plan(907).run(async |env| {
-        env.on(Rule::new("s3", "GetObject", Call::Delay(Duration::from_secs(300))).nth(1));
+        env.on(call::read_object().meets(Call::Delay(Duration::from_secs(300))).nth(1));
         env.put(KEY, "x\n1\n").await;
         env.until("a reader", || env.calls("s3", "GetObject") == 1).await;
         let running = env.job(KEY).await;
-        assert_eq!(running.state, State::Running);
+        running.assert_running();
         let failed = replayed(cancel(env, &running).await);
         assert!(failed.history[0].task.starts_with("drain/"), "{failed:#?}");
         // Read before it was stopped, it cannot be stopped once more.
@@ -175,9 +175,9 @@ fn a_running_job_is_taken_from_its_worker_which_works_on() {
         env.put("uploads/other.csv", "x\n1\n").await;
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt, job.charged), (State::Failed, 1, 0), "{job:#?}");
+        job.assert_failed().assert_attempt(1).assert_counted(0);
         assert!(env.manifest(KEY).await.is_none());
-        assert_eq!(env.job("uploads/other.csv").await.state, State::Done);
+        env.job("uploads/other.csv").await.assert_done();
         assert_eq!(env.subjects().len(), 1, "one mail");
     });
 }

@@ -3,9 +3,10 @@
 use app::scale::Trigger;
 use domain::fleet::Occupant;
 use localcloud::{
-    faults::{Call, Partial, Rule},
+    faults::{Call, Partial},
     wire::ApiError,
 };
+use tests::call;
 
 use crate::harness::FleetHarness;
 
@@ -72,7 +73,7 @@ fn no_room_stops_the_round_and_the_next_one_goes_on() {
     for (fault, says) in [(full, "no capacity: of a new kind"), (Call::Refuse(disguised), "throttled")] {
         FleetHarness::play(10, async |harness| {
             harness.queue(SEVEN);
-            harness.on(Rule::new("ecs", "RunTask", fault.clone()).nth(3));
+            harness.on(call::launch_task().meets(fault.clone()).nth(3));
             let scaled = harness.tick().await;
             assert_eq!((scaled.wanted, scaled.launched), (7, 2));
             assert!(scaled.reason.as_ref().unwrap().starts_with(says), "{scaled:?}");
@@ -88,7 +89,7 @@ fn no_room_stops_the_round_and_the_next_one_goes_on() {
 fn a_throttle_that_outlasts_the_sdk_waits_for_the_next_minute() {
     FleetHarness::play(10, async |harness| {
         harness.queue(1);
-        harness.on(Rule::new("ecs", "RunTask", Call::Throttle).first(3));
+        harness.on(call::launch_task().meets(Call::Throttle).first(3));
         let scaled = harness.tick().await;
         assert_eq!((scaled.wanted, scaled.launched), (1, 0));
         assert!(harness.slots().await[0].is_free());
@@ -101,7 +102,7 @@ fn while_the_configuration_is_wrong_one_launch_in_a_while_tries_and_nothing_is_l
     FleetHarness::play(10, async |harness| {
         harness.queue(SEVEN);
         let denied = ApiError::client("AccessDeniedException", "is not authorized to perform: iam:PassRole");
-        harness.fault("RunTask", Call::Refuse(denied));
+        harness.on(call::launch_task().meets(Call::Refuse(denied)));
         let scaled = harness.tick().await;
         assert_eq!((scaled.wanted, scaled.launched), (7, 0));
         assert!(scaled.reason.unwrap().contains("iam:PassRole"));
@@ -127,7 +128,7 @@ fn while_the_configuration_is_wrong_one_launch_in_a_while_tries_and_nothing_is_l
 fn a_round_ends_in_time_and_the_next_run_goes_on() {
     FleetHarness::play(100, async |harness| {
         harness.queue(2 * SEVEN);
-        harness.fault("RunTask", Call::Delay(std::time::Duration::from_secs(5)));
+        harness.on(call::launch_task().meets(Call::Delay(std::time::Duration::from_secs(5))));
         let began = harness.now();
         let scaled = harness.tick().await;
         assert!(harness.now().duration_since(began).as_secs() < 28, "the function's time");

@@ -1,6 +1,7 @@
 //! Launchers that die, and launches that nobody answers.
 
 use std::time::Duration;
+use tests::call;
 
 use app::scale::Trigger;
 use domain::fleet::{Occupant, Phase};
@@ -13,7 +14,7 @@ fn an_answer_that_was_lost_is_made_up_for_with_the_task_there_is() {
     FleetHarness::play(10, async |harness| {
         harness.queue(1);
         harness.next_workers([Worker::Hangs]);
-        harness.on(Rule::new("ecs", "RunTask", Call::LoseAnswer).first(3));
+        harness.on(call::launch_task().meets(Call::LoseAnswer).first(3));
         let scaled = harness.tick().await;
         assert_eq!((scaled.launched, scaled.reason.as_deref()), (0, Some("RunTask does not answer")));
         let slot = harness.slots().await.remove(0);
@@ -34,8 +35,8 @@ fn a_throttle_after_a_lost_answer_frees_no_slot_that_has_a_task() {
     FleetHarness::play(10, async |harness| {
         harness.queue(1);
         harness.next_workers([Worker::Hangs]);
-        harness.on(Rule::new("ecs", "RunTask", Call::LoseAnswer).nth(1));
-        harness.on(Rule::new("ecs", "RunTask", Call::Throttle).first(6));
+        harness.on(call::launch_task().meets(Call::LoseAnswer).nth(1));
+        harness.on(call::launch_task().meets(Call::Throttle).first(6));
         assert_eq!((harness.tick().await.launched, harness.live()), (0, 1));
         assert_eq!(harness.slots().await[0].phase, Phase::Launching);
         // Nor does a throttle of the launch that makes up for it.
@@ -50,7 +51,7 @@ fn a_throttle_after_a_lost_answer_frees_no_slot_that_has_a_task() {
 fn a_request_that_was_lost_is_made_up_for_with_a_launch() {
     FleetHarness::play(10, async |harness| {
         harness.queue(1);
-        harness.on(Rule::new("ecs", "RunTask", Call::LoseRequest).first(3));
+        harness.on(call::launch_task().meets(Call::LoseRequest).first(3));
         assert_eq!((harness.tick().await.launched, harness.live()), (0, 0));
         harness.pass(60).await;
         let scaled = harness.tick().await;
@@ -100,7 +101,7 @@ fn a_reservation_that_there_is_no_room_for_waits_for_room() {
         let slot = harness.slots().await.remove(0);
         harness.fleet.reserve(&slot, Occupant::Drain, harness.now()).await.unwrap().unwrap();
         let reason = "Capacity is unavailable at this time".to_owned();
-        harness.fault("RunTask", Call::Part(Partial::LaunchFailures { reason, detail: None }));
+        harness.on(call::launch_task().meets(Call::Part(Partial::LaunchFailures { reason, detail: None })));
         harness.pass(60).await;
         let scaled = harness.tick().await;
         assert_eq!((scaled.recovered, scaled.freed, scaled.launched), (0, 0, 0));
@@ -113,7 +114,7 @@ fn a_reservation_that_there_is_no_room_for_waits_for_room() {
 fn a_worker_whose_task_nobody_noted_is_found_when_it_falls_silent() {
     FleetHarness::play(10, async |harness| {
         harness.next_workers([Worker::FallsSilentAfter(Duration::from_secs(30))]);
-        harness.on(Rule::new("ecs", "RunTask", Call::LoseAnswer).first(3));
+        harness.on(call::launch_task().meets(Call::LoseAnswer).first(3));
         harness.run(Trigger::Queued { count: 1 }).await.unwrap();
         harness.minutes(2).await;
         let slot = harness.slots().await.remove(0);

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use localcloud::{
-    faults::{Call, Delivery, Rule},
+    faults::{Call, Delivery},
     wire::ApiError,
 };
-use tests::TestEnv;
+use tests::{TestEnv, call};
 
 use crate::{RAGGED, minutes, texts, told};
 
@@ -60,7 +60,7 @@ fn stops_and_messages_that_come_twice_are_told_of_once_in_a_storm_too() {
 fn while_sns_is_out_of_order_nothing_is_lost_and_nobody_is_flooded_after() {
     TestEnv::plan(832).run(async |env| {
         let broken = ApiError::client("InternalError", "out of order").with_status(500);
-        env.fault("sns", "Publish", Call::Refuse(broken));
+        env.on(call::send_mail().meets(Call::Refuse(broken)));
         for n in 0..40 {
             env.put(&format!("uploads/{n}.csv"), RAGGED).await;
         }
@@ -78,8 +78,7 @@ fn while_sns_is_out_of_order_nothing_is_lost_and_nobody_is_flooded_after() {
 #[test]
 fn a_fleet_table_that_does_not_answer_delays_the_telling_only() {
     TestEnv::plan(833).run(async |env| {
-        let storms = |input: &serde_json::Value| input["Item"]["id"]["S"] == "storms:1";
-        env.on(Rule::new("dynamodb", "PutItem", Call::Throttle).when(storms).first(9));
+        env.on(call::save_alerts().meets(Call::Throttle).first(9));
         env.put("uploads/ragged.csv", RAGGED).await;
         env.settle().await;
         assert_eq!(env.subjects(), ["[tidemill] failed: uploads/ragged.csv (ragged_row)"]);

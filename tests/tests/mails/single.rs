@@ -2,12 +2,8 @@
 
 use std::time::Duration;
 
-use domain::job::State;
-use localcloud::{
-    ecs::KillCause,
-    faults::{Call, Rule},
-};
-use tests::TestEnv;
+use localcloud::{ecs::KillCause, faults::Call};
+use tests::{JobAsserts, TestEnv, call};
 
 use crate::{RAGGED, texts};
 
@@ -40,7 +36,7 @@ attempts = 5
 task = { cpu = 4096, memory = 29696 }
 "#;
     TestEnv::plan(812).pipelines(pipelines).run(async |env| {
-        env.on(Rule::new("s3", "GetObject", HELD).first(3));
+        env.on(call::read_object().meets(HELD).first(3));
         env.put("uploads/heavy.csv", "id\n1\n").await;
         for (n, cause) in
             [(1, KillCause::Infrastructure), (2, KillCause::OutOfMemory), (3, KillCause::OutOfMemory)]
@@ -49,7 +45,7 @@ task = { cpu = 4096, memory = 29696 }
         }
         env.settle().await;
         let job = env.job("uploads/heavy.csv").await;
-        assert_eq!((job.state, job.attempt, job.charged), (State::Failed, 3, 2), "{job:#?}");
+        job.assert_failed().assert_attempt(3).assert_counted(2);
         let memory: Vec<_> = env.ecs().tasks().iter().map(|task| task.memory).collect();
         assert_eq!(memory, [29_696, 29_696, 30_720]);
         env.golden_text("mail-out-of-memory", &texts(env).join("\n\n----\n\n")).await;

@@ -1,8 +1,8 @@
 //! Many failures, few mails.
 
-use domain::{job::State, storm::SINGLES};
-use localcloud::faults::{Call, Rule};
-use tests::TestEnv;
+use domain::storm::SINGLES;
+use localcloud::faults::Call;
+use tests::{JobAsserts, TestEnv, call};
 
 use crate::{RAGGED, minutes, most_in_a_second, texts, told};
 
@@ -19,7 +19,10 @@ fn two_hundred_bad_objects_are_a_handful_of_mails_and_each_is_told_of() {
         env.settle().await;
         minutes(20).await;
         let jobs = env.jobs().await;
-        assert!(jobs.iter().all(|job| job.state == State::Failed && job.notified_at.is_some()));
+        for job in &jobs {
+            job.assert_failed();
+            assert!(job.notified_at.is_some(), "{job:#?}");
+        }
         assert_eq!(env.dead_letters().await.len(), 200);
         assert_eq!(told(env), (3, 197), "{:#?}", env.subjects());
         let subjects = env.subjects();
@@ -105,12 +108,8 @@ fn an_idle_minute_costs_one_read() {
 #[test]
 fn a_flush_that_dies_before_its_note_sends_that_mail_once_more_and_no_other() {
     TestEnv::plan(806).run(async |env| {
-        let note = |input: &serde_json::Value| {
-            input["Item"]["id"]["S"] == "storms:1"
-                && input["Item"]["causes"]["L"][0]["M"]["storm"]["M"]["mails"]["N"] == "1"
-        };
         // As often as the SDK asks.
-        env.on(Rule::new("dynamodb", "PutItem", Call::LoseRequest).when(note).first(3));
+        env.on(call::save_first_grouped_mail().meets(Call::LoseRequest).first(3));
         upload(env, "orders", 10).await;
         env.settle().await;
         minutes(20).await;
@@ -125,11 +124,8 @@ fn a_flush_that_dies_before_its_note_sends_that_mail_once_more_and_no_other() {
 fn counts_that_are_written_at_once_are_all_kept() {
     TestEnv::plan(807).run(async |env| {
         // The functions meet each other at every change, and some of the answers are lost.
-        let storms = |input: &serde_json::Value| input["Item"]["id"]["S"] == "storms:1";
-        env.on(
-            Rule::new("dynamodb", "PutItem", Call::Delay(std::time::Duration::from_millis(50))).when(storms)
-        );
-        env.on(Rule::new("dynamodb", "PutItem", Call::LoseAnswer).when(storms).chance(0.1));
+        env.on(call::save_alerts().meets(Call::Delay(std::time::Duration::from_millis(50))));
+        env.on(call::save_alerts().meets(Call::LoseAnswer).chance(0.1));
         upload(env, "orders", 60).await;
         env.settle().await;
         minutes(20).await;

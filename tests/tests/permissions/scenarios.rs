@@ -6,14 +6,13 @@ mod workers;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use domain::job::State;
 use futures::{FutureExt, future::LocalBoxFuture};
 use localcloud::{
     iam::{GrantId, Iam},
     template::Template,
 };
 use serde_json::json;
-use tests::{Plan, TestEnv};
+use tests::{JobAsserts, Plan, TestEnv};
 
 pub(crate) const TEMPLATE: &str = include_str!("../../../template.yaml");
 
@@ -145,7 +144,7 @@ async fn buried(env: &TestEnv, letters: usize) {
 async fn done(env: &TestEnv) {
     env.put(KEY, csv(3)).await;
     env.settle().await;
-    assert_eq!(env.job(KEY).await.state, State::Done);
+    env.job(KEY).await.assert_done();
 }
 
 async fn rejected(env: &TestEnv) {
@@ -162,7 +161,7 @@ async fn gone(env: &TestEnv) {
     delete.send().await.unwrap();
     env.send("UploadsQueue", &event.to_string());
     env.settle().await;
-    assert_eq!(env.job(KEY).await.state, State::Gone);
+    env.job(KEY).await.assert_source_deleted();
 }
 
 /// An event that does not tell the version, as of a bucket without versions.
@@ -171,7 +170,7 @@ async fn versionless(env: &TestEnv) {
     event["detail"]["object"].as_object_mut().unwrap().remove("version-id");
     env.send("UploadsQueue", &event.to_string());
     env.settle().await;
-    assert_eq!(env.job(KEY).await.state, State::Done);
+    env.job(KEY).await.assert_done();
 }
 
 async fn sweep(env: &TestEnv) {

@@ -5,16 +5,13 @@ use std::{
     time::Duration,
 };
 
-use domain::job::State;
 use localcloud::{
     ecs::Status,
     faults::{Call, Rule},
-    wire::Caller,
 };
-use serde_json::{Value, json};
-use tests::TestEnv;
+use tests::{JobAsserts, TestEnv, call};
 
-use crate::{HELD, KEY, csv, hold_reads, pool, records, tells_leaving};
+use crate::{HELD, KEY, csv, hold_reads, pool, records};
 
 /// How long the first task ran, and its exit code.
 fn first_task(env: &TestEnv) -> (u64, Option<i32>) {
@@ -55,13 +52,11 @@ fn what_is_queued_at_the_moment_of_leaving_is_taken_at_the_last_look() {
             (env.cloud().services().sqs.clone(), env.cloud().stack().resources["JobsQueue"].arn.clone());
         // Whoever queues this has just read that a worker polls.
         let once = AtomicBool::new(true);
-        let queue = move |input: &Value| {
-            if tells_leaving(input) && once.swap(false, Ordering::Relaxed) {
+        env.on(call::leave_fleet().runs(move || {
+            if once.swap(false, Ordering::Relaxed) {
                 sqs.send(&arn, "queued too late", Default::default(), None).unwrap();
             }
-            false
-        };
-        env.on(Rule::new("dynamodb", "UpdateItem", Call::Throttle).when(queue));
+        }));
         env.put(KEY, csv(2)).await;
         env.settle().await;
         let dead_letters = env.dead_letters().await;
@@ -75,8 +70,7 @@ fn what_is_queued_at_the_moment_of_leaving_is_taken_at_the_last_look() {
 fn a_worker_that_is_told_to_stop_finishes_what_it_can_and_hands_back_the_rest() {
     pool(244).run(async |env| {
         hold_reads(env, KEY, 1);
-        let slow = Rule::new("s3", "GetObject", Call::Delay(Duration::from_secs(10)));
-        env.on(slow.when(|input| input["Key"] == "uploads/slow.csv"));
+        env.on(call::read_object_at("uploads/slow.csv").meets(Call::Delay(Duration::from_secs(10))));
         env.put(KEY, csv(60)).await;
         env.put("uploads/slow.csv", csv(2)).await;
         env.until("two readers", || env.calls("s3", "GetObject") == 2).await;
@@ -85,12 +79,13 @@ fn a_worker_that_is_told_to_stop_finishes_what_it_can_and_hands_back_the_rest() 
         env.until("its end", || env.ecs().tasks()[0].status == Status::Stopped).await;
         assert_eq!(first_task(env).1, Some(143));
         let slow = env.job("uploads/slow.csv").await;
-        assert_eq!((slow.state, slow.attempt), (State::Done, 1), "it had the time");
+        // It had the time.
+        slow.assert_done().assert_attempt(1);
         let job = env.job(KEY).await;
-        assert_eq!(job.reason.as_ref().map(|reason| reason.code.as_str()), Some("stopped"), "{job:#?}");
+        job.assert_reason("stopped");
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt, job.charged), (State::Done, 1, 0), "{job:#?}");
+        job.assert_done().assert_attempt(1).assert_counted(0);
         assert!(job.history.is_empty(), "no attempt was used up");
         let took = Duration::try_from(job.settled_at.unwrap().duration_since(asked)).unwrap();
         assert!(took < Duration::from_secs(180), "another had it soon: {took:?}");
@@ -109,7 +104,7 @@ fn messages_that_arrive_with_the_stop_are_shown_to_others_at_once() {
         env.put("uploads/late.csv", csv(2)).await;
         env.settle().await;
         let late = env.job("uploads/late.csv").await;
-        assert_eq!((late.state, late.attempt, late.fence), (State::Done, 1, 1), "{late:#?}");
+        late.assert_done().assert_attempt(1).assert_fence(1);
         assert_eq!(env.ecs_launches(), 2);
     });
 }
@@ -121,21 +116,16 @@ fn a_worker_whose_slot_is_anothers_takes_no_more() {
         env.put(KEY, csv(60)).await;
         env.until("a reader", || env.calls("s3", "GetObject") == 1).await;
         // As λ scaler does when it holds a worker for dead.
-        let table = &env.cloud().outputs()["FleetTable"];
-        let free = json!({
-            "TableName": table,
-            "Key": { "id": { "S": "slot:0001" } },
-            "UpdateExpression": "SET phase = :free",
-            "ExpressionAttributeValues": { ":free": { "S": "free" } },
-        });
-        env.cloud().services().dynamodb.call("UpdateItem", free, &Caller::owner()).await.unwrap();
+        env.fleet().free(1, 1).await.unwrap();
         tokio::time::sleep(Duration::from_secs(45)).await;
         let before = env.calls("s3", "GetObject");
         env.put("uploads/next.csv", csv(2)).await;
         env.until("another worker", || env.calls("s3", "GetObject") > before).await;
         assert_eq!(env.ecs_launches(), 2);
         env.settle().await;
-        assert!(env.jobs().await.iter().all(|job| (job.state, job.attempt) == (State::Done, 1)));
+        for job in &env.jobs().await {
+            job.assert_done().assert_attempt(1);
+        }
         assert_eq!(first_task(env).1, Some(0), "it finished what it had");
     });
 }
@@ -143,9 +133,8 @@ fn a_worker_whose_slot_is_anothers_takes_no_more() {
 #[test]
 fn a_fleet_table_that_does_not_answer_keeps_nobody_from_work() {
     pool(247).run(async |env| {
-        let checks_in = |input: &Value| input["ExpressionAttributeValues"][":phase"]["S"] == "polling";
-        env.on(Rule::new("dynamodb", "UpdateItem", Call::Throttle).when(checks_in));
-        env.on(Rule::new("dynamodb", "UpdateItem", HELD).when(tells_leaving));
+        env.on(call::heartbeat().meets(Call::Throttle));
+        env.on(call::leave_fleet().meets(HELD));
         env.put(KEY, csv(2)).await;
         env.settle().await;
         assert_eq!(env.job(KEY).await.attempt, 1);
@@ -162,6 +151,7 @@ fn a_queue_that_may_not_be_received_from_is_left() {
         env.put(KEY, csv(2)).await;
         env.settle().await;
         assert_eq!(first_task(env).1, Some(78));
-        assert_eq!((env.job(KEY).await.state, env.ecs_launches()), (State::Done, 2));
+        env.job(KEY).await.assert_done();
+        assert_eq!(env.ecs_launches(), 2);
     });
 }

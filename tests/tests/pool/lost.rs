@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use domain::job::{Job, State};
-use localcloud::{
-    ecs::KillCause,
-    faults::{Call, Rule},
-};
-use tests::Contents;
+use domain::job::Job;
+use localcloud::{ecs::KillCause, faults::Call};
+use tests::{Contents, JobAsserts, call};
 
 use crate::{HELD, KEY, csv, hold_reads, pool, records};
 
@@ -29,12 +26,12 @@ fn another_worker_finishes_what_a_killed_one_held() {
         assert!(env.ecs().kill(&env.running(), KillCause::Infrastructure));
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt, job.charged, job.records), (State::Done, 2, 0, 60), "{job:#?}");
+        job.assert_done().assert_attempt(2).assert_counted(0).assert_records(60);
         assert_eq!(history(&job), [("worker_lost", "drain/1/1")]);
         assert_eq!(env.visible(KEY).await, records(60));
         for n in 0..5 {
             let other = env.job(&format!("uploads/{n}.csv")).await;
-            assert_eq!((other.state, other.attempt), (State::Done, 1), "done before the kill: {other:#?}");
+            other.assert_done().assert_attempt(1);
         }
         assert_eq!(env.ecs_launches(), 2);
         assert_eq!(env.dead_letters().await, []);
@@ -52,7 +49,7 @@ fn a_job_that_two_workers_were_lost_with_is_tried_alone() {
         }
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt, job.charged), (State::Done, 3, 0), "{job:#?}");
+        job.assert_done().assert_attempt(3).assert_counted(0);
         assert_eq!(history(&job), [("worker_lost", "drain/1/1"), ("worker_lost", "drain/1/2")]);
         let own = env.ecs().tasks().into_iter().find(|task| job.task.as_ref() == Some(&task.arn)).unwrap();
         assert_eq!((own.started_by.as_deref(), own.exit_codes), (Some(job.id.as_str()), vec![Some(0)]));
@@ -63,7 +60,7 @@ fn a_job_that_two_workers_were_lost_with_is_tried_alone() {
 #[test]
 fn killed_in_mid_write_nobody_sees_half_of_it() {
     pool(213).run(async |env| {
-        env.on(Rule::new("dynamodb", "BatchWriteItem", HELD).nth(3));
+        env.on(call::write_rows().meets(HELD).nth(3));
         env.put(KEY, csv(60)).await;
         env.kill_at("dynamodb", "BatchWriteItem", 3, KillCause::Infrastructure).await;
         assert_eq!(env.visible(KEY).await, [""; 0]);
@@ -81,11 +78,7 @@ fn who_wrote_a_loss_down_and_was_lost_himself_is_made_up_for() {
         env.put(KEY, csv(60)).await;
         env.until("a reader", || env.calls("s3", "GetObject") == 1).await;
         // The next worker writes the loss down, and is killed as it claims the next attempt under the same message.
-        let claims_again = |input: &serde_json::Value| {
-            !input["ExpressionAttributeValues"][":holder"].is_null()
-                && input["ExpressionAttributeValues"][":attempt"]["N"] == "2"
-        };
-        env.on(Rule::new("dynamodb", "UpdateItem", HELD).when(claims_again).nth(1));
+        env.on(call::claim_attempt(2).meets(HELD).nth(1));
         assert!(env.ecs().kill(&env.running(), KillCause::Infrastructure));
         let second = || env.ecs().tasks().iter().filter(|task| task.stopped_at.is_none()).count() == 1;
         env.until("a second worker", || env.ecs_launches() == 2 && second()).await;
@@ -93,11 +86,11 @@ fn who_wrote_a_loss_down_and_was_lost_himself_is_made_up_for() {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt), (State::Waiting, 2));
+        job.assert_waiting().assert_attempt(2);
         assert!(env.ecs().kill(&env.running(), KillCause::Infrastructure));
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt), (State::Done, 2), "{job:#?}");
+        job.assert_done().assert_attempt(2);
         assert_eq!(history(&job), [("worker_lost", "drain/1/1")]);
     });
 }
@@ -105,18 +98,14 @@ fn who_wrote_a_loss_down_and_was_lost_himself_is_made_up_for() {
 #[test]
 fn a_worker_whose_renewals_fail_gives_way_and_hurts_nothing() {
     pool(215).run(async |env| {
-        let slow = Rule::new("s3", "GetObject", Call::Delay(Duration::from_secs(200)));
-        env.on(slow.when(|input| input["Key"] == KEY).first(1));
-        let renews = |input: &serde_json::Value| {
-            input["UpdateExpression"].as_str().is_some_and(|text| text.starts_with("SET lease_until"))
-        };
-        env.on(Rule::new("dynamodb", "UpdateItem", Call::Throttle).when(renews).first(12));
+        env.on(call::read_object_at(KEY).meets(Call::Delay(Duration::from_secs(200))).first(1));
+        env.on(call::renew_lease().meets(Call::Throttle).first(12));
         env.put(KEY, csv(60)).await;
         env.put("uploads/other.csv", csv(2)).await;
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt, job.fence, job.charged), (State::Done, 2, 2, 0), "{job:#?}");
-        assert_eq!(job.history[0].verdict.code, "worker_lost");
+        job.assert_done().assert_attempt(2).assert_fence(2).assert_counted(0);
+        job.assert_ended_with(&["worker_lost"]);
         assert_eq!(env.visible(KEY).await, records(60));
         assert_eq!(env.ecs_launches(), 1, "the same worker found it");
     });

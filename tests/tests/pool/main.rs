@@ -11,9 +11,8 @@ mod returned;
 
 use std::time::Duration;
 
-use localcloud::faults::{Call, Rule};
-use serde_json::Value;
-use tests::{Plan, TestEnv};
+use localcloud::faults::Call;
+use tests::{Plan, TestEnv, call};
 
 const KEY: &str = "uploads/people.csv";
 
@@ -38,7 +37,7 @@ fn records(rows: usize) -> Vec<String> {
 
 /// The first `n` reads of this object are held up for longer than anybody waits.
 fn hold_reads(env: &TestEnv, key: &'static str, n: u64) {
-    env.on(Rule::new("s3", "GetObject", HELD).when(move |input| input["Key"] == key).first(n));
+    env.on(call::read_object_at(key).meets(HELD).first(n));
 }
 
 /// What the jobs queue says of its messages, without receiving them.
@@ -46,9 +45,4 @@ fn backlog(env: &TestEnv) -> Vec<(String, u32)> {
     let arn = &env.cloud().stack().resources["JobsQueue"].arn;
     let messages = env.cloud().services().sqs.look(arn).unwrap().into_iter();
     messages.map(|it| (it.body, it.system["ApproximateReceiveCount"].parse().unwrap())).collect()
-}
-
-/// Whether this is the call by which a worker tells the fleet that it leaves.
-fn tells_leaving(input: &Value) -> bool {
-    input["ExpressionAttributeValues"][":phase"]["S"] == "leaving"
 }

@@ -4,20 +4,23 @@ use std::time::Duration;
 
 use domain::job::State;
 use localcloud::faults::{Call, Delivery, Rule};
+use tests::{JobAsserts, call};
 
 use crate::{backlog, csv, hold_reads, pool, records};
 
 #[test]
 fn a_hundred_small_objects_are_in_flight_together() {
     pool(201).run(async |env| {
-        env.fault("s3", "GetObject", Call::Delay(Duration::from_millis(150)));
+        env.on(call::read_object().meets(Call::Delay(Duration::from_millis(150))));
         for n in 0..100 {
             env.put(&format!("uploads/{n}.csv"), csv(n % 7 + 1)).await;
         }
         env.settle().await;
         let jobs = env.jobs().await;
         assert_eq!(jobs.len(), 100);
-        assert!(jobs.iter().all(|job| (job.state, job.attempt, job.fence) == (State::Done, 1, 1)));
+        for job in &jobs {
+            job.assert_done().assert_attempt(1).assert_fence(1);
+        }
         let began = jobs.iter().filter_map(|job| job.claimed_at).min().unwrap();
         let ended = jobs.iter().filter_map(|job| job.settled_at).max().unwrap();
         let took = Duration::try_from(ended.duration_since(began)).unwrap();
@@ -33,7 +36,7 @@ fn a_hundred_small_objects_are_in_flight_together() {
 #[test]
 fn large_objects_and_small_ones_share_the_memory_and_all_end() {
     pool(202).run(async |env| {
-        env.fault("s3", "GetObject", Call::Delay(Duration::from_millis(150)));
+        env.on(call::read_object().meets(Call::Delay(Duration::from_millis(150))));
         // Small ones that are large inside, and large ones that stream: more than may be read deep at once.
         let wide = |rows: usize| {
             let rows = (0..rows).map(|row| format!("{row},{}\n", "x".repeat(50_000)));
@@ -50,7 +53,9 @@ fn large_objects_and_small_ones_share_the_memory_and_all_end() {
         env.settle().await;
         let jobs = env.jobs().await;
         assert_eq!(jobs.len(), 18);
-        assert!(jobs.iter().all(|job| (job.state, job.attempt) == (State::Done, 1)), "{jobs:#?}");
+        for job in &jobs {
+            job.assert_done().assert_attempt(1);
+        }
     });
 }
 
@@ -64,13 +69,13 @@ fn a_message_that_comes_twice_is_one_job() {
             return_after_delete: 0.2,
             ..Delivery::default()
         });
-        env.fault("s3", "GetObject", Call::Delay(Duration::from_millis(150)));
+        env.on(call::read_object().meets(Call::Delay(Duration::from_millis(150))));
         for n in 0..40 {
             env.put(&format!("uploads/{n}.csv"), csv(2)).await;
         }
         env.settle().await;
         for job in env.jobs().await {
-            assert_eq!((job.state, job.attempt, job.fence), (State::Done, 1, 1), "{job:#?}");
+            job.assert_done().assert_attempt(1).assert_fence(1);
         }
         assert_eq!(env.contents().rows, 80);
         // The queue of events gives up what comes back too often.
@@ -85,8 +90,7 @@ fn a_message_that_comes_twice_is_one_job() {
 #[test]
 fn a_message_is_held_for_as_long_as_its_object_takes() {
     pool(204).run(async |env| {
-        let slow = Rule::new("s3", "GetObject", Call::Delay(Duration::from_secs(500)));
-        env.on(slow.when(|input| input["Key"] == crate::KEY));
+        env.on(call::read_object_at(crate::KEY).meets(Call::Delay(Duration::from_secs(500))));
         env.put(crate::KEY, csv(60)).await;
         env.until("a reader", || env.calls("s3", "GetObject") == 1).await;
         // Neither message nor claim passes to anybody else meanwhile.
@@ -94,7 +98,7 @@ fn a_message_is_held_for_as_long_as_its_object_takes() {
         assert_eq!(backlog(env).iter().map(|(_, receives)| *receives).collect::<Vec<_>>(), [1]);
         env.settle().await;
         let job = env.job(crate::KEY).await;
-        assert_eq!((job.state, job.attempt, job.fence), (State::Done, 1, 1), "{job:#?}");
+        job.assert_done().assert_attempt(1).assert_fence(1);
         assert_eq!(env.ecs_launches(), 1);
     });
 }
@@ -102,8 +106,7 @@ fn a_message_is_held_for_as_long_as_its_object_takes() {
 #[test]
 fn a_heartbeat_that_fails_is_made_up_for_by_the_next() {
     pool(205).run(async |env| {
-        let slow = Rule::new("s3", "GetObject", Call::Delay(Duration::from_secs(500)));
-        env.on(slow.when(|input| input["Key"] == crate::KEY));
+        env.on(call::read_object_at(crate::KEY).meets(Call::Delay(Duration::from_secs(500))));
         env.put(crate::KEY, csv(60)).await;
         env.until("a reader", || env.calls("s3", "GetObject") == 1).await;
         // Each SDK call asks three times.
@@ -128,7 +131,7 @@ fn an_object_that_hangs_holds_up_no_other() {
         let done = env.jobs().await.iter().filter(|job| job.state == State::Done).count();
         assert_eq!(done, 40);
         env.settle().await;
-        assert_eq!(env.job("uploads/hangs.csv").await.state, State::Done);
+        env.job("uploads/hangs.csv").await.assert_done();
         assert_eq!(env.ecs_launches(), 1);
     });
 }

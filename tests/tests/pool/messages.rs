@@ -1,10 +1,11 @@
 //! The jobs queue is a public entrance.
 
 use domain::{
-    job::{JobId, State},
+    job::JobId,
     message::{JobMessage, ObjectMessage, SettledMessage},
 };
 use serde_json::{Value, json};
+use tests::JobAsserts;
 
 use crate::{csv, pool, records};
 
@@ -48,7 +49,7 @@ fn objects_and_both_kinds_of_notification_become_jobs() {
         for (key, rows) in
             [("uploads/asked for.csv", 1), ("uploads/event.csv", 2), ("uploads/classic+one.csv", 3)]
         {
-            assert_eq!(env.job(key).await.state, State::Done);
+            env.job(key).await.assert_done();
             assert_eq!(env.visible(key).await, records(rows));
         }
         assert_eq!(env.dead_letters().await, []);

@@ -1,10 +1,10 @@
 //! A retry means the image of the first attempt, whatever was deployed meanwhile.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{job::State, story::What};
+use domain::story::What;
 use localcloud::ecs::{KillCause, TaskSnapshot};
 use serde_json::Value;
-use tests::TestEnv;
+use tests::{JobAsserts, TestEnv};
 
 use crate::{KEY, csv, hold_reads, pool, records};
 
@@ -36,7 +36,7 @@ async fn lose_worker_of(env: &TestEnv, revision: &str) {
 /// The task that the job got for itself.
 async fn own_task(env: &TestEnv) -> TaskSnapshot {
     let job = env.job(KEY).await;
-    assert_eq!((job.state, job.attempt), (State::Done, 2), "{job:#?}");
+    job.assert_done().assert_attempt(2);
     assert_eq!(env.visible(KEY).await, records(9));
     env.ecs()
         .tasks()

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use domain::job::State;
 use localcloud::{
     faults::{Call, Rule},
     wire::ApiError,
 };
+use tests::{JobAsserts, call};
 
 use crate::{HELD, KEY, csv, pool, records};
 
@@ -16,11 +16,11 @@ const RAGGED: &str = "id,name\n1,one\n2,two,too many\n3,three\n";
 fn what_did_not_answer_is_tried_again_later() {
     pool(221).run(async |env| {
         // As often as the SDK asks, twice.
-        env.on(Rule::new("s3", "GetObject", Call::Throttle).first(6));
+        env.on(call::read_object().meets(Call::Throttle).first(6));
         env.put(KEY, csv(60)).await;
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt, job.charged), (State::Done, 3, 0), "{job:#?}");
+        job.assert_done().assert_attempt(3).assert_counted(0);
         let ended: Vec<_> =
             job.history.iter().map(|it| (it.verdict.code.as_str(), it.task.as_str())).collect();
         assert_eq!(ended, [("try_again", "drain/1/1"); 2]);
@@ -39,14 +39,14 @@ fn bad_input_fails_at_once_with_one_mail_and_one_dead_letter() {
         env.put("uploads/good.csv", csv(2)).await;
         env.settle().await;
         let job = env.job("uploads/ragged.csv").await;
-        assert_eq!((job.state, job.attempt, job.charged), (State::Failed, 1, 1), "{job:#?}");
+        job.assert_failed().assert_attempt(1).assert_counted(1);
         let reason = job.reason.unwrap();
         assert_eq!((job.history[0].verdict.clone(), job.history[0].task.as_str()), (reason, "drain/1/1"));
         assert_eq!(env.subjects(), ["[tidemill] failed: uploads/ragged.csv (ragged_row)"]);
         let dead_letters = env.dead_letters().await;
         assert_eq!(dead_letters.len(), 1);
         assert_eq!(dead_letters[0].reason.as_deref(), Some("ragged_row"));
-        assert_eq!(env.job("uploads/good.csv").await.state, State::Done);
+        env.job("uploads/good.csv").await.assert_done();
     });
 }
 
@@ -54,10 +54,7 @@ fn bad_input_fails_at_once_with_one_mail_and_one_dead_letter() {
 fn a_failure_that_nobody_was_told_of_is_told_when_its_message_comes_again() {
     pool(223).run(async |env| {
         let broken = ApiError::client("InternalError", "out of order").with_status(500);
-        let settled = |input: &serde_json::Value| {
-            input["MessageBody"].as_str().is_some_and(|body| body.contains("settled"))
-        };
-        env.on(Rule::new("sqs", "SendMessage", Call::Refuse(broken)).when(settled).first(3));
+        env.on(call::send_failure().meets(Call::Refuse(broken)).first(3));
         env.put("uploads/ragged.csv", RAGGED).await;
         env.settle().await;
         assert_eq!(env.job("uploads/ragged.csv").await.attempt, 1);
@@ -76,11 +73,11 @@ attempts = 2
 timeout = "30s"
 "#;
     pool(224).pipelines(pipelines).run(async |env| {
-        env.fault("s3", "GetObject", HELD);
+        env.on(call::read_object().meets(HELD));
         env.put(KEY, csv(60)).await;
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt, job.charged), (State::Failed, 2, 2), "{job:#?}");
+        job.assert_failed().assert_attempt(2).assert_counted(2);
         assert!(job.history.iter().all(|ended| ended.verdict.code == "timed_out"));
         assert_eq!(env.subjects(), ["[tidemill] failed: uploads/people.csv (timed_out)"]);
         assert_eq!(env.dead_letters().await.len(), 1);
@@ -91,12 +88,12 @@ timeout = "30s"
 fn a_deployment_that_stays_wrong_gives_up_in_the_end() {
     pool(225).run(async |env| {
         let refusal = ApiError::client("AccessDenied", "not for you").with_status(403);
-        env.fault("s3", "GetObject", Call::Refuse(refusal));
+        env.on(call::read_object().meets(Call::Refuse(refusal)));
         env.put(KEY, csv(60)).await;
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt, job.charged), (State::Failed, 10, 0), "{job:#?}");
-        assert_eq!(job.reason.unwrap().code, "misconfigured");
+        job.assert_failed().assert_attempt(10).assert_counted(0);
+        job.assert_reason("misconfigured");
         // It takes more than an hour: the other mails are digests.
         let (failed, others): (Vec<_>, Vec<_>) =
             env.subjects().into_iter().partition(|subject| subject.contains(" failed: "));
@@ -109,16 +106,18 @@ fn answers_that_are_lost_change_nothing() {
     pool(226).run(async |env| {
         env.on(Rule::new("dynamodb", "UpdateItem", Call::LoseAnswer).chance(0.2));
         env.on(Rule::new("sqs", "*", Call::LoseAnswer).chance(0.1));
-        env.on(Rule::new("s3", "GetObject", Call::Throttle).chance(0.3));
+        env.on(call::read_object().meets(Call::Throttle).chance(0.3));
         for n in 0..40 {
             env.put(&format!("uploads/{n}.csv"), csv(3)).await;
         }
         env.put("uploads/ragged.csv", RAGGED).await;
         env.settle().await;
         for job in env.jobs().await {
-            let wanted = if job.object.key.contains("ragged") { State::Failed } else { State::Done };
-            assert_eq!(job.state, wanted, "{job:#?}");
-            assert_eq!(job.charged, u32::from(wanted == State::Failed));
+            if job.object.key.contains("ragged") {
+                job.assert_failed().assert_counted(1);
+            } else {
+                job.assert_done().assert_counted(0);
+            }
         }
         assert_eq!(env.contents().rows, 120);
         assert_eq!(env.mails().len(), 1);
@@ -128,16 +127,13 @@ fn answers_that_are_lost_change_nothing() {
 #[test]
 fn a_retry_whose_message_was_not_sent_is_made_up_for() {
     pool(227).run(async |env| {
-        env.on(Rule::new("s3", "GetObject", Call::Throttle).first(3));
+        env.on(call::read_object().meets(Call::Throttle).first(3));
         let broken = ApiError::client("InternalError", "out of order").with_status(500);
-        let second = |input: &serde_json::Value| {
-            input["MessageBody"].as_str().is_some_and(|body| body.contains(r#""attempt":2"#))
-        };
-        env.on(Rule::new("sqs", "SendMessage", Call::Refuse(broken)).when(second).first(3));
+        env.on(call::send_attempt(2).meets(Call::Refuse(broken)).first(3));
         env.put(KEY, csv(60)).await;
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt, job.charged), (State::Done, 2, 0), "{job:#?}");
+        job.assert_done().assert_attempt(2).assert_counted(0);
         let waited = job.settled_at.unwrap().duration_since(job.history[0].stopped_at);
         assert!(waited < Duration::from_secs(90).try_into().unwrap(), "{waited}");
     });

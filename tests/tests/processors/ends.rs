@@ -1,10 +1,9 @@
 //! How a command ends is what becomes of the job: the same in a task of its own and in a pooled worker.
 
-use domain::job::State;
 use localcloud::ecs::TaskSnapshot;
-use tests::{Contents, Plan};
+use tests::{Contents, JobAsserts, Plan};
 
-use crate::{KEY, dedicated, ended, pool, reason};
+use crate::{KEY, dedicated, pool, reason};
 
 /// Both places, and whether it is the pool.
 fn both(seed: u64, script: &str, lines: &str) -> [(Plan, bool); 2] {
@@ -23,9 +22,9 @@ fn bad_input_fails_the_job_at_once_in_the_commands_words() {
             env.put(KEY, "x").await;
             env.settle().await;
             let job = env.job(KEY).await;
-            assert_eq!((job.state, job.attempt, job.charged), (State::Failed, 1, 1), "{job:#?}");
+            job.assert_failed().assert_attempt(1).assert_counted(1);
             assert_eq!(reason(&job), ("bad_input", "no <b>sheet</b> here"));
-            assert_eq!(ended(&job), ["bad_input"]);
+            job.assert_ended_with(&["bad_input"]);
             assert_eq!(env.contents(), Contents::default(), "nothing was written");
             assert_eq!(env.mails().len(), 1);
             if !pooled {
@@ -43,8 +42,8 @@ fn one_that_asks_to_be_tried_again_is_not_charged() {
             env.put(KEY, "x").await;
             env.settle().await;
             let job = env.job(KEY).await;
-            assert_eq!((job.state, job.attempt, job.charged), (State::Done, 4, 0), "{job:#?}");
-            assert_eq!(ended(&job), ["try_again"; 3]);
+            job.assert_done().assert_attempt(4).assert_counted(0);
+            job.assert_ended_with(&["try_again"; 3]);
             assert!(job.history.iter().all(|ended| ended.verdict.message == "busy"), "{job:#?}");
             assert_eq!(env.visible(KEY).await, [r#"{"ok":true}"#]);
             if !pooled {
@@ -62,8 +61,8 @@ fn a_crash_is_charged_and_the_last_attempt_fails_the_job() {
             env.put(KEY, "x").await;
             env.settle().await;
             let job = env.job(KEY).await;
-            assert_eq!((job.state, job.attempt, job.charged), (State::Failed, 2, 2), "{job:#?}");
-            assert_eq!(ended(&job), ["command_crashed"; 2]);
+            job.assert_failed().assert_attempt(2).assert_counted(2);
+            job.assert_ended_with(&["command_crashed"; 2]);
             assert_eq!(reason(&job), ("command_crashed", "the command exited with code 3: KeyError: 7"));
             assert_eq!(env.subjects(), ["[tidemill] failed: uploads/object.txt (command_crashed)"]);
             if !pooled {
@@ -81,8 +80,8 @@ fn one_that_is_killed_is_run_again_one_size_larger() {
             env.put(KEY, "x").await;
             env.settle().await;
             let job = env.job(KEY).await;
-            assert_eq!((job.state, job.attempt, job.charged), (State::Done, 2, 1), "{job:#?}");
-            assert_eq!(ended(&job), ["out_of_memory"]);
+            job.assert_done().assert_attempt(2).assert_counted(1);
+            job.assert_ended_with(&["out_of_memory"]);
             assert!(job.history[0].verdict.message.starts_with("the command was killed"), "{job:#?}");
             let tasks = env.ecs().tasks();
             let of_its_own: Vec<_> =
@@ -103,7 +102,7 @@ fn one_that_needs_more_memory_than_it_has_gets_the_next_size() {
         env.put(KEY, "x").await;
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, ended(&job)), (State::Done, vec!["out_of_memory"]), "{job:#?}");
+        job.assert_done().assert_ended_with(&["out_of_memory"]);
         let message = &job.history[0].verdict.message;
         assert!(message.ends_with("MiB of memory, and there are 224 for it in this task"), "{message}");
         assert_eq!(env.visible(KEY).await, [r#"{"value":314572800}"#]);
@@ -119,7 +118,7 @@ fn a_program_that_is_not_there_is_a_wrong_deployment_and_no_fault_of_the_object(
             env.put(KEY, "x").await;
             env.settle().await;
             let job = env.job(KEY).await;
-            assert_eq!((job.state, job.attempt, job.charged), (State::Failed, 10, 0), "{job:#?}");
+            job.assert_failed().assert_attempt(10).assert_counted(0);
             let (code, message) = reason(&job);
             assert_eq!(code, "misconfigured");
             assert!(message.starts_with("cannot start /no/such/program: No such file"), "{message}");
@@ -133,6 +132,6 @@ fn an_object_that_is_gone_is_never_handed_to_it() {
         let delete = env.s3().delete_object().bucket(env.bucket()).key(KEY).version_id(version);
         delete.send().await.unwrap();
         env.settle().await;
-        assert_eq!(env.job(KEY).await.state, State::Gone);
+        env.job(KEY).await.assert_source_deleted();
     });
 }

@@ -1,8 +1,7 @@
 //! Pipelines that note facts of objects and read nothing in them.
 
-use domain::job::State;
 use localcloud::faults::Call;
-use tests::{Contents, TestEnv};
+use tests::{Contents, JobAsserts, TestEnv, call};
 
 const FACTS: &str = r#"
 version = 1
@@ -25,7 +24,7 @@ fn every_object_is_one_record_whatever_is_in_it() {
         env.put("uploads/large.bin", vec![0; 9_000_000]).await;
         env.settle().await;
         for job in env.jobs().await {
-            assert_eq!((job.state, job.attempt, job.records), (State::Done, 1, 1), "{job:#?}");
+            job.assert_done().assert_attempt(1).assert_records(1);
             assert_eq!(job.format.as_deref(), Some("object"));
         }
         let png = "{\"content_type\":\"image/png\",\"height\":768,\"image_format\":\"png\",\
@@ -74,7 +73,7 @@ fn facts_that_a_key_needs_and_an_object_lacks_are_told() {
         env.settle().await;
         let job = env.job("uploads/a").await;
         let reason = job.reason.as_ref().unwrap();
-        assert_eq!((job.state, reason.code.as_str()), (State::Failed, "bad_key"), "{job:#?}");
+        job.assert_failed().assert_reason("bad_key");
         assert!(reason.message.contains("`camera`"), "{}", reason.message);
     });
 }
@@ -82,9 +81,8 @@ fn facts_that_a_key_needs_and_an_object_lacks_are_told() {
 #[test]
 fn broken_connections_change_no_fact() {
     TestEnv::plan(675).pipelines(FACTS).run(async |env| {
-        use localcloud::faults::Rule;
-        env.on(Rule::new("s3", "GetObject", Call::Throttle).chance(0.3));
-        env.on(Rule::new("dynamodb", "BatchWriteItem", Call::LoseAnswer).chance(0.3));
+        env.on(call::read_object().meets(Call::Throttle).chance(0.3));
+        env.on(call::write_rows().meets(Call::LoseAnswer).chance(0.3));
         for n in 0..20 {
             env.put(&format!("uploads/{n}"), vec![7; 1_000]).await;
         }

@@ -37,11 +37,6 @@ fn pool(seed: u64, script: &str, lines: &str) -> Plan {
     TestEnv::plan(seed).pipelines(&file(script, lines))
 }
 
-/// The codes of the attempts that have ended.
-fn ended(job: &Job) -> Vec<&str> {
-    job.history.iter().map(|ended| ended.verdict.code.as_str()).collect()
-}
-
 /// The code and message of a job's reason.
 fn reason(job: &Job) -> (&str, &str) {
     let reason = job.reason.as_ref().unwrap_or_else(|| panic!("no reason: {job:#?}"));

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use domain::{job::State, manifest};
+use domain::manifest;
 use localcloud::{
     faults::{Call, Rule},
     wire::Caller,
 };
 use serde_json::json;
-use tests::{Contents, WorkerFault};
+use tests::{Contents, JobAsserts, WorkerFault, call};
 
-use crate::{KEY, dedicated, ended, pool, reason};
+use crate::{KEY, dedicated, pool, reason};
 
 /// More rows than are held: the first attempt writes half of them and crashes, the second one has others.
 const TWICE: &str = r#"
@@ -37,7 +37,7 @@ fn rows_of_an_attempt_that_crashed_are_never_seen_and_go_a_day_later() {
         assert_eq!(env.visible(KEY).await, [""; 0]);
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt, job.charged), (State::Done, 2, 1), "{job:#?}");
+        job.assert_done().assert_attempt(2).assert_counted(1);
         let manifest = env.manifest(KEY).await.unwrap();
         assert_eq!((manifest.edition, manifest.spread, manifest.records), (2, manifest::WIDEST, 2_000));
         let visible = env.visible(KEY).await;
@@ -73,7 +73,8 @@ fn rows_of_all_attempts_of_a_failed_job_go() {
         env.put(KEY, "x").await;
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.fence, ended(&job).len()), (State::Failed, 3, 3), "{job:#?}");
+        job.assert_failed().assert_fence(3);
+        assert_eq!(job.history.len(), 3, "{job:#?}");
         assert!(env.contents().rows > 3_000, "{:?}", env.contents());
         env.swept().await;
         for _ in 0..14 {
@@ -114,7 +115,7 @@ fn a_small_output_that_ends_badly_is_not_written_at_all() {
         dedicated(633, "echo '{\"id\":1}'; echo '{\"id\":2}'; exit 1", key).run(async |env| {
             env.put(KEY, "x").await;
             env.settle().await;
-            assert_eq!(env.job(KEY).await.state, State::Failed);
+            env.job(KEY).await.assert_failed();
             assert_eq!(env.contents(), Contents::default());
         });
     }
@@ -140,7 +141,7 @@ fn of_records_under_natural_keys_a_later_attempt_has_the_last_word() {
         env.put(KEY, "x").await;
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, ended(&job)), (State::Done, vec!["command_crashed"]), "{job:#?}");
+        job.assert_done().assert_ended_with(&["command_crashed"]);
         let visible = env.visible(KEY).await;
         let second: Vec<_> = visible.iter().filter(|record| record.contains("\"attempt\":2")).collect();
         assert_eq!(second.len(), 1_000, "whatever the first attempt wrote there");
@@ -163,7 +164,7 @@ fn a_bad_row_fails_the_job_where_the_pipeline_does_not_say_otherwise() {
             env.put(KEY, "x").await;
             env.settle().await;
             let job = env.job(KEY).await;
-            assert_eq!((job.state, job.attempt, job.charged), (State::Failed, 1, 1), "{job:#?}");
+            job.assert_failed().assert_attempt(1).assert_counted(1);
             let (code, message) = reason(&job);
             assert_eq!(code, "json_syntax");
             let begins = format!("in what the command printed: row {row}: not valid JSON");
@@ -181,7 +182,7 @@ fn bad_rows_are_left_out_and_kept_where_it_says_so() {
                 env.put(KEY, "x").await;
                 env.settle().await;
                 let job = env.job(KEY).await;
-                assert_eq!((job.state, job.records, job.rejected), (State::Done, good, 2), "{job:#?}");
+                job.assert_done().assert_records(good).assert_rejected(2);
                 assert_eq!(env.visible(KEY).await.len() as u64, good);
                 let rejects = format!("rejects/{KEY}/{}.jsonl", job.id);
                 if policy == "skip" {
@@ -202,7 +203,7 @@ fn rejected_rows_of_an_attempt_that_crashed_are_kept_nowhere() {
     dedicated(640, &script, "bad_rows = \"quarantine\"\nattempts = 1").run(async |env| {
         env.put(KEY, "x").await;
         env.settle().await;
-        assert_eq!(ended(&env.job(KEY).await), ["command_crashed"]);
+        env.job(KEY).await.assert_ended_with(&["command_crashed"]);
         assert_eq!(env.keys().await, [KEY]);
     });
 }
@@ -214,7 +215,7 @@ fn more_output_than_the_pipeline_allows_fails_the_job() {
         env.put(KEY, "x").await;
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt, job.charged), (State::Failed, 1, 1), "{job:#?}");
+        job.assert_failed().assert_attempt(1).assert_counted(1);
         let (code, message) = reason(&job);
         assert_eq!(code, "output_too_large");
         assert!(message.starts_with("the command printed more than 2000000 bytes: "), "{message}");
@@ -227,7 +228,8 @@ fn no_output_is_no_records() {
     dedicated(642, "true", "").run(async |env| {
         env.put(KEY, "x").await;
         env.settle().await;
-        assert_eq!((env.job(KEY).await.state, env.manifest(KEY).await.unwrap().records), (State::Done, 0));
+        env.job(KEY).await.assert_done();
+        assert_eq!(env.manifest(KEY).await.unwrap().records, 0);
     });
 }
 
@@ -246,7 +248,7 @@ fn declared_columns_have_their_types_and_must_be_there() {
             env.put(KEY, "x").await;
             env.settle().await;
             let job = env.job(KEY).await;
-            assert_eq!((job.state, reason(&job).0), (State::Failed, "unknown_column"), "{job:#?}");
+            job.assert_failed().assert_reason("unknown_column");
         });
     }
 }
@@ -260,14 +262,14 @@ fn whatever_fails_on_the_way_the_rows_of_one_attempt_are_all_that_is_seen() {
     for seed in 0..4 {
         pool(seed, script, "attempts = 10").run(async |env| {
             env.on(Rule::new("dynamodb", "*", Call::LoseAnswer).chance(0.05));
-            env.on(Rule::new("s3", "GetObject", Call::Throttle).chance(0.2));
+            env.on(call::read_object().meets(Call::Throttle).chance(0.2));
             env.next_tasks([WorkerFault::Dies(Duration::from_secs(3), 137); 2]);
             for n in 0..15 {
                 env.put(&format!("uploads/{n}"), "x").await;
             }
             env.settle().await;
             for job in env.jobs().await {
-                assert_eq!(job.state, State::Done, "{job:#?}");
+                job.assert_done();
                 let visible = env.visible(&job.object.key).await;
                 let mut by: Vec<_> = visible.iter().map(|record| record.split_once(',').unwrap().0).collect();
                 by.dedup();

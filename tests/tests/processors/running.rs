@@ -2,11 +2,11 @@
 
 use std::{path::Path, time::Duration};
 
-use domain::job::{Job, State};
+use domain::job::Job;
 use tempfile::TempDir;
-use tests::TestEnv;
+use tests::{JobAsserts, TestEnv};
 
-use crate::{KEY, dedicated, ended, pool};
+use crate::{KEY, dedicated, pool};
 
 /// No scenario waits longer, in real time, for what a process must do.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -71,7 +71,7 @@ fn one_that_does_not_read_its_input_is_no_failure() {
             env.put(KEY, vec![b'x'; 9_000_000]).await;
             env.settle().await;
             let job = env.job(KEY).await;
-            assert_eq!((job.state, job.attempt, job.records), (State::Done, 1, 1), "{job:#?}");
+            job.assert_done().assert_attempt(1).assert_records(1);
         });
     }
 }
@@ -126,11 +126,13 @@ fn how_far_it_is_shows_in_the_ledger_while_it_runs() {
         written(file.as_ref()).await;
         pass(25).await;
         let job = job_when(env, "progress", |job| job.progress.is_some()).await;
-        assert_eq!((job.state, job.progress.as_deref()), (State::Running, Some("120/400 resizing")));
+        job.assert_running();
+        assert_eq!(job.progress.as_deref(), Some("120/400 resizing"));
         std::fs::remove_file(&file).unwrap();
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.progress, job.records), (State::Done, None, 1));
+        job.assert_done().assert_records(1);
+        assert_eq!(job.progress, None);
     });
 }
 
@@ -146,7 +148,7 @@ fn the_timeout_ends_it_and_its_children() {
         pass(31).await;
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, ended(&job), job.charged), (State::Failed, vec!["timed_out"], 1), "{job:#?}");
+        job.assert_failed().assert_counted(1).assert_ended_with(&["timed_out"]);
         gone(child).await;
     });
 }
@@ -164,8 +166,8 @@ fn a_task_that_is_stopped_hands_the_job_back() {
         gone(command).await;
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!(ended(&job), ["spot_reclaimed"], "{job:#?}");
-        assert_eq!((job.state, job.attempt, job.charged, job.records), (State::Done, 2, 0, 1), "{job:#?}");
+        job.assert_ended_with(&["spot_reclaimed"]);
+        job.assert_done().assert_attempt(2).assert_counted(0).assert_records(1);
     });
 }
 
@@ -184,15 +186,13 @@ fn a_pooled_worker_that_is_asked_to_stop_hands_it_to_another() {
         gone(command).await;
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt, job.charged), (State::Done, 1, 0), "{job:#?}");
+        job.assert_done().assert_attempt(1).assert_counted(0);
         assert_eq!(env.visible(KEY).await, [r#"{"n":1}"#]);
     });
 }
 
 #[test]
 fn a_claim_that_is_lost_ends_it() {
-    use localcloud::wire::Caller;
-    use serde_json::json;
     let (_folder, file) = file();
     let script = format!("[ -e {file} ] && echo '{{\"n\":1}}' && exit; echo $$ > {file}; sleep 1000 & wait");
     dedicated(660, &script, "").run(async |env| {
@@ -200,18 +200,11 @@ fn a_claim_that_is_lost_ends_it() {
         let command = written(file.as_ref()).await;
         // As another worker's claim would.
         let job = env.job(KEY).await;
-        let table = &env.cloud().outputs()["LedgerTable"];
-        let taken = json!({
-            "TableName": table,
-            "Key": { "job": { "S": job.id.as_str() } },
-            "UpdateExpression": "SET fence = fence + :one",
-            "ExpressionAttributeValues": { ":one": { "N": "1" } },
-        });
-        env.cloud().services().dynamodb.call("UpdateItem", taken, &Caller::owner()).await.unwrap();
+        env.raise_fence(&job.id).await;
         pass(25).await;
         gone(command).await;
         env.settle().await;
-        assert_eq!(env.job(KEY).await.state, State::Done);
+        env.job(KEY).await.assert_done();
     });
 }
 

@@ -1,10 +1,9 @@
 //! The example command on the sample it is made for.
 
-use domain::job::State;
 use serde_json::Value;
-use tests::TestEnv;
+use tests::{JobAsserts, TestEnv};
 
-use crate::{ended, reason};
+use crate::reason;
 
 const AIRPORTS: &[u8] = include_bytes!("../../../samples/airports.csv");
 
@@ -24,7 +23,7 @@ fn the_airports_of_each_state_are_counted() {
         env.put("uploads/airports.csv", AIRPORTS).await;
         env.settle().await;
         let job = env.job("uploads/airports.csv").await;
-        assert_eq!((job.state, job.attempt, job.records), (State::Done, 1, 57), "{job:#?}");
+        job.assert_done().assert_attempt(1).assert_records(57);
         assert_eq!((job.format.as_deref(), &job.progress), (Some("command"), &None));
         let records = env.visible("uploads/airports.csv").await;
         let records: Vec<Value> = records.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -45,7 +44,7 @@ fn a_table_that_it_cannot_use_is_refused_in_its_own_words() {
         env.put("uploads/weather.csv", &include_bytes!("../../../samples/seattle-weather.csv")[..]).await;
         env.settle().await;
         let job = env.job("uploads/weather.csv").await;
-        assert_eq!((job.state, job.charged, ended(&job)), (State::Failed, 1, vec!["bad_input"]), "{job:#?}");
+        job.assert_failed().assert_counted(1).assert_ended_with(&["bad_input"]);
         assert_eq!(reason(&job), ("bad_input", "the table has no column named state"));
         let mail = &env.mails()[0];
         assert_eq!(mail.subject, "[tidemill] failed: uploads/weather.csv (bad_input)");

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use domain::{job::State, story::What};
+use domain::story::What;
 use localcloud::{faults::Call, wire::ApiError};
-use tests::TestEnv;
+use tests::{JobAsserts, TestEnv, call};
 
 use crate::{csv, records};
 
@@ -13,7 +13,7 @@ const KEY: &str = "uploads/people.csv";
 async fn whole(env: &TestEnv, keys: &[&str]) {
     for key in keys {
         let job = env.job(key).await;
-        assert_eq!((job.state, job.charged), (State::Done, 0), "{job:#?}");
+        job.assert_done().assert_counted(0);
         assert_eq!(env.visible(key).await, records(1, 5));
     }
     assert_eq!(env.dead_letters().await, []);
@@ -24,7 +24,7 @@ fn a_launch_that_is_not_allowed_is_tried_once_in_a_while_until_it_is() {
     TestEnv::plan(47).dedicated_tasks().run(async |env| {
         let denied =
             ApiError::client("AccessDeniedException", "User is not authorized to perform: ecs:RunTask");
-        env.fault("ecs", "RunTask", Call::Refuse(denied));
+        env.on(call::launch_task().meets(Call::Refuse(denied)));
         let keys = ["uploads/a.csv", "uploads/b.csv", "uploads/c.csv"];
         for key in keys {
             env.put(key, csv(1, 5)).await;
@@ -34,7 +34,7 @@ fn a_launch_that_is_not_allowed_is_tried_once_in_a_while_until_it_is() {
         assert!((6..=9).contains(&env.calls("ecs", "RunTask")), "{}", env.calls("ecs", "RunTask"));
         for key in keys {
             let job = env.job(key).await;
-            assert_eq!((job.state, job.attempt, job.charged), (State::Waiting, 1, 0));
+            job.assert_waiting().assert_attempt(1).assert_counted(0);
             let parked = job.story.iter().filter(|note| note.what == What::Parked).count();
             assert_eq!(parked, 1, "once, however often it comes back: {:#?}", job.story);
             assert!(job.story[0].words.contains("not authorized to perform: ecs:RunTask"));
@@ -80,7 +80,7 @@ fn a_wrong_setting_of_the_worker_is_the_configurations_fault_and_not_the_objects
 fn people_get_one_mail_when_launches_are_held_back_and_one_when_they_work_again() {
     TestEnv::plan(50).scheduled().run(async |env| {
         let denied = ApiError::client("AccessDeniedException", "is not authorized to perform: iam:PassRole");
-        env.fault("ecs", "RunTask", Call::Refuse(denied));
+        env.on(call::launch_task().meets(Call::Refuse(denied)));
         for n in 0..20 {
             env.put(&format!("uploads/{n}.csv"), csv(1, 5)).await;
         }
@@ -90,7 +90,9 @@ fn people_get_one_mail_when_launches_are_held_back_and_one_when_they_work_again(
         assert!(mail.contains("iam:PassRole") && mail.contains("about 20 messages"), "{mail}");
         env.cloud().faults().clear();
         env.settle().await;
-        assert!(env.jobs().await.iter().all(|job| (job.state, job.charged) == (State::Done, 0)));
+        for job in &env.jobs().await {
+            job.assert_done().assert_counted(0);
+        }
         // Whatever the hour's digest adds.
         assert_eq!(env.subjects()[1], "[tidemill] tasks are launched again");
     });

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use domain::{job::State, story::What};
+use domain::story::What;
 use localcloud::{
     ecs::{Failure, Provider, RunTask},
-    faults::{Call, Rule},
+    faults::Call,
 };
-use tests::TestEnv;
+use tests::{JobAsserts, TestEnv, call};
 
 use crate::{csv, records};
 
@@ -17,7 +17,7 @@ const KEY: &str = "uploads/people.csv";
 async fn launched_on(env: &TestEnv) -> String {
     env.settle().await;
     let job = env.job(KEY).await;
-    assert_eq!((job.state, job.attempt), (State::Done, 1), "{job:#?}");
+    job.assert_done().assert_attempt(1);
     assert_eq!(env.visible(KEY).await, records(1, 5));
     assert_eq!(env.ecs_launches(), 1);
     let note = job.story.iter().find(|note| note.what == What::Launched).expect("a launch");
@@ -89,7 +89,9 @@ fn a_shortage_everywhere_costs_few_calls() {
         assert!(calls < 30, "one climbs the ladder, the others ask once: {calls}");
         env.ecs().on_run_task(|_| None);
         env.settle().await;
-        assert!(env.jobs().await.iter().all(|job| job.state == State::Done));
+        for job in &env.jobs().await {
+            job.assert_done();
+        }
     });
 }
 
@@ -97,7 +99,7 @@ fn a_shortage_everywhere_costs_few_calls() {
 fn what_spot_takes_back_twice_runs_on_demand() {
     TestEnv::plan(65).dedicated_tasks().parameter("SpotShare", "100").with_transcript().run(async |env| {
         let slow = Call::Delay(Duration::from_secs(60));
-        env.on(Rule::new("s3", "GetObject", slow).first(2));
+        env.on(call::read_object().meets(slow).first(2));
         env.put(KEY, csv(1, 5)).await;
         for n in 1..=2 {
             env.until("reading", || env.calls("s3", "GetObject") == n).await;
@@ -106,7 +108,7 @@ fn what_spot_takes_back_twice_runs_on_demand() {
         }
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt, job.charged), (State::Done, 3, 0), "{job:#?}");
+        job.assert_done().assert_attempt(3).assert_counted(0);
         let launches: Vec<&str> = job.story.iter().map(|note| note.words.as_str()).collect();
         assert!(launches[0].contains("Spot") && launches[1].contains("Spot"), "{launches:#?}");
         assert!(launches[2].contains("on demand"), "{launches:#?}");

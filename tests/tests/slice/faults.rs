@@ -2,9 +2,8 @@
 
 use std::io::Write;
 
-use domain::job::State;
 use localcloud::faults::{Call, Partial, Rule};
-use tests::{Contents, TestEnv};
+use tests::{Contents, JobAsserts, TestEnv, call};
 
 use crate::{csv, records};
 
@@ -18,7 +17,7 @@ fn all_the_same(seed: u64, rules: impl Fn() -> Vec<Rule>) {
             env.put(KEY, if packed { gzip(&csv(1, 500)) } else { csv(1, 500).into_bytes() }).await;
             env.settle().await;
             let job = env.job(KEY).await;
-            assert_eq!((job.state, job.attempt, job.records), (State::Done, 1, 500), "{job:#?}");
+            job.assert_done().assert_attempt(1).assert_records(500);
             assert_eq!(env.visible(KEY).await, records(1, 500));
             assert_eq!(env.contents(), Contents { rows: 500, natural: 0, manifests: 1 });
             assert!(env.cloud().faults().fired() > 0, "nothing went wrong");
@@ -36,12 +35,12 @@ fn gzip(text: &str) -> Vec<u8> {
 #[test]
 fn unprocessed_items_are_written_again() {
     let part = Call::Part(Partial::Unprocessed { share: 0.3 });
-    all_the_same(62, || vec![Rule::new("dynamodb", "BatchWriteItem", part.clone()).chance(0.7)]);
+    all_the_same(62, || vec![call::write_rows().meets(part.clone()).chance(0.7)]);
 }
 
 #[test]
 fn a_throttled_table_slows_the_worker_down_only() {
-    all_the_same(62, || vec![Rule::new("dynamodb", "BatchWriteItem", Call::Throttle).chance(0.3)]);
+    all_the_same(62, || vec![call::write_rows().meets(Call::Throttle).chance(0.3)]);
 }
 
 #[test]
@@ -56,22 +55,22 @@ fn broken_connections_to_the_table_change_nothing() {
 
 #[test]
 fn a_body_that_breaks_off_is_resumed() {
-    all_the_same(64, || vec![Rule::new("s3", "GetObject", Call::CutBody { after: 700 }).first(4)]);
+    all_the_same(64, || vec![call::read_object().meets(Call::CutBody { after: 700 }).first(4)]);
 }
 
 #[test]
 fn a_slow_down_of_s3_is_waited_for() {
-    all_the_same(65, || vec![Rule::new("s3", "GetObject", Call::Throttle).first(2)]);
+    all_the_same(65, || vec![call::read_object().meets(Call::Throttle).first(2)]);
 }
 
 #[test]
 fn the_answer_to_a_publish_may_be_lost() {
     // More often than the SDK asks by itself.
-    all_the_same(66, || vec![Rule::new("dynamodb", "TransactWriteItems", Call::LoseAnswer).first(12)]);
+    all_the_same(66, || vec![call::publish().meets(Call::LoseAnswer).first(12)]);
 }
 
 #[test]
 fn a_publish_that_is_in_anothers_way_is_tried_again() {
     let conflict = || Call::CancelTransaction { code: "TransactionConflict".to_owned() };
-    all_the_same(67, || vec![Rule::new("dynamodb", "TransactWriteItems", conflict()).first(3)]);
+    all_the_same(67, || vec![call::publish().meets(conflict()).first(3)]);
 }

@@ -2,12 +2,8 @@
 
 use std::time::Duration;
 
-use domain::job::State;
-use localcloud::{
-    ecs::KillCause,
-    faults::{Call, Rule},
-};
-use tests::{Contents, TestEnv};
+use localcloud::{ecs::KillCause, faults::Call};
+use tests::{Contents, JobAsserts, TestEnv, call};
 
 use crate::{csv, records};
 
@@ -16,15 +12,11 @@ const KEY: &str = "uploads/people.csv";
 /// Longer than anybody holds up a call in AWS.
 const HELD: Call = Call::Delay(Duration::from_secs(1_200));
 
-fn claims(input: &serde_json::Value) -> bool {
-    !input["ExpressionAttributeValues"][":holder"].is_null()
-}
-
 /// After a kill that is not the object's fault: the second attempt has done everything, once.
 async fn done_by_the_second_attempt(env: &TestEnv) {
     env.settle().await;
     let job = env.job(KEY).await;
-    assert_eq!((job.state, job.records, job.attempt, job.charged), (State::Done, 60, 2, 0), "{job:#?}");
+    job.assert_done().assert_records(60).assert_attempt(2).assert_counted(0);
     assert_eq!(job.history.len(), 1);
     assert_eq!(env.visible(KEY).await, records(1, 60));
     assert_eq!(env.contents(), Contents { rows: 60, natural: 0, manifests: 1 });
@@ -35,11 +27,11 @@ async fn done_by_the_second_attempt(env: &TestEnv) {
 #[test]
 fn killed_before_its_claim() {
     TestEnv::plan(21).dedicated_tasks().run(async |env| {
-        env.on(Rule::new("dynamodb", "UpdateItem", HELD).when(claims).nth(1));
+        env.on(call::claim().meets(HELD).nth(1));
         env.put(KEY, csv(1, 60)).await;
         // One to note the launch, one to claim.
         env.kill_at("dynamodb", "UpdateItem", 2, KillCause::Infrastructure).await;
-        assert_eq!(env.job(KEY).await.state, State::Waiting);
+        env.job(KEY).await.assert_waiting();
         done_by_the_second_attempt(env).await;
         assert_eq!(env.job(KEY).await.fence, 1);
     });
@@ -48,10 +40,10 @@ fn killed_before_its_claim() {
 #[test]
 fn killed_while_it_reads() {
     TestEnv::plan(22).with_transcript().dedicated_tasks().run(async |env| {
-        env.on(Rule::new("s3", "GetObject", HELD).nth(1));
+        env.on(call::read_object().meets(HELD).nth(1));
         env.put(KEY, csv(1, 60)).await;
         env.kill_at("s3", "GetObject", 1, KillCause::Infrastructure).await;
-        assert_eq!(env.job(KEY).await.state, State::Running);
+        env.job(KEY).await.assert_running();
         done_by_the_second_attempt(env).await;
         assert_eq!(env.job(KEY).await.fence, 2);
         env.golden("worker-killed-and-retried").await;
@@ -61,7 +53,7 @@ fn killed_while_it_reads() {
 #[test]
 fn killed_in_mid_write() {
     TestEnv::plan(23).dedicated_tasks().run(async |env| {
-        env.on(Rule::new("dynamodb", "BatchWriteItem", HELD).nth(3));
+        env.on(call::write_rows().meets(HELD).nth(3));
         env.put(KEY, csv(1, 60)).await;
         env.kill_at("dynamodb", "BatchWriteItem", 3, KillCause::Infrastructure).await;
         assert!((1..60).contains(&env.contents().rows), "{:?}", env.contents());
@@ -73,7 +65,7 @@ fn killed_in_mid_write() {
 #[test]
 fn killed_after_its_last_write() {
     TestEnv::plan(24).dedicated_tasks().run(async |env| {
-        env.on(Rule::new("dynamodb", "TransactWriteItems", HELD).nth(1));
+        env.on(call::publish().meets(HELD).nth(1));
         env.put(KEY, csv(1, 60)).await;
         env.kill_at("dynamodb", "TransactWriteItems", 1, KillCause::Infrastructure).await;
         assert_eq!(env.contents(), Contents { rows: 60, natural: 0, manifests: 0 });
@@ -86,14 +78,15 @@ fn killed_after_its_last_write() {
 fn killed_right_after_its_publish_it_is_done() {
     TestEnv::plan(25).dedicated_tasks().run(async |env| {
         // The publish is made and its answer lost; the SDK's repeat is held up.
-        env.on(Rule::new("dynamodb", "TransactWriteItems", Call::LoseAnswer).nth(1));
-        env.on(Rule::new("dynamodb", "TransactWriteItems", HELD).nth(2));
+        env.on(call::publish().meets(Call::LoseAnswer).nth(1));
+        env.on(call::publish().meets(HELD).nth(2));
         env.put(KEY, csv(1, 60)).await;
         env.kill_at("dynamodb", "TransactWriteItems", 2, KillCause::Signal).await;
         assert_eq!(env.visible(KEY).await, records(1, 60));
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt, job.charged), (State::Done, 1, 0), "done is done");
+        // Done is done.
+        job.assert_done().assert_attempt(1).assert_counted(0);
         assert_eq!(env.ecs_launches(), 1);
     });
 }
@@ -101,11 +94,11 @@ fn killed_right_after_its_publish_it_is_done() {
 #[test]
 fn a_claim_that_is_answered_into_the_void_is_recognised() {
     TestEnv::plan(26).dedicated_tasks().run(async |env| {
-        env.on(Rule::new("dynamodb", "UpdateItem", Call::LoseAnswer).when(claims).nth(1));
+        env.on(call::claim().meets(Call::LoseAnswer).nth(1));
         env.put(KEY, csv(1, 60)).await;
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt, job.fence), (State::Done, 1, 1));
+        job.assert_done().assert_attempt(1).assert_fence(1);
         assert_eq!(env.visible(KEY).await, records(1, 60));
     });
 }
@@ -114,27 +107,22 @@ fn a_claim_that_is_answered_into_the_void_is_recognised() {
 fn a_claim_whose_worker_never_hears_of_it_is_taken_over_by_the_retry() {
     TestEnv::plan(27).dedicated_tasks().run(async |env| {
         // The SDK asks three times; each time the answer is lost. The worker leaves, its lease still runs.
-        env.on(Rule::new("dynamodb", "UpdateItem", Call::LoseAnswer).when(claims).first(3));
+        env.on(call::claim().meets(Call::LoseAnswer).first(3));
         env.put(KEY, csv(1, 60)).await;
         done_by_the_second_attempt(env).await;
-        let job = env.job(KEY).await;
-        assert_eq!((job.fence, &*job.history[0].verdict.code), (2, "try_again"));
+        env.job(KEY).await.assert_fence(2).assert_ended_with(&["try_again"]);
     });
 }
 
 #[test]
 fn a_worker_that_cannot_renew_its_lease_leaves_before_it_writes() {
     TestEnv::plan(28).dedicated_tasks().run(async |env| {
-        let renews = |input: &serde_json::Value| {
-            let expression = input["UpdateExpression"].as_str().unwrap_or_default();
-            expression.starts_with("SET lease_until")
-        };
-        env.on(Rule::new("dynamodb", "UpdateItem", Call::LoseRequest).when(renews).first(9));
-        env.on(Rule::new("s3", "GetObject", HELD).nth(1));
+        env.on(call::renew_lease().meets(Call::LoseRequest).first(9));
+        env.on(call::read_object().meets(HELD).nth(1));
         env.put(KEY, csv(1, 60)).await;
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt), (State::Done, 2), "{job:#?}");
+        job.assert_done().assert_attempt(2);
         assert_eq!(env.visible(KEY).await, records(1, 60));
     });
 }

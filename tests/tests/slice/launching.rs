@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use domain::job::State;
 use localcloud::{
-    faults::{Call, Partial, Rule},
+    faults::{Call, Partial},
     wire::{ApiError, Caller},
 };
 use serde_json::json;
-use tests::{DeadLetter, TestEnv};
+use tests::{DeadLetter, JobAsserts, TestEnv, call};
 
 use crate::{csv, records};
 
@@ -17,7 +16,7 @@ const KEY: &str = "uploads/people.csv";
 async fn done_at_once(env: &TestEnv) {
     env.settle().await;
     let job = env.job(KEY).await;
-    assert_eq!((job.state, job.attempt, job.charged), (State::Done, 1, 0), "{job:#?}");
+    job.assert_done().assert_attempt(1).assert_counted(0);
     assert_eq!(env.ecs_launches(), 1);
     assert_eq!(env.visible(KEY).await, records(1, 5));
     assert_eq!(env.mails().len(), 0);
@@ -27,7 +26,7 @@ async fn done_at_once(env: &TestEnv) {
 #[test]
 fn a_lost_answer_leaves_one_task_when_the_sdk_asks_again() {
     TestEnv::plan(41).dedicated_tasks().run(async |env| {
-        env.on(Rule::new("ecs", "RunTask", Call::LoseAnswer).nth(1));
+        env.on(call::launch_task().meets(Call::LoseAnswer).nth(1));
         env.put(KEY, csv(1, 5)).await;
         done_at_once(env).await;
         assert_eq!(env.calls("ecs", "RunTask"), 2);
@@ -37,7 +36,7 @@ fn a_lost_answer_leaves_one_task_when_the_sdk_asks_again() {
 #[test]
 fn answers_lost_for_good_leave_one_task_when_the_message_comes_again() {
     TestEnv::plan(42).with_transcript().dedicated_tasks().run(async |env| {
-        env.on(Rule::new("ecs", "RunTask", Call::LoseAnswer).first(3));
+        env.on(call::launch_task().meets(Call::LoseAnswer).first(3));
         env.put(KEY, csv(1, 5)).await;
         done_at_once(env).await;
         assert_eq!(env.calls("ecs", "RunTask"), 4);
@@ -50,7 +49,7 @@ fn failures_in_a_200_put_the_launch_off() {
     TestEnv::plan(43).with_transcript().dedicated_tasks().run(async |env| {
         let reason = "Capacity is unavailable at this time. Please try again later".to_owned();
         let full = Call::Part(Partial::LaunchFailures { reason, detail: None });
-        env.on(Rule::new("ecs", "RunTask", full).first(4));
+        env.on(call::launch_task().meets(full).first(4));
         env.put(KEY, csv(1, 5)).await;
         done_at_once(env).await;
         env.golden("launch-deferred").await;
@@ -62,11 +61,11 @@ fn hours_without_capacity_lose_nothing() {
     TestEnv::plan(44).dedicated_tasks().scheduled().run(async |env| {
         let detail = Some("You've reached the limit on the number of vCPUs".to_owned());
         let full = Call::Part(Partial::LaunchFailures { reason: "RESOURCE:FARGATE".to_owned(), detail });
-        env.on(Rule::new("ecs", "RunTask", full).first(80));
+        env.on(call::launch_task().meets(full).first(80));
         env.put(KEY, csv(1, 5)).await;
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt, job.charged), (State::Done, 1, 0), "{job:#?}");
+        job.assert_done().assert_attempt(1).assert_counted(0);
         assert_eq!(env.visible(KEY).await, records(1, 5));
         // The hour's sweep could not be launched either: a person hears of that, and the next one makes up for it.
         let of_sweep = |dead_letter: &DeadLetter| dead_letter.body.contains("ScheduleFunction");
@@ -84,7 +83,7 @@ fn throttles_open_and_disguised_put_the_launch_off() {
     );
     for throttle in [Call::Throttle, Call::Refuse(disguised)] {
         TestEnv::plan(45).dedicated_tasks().scheduled().run(async |env| {
-            env.on(Rule::new("ecs", "RunTask", throttle.clone()).first(7));
+            env.on(call::launch_task().meets(throttle.clone()).first(7));
             env.put(KEY, csv(1, 5)).await;
             done_at_once(env).await;
         });
@@ -94,7 +93,7 @@ fn throttles_open_and_disguised_put_the_launch_off() {
 #[test]
 fn the_task_that_a_conflict_names_is_adopted() {
     TestEnv::plan(46).dedicated_tasks().run(async |env| {
-        env.on(Rule::new("ecs", "RunTask", Call::Throttle).first(3));
+        env.on(call::launch_task().meets(Call::Throttle).first(3));
         env.put(KEY, csv(1, 5)).await;
         env.until("the job", || env.calls("sqs", "SendMessage") == 1).await;
         // The same launch with other parameters, as from before a deploy.

@@ -1,11 +1,7 @@
 //! What people are told: one mail of what they asked to hear of, and one dead dead_letter of each failure.
 
-use domain::job::State;
-use localcloud::{
-    faults::{Call, Rule},
-    wire::ApiError,
-};
-use tests::{Contents, TestEnv};
+use localcloud::{faults::Call, wire::ApiError};
+use tests::{Contents, JobAsserts, TestEnv, call};
 
 use crate::{csv, records};
 
@@ -17,7 +13,7 @@ fn bad_input_fails_with_its_row_named_and_nothing_visible() {
         env.put("uploads/ragged.csv", RAGGED).await;
         env.settle().await;
         let job = env.job("uploads/ragged.csv").await;
-        assert_eq!((job.state, job.attempt, job.charged), (State::Failed, 1, 1), "{job:#?}");
+        job.assert_failed().assert_attempt(1).assert_counted(1);
         assert_eq!(env.contents(), Contents::default());
         assert_eq!(env.mails().len(), 1);
         let dead_letters = env.dead_letters().await;
@@ -31,7 +27,7 @@ fn bad_input_fails_with_its_row_named_and_nothing_visible() {
 fn a_crash_between_giving_up_and_the_mail_is_made_up_for() {
     TestEnv::plan(72).dedicated_tasks().run(async |env| {
         let broken = ApiError::client("InternalError", "out of order").with_status(500);
-        env.on(Rule::new("sns", "Publish", Call::Refuse(broken)).first(4));
+        env.on(call::send_mail().meets(Call::Refuse(broken)).first(4));
         env.put("uploads/ragged.csv", RAGGED).await;
         env.put("uploads/good.csv", csv(1, 2)).await;
         env.settle().await;
@@ -45,10 +41,7 @@ fn a_crash_between_giving_up_and_the_mail_is_made_up_for() {
 #[test]
 fn a_note_of_the_mail_that_is_lost_is_made_again() {
     TestEnv::plan(73).dedicated_tasks().run(async |env| {
-        let notes = |input: &serde_json::Value| {
-            input["UpdateExpression"].as_str().is_some_and(|text| text.contains("notified_at"))
-        };
-        env.on(Rule::new("dynamodb", "UpdateItem", Call::LoseAnswer).when(notes).first(3));
+        env.on(call::mark_notified().meets(Call::LoseAnswer).first(3));
         env.put("uploads/ragged.csv", RAGGED).await;
         env.settle().await;
         assert_eq!(env.mails().len(), 1, "the note was made, only its answer was lost");
@@ -81,7 +74,7 @@ bad_rows = "quarantine"
         env.put("uploads/ragged.csv", RAGGED).await;
         env.settle().await;
         let job = env.job("uploads/ragged.csv").await;
-        assert_eq!((job.state, job.records, job.rejected), (State::Done, 2, 1));
+        job.assert_done().assert_records(2).assert_rejected(1);
         assert_eq!(
             env.visible("uploads/ragged.csv").await,
             [r#"{"id":1,"name":"one"}"#, r#"{"id":3,"name":"three"}"#]

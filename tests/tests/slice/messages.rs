@@ -2,16 +2,10 @@
 
 use std::time::Duration;
 
-use domain::{
-    job::{JobId, State},
-    message::JobMessage,
-};
-use localcloud::{
-    faults::{Call, Rule},
-    wire::ApiError,
-};
+use domain::{job::JobId, message::JobMessage};
+use localcloud::{faults::Call, wire::ApiError};
 use serde_json::json;
-use tests::TestEnv;
+use tests::{JobAsserts, TestEnv, call};
 
 use crate::{csv, records};
 
@@ -23,8 +17,7 @@ fn of_a_batch_only_the_failed_message_comes_again() {
             events.push(env.put_silently(&format!("uploads/{n}.csv"), csv(n, 2)).await);
         }
         let refusal = ApiError::client("AccessDeniedException", "not this one, not now");
-        let fourth = |input: &serde_json::Value| input["Item"]["object"]["M"]["key"]["S"] == "uploads/4.csv";
-        env.on(Rule::new("dynamodb", "PutItem", Call::Refuse(refusal)).when(fourth).first(2));
+        env.on(call::record_job("uploads/4.csv").meets(Call::Refuse(refusal)).first(2));
         for event in &events {
             env.send("UploadsQueue", &event.to_string());
         }
@@ -34,7 +27,7 @@ fn of_a_batch_only_the_failed_message_comes_again() {
         for n in 0..10 {
             let key = format!("uploads/{n}.csv");
             let job = env.job(&key).await;
-            assert_eq!((job.state, job.attempt), (State::Done, 1));
+            job.assert_done().assert_attempt(1);
             let late = job.created_at.duration_since(env.job("uploads/0.csv").await.created_at);
             assert_eq!(late.as_secs(), if n == 4 { 360 } else { 0 }, "two visibility timeouts");
             assert_eq!(env.visible(&key).await, records(n, 2));

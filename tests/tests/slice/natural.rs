@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use domain::job::State;
 use localcloud::faults::{Call, Rule};
-use tests::{Contents, Plan, TestEnv};
+use tests::{Contents, JobAsserts, Plan, TestEnv, call};
 
 const KEY: &str = "uploads/people.csv";
 
@@ -42,15 +41,13 @@ fn a_newer_version_replaces_record_by_record() {
 fn a_late_older_version_changes_nothing_that_is_newer() {
     plan(82).dedicated_tasks().run(async |env| {
         let slow = Call::Delay(Duration::from_secs(120));
-        let records = env.cloud().outputs()["RecordsTable"].clone();
-        let first_record = Rule::new("dynamodb", "PutItem", slow).when(move |it| it["TableName"] == *records);
-        env.on(first_record.nth(1));
+        env.on(call::write_record(&env.cloud().outputs()["RecordsTable"]).meets(slow).nth(1));
         let first = env.put(KEY, people(&[(1, "ann"), (2, "bob")])).await;
         env.until("its first record", || env.calls("dynamodb", "PutItem") >= 2).await;
         let second = env.put(KEY, people(&[(1, "abe"), (2, "bea")])).await;
         env.settle().await;
-        assert_eq!(env.job_of(&first).await.state, State::Superseded);
-        assert_eq!(env.job_of(&second).await.state, State::Done);
+        env.job_of(&first).await.assert_superseded();
+        env.job_of(&second).await.assert_done();
         assert_eq!(env.visible(KEY).await, [r#"{"id":1,"name":"abe"}"#, r#"{"id":2,"name":"bea"}"#]);
     });
 }

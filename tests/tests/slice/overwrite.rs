@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use domain::job::State;
-use localcloud::faults::{Call, Rule};
-use tests::{Contents, TestEnv};
+use localcloud::faults::Call;
+use tests::{Contents, JobAsserts, TestEnv, call};
 
 use crate::{csv, records};
 
@@ -15,15 +14,16 @@ fn overwritten_while_it_is_processed_the_older_version_ends_superseded() {
     TestEnv::plan(11).with_transcript().dedicated_tasks().run(async |env| {
         // The first version's worker is slow to get its bytes; the second version overtakes it.
         let slow = Call::Delay(Duration::from_secs(120));
-        env.on(Rule::new("s3", "GetObject", slow).nth(1));
+        env.on(call::read_object().meets(slow).nth(1));
         let first = env.put(KEY, csv(1, 40)).await;
         env.until("the first version is read", || env.calls("s3", "GetObject") == 1).await;
         let second = env.put(KEY, csv(100, 3)).await;
         env.settle().await;
         let (first, second) = (env.job_of(&first).await, env.job_of(&second).await);
-        assert_eq!((first.state, second.state), (State::Superseded, State::Done));
+        first.assert_superseded();
+        second.assert_done();
         assert!(first.settled_at > second.settled_at, "the first was overtaken");
-        assert_eq!(first.reason.unwrap().code, "superseded");
+        first.assert_reason("superseded");
         assert_eq!(env.visible(KEY).await, records(100, 3));
         env.golden("overwritten-while-processed").await;
     });
@@ -38,8 +38,8 @@ fn a_version_that_is_late_for_everything_does_not_write_a_row() {
         env.until("the first version's launch", || env.ecs_launches() == 1).await;
         let second = env.put(KEY, csv(100, 3)).await;
         env.settle().await;
-        assert_eq!(env.job_of(&first).await.state, State::Superseded);
-        assert_eq!(env.job_of(&second).await.state, State::Done);
+        env.job_of(&first).await.assert_superseded();
+        env.job_of(&second).await.assert_done();
         assert_eq!(env.contents(), Contents { rows: 3, natural: 0, manifests: 1 });
     });
 }
@@ -53,8 +53,8 @@ fn in_order_the_second_version_replaces_the_first() {
         let second = env.put(KEY, csv(2, 2)).await;
         env.settle().await;
         assert_eq!(env.visible(KEY).await, records(2, 2));
-        assert_eq!(env.job_of(&first).await.state, State::Done);
-        assert_eq!(env.job_of(&second).await.state, State::Done);
+        env.job_of(&first).await.assert_done();
+        env.job_of(&second).await.assert_done();
         assert_eq!(env.manifest(KEY).await.unwrap().version_id.as_deref(), Some(&*second));
     });
 }
@@ -78,7 +78,7 @@ fn a_version_deleted_before_it_is_read_is_gone() {
         delete.send().await.unwrap();
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.charged, job.attempt), (State::Gone, 0, 1));
+        job.assert_source_deleted().assert_counted(0).assert_attempt(1);
         assert_eq!(env.contents(), Contents::default());
         assert_eq!(env.mails().len(), 0);
         assert_eq!(env.dead_letters().await, []);
@@ -91,7 +91,7 @@ fn a_delete_marker_hides_a_key_but_its_version_is_still_read() {
         env.put(KEY, csv(1, 4)).await;
         env.s3().delete_object().bucket(env.bucket()).key(KEY).send().await.unwrap();
         env.settle().await;
-        assert_eq!(env.job(KEY).await.state, State::Done);
+        env.job(KEY).await.assert_done();
         assert_eq!(env.visible(KEY).await, records(1, 4));
     });
 }

@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use domain::{job::State, verdict};
-use localcloud::{
-    ecs::KillCause,
-    faults::{Call, Rule},
-};
-use tests::{Contents, TestEnv, WorkerFault};
+use domain::verdict;
+use localcloud::{ecs::KillCause, faults::Call};
+use tests::{Contents, JobAsserts, TestEnv, WorkerFault, call};
 
 use crate::{csv, records};
 
@@ -17,15 +14,15 @@ const HELD: Call = Call::Delay(Duration::from_secs(1_200));
 #[test]
 fn a_task_that_is_overdue_hands_its_job_back_and_the_retry_finishes() {
     TestEnv::plan(31).dedicated_tasks().run(async |env| {
-        env.on(Rule::new("dynamodb", "TransactWriteItems", Call::Delay(Duration::from_secs(2))).nth(1));
-        env.on(Rule::new("s3", "GetObject", HELD).nth(1));
+        env.on(call::publish().meets(Call::Delay(Duration::from_secs(2))).nth(1));
+        env.on(call::read_object().meets(HELD).nth(1));
         env.put(KEY, csv(1, 60)).await;
         env.until("a reader", || env.calls("s3", "GetObject") == 1).await;
         env.stop(&format!("{}: it takes too long", verdict::OVERDUE)).await;
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt, job.charged), (State::Done, 2, 1), "{job:#?}");
-        assert_eq!(job.history[0].verdict.code, "timed_out");
+        job.assert_done().assert_attempt(2).assert_counted(1);
+        job.assert_ended_with(&["timed_out"]);
         assert_eq!(env.ecs().tasks()[0].exit_codes, [Some(143)], "it left by itself");
         assert_eq!(env.visible(KEY).await, records(1, 60));
     });
@@ -34,13 +31,13 @@ fn a_task_that_is_overdue_hands_its_job_back_and_the_retry_finishes() {
 #[test]
 fn a_task_that_a_person_stops_is_not_started_again() {
     TestEnv::plan(32).dedicated_tasks().run(async |env| {
-        env.on(Rule::new("s3", "GetObject", HELD).nth(1));
+        env.on(call::read_object().meets(HELD).nth(1));
         env.put(KEY, csv(1, 60)).await;
         env.until("a reader", || env.calls("s3", "GetObject") == 1).await;
         env.stop("not today").await;
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.reason.unwrap().code.as_str()), (State::Failed, "cancelled"));
+        job.assert_failed().assert_reason("cancelled");
         assert_eq!(env.ecs_launches(), 1);
         assert_eq!(env.subjects(), ["[tidemill] failed: uploads/people.csv (cancelled)"]);
     });
@@ -49,7 +46,7 @@ fn a_task_that_a_person_stops_is_not_started_again() {
 #[test]
 fn a_spot_warning_is_not_a_stop() {
     TestEnv::plan(33).dedicated_tasks().run(async |env| {
-        env.on(Rule::new("s3", "GetObject", HELD).nth(1));
+        env.on(call::read_object().meets(HELD).nth(1));
         env.put(KEY, csv(1, 60)).await;
         env.until("a reader", || env.calls("s3", "GetObject") == 1).await;
         assert!(env.ecs().spot_warning(&env.running()));
@@ -61,8 +58,8 @@ fn a_spot_warning_is_not_a_stop() {
         }
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt, job.charged), (State::Done, 2, 0), "{job:#?}");
-        assert_eq!(job.history[0].verdict.code, "spot_reclaimed");
+        job.assert_done().assert_attempt(2).assert_counted(0);
+        job.assert_ended_with(&["spot_reclaimed"]);
         assert_eq!(env.ecs_launches(), 2);
         assert_eq!(env.visible(KEY).await, records(1, 60));
     });
@@ -75,7 +72,7 @@ fn is_warning(event: &serde_json::Value) -> bool {
 #[test]
 fn out_of_memory_grows_the_task() {
     TestEnv::plan(34).dedicated_tasks().run(async |env| {
-        env.on(Rule::new("s3", "GetObject", HELD).first(2));
+        env.on(call::read_object().meets(HELD).first(2));
         env.put(KEY, csv(1, 60)).await;
         env.kill_at("s3", "GetObject", 1, KillCause::OutOfMemory).await;
         env.kill_at("s3", "GetObject", 2, KillCause::OutOfMemory).await;
@@ -83,7 +80,7 @@ fn out_of_memory_grows_the_task() {
         let memory: Vec<_> = env.ecs().tasks().iter().map(|task| task.memory).collect();
         assert_eq!(memory, [512, 1_024, 2_048]);
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt, job.charged), (State::Done, 3, 2));
+        job.assert_done().assert_attempt(3).assert_counted(2);
         assert_eq!(env.visible(KEY).await, records(1, 60));
     });
 }
@@ -92,13 +89,13 @@ fn out_of_memory_grows_the_task() {
 fn three_crashes_fail_the_job_with_one_mail_and_one_dead_letter() {
     TestEnv::plan(35).dedicated_tasks().run(async |env| {
         // Each crash comes after all rows are written.
-        env.fault("dynamodb", "TransactWriteItems", HELD);
+        env.on(call::publish().meets(HELD));
         env.next_tasks([WorkerFault::Dies(Duration::from_secs(7), 139); 3]);
         env.put(KEY, csv(1, 60)).await;
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt, job.charged), (State::Failed, 3, 3), "{job:#?}");
-        assert_eq!(job.reason.as_ref().unwrap().code, "crashed");
+        job.assert_failed().assert_attempt(3).assert_counted(3);
+        job.assert_reason("crashed");
         assert_eq!(env.contents(), Contents { rows: 60, natural: 0, manifests: 0 });
         assert_eq!(env.visible(KEY).await, [""; 0]);
         assert_eq!(env.subjects(), ["[tidemill] failed: uploads/people.csv (crashed)"]);
@@ -112,7 +109,7 @@ fn three_crashes_fail_the_job_with_one_mail_and_one_dead_letter() {
 #[test]
 fn a_stop_that_is_told_five_times_is_one_retry_and_one_mail() {
     TestEnv::plan(36).dedicated_tasks().run(async |env| {
-        env.on(Rule::new("s3", "GetObject", HELD).nth(1));
+        env.on(call::read_object().meets(HELD).nth(1));
         env.put(KEY, csv(1, 60)).await;
         env.kill_at("s3", "GetObject", 1, KillCause::Infrastructure).await;
         env.settle().await;
@@ -141,7 +138,7 @@ fn tasks_that_cannot_start_are_tried_again_without_blaming_the_object() {
             env.put(KEY, csv(1, 60)).await;
             env.settle().await;
             let job = env.job(KEY).await;
-            assert_eq!((job.state, job.attempt, job.charged), (State::Done, 3, 0), "{job:#?}");
+            job.assert_done().assert_attempt(3).assert_counted(0);
             assert!(job.history[..2].iter().all(|ended| ended.verdict.code == code), "{job:#?}");
         });
     }
@@ -150,22 +147,20 @@ fn tasks_that_cannot_start_are_tried_again_without_blaming_the_object() {
 #[test]
 fn a_retry_or_an_end_whose_answer_is_lost_is_still_seen_to() {
     TestEnv::plan(38).dedicated_tasks().run(async |env| {
-        let ends = |input: &serde_json::Value| !input["ExpressionAttributeValues"][":ended"].is_null();
-        env.on(Rule::new("dynamodb", "UpdateItem", Call::LoseAnswer).when(ends).nth(1));
+        env.on(call::end_attempt().meets(Call::LoseAnswer).nth(1));
         env.ecs().fail_to_start("CannotPullContainerError: i/o timeout", 1);
         env.put(KEY, csv(1, 60)).await;
         env.settle().await;
-        assert_eq!(env.job(KEY).await.state, State::Done);
+        env.job(KEY).await.assert_done();
     });
     TestEnv::plan(39).dedicated_tasks().run(async |env| {
-        let gives_up = |input: &serde_json::Value| input["ExpressionAttributeValues"][":to"]["S"] == "failed";
-        env.on(Rule::new("dynamodb", "UpdateItem", Call::LoseAnswer).when(gives_up).nth(1));
-        env.on(Rule::new("s3", "GetObject", HELD).nth(1));
+        env.on(call::fail_job().meets(Call::LoseAnswer).nth(1));
+        env.on(call::read_object().meets(HELD).nth(1));
         env.put(KEY, csv(1, 60)).await;
         env.until("a reader", || env.calls("s3", "GetObject") == 1).await;
         env.stop("not today").await;
         env.settle().await;
-        assert_eq!(env.job(KEY).await.state, State::Failed);
+        env.job(KEY).await.assert_failed();
         assert_eq!(env.mails().len(), 1);
     });
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::job::State;
 use localcloud::faults::Delivery;
 use serde_json::Value;
-use tests::{Contents, TestEnv};
+use tests::{Contents, JobAsserts, TestEnv};
 
 use crate::{csv, records};
 
@@ -17,7 +17,7 @@ fn one_upload_becomes_records() {
         let version = env.put(KEY, csv(1, 3)).await;
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.records, job.attempt, job.charged), (State::Done, 3, 1, 0));
+        job.assert_done().assert_records(3).assert_attempt(1).assert_counted(0);
         assert_eq!((job.object.version_id.as_deref(), job.format.as_deref()), (Some(&*version), Some("csv")));
         assert_eq!(env.visible(KEY).await, records(1, 3));
         assert_eq!(env.contents(), Contents { rows: 3, natural: 0, manifests: 1 });
@@ -43,7 +43,7 @@ fn an_event_that_comes_five_times_and_after_a_later_one_is_one_job() {
         env.settle().await;
         assert_eq!(env.jobs().await.len(), 2);
         assert_eq!(env.ecs_launches(), 2, "one task per job, however often it was told of");
-        assert_eq!(env.job_of(&second).await.state, State::Done);
+        env.job_of(&second).await.assert_done();
         let first = env.job_of(&first).await.state;
         assert!(matches!(first, State::Done | State::Superseded), "{first:?}");
         assert_eq!(env.visible(KEY).await, records(10, 3));
@@ -70,7 +70,7 @@ fn queues_and_rules_that_deliver_twice_and_out_of_order_change_nothing() {
             env.settle().await;
             for n in 0..4 {
                 let key = format!("uploads/{n}.csv");
-                assert_eq!(env.job(&key).await.state, State::Done);
+                env.job(&key).await.assert_done();
                 assert_eq!(env.visible(&key).await, records(n * 100, 30));
             }
             assert_eq!(env.contents().rows, 120);
@@ -110,7 +110,7 @@ fn keys_of_any_kind_keep_their_names() {
         env.settle().await;
         for key in keys {
             let key = format!("uploads/{key}");
-            assert_eq!(env.job(&key).await.state, State::Done, "{key}");
+            env.job(&key).await.assert_done();
             assert_eq!(env.visible(&key).await, records(1, 2), "{key}");
         }
     });
@@ -139,6 +139,6 @@ fn records_go_after_the_time_that_their_column_says_and_no_others() {
         tokio::time::sleep(Duration::from_hours(2)).await;
         let left = [format!(r#"{{"id":2,"until":{late}}}"#), r#"{"id":3,"until":null}"#.to_owned()];
         assert_eq!(env.visible("uploads/a.csv").await, left);
-        assert_eq!(env.job("uploads/a.csv").await.state, State::Done);
+        env.job("uploads/a.csv").await.assert_done();
     });
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use domain::job::{State, collected_shelf};
+use domain::job::collected_shelf;
 use localcloud::faults::Call;
-use tests::{Contents, TestEnv, WorkerFault};
+use tests::{Contents, JobAsserts, TestEnv, WorkerFault, call};
 
 use crate::{csv, minutes, records};
 
@@ -44,11 +44,11 @@ fn replaced_rows_go_a_day_after_they_were_last_visible_and_visible_ones_stay() {
 fn rows_of_a_failed_job_go_too() {
     TestEnv::plan(432).dedicated_tasks().run(async |env| {
         // Each crash comes after all rows are written.
-        env.fault("dynamodb", "TransactWriteItems", Call::Delay(Duration::from_secs(1_200)));
+        env.on(call::publish().meets(Call::Delay(Duration::from_secs(1_200))));
         env.next_tasks([WorkerFault::Dies(Duration::from_secs(7), 139); 3]);
         env.put(KEY, csv(1, 60)).await;
         env.settle().await;
-        assert_eq!(env.job(KEY).await.state, State::Failed);
+        env.job(KEY).await.assert_failed();
         env.swept().await;
         minutes(60 * 23).await;
         env.swept().await;
@@ -58,7 +58,7 @@ fn rows_of_a_failed_job_go_too() {
             env.swept().await;
         }
         assert_eq!(env.contents(), Contents::default());
-        assert_eq!(env.job(KEY).await.state, State::Failed);
+        env.job(KEY).await.assert_failed();
     });
 }
 

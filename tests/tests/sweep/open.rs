@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use domain::job::State;
 use localcloud::{
     ecs::{KillCause, Status, Timing},
     faults::{Call, Delivery, Rule},
     wire::ApiError,
 };
-use tests::{TIMING, TestEnv};
+use tests::{JobAsserts, TIMING, TestEnv, call};
 
 use crate::{csv, minutes, records};
 
@@ -27,18 +26,19 @@ async fn stops_unheard(env: &TestEnv) {
 #[test]
 fn a_worker_whose_end_nobody_was_told_of_is_made_up_for() {
     TestEnv::plan(421).dedicated_tasks().run(async |env| {
-        env.on(Rule::new("s3", "GetObject", HELD).nth(1));
+        env.on(call::read_object().meets(HELD).nth(1));
         env.put(KEY, csv(1, 60)).await;
         env.kill_at("s3", "GetObject", 1, KillCause::Infrastructure).await;
         stops_unheard(env).await;
         env.swept().await;
-        assert_eq!(env.job(KEY).await.state, State::Running, "its lease may still be renewed");
+        // Its lease may still be renewed.
+        env.job(KEY).await.assert_running();
         minutes(3).await;
         env.swept().await;
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt, job.charged), (State::Done, 2, 0), "{job:#?}");
-        assert_eq!(job.history[0].verdict.code, "worker_lost");
+        job.assert_done().assert_attempt(2).assert_counted(0);
+        job.assert_ended_with(&["worker_lost"]);
         assert_eq!(env.visible(KEY).await, records(1, 60));
     });
 }
@@ -52,11 +52,11 @@ fn a_task_that_stopped_before_its_claim_and_was_forgotten_is_made_up_for() {
         stops_unheard(env).await;
         // ECS forgets stopped tasks after an hour.
         minutes(70).await;
-        assert_eq!(env.job(KEY).await.state, State::Waiting);
+        env.job(KEY).await.assert_waiting();
         env.swept().await;
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt, job.charged), (State::Done, 2, 0), "{job:#?}");
+        job.assert_done().assert_attempt(2).assert_counted(0);
     });
 }
 
@@ -64,19 +64,16 @@ fn a_task_that_stopped_before_its_claim_and_was_forgotten_is_made_up_for() {
 fn a_worker_that_outlives_its_timeout_is_stopped() {
     let pipelines = "version = 1\n[[pipeline]]\nname = \"quick\"\ntimeout = \"1m\"\n";
     TestEnv::plan(423).pipelines(pipelines).dedicated_tasks().run(async |env| {
-        let gives_back =
-            |input: &serde_json::Value| input["ExpressionAttributeValues"][":to"]["S"] == "waiting";
-        let hangs = Call::Delay(Duration::from_hours(3));
-        env.on(Rule::new("dynamodb", "UpdateItem", hangs).when(gives_back).nth(1));
-        env.on(Rule::new("s3", "GetObject", HELD).nth(1));
+        env.on(call::requeue().meets(Call::Delay(Duration::from_hours(3))).nth(1));
+        env.on(call::read_object().meets(HELD).nth(1));
         env.put(KEY, csv(1, 60)).await;
         env.until("a reader", || env.calls("s3", "GetObject") == 1).await;
         minutes(15).await;
         env.swept().await;
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt, job.charged), (State::Done, 2, 1), "{job:#?}");
-        assert_eq!(job.history[0].verdict.code, "timed_out");
+        job.assert_done().assert_attempt(2).assert_counted(1);
+        job.assert_ended_with(&["timed_out"]);
         assert_eq!(env.visible(KEY).await, records(1, 60));
     });
 }
@@ -92,8 +89,8 @@ fn a_task_that_never_starts_is_stopped_without_blaming_the_object() {
         env.swept().await;
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt, job.charged), (State::Done, 2, 0), "{job:#?}");
-        assert_eq!(job.history[0].verdict.code, "cannot_start");
+        job.assert_done().assert_attempt(2).assert_counted(0);
+        job.assert_ended_with(&["cannot_start"]);
     });
 }
 
@@ -105,12 +102,12 @@ fn a_job_whose_message_is_gone_is_sent_again() {
         env.put(KEY, csv(1, 3)).await;
         env.quiet().await;
         assert_eq!(env.dead_letters().await.len(), 1, "its queue gave it up");
-        assert_eq!(env.job(KEY).await.state, State::Waiting);
+        env.job(KEY).await.assert_waiting();
         minutes(31).await;
         env.swept().await;
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!((job.state, job.attempt, job.charged), (State::Done, 1, 0), "{job:#?}");
+        job.assert_done().assert_attempt(1).assert_counted(0);
     });
 }
 
@@ -118,11 +115,12 @@ fn a_job_whose_message_is_gone_is_sent_again() {
 fn a_failure_that_nobody_was_told_of_is_told() {
     TestEnv::plan(426).dedicated_tasks().run(async |env| {
         let broken = ApiError::client("InternalError", "out of order").with_status(500);
-        env.on(Rule::new("sns", "Publish", Call::Refuse(broken)).first(15));
+        env.on(call::send_mail().meets(Call::Refuse(broken)).first(15));
         env.put("uploads/ragged.csv", "id,name\n1,one\n2,two,too many\n").await;
         env.quiet().await;
         let failed = env.job("uploads/ragged.csv").await;
-        assert_eq!((failed.state, failed.notified_at), (State::Failed, None));
+        failed.assert_failed();
+        assert_eq!(failed.notified_at, None);
         minutes(31).await;
         env.swept().await;
         env.settle().await;

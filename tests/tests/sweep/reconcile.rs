@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use domain::{
-    job::{Job, State},
-    story::What,
-};
+use domain::{job::Job, story::What};
 use localcloud::faults::{Call, Rule};
 use serde_json::json;
-use tests::{TestEnv, WorkerFault};
+use tests::{JobAsserts, TestEnv, WorkerFault, call};
 
 use crate::{csv, minutes, records};
 
@@ -30,7 +27,7 @@ fn objects_whose_events_were_lost_are_found() {
         assert_eq!(env.jobs().await.len(), 4);
         for n in 0..3 {
             let key = format!("uploads/lost {n}+%.csv");
-            assert_eq!(env.job(&key).await.state, State::Done, "{key}");
+            env.job(&key).await.assert_done();
             assert_eq!(env.visible(&key).await, records(n * 10, 3));
         }
         assert_eq!(env.dead_letters().await, []);
@@ -49,7 +46,7 @@ fn an_object_whose_event_may_be_under_way_is_left_alone() {
         assert_eq!(env.jobs().await, []);
         minutes(6).await;
         env.swept().await;
-        assert_eq!(env.job(KEY).await.state, State::Done);
+        env.job(KEY).await.assert_done();
     });
 }
 
@@ -77,7 +74,7 @@ fn an_event_that_comes_after_the_sweep_is_a_duplicate() {
         minutes(11).await;
         env.swept().await;
         let swept = env.job(KEY).await;
-        assert_eq!(swept.state, State::Done);
+        swept.assert_done();
         env.cloud().services().events.emit(event);
         env.settle().await;
         let job = env.job(KEY).await;
@@ -151,7 +148,7 @@ fn a_backfill_waits_for_its_turn() {
         minutes(2).await;
         env.sweep(json!({ "since": "30d" })).await;
         env.settle().await;
-        assert_eq!(env.job(KEY).await.state, State::Done);
+        env.job(KEY).await.assert_done();
     });
 }
 
@@ -163,11 +160,7 @@ fn a_sweep_that_is_killed_is_made_up_for_and_told_of() {
         }
         minutes(11).await;
         // It dies after it has told of some.
-        let to_uploads =
-            |input: &serde_json::Value| input["MessageBody"].as_str().is_some_and(|it| it.contains("bucket"));
-        env.on(Rule::new("sqs", "SendMessage", Call::Delay(Duration::from_secs(900)))
-            .when(to_uploads)
-            .nth(12));
+        env.on(call::send_object().meets(Call::Delay(Duration::from_secs(900))).nth(12));
         env.next_tasks([WorkerFault::Dies(Duration::from_secs(20), 137)]);
         env.sweep(json!({})).await;
         env.until("a killed sweep", || env.ecs().tasks()[0].exit_codes == [Some(137)]).await;

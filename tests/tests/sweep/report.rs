@@ -1,9 +1,9 @@
 //! What people are told of an hour.
 
 use domain::sweep::report::Summary;
-use localcloud::faults::{Call, Rule};
+use localcloud::faults::Call;
 use serde_json::json;
-use tests::{TestEnv, WorkerFault};
+use tests::{TestEnv, WorkerFault, call};
 
 use crate::{csv, minutes};
 
@@ -88,10 +88,7 @@ fn a_report_that_is_interrupted_is_written_by_the_next_sweep() {
         env.put("uploads/a.csv", csv(1, 3)).await;
         env.settle().await;
         minutes(62).await;
-        let of_summary = |input: &serde_json::Value| input.to_string().contains("00.json\"");
-        env.on(Rule::new("s3", "PutObject", Call::Delay(std::time::Duration::from_secs(600)))
-            .when(of_summary)
-            .nth(1));
+        env.on(call::write_summary("00").meets(Call::Delay(std::time::Duration::from_secs(600))).nth(1));
         env.next_tasks([WorkerFault::Dies(std::time::Duration::from_secs(60), 1)]);
         tick(env, "2026-01-01T01:00:00Z").await;
         minutes(60).await;

@@ -1,8 +1,8 @@
 //! λ schedule: ticks, schedules, and what is asked for by hand.
 
-use localcloud::faults::{Call, Rule};
+use localcloud::faults::Call;
 use serde_json::{Value, json};
-use tests::TestEnv;
+use tests::{TestEnv, call};
 
 const PIPELINES: &str = r#"
 version = 1
@@ -43,7 +43,7 @@ fn a_tick_launches_what_is_due_and_a_repeated_one_nothing_more() {
 #[test]
 fn what_cannot_be_launched_fails_the_invocation_after_the_rest_was_tried() {
     TestEnv::plan(452).pipelines(PIPELINES).dedicated_tasks().run(async |env| {
-        env.on(Rule::new("ecs", "RunTask", Call::Throttle).first(3));
+        env.on(call::launch_task().meets(Call::Throttle).first(3));
         let function = &env.cloud().stack().resources["ScheduleFunction"].name;
         let tick = json!({ "scheduled_at": "2026-01-01T03:00:00Z" });
         let lambda = &env.cloud().services().lambda;

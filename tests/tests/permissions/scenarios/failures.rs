@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use domain::job::State;
 use localcloud::{
-    faults::{Call, Partial, Rule},
+    faults::{Call, Partial},
     wire::ApiError,
 };
 use serde_json::json;
-use tests::{TestEnv, WorkerFault};
+use tests::{JobAsserts, TestEnv, WorkerFault, call};
 
 use super::{KEY, csv, minutes};
 
@@ -19,12 +18,12 @@ fn misconfigured() -> Call {
 pub(super) async fn no_room(env: &TestEnv) {
     let reason = "Capacity is unavailable at this time. Please try again later".to_owned();
     let full = Call::Part(Partial::LaunchFailures { reason, detail: None });
-    env.on(Rule::new("ecs", "RunTask", full).first(4));
+    env.on(call::launch_task().meets(full).first(4));
     super::done(env).await;
 }
 
 pub(super) async fn held_back(env: &TestEnv) {
-    env.fault("ecs", "RunTask", misconfigured());
+    env.on(call::launch_task().meets(misconfigured()));
     env.put(KEY, csv(3)).await;
     minutes(5).await;
     env.cloud().faults().clear();
@@ -33,7 +32,7 @@ pub(super) async fn held_back(env: &TestEnv) {
 
 /// λ scaler tells of it, and tries whether it is mended.
 pub(super) async fn held_back_for_long(env: &TestEnv) {
-    env.fault("ecs", "RunTask", misconfigured());
+    env.on(call::launch_task().meets(misconfigured()));
     env.put(KEY, csv(3)).await;
     minutes(8).await;
     env.cloud().faults().clear();
@@ -42,7 +41,7 @@ pub(super) async fn held_back_for_long(env: &TestEnv) {
 }
 
 pub(super) async fn backlog_held_back(env: &TestEnv) {
-    env.fault("ecs", "RunTask", misconfigured());
+    env.on(call::launch_task().meets(misconfigured()));
     env.put(KEY, csv(3)).await;
     minutes(1).await;
     super::workers::backlog(env).await;
@@ -53,7 +52,7 @@ pub(super) async fn backlog_held_back(env: &TestEnv) {
 /// Its claim is gone when it wants to publish: it looks whose the job is.
 pub(super) async fn claim_lost(env: &TestEnv) {
     let cancelled = Call::CancelTransaction { code: "ConditionalCheckFailed".to_owned() };
-    env.on(Rule::new("dynamodb", "TransactWriteItems", cancelled).nth(1));
+    env.on(call::publish().meets(cancelled).nth(1));
     env.put(KEY, csv(3)).await;
     env.quiet().await;
     env.schedule(json!({ "sweep": {} })).await;
@@ -62,9 +61,9 @@ pub(super) async fn claim_lost(env: &TestEnv) {
 }
 
 pub(super) async fn crashes(env: &TestEnv) {
-    env.fault("dynamodb", "TransactWriteItems", Call::Delay(Duration::from_mins(20)));
+    env.on(call::publish().meets(Call::Delay(Duration::from_mins(20))));
     env.next_tasks([WorkerFault::Dies(Duration::from_secs(7), 139); 3]);
     env.put(KEY, csv(3)).await;
     env.settle().await;
-    assert_eq!(env.job(KEY).await.state, State::Failed);
+    env.job(KEY).await.assert_failed();
 }

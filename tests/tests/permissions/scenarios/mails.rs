@@ -3,12 +3,9 @@
 use std::time::Duration;
 
 use domain::job::State;
-use localcloud::{
-    faults::{Call, Rule},
-    wire::ApiError,
-};
+use localcloud::{faults::Call, wire::ApiError};
 use serde_json::json;
-use tests::TestEnv;
+use tests::{TestEnv, call};
 
 use super::{KEY, RAGGED, buried, csv, minutes};
 
@@ -39,7 +36,7 @@ pub(super) async fn folded(env: &TestEnv) {
 /// The sweep has told what λ stops could not.
 pub(super) async fn untold(env: &TestEnv) {
     let broken = ApiError::client("InternalError", "out of order").with_status(500);
-    env.on(Rule::new("sns", "Publish", Call::Refuse(broken)).first(15));
+    env.on(call::send_mail().meets(Call::Refuse(broken)).first(15));
     env.put(KEY, RAGGED).await;
     env.quiet().await;
     assert_eq!(env.job(KEY).await.notified_at, None);
@@ -83,7 +80,7 @@ pub(super) async fn no_queues(env: &TestEnv) {
 pub(super) async fn failing(env: &TestEnv) {
     let refused = ApiError::client("ValidationException", "not today");
     env.fault("dynamodb", "BatchGetItem", Call::Refuse(refused.clone()));
-    env.fault("ecs", "RunTask", Call::Refuse(refused));
+    env.on(call::launch_task().meets(Call::Refuse(refused)));
     let cloud = env.cloud();
     alarm(env);
     cloud.fire("ScalerFunctionEveryMinute").unwrap();

@@ -2,13 +2,9 @@
 
 use std::time::Duration;
 
-use domain::job::State;
-use localcloud::{
-    ecs::Timing,
-    faults::{Call, Rule},
-};
+use localcloud::{ecs::Timing, faults::Call};
 use serde_json::json;
-use tests::{TIMING, TestEnv};
+use tests::{JobAsserts, TIMING, TestEnv, call};
 
 use super::{KEY, csv, minutes};
 
@@ -25,23 +21,23 @@ async fn ask(env: &TestEnv) {
 pub(super) async fn by_the_alarm(env: &TestEnv) {
     ask(env).await;
     env.settle().await;
-    assert_eq!(env.job(KEY).await.state, State::Done);
+    env.job(KEY).await.assert_done();
 }
 
 pub(super) async fn by_the_minute(env: &TestEnv) {
     ask(env).await;
     env.cloud().fire("ScalerFunctionEveryMinute").unwrap();
     env.settle().await;
-    assert_eq!(env.job(KEY).await.state, State::Done);
+    env.job(KEY).await.assert_done();
 }
 
 pub(super) async fn retry(env: &TestEnv) {
-    env.on(Rule::new("s3", "GetObject", Call::Throttle).first(6));
+    env.on(call::read_object().meets(Call::Throttle).first(6));
     super::done(env).await;
 }
 
 pub(super) async fn long(env: &TestEnv) {
-    env.on(Rule::new("s3", "GetObject", Call::Delay(Duration::from_secs(45))).nth(1));
+    env.on(call::read_object().meets(Call::Delay(Duration::from_secs(45))).nth(1));
     super::done(env).await;
 }
 
