@@ -6,7 +6,13 @@ use std::{
     time::Duration,
 };
 
-use app::scale::{Scaling, Trigger};
+use app::{
+    every_minute::EveryMinute,
+    finish_attempt::FinishAttempt,
+    ingest::Ingest,
+    run_schedule::RunSchedule,
+    scale::{Scaling, Trigger},
+};
 use aws::{Clients, SdkConfig};
 use aws_sdk_s3::config::Region;
 use clock::Clock;
@@ -18,13 +24,9 @@ use localcloud::{
     host::{Exit, Launch, Runner, logged},
     lambda::{FunctionError, FunctionHost, Invocation},
 };
-use scaler::Scaler;
-use schedule::Ticker;
 use serde_json::Value;
-use stops::Stops;
 use telemetry::metrics::STACK_VARIABLE;
 use tempfile::TempDir;
-use uploads::Uploads;
 
 /// What happens to a task when its container starts.
 #[derive(Debug, Clone, Copy)]
@@ -53,26 +55,26 @@ impl WorkerFaults {
 pub(crate) fn uploads(frontend: &Frontend, region: &str, folder: Option<Arc<TempDir>>) -> FunctionHost {
     let make = move |clients: &Clients, settings: &Settings, clock| {
         let _ = &folder;
-        Uploads::new(clients, settings, clock)
+        Ingest::new(clients, settings, clock)
     };
-    direct(frontend, region, make, |uploads, invocation| async move {
+    direct(frontend, region, make, |ingest, invocation| async move {
         let event = serde_json::from_value(invocation.payload).map_err(|e| failed(&e))?;
-        answer(&uploads.handle(&event).await)
+        answer(&uploads::handle(&ingest, &event).await)
     })
 }
 
 /// λ stops.
 pub(crate) fn stops(frontend: &Frontend, region: &str) -> FunctionHost {
-    direct(frontend, region, Stops::new, |stops, invocation| async move {
+    direct(frontend, region, FinishAttempt::new, |finish_attempt, invocation| async move {
         let event = serde_json::from_value(invocation.payload).map_err(|e| failed(&e))?;
-        answer(&stops.handle(&event).await)
+        answer(&stops::handle(&finish_attempt, &event).await)
     })
 }
 
 /// λ scaler.
 pub(crate) fn scaler(frontend: &Frontend, region: &str) -> FunctionHost {
-    direct(frontend, region, Scaler::new, |scaler, _| async move {
-        answer(&scaler.run().await.map_err(|e| failed(&e))?)
+    direct(frontend, region, EveryMinute::new, |every_minute, _| async move {
+        answer(&every_minute.run().await.map_err(|e| failed(&e))?)
     })
 }
 
@@ -91,10 +93,10 @@ pub(crate) fn backlog(frontend: &Frontend, region: &str) -> FunctionHost {
 pub(crate) fn schedule(frontend: &Frontend, region: &str, folder: Option<Arc<TempDir>>) -> FunctionHost {
     let make = move |clients: &Clients, settings: &Settings, clock| {
         let _ = &folder;
-        Ticker::new(clients, settings, clock)
+        RunSchedule::new(clients, settings, clock)
     };
-    direct(frontend, region, make, |ticker, invocation| async move {
-        let launched = ticker.handle(invocation.payload, &invocation.request_id).await;
+    direct(frontend, region, make, |run_schedule, invocation| async move {
+        let launched = schedule::handle(&run_schedule, invocation.payload, &invocation.request_id).await;
         answer(&launched.map_err(|e| failed(&e))?)
     })
 }

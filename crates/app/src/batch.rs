@@ -1,41 +1,45 @@
 //! What every function that reads an SQS queue does with a batch.
 
-use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use futures::future::join_all;
 use tracing::{error, info};
 
-/// Hands each message's body to `process`, all at once, and reports only the failed, so that each message fails
-/// alone: the queue deletes those that succeeded and shows the others again after its visibility timeout. Until
-/// its `maxReceiveCount`; then they are in the dead-letter queue. Also returns what became of those that succeeded.
+/// A message of a queue, as an event brings it.
+#[derive(Debug, Clone, Copy)]
+pub struct QueueMessage<'m> {
+    /// SQS's id of it.
+    pub id: &'m str,
+    /// What it says.
+    pub body: &'m str,
+}
+
+/// Hands each message's body to `process`, all at once, and returns the ids of the failed, so that each message fails
+/// alone, and what became of the others. The queue deletes those that succeeded and shows the failed again after its
+/// visibility timeout, until they are moved to the dead-letter queue by its `maxReceiveCount`.
 pub async fn each_message<'m, T, E, F>(
-    event: &'m SqsEvent,
+    messages: impl IntoIterator<Item = QueueMessage<'m>>,
     process: impl Fn(&'m str) -> F,
-) -> (SqsBatchResponse, Vec<T>)
+) -> (Vec<String>, Vec<T>)
 where
     T: std::fmt::Debug,
     E: std::error::Error + 'static,
     F: Future<Output = Result<T, E>>,
 {
-    let answers = event.records.iter().map(|message| {
-        let processed = process(message.body.as_deref().unwrap_or_default());
-        async move { (message.message_id.clone().unwrap_or_default(), processed.await) }
+    let answers = messages.into_iter().map(|message| {
+        let processed = process(message.body);
+        async move { (message.id, processed.await) }
     });
-    let mut response = SqsBatchResponse::default();
-    let mut outcomes = Vec::with_capacity(event.records.len());
+    let (mut failed, mut outcomes) = (Vec::new(), Vec::new());
     for (id, result) in join_all(answers).await {
         match result {
             Ok(outcome) => {
-                info!(message.id = %id, outcome = ?outcome, "message processed");
+                info!(message.id = id, outcome = ?outcome, "message processed");
                 outcomes.push(outcome);
             }
             Err(error) => {
-                let error = telemetry::causes(&error);
-                error!(message.id = %id, error, "message goes back to its queue");
-                let mut failure = BatchItemFailure::default();
-                failure.item_identifier = id;
-                response.batch_item_failures.push(failure);
+                error!(message.id = id, error = telemetry::causes(&error), "message goes back to its queue");
+                failed.push(id.to_owned());
             }
         }
     }
-    (response, outcomes)
+    (failed, outcomes)
 }

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use telemetry::metrics;
 
 #[cfg(feature = "logs")]
-pub use stopped::{Outcome, Stops};
+pub use stopped::{FinishAttempt, Outcome};
 
 /// What the end of an attempt led to.
 #[derive(Debug)]

@@ -1,8 +1,12 @@
-//! λ uploads: an *Object Created* event becomes a job in the ledger, and the job a message for the pooled workers or
-//! a task of its own.
+//! Ingesting objects: an *Object Created* event becomes a job in the ledger, and the job is routed: a message for the
+//! pooled workers, or a task of its own.
 //!
-//! The queue it reads also carries attempts that are due again ([`JobMessage`]), from λ stops, the workers, the sweep
-//! and this function, and objects that somebody asks for ([`ObjectMessage`]).
+//! ```text
+//! message ─▶ object, from the event or the bucket ─▶ pipeline ─▶ job in the ledger ─▶ route ─┬─▶ jobs queue
+//!   └ an attempt that is due ─────────────────────────────────────────────────────────┘      └─▶ task of its own
+//! ```
+//! The uploads queue also carries attempts that are due again ([`JobMessage`]), from λ stops, the workers, the sweep
+//! and λ uploads itself, and objects that somebody asks for ([`ObjectMessage`]).
 
 mod resolve;
 
@@ -15,9 +19,7 @@ use aws::{
     objects::Objects,
     queue::Queue,
     records::Records,
-    tasks::Tasks,
 };
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use clock::Clock;
 use domain::{
     events::S3Created,
@@ -29,35 +31,34 @@ use domain::{
     placement::{Place, place},
     settings::Settings,
 };
-use futures::future::try_join_all;
+use futures::future::join_all;
 use jiff::Timestamp;
 use telemetry::metrics::{self, Metric};
 use tracing::{error, info};
 
 use crate::{
-    batch::each_message,
+    batch::{self, QueueMessage},
+    launch::{Dedicated, DedicatedTasks},
     pipelines_file::{self, StartError},
     scale::{self, Scaling, Trigger},
 };
 
-/// What λ uploads is made of. Built once in a cold start.
+/// What ingesting needs. Built once in a cold start.
 #[derive(Debug)]
-pub struct Uploads {
-    pub(crate) ledger: Ledger,
+pub struct Ingest {
+    ledger: Ledger,
     records: Records,
     objects: Objects,
-    pub(crate) tasks: Tasks,
-    pub(crate) fleet: Fleet,
+    fleet: Fleet,
+    dedicated: DedicatedTasks,
     scaling: Scaling,
-    pub(crate) uploads: Queue,
     jobs: Queue,
     dead_letters: Queue,
     pipelines: Pipelines,
     bucket: String,
     watched_prefix: String,
     pooled: Size,
-    pub(crate) maximum_tasks: u32,
-    pub(crate) clock: Clock,
+    clock: Clock,
 }
 
 /// What became of one message. Each deletes it from the queue.
@@ -106,7 +107,7 @@ impl Outcome {
     }
 }
 
-impl Uploads {
+impl Ingest {
     /// From the function's environment.
     ///
     /// # Errors
@@ -117,17 +118,15 @@ impl Uploads {
             ledger: Ledger::new(clients, settings.require("LEDGER_TABLE")?),
             records: Records::new(clients, settings.require("RECORDS_TABLE")?),
             objects: Objects::new(clients),
-            tasks: Tasks::new(clients, settings)?,
             fleet: Fleet::new(clients, settings.require("FLEET_TABLE")?),
+            dedicated: DedicatedTasks::new(clients, settings, clock.clone())?,
             scaling: Scaling::new(clients, settings)?,
-            uploads: Queue::new(clients, settings.require("UPLOADS_QUEUE_URL")?),
             jobs: Queue::new(clients, settings.require("JOBS_QUEUE_URL")?),
             dead_letters: Queue::new(clients, settings.require("DEAD_LETTER_QUEUE_URL")?),
             pipelines,
             bucket: settings.require("BUCKET")?.to_owned(),
             watched_prefix: settings.require("WATCHED_PREFIX")?.to_owned(),
             pooled: scale::size(settings)?,
-            maximum_tasks: scale::maximum(settings)?,
             clock,
         })
     }
@@ -143,8 +142,12 @@ impl Uploads {
     /// token with the task that exists, and a second message for pooled workers finds the job taken.
     ///
     /// When work was queued and no worker is there, the first is launched at once.
-    pub async fn handle(&self, event: &SqsEvent) -> SqsBatchResponse {
-        let (response, outcomes) = each_message(event, |body| self.process(body)).await;
+    /// Returns the ids of the messages that failed.
+    pub async fn process_batch<'m>(
+        &self,
+        messages: impl IntoIterator<Item = QueueMessage<'m>>,
+    ) -> Vec<String> {
+        let (failed, outcomes) = batch::each_message(messages, |body| self.process(body)).await;
         let count = outcomes.iter().map(Outcome::queued).sum();
         if count > 0
             && let Err(error) = self.scaling.run(Trigger::Queued { count }, self.clock.now()).await
@@ -152,7 +155,7 @@ impl Uploads {
             // The jobs are safe in their queue, and λ scaler launches within the minute.
             error!(error = telemetry::causes(&error), "no worker was launched for what was queued");
         }
-        response
+        failed
     }
 
     /// Processes one message.
@@ -163,7 +166,8 @@ impl Uploads {
         match message::read(body) {
             Message::Created(created) => {
                 let all = created.iter().map(|created| self.created(body, created));
-                let mut outcomes = try_join_all(all).await?;
+                // All are tried before the message fails for one of them: a repeat finds the others known.
+                let mut outcomes = join_all(all).await.into_iter().collect::<Result<Vec<_>, _>>()?;
                 Ok(match outcomes.len() {
                     0 => Outcome::Foreign,
                     1 => outcomes.remove(0),
@@ -244,13 +248,17 @@ impl Uploads {
 
     /// Gives a job to the pooled workers, or a task of its own.
     async fn place(&self, job: &Job, deferrals: u32) -> Result<Outcome, CallError> {
-        match place(job, self.pooled, Some(self.tasks.definition())) {
+        match place(job, self.pooled, Some(self.dedicated.definition())) {
             Place::Pool => self.queue(job).await,
-            Place::Task(why) => self.launch(job, why, deferrals).await,
+            Place::Task(why) => match self.dedicated.launch(job, why, deferrals).await? {
+                Dedicated::Launched { task } => Ok(Outcome::Launched { job: job.id.clone(), task }),
+                Dedicated::Waits => Ok(Outcome::Deferred { job: job.id.clone() }),
+                Dedicated::ToPool => self.queue(job).await,
+            },
         }
     }
 
-    pub(crate) async fn queue(&self, job: &Job) -> Result<Outcome, CallError> {
+    async fn queue(&self, job: &Job) -> Result<Outcome, CallError> {
         let message = JobMessage::new(job.id.clone(), job.attempt, 0);
         self.jobs.send(&message.to_body(), Duration::ZERO).await?;
         Ok(Outcome::Queued { job: job.id.clone() })

@@ -2,9 +2,10 @@
 //! and writes the decision down.
 
 pub mod batch;
+pub mod every_minute;
 pub mod finish_attempt;
 pub mod ingest;
-mod launch;
+pub mod launch;
 pub mod notify;
 pub mod pipelines_file;
 #[cfg(feature = "worker")]

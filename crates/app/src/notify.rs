@@ -1,7 +1,11 @@
-//! Telling people: of failures, each in a mail of its own or counted in one for many.
+//! Mails: each failure at once, or counted in one mail for many that are alike; and the pauses of launches.
 
 mod alerts;
 #[cfg(feature = "logs")]
-mod failure;
+mod failures;
+mod launches;
 
 pub use alerts::Storms;
+#[cfg(feature = "logs")]
+pub use failures::{Notified, Notifier};
+pub use launches::mail_launches;

@@ -1,15 +1,15 @@
-//! λ schedule: every hour, launches the sweep and what `[[schedule]]` of pipelines.toml has due; by hand, a sweep with
-//! arguments of its own.
+//! Running schedules: every hour, the sweep is launched and each `[[schedule]]` of pipelines.toml that is due; by hand, a
+//! sweep with arguments of its own.
 //!
-//! | event | what |
+//! | event | what runs |
 //! | --- | --- |
-//! | `{"scheduled_at": "2026-11-21T12:00:00Z"}` | the tick of that hour, from EventBridge Scheduler |
-//! | `{"sweep": {"since": "7d", "until": "…", "prefix": "uploads/orders/", "dry_run": true}}` | one sweep; what is not told is as in the hourly one |
+//! | `{"scheduled_at": "2026-11-21T12:00:00Z"}` | what is due in that hour; from EventBridge Scheduler |
+//! | `{"sweep": {"since": "7d", "until": "…", "prefix": "uploads/orders/", "dry_run": true}}` | one sweep; each member is optional and defaults to the hourly sweep's |
 
 use aws::{
     CallError, Clients,
     fleet::Fleet,
-    tasks::{LaunchError, Order, Tasks},
+    tasks::{LaunchError, Order},
 };
 use clock::Clock;
 use domain::{
@@ -22,14 +22,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracing::{error, info};
 
-use crate::pipelines_file::{self, StartError};
+use crate::{
+    launch::Launcher,
+    pipelines_file::{self, StartError},
+};
 
-/// What λ schedule is made of. Built once in a cold start.
+/// What running schedules needs. Built once in a cold start.
 #[derive(Debug)]
-pub struct Ticker {
+pub struct RunSchedule {
     fleet: Fleet,
-    workers: Tasks,
-    sweeps: Tasks,
+    workers: Launcher,
+    sweeps: Launcher,
     text: String,
     pipelines: Pipelines,
     clock: Clock,
@@ -61,11 +64,19 @@ pub enum TickError {
     },
 }
 
-/// An event.
+/// What is to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Event {
-    Tick { scheduled_at: Timestamp },
-    Sweep { sweep: Ask },
+pub enum Event {
+    /// What is due in an hour.
+    Tick {
+        /// A time within that hour.
+        scheduled_at: Timestamp,
+    },
+    /// One sweep.
+    Sweep {
+        /// Its arguments.
+        sweep: Ask,
+    },
 }
 
 /// A task that was launched.
@@ -77,7 +88,7 @@ pub struct Launched {
     pub task: String,
 }
 
-impl Ticker {
+impl RunSchedule {
     /// From the function's environment.
     ///
     /// # Errors
@@ -86,8 +97,8 @@ impl Ticker {
         let (pipelines, text) = pipelines_file::pipelines(settings)?;
         Ok(Self {
             fleet: Fleet::new(clients, settings.require("FLEET_TABLE")?),
-            workers: Tasks::new(clients, settings)?,
-            sweeps: Tasks::of_definition(clients, settings, "SWEEP_TASK_DEFINITION")?,
+            workers: Launcher::new(clients, settings)?,
+            sweeps: Launcher::of_definition(clients, settings, "SWEEP_TASK_DEFINITION")?,
             pipelines,
             text,
             clock,
@@ -100,8 +111,7 @@ impl Ticker {
     ///
     /// # Errors
     /// [`TickError`], after all that was due was tried.
-    pub async fn handle(&self, event: Value, request: &str) -> Result<Vec<Launched>, TickError> {
-        let event = read(event)?;
+    pub async fn run(&self, event: Event, request: &str) -> Result<Vec<Launched>, TickError> {
         // The sweep's container has no layer. Before the launch: whoever is launched finds it.
         let kept = KeptPipelines { text: self.text.clone(), kept_at: self.clock.now() };
         self.fleet.keep(PIPELINES, &kept).await?;
@@ -119,11 +129,11 @@ impl Ticker {
         let mut launched = Vec::with_capacity(orders.len());
         let mut failed = None;
         for (definition, order) in orders {
-            let tasks = match definition {
+            let launcher = match definition {
                 Definition::Sweep => &self.sweeps,
                 Definition::Worker => &self.workers,
             };
-            match tasks.launch(&order).await {
+            match launcher.launch(&order).await {
                 Ok(answer) => {
                     let task = answer.task;
                     info!(task, started_by = order.started_by, command = ?order.command, "task launched");
@@ -131,7 +141,7 @@ impl Ticker {
                 }
                 Err(source) => {
                     let failure = TickError::Launch { what: order.started_by, source };
-                    error!(error = telemetry::causes(&failure), "no task");
+                    error!(error = telemetry::causes(&failure), "a task that is due was not launched");
                     failed.get_or_insert(failure);
                 }
             }
@@ -140,23 +150,28 @@ impl Ticker {
     }
 }
 
-/// Reads an event: one at a time, so that what is wrong is said.
-fn read(event: Value) -> Result<Event, TickError> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Asked {
-        sweep: Ask,
+impl Event {
+    /// Reads an event: as the one kind or the other, so that the error says what is wrong with it.
+    ///
+    /// # Errors
+    /// [`TickError::Unknown`]
+    pub fn read(event: Value) -> Result<Self, TickError> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Asked {
+            sweep: Ask,
+        }
+        #[derive(Deserialize)]
+        struct Tick {
+            scheduled_at: Timestamp,
+        }
+        if event.get("sweep").is_some() {
+            let Asked { sweep } = serde_json::from_value(event).map_err(TickError::Unknown)?;
+            return Ok(Self::Sweep { sweep });
+        }
+        let Tick { scheduled_at } = serde_json::from_value(event).map_err(TickError::Unknown)?;
+        Ok(Self::Tick { scheduled_at })
     }
-    #[derive(Deserialize)]
-    struct Tick {
-        scheduled_at: Timestamp,
-    }
-    if event.get("sweep").is_some() {
-        let Asked { sweep } = serde_json::from_value(event).map_err(TickError::Unknown)?;
-        return Ok(Event::Sweep { sweep });
-    }
-    let Tick { scheduled_at } = serde_json::from_value(event).map_err(TickError::Unknown)?;
-    Ok(Event::Tick { scheduled_at })
 }
 
 /// Which task definition an order is of.

@@ -16,12 +16,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use aws::{
-    CallError, Clients,
-    fleet::Fleet,
-    queue::Queue,
-    tasks::{Order, Tasks},
-};
+use aws::{CallError, Clients, fleet::Fleet, queue::Queue, tasks::Order};
 use domain::{
     breaker::{Breaker, Sign},
     fargate::Size,
@@ -31,6 +26,8 @@ use domain::{
     settings::{Settings, SettingsError},
 };
 use telemetry::metrics::{self, Metric};
+
+use crate::launch::{Launcher, breaker};
 
 /// Where a run leaves its [`Look`] for the next. A look of another layout goes under another name.
 const LOOK: &str = "look:1";
@@ -44,7 +41,7 @@ const ROUND: Duration = Duration::from_secs(20);
 pub struct Scaling {
     fleet: Fleet,
     jobs: Queue,
-    tasks: Tasks,
+    launcher: Launcher,
     maximum: u32,
     size: Size,
 }
@@ -102,7 +99,7 @@ impl Scaling {
         Ok(Self {
             fleet: Fleet::new(clients, settings.require("FLEET_TABLE")?),
             jobs: Queue::new(clients, settings.require("JOBS_QUEUE_URL")?),
-            tasks: Tasks::new(clients, settings)?,
+            launcher: Launcher::new(clients, settings)?,
             maximum: maximum(settings)?,
             size: size(settings)?,
         })
@@ -130,7 +127,7 @@ impl Scaling {
         let (mut slots, look, mut breaker) = self.fleet.slots_and::<Look>(self.maximum, LOOK).await?;
         let mut scaled = Scaled::default();
         if came_to_work(&slots, &breaker) {
-            breaker = self.fleet.sign(&Sign::Works, now).await?;
+            breaker = breaker::record(&self.fleet, &Sign::Works, now).await?;
         }
         scaled.breaker = breaker.clone();
         let cared = match trigger {
@@ -181,7 +178,7 @@ impl Scaling {
         let mut wanted = launches(signals);
         scaled.saw(signals, wanted);
         if wanted > 0
-            && let Some(until) = self.fleet.gate(breaker, now).await?
+            && let Some(until) = breaker::paused_until(&self.fleet, breaker, now).await?
         {
             scaled.reason = Some(format!("launches are held back until {until:.0}: {}", breaker.words()));
             return Ok(());
@@ -209,12 +206,12 @@ impl Scaling {
                 Launched::Task(_) => {
                     scaled.launched += 1;
                     if breaker.is_open() {
-                        self.fleet.sign(&Sign::Accepted, now).await?;
+                        breaker::record(&self.fleet, &Sign::Accepted, now).await?;
                     }
                 }
                 Launched::Refused(reason) => {
                     scaled.reason = Some(reason.message.clone());
-                    self.fleet.sign(&Sign::Refused(reason), now).await?;
+                    breaker::record(&self.fleet, &Sign::Refused(reason), now).await?;
                     break;
                 }
                 Launched::NoRoom(reason) => {
@@ -232,7 +229,7 @@ impl Scaling {
 
     /// Launches a worker into a slot that is reserved for it, and notes its task.
     async fn launch(&self, slot: &Slot) -> Result<Launched, CallError> {
-        match self.tasks.launch(&Order::of_drain(slot, self.size)).await {
+        match self.launcher.launch(&Order::of_drain(slot, self.size)).await {
             Ok(launched) => {
                 // Refused when the task has already stopped and its slot is free: nothing is left to note.
                 self.fleet.launched(slot.number, slot.generation, &launched.task).await?;

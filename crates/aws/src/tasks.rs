@@ -2,13 +2,7 @@
 
 mod order;
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
-
-use tokio::time::Instant;
-use tracing::{info, warn};
+use std::time::Duration;
 
 pub use super::cluster::Known;
 use super::{CallError, Clients, cluster::Cluster, pace::Pace, unanswered::Unanswered};
@@ -20,7 +14,7 @@ use aws_sdk_ecs::{
     },
 };
 use domain::{
-    capacity::{Place, Provider, Shortage, Step, ladder},
+    capacity::{Place, Provider},
     job::Reason,
     settings::{Settings, SettingsError},
 };
@@ -28,16 +22,11 @@ pub use order::{
     ATTEMPT_VARIABLE, GENERATION_VARIABLE, JOB_VARIABLE, LaunchedFor, Order, REVISION_VARIABLE,
     SLOT_VARIABLE, drain_name, launched_for,
 };
-use telemetry::metrics::{self, Metric};
 
 /// How many RunTask calls one process makes a second. ECS takes 20 a second of an account
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html>), and the template runs at
 /// most ten launching functions at once.
 const LAUNCHES: usize = 2;
-
-/// After no place had room, only the first is tried for this long: what was short for one task is short for the next,
-/// and each try is a RunTask call.
-const STILL_SHORT: Duration = Duration::from_secs(15);
 
 /// Where and as what tasks are launched. Clones keep one pace.
 #[derive(Debug, Clone)]
@@ -51,8 +40,6 @@ pub struct Tasks {
     /// The percentage of tasks that are first tried on Spot.
     spot_share: u8,
     pace: Pace,
-    /// When no place had room.
-    short_at: Arc<Mutex<Option<Instant>>>,
 }
 
 /// A task that was launched.
@@ -110,36 +97,7 @@ impl Tasks {
             public_address: public_address(settings)?,
             spot_share: settings.parse("SPOT_SHARE", "it must be a percentage from 0 to 100")?,
             pace: Pace::new(LAUNCHES, Duration::from_secs(1)),
-            short_at: Arc::default(),
         })
-    }
-
-    /// Launches a task, after a wait if there are many. Where there is no room, other places are tried: one call each,
-    /// with the same client token, since a call that was answered with failures has launched nothing. A client token met
-    /// with other parameters, after a deploy or in another place, names the task that exists, which is adopted.
-    ///
-    /// # Errors
-    /// [`LaunchError`]: after [`LaunchError::Call`] the task may exist; a repeat finds it.
-    pub async fn launch(&self, order: &Order) -> Result<Launched, LaunchError> {
-        let mut launched = self.launch_somewhere(order, order.revision.as_deref()).await;
-        // Somebody has deregistered the image of the first attempt. Another is better than none.
-        if let (Err(error), Some(revision)) = (&launched, &order.revision)
-            && error.is_refusal()
-            && *revision != self.definition
-        {
-            warn!(
-                started_by = order.started_by,
-                revision,
-                error = telemetry::causes(error),
-                "cannot be launched any more"
-            );
-            let again = self.launch_somewhere(order, None).await;
-            launched = again.map(|launched| Launched { other_revision: true, ..launched });
-        }
-        if launched.is_err() {
-            metrics::put(Metric::LaunchesFailed, 1);
-        }
-        launched
     }
 
     /// The revision of the task definition that is deployed.
@@ -148,55 +106,24 @@ impl Tasks {
         &self.definition
     }
 
-    async fn launch_somewhere(&self, order: &Order, revision: Option<&str>) -> Result<Launched, LaunchError> {
-        let revision = revision.unwrap_or(&self.definition);
-        let mut short: Option<String> = None;
-        for (step, place) in self.places(order) {
-            let helps = short.as_deref().is_none_or(|words| step.helps(Shortage::of(words)));
-            if !helps || (step != Step::First && self.is_still_short()) {
-                continue;
-            }
-            match self.run(order, revision, place).await {
-                Err(LaunchError::Unavailable { reason }) => {
-                    info!(started_by = order.started_by, %place, reason, "no room");
-                    short = Some(reason);
-                }
-                answered => {
-                    self.note_shortage(false);
-                    return answered;
-                }
-            }
-        }
-        self.note_shortage(true);
-        Err(LaunchError::Unavailable { reason: short.unwrap_or_default() })
+    /// In how many subnets tasks may be launched.
+    #[must_use]
+    pub fn subnets(&self) -> usize {
+        self.subnets.len()
     }
 
-    /// Where to try, best first. Which tasks are tried on Spot their tokens say: the same for every repeat.
-    fn places(&self, order: &Order) -> Vec<(Step, Place)> {
-        let lot = order.token.bytes().fold(0_u32, |sum, byte| (sum * 31 + u32::from(byte)) % 10_007) % 100;
-        let spot = order.spot && lot < u32::from(self.spot_share);
-        let provider = if spot { Provider::Spot } else { Provider::OnDemand };
-        let either = order.spot && self.spot_share > 0;
-        ladder(Place { subnet: None, provider, size: order.size }, either, self.subnets.len())
+    /// The percentage of tasks that are first tried on Spot.
+    #[must_use]
+    pub fn spot_share(&self) -> u8 {
+        self.spot_share
     }
 
-    fn is_still_short(&self) -> bool {
-        let short_at = *self.short_at.lock().unwrap_or_else(PoisonError::into_inner);
-        short_at.is_some_and(|at| at.elapsed() < STILL_SHORT)
-    }
-
-    fn note_shortage(&self, is_short: bool) {
-        let mut short_at = self.short_at.lock().unwrap_or_else(PoisonError::into_inner);
-        match (is_short, *short_at) {
-            // Counted from the last time that all places were tried.
-            (true, Some(at)) if at.elapsed() < STILL_SHORT => {}
-            (true, _) => *short_at = Some(Instant::now()),
-            (false, _) => *short_at = None,
-        }
-    }
-
-    /// One RunTask call.
-    async fn run(&self, order: &Order, revision: &str, place: Place) -> Result<Launched, LaunchError> {
+    /// One RunTask call, after a wait if there are many. A repeat, by its client token, answers with the same task; one
+    /// with other parameters is refused with the name of the task that exists, which is adopted.
+    ///
+    /// # Errors
+    /// [`LaunchError`]: after [`LaunchError::Call`] the task may exist; a repeat finds it.
+    pub async fn run(&self, order: &Order, revision: &str, place: Place) -> Result<Launched, LaunchError> {
         let attempt = || format!("launch a task for {}", order.started_by);
         let variables = order
             .environment

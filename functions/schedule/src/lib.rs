@@ -1,23 +1,34 @@
-//! λ schedule: every hour, launches the sweep and the schedules that are due ([`app::run_schedule`]).
+//! λ schedule: every hour, the sweep and the schedules that are due are launched ([`app::run_schedule`]).
 
-pub use app::run_schedule::Ticker;
+use app::run_schedule::{Event, Launched, RunSchedule, TickError};
 use clock::Clock;
 use domain::settings::Settings;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 use telemetry::logging;
 
-/// Runs the function until Lambda ends it. A wrong deployment is told to Lambda as an init error.
+/// Reads the event, and launches what it asks for. `request` is the invocation's id, which Lambda's own retries keep.
+///
+/// # Errors
+/// [`TickError`]
+pub async fn handle(
+    run_schedule: &RunSchedule,
+    event: Value,
+    request: &str,
+) -> Result<Vec<Launched>, TickError> {
+    run_schedule.run(Event::read(event)?, request).await
+}
+
+/// Runs the function until Lambda ends it. A wrong deployment is an init error in Lambda's log.
 ///
 /// # Errors
 /// Whatever keeps it from starting.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
     let settings = Settings::of_process();
     logging::json(&settings)?;
-    let ticker = Ticker::new(&aws::clients().await, &settings, Clock::system())?;
-    let ticker = &ticker;
+    let run_schedule = &RunSchedule::new(&aws::clients().await, &settings, Clock::system())?;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
-        let launched = ticker.handle(event.payload, &event.context.request_id).await;
+        let launched = handle(run_schedule, event.payload, &event.context.request_id).await;
         launched.map_err(|error| telemetry::failed_invocation(&error))
     }))
     .await

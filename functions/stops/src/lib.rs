@@ -1,25 +1,37 @@
-//! λ stops: a stopped task becomes a verdict, and the verdict a retry or a failure that people are told of
+//! λ stops: a stopped task becomes a verdict, and the verdict a retry, or a failure that is mailed
 //! ([`app::finish_attempt`]).
 
-pub use app::finish_attempt::Stops;
-use aws_lambda_events::sqs::SqsEvent;
+use app::{batch::QueueMessage, finish_attempt::FinishAttempt};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use clock::Clock;
 use domain::settings::Settings;
 use lambda_runtime::{LambdaEvent, service_fn};
 use telemetry::logging;
 
-/// Runs the function until Lambda ends it. A wrong deployment is told to Lambda as an init error.
+/// Hands the event's messages to the use case, and reports those that failed, which the queue shows again.
+pub async fn handle(finish_attempt: &FinishAttempt, event: &SqsEvent) -> SqsBatchResponse {
+    let messages = event.records.iter().map(|message| QueueMessage {
+        id: message.message_id.as_deref().unwrap_or_default(),
+        body: message.body.as_deref().unwrap_or_default(),
+    });
+    let mut response = SqsBatchResponse::default();
+    for id in finish_attempt.process_batch(messages).await {
+        response.add_failure(id);
+    }
+    response
+}
+
+/// Runs the function until Lambda ends it. A wrong deployment is an init error in Lambda's log.
 ///
 /// # Errors
 /// Whatever keeps it from starting.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
     let settings = Settings::of_process();
     logging::json(&settings)?;
-    let stops = Stops::new(&aws::clients().await, &settings, Clock::system())?;
-    stops.warm().await;
-    let stops = &stops;
+    let finish_attempt = &FinishAttempt::new(&aws::clients().await, &settings, Clock::system())?;
+    finish_attempt.warm().await;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
-        Ok::<_, std::convert::Infallible>(stops.handle(&event.payload).await)
+        Ok::<_, std::convert::Infallible>(handle(finish_attempt, &event.payload).await)
     }))
     .await
 }

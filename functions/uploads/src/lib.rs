@@ -1,24 +1,36 @@
 //! λ uploads: objects that were created become jobs, and jobs that are due are launched ([`app::ingest`]).
 
-pub use app::ingest::Uploads;
-use aws_lambda_events::sqs::SqsEvent;
+use app::{batch::QueueMessage, ingest::Ingest};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use clock::Clock;
 use domain::settings::Settings;
 use lambda_runtime::{LambdaEvent, service_fn};
 use telemetry::logging;
 
-/// Runs the function until Lambda ends it. A wrong deployment is told to Lambda as an init error.
+/// Hands the event's messages to the use case, and reports those that failed, which the queue shows again.
+pub async fn handle(ingest: &Ingest, event: &SqsEvent) -> SqsBatchResponse {
+    let messages = event.records.iter().map(|message| QueueMessage {
+        id: message.message_id.as_deref().unwrap_or_default(),
+        body: message.body.as_deref().unwrap_or_default(),
+    });
+    let mut response = SqsBatchResponse::default();
+    for id in ingest.process_batch(messages).await {
+        response.add_failure(id);
+    }
+    response
+}
+
+/// Runs the function until Lambda ends it. A wrong deployment is an init error in Lambda's log.
 ///
 /// # Errors
 /// Whatever keeps it from starting.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
     let settings = Settings::of_process();
     logging::json(&settings)?;
-    let uploads = Uploads::new(&aws::clients().await, &settings, Clock::system())?;
-    uploads.warm().await;
-    let uploads = &uploads;
+    let ingest = &Ingest::new(&aws::clients().await, &settings, Clock::system())?;
+    ingest.warm().await;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
-        Ok::<_, std::convert::Infallible>(uploads.handle(&event.payload).await)
+        Ok::<_, std::convert::Infallible>(handle(ingest, &event.payload).await)
     }))
     .await
 }

@@ -27,15 +27,26 @@ const LOGS: [&str; 1] = ["crates/aws/src/logs.rs"];
 const PROGRAMS: [(&str, &[&[&str]]); 7] = [
     (
         "UploadsFunction",
-        &[&["functions/uploads/src", "crates/app/src/ingest.rs"], &SCALE, &TASKS, &PIPELINES_FILE],
+        &[
+            &["functions/uploads/src", "crates/app/src/ingest.rs", "crates/app/src/launch"],
+            &SCALE,
+            &TASKS,
+            &PIPELINES_FILE,
+        ],
     ),
-    ("ScalerFunction", &[&["functions/scaler/src"], &SCALE, &TASKS]),
+    ("ScalerFunction", &[&["functions/scaler/src", "crates/app/src/every_minute.rs"], &SCALE, &TASKS]),
     ("BacklogFunction", &[&["functions/backlog/src"], &SCALE, &TASKS]),
     (
         "ScheduleFunction",
         &[&["functions/schedule/src", "crates/app/src/run_schedule.rs"], &TASKS, &PIPELINES_FILE],
     ),
-    ("StopsFunction", &[&["functions/stops/src", "crates/app/src/finish_attempt/stopped.rs"], &LOGS]),
+    (
+        "StopsFunction",
+        &[
+            &["functions/stops/src", "crates/app/src/finish_attempt/stopped.rs", "crates/app/src/notify"],
+            &LOGS,
+        ],
+    ),
     ("WorkerTask", &[&["worker/src", "worker/src/drain", "crates/app/src/run_job"]]),
     ("SweepTask", &[&["worker/src/lib.rs", "crates/app/src/sweep", "crates/aws/src/cluster.rs"]]),
 ];

@@ -1,5 +1,12 @@
-//! λ stops: a stopped task gives its slot back and becomes a verdict, and the verdict an action: the job is done,
-//! tried again, or given up. People are told (`notify::failure`) of what has failed; what succeeded is in the sweep's digest.
+//! A task has stopped: its slot is free again, the breaker learns whether tasks start, and the stop becomes a verdict and
+//! the verdict an action: the job is done, retried, or failed. A failure is mailed ([`Notifier`]); what succeeded is in
+//! the sweep's digest.
+//!
+//! ```text
+//! task stopped ─▶ free its slot ─▶ breaker ─▶ verdict ─┬─▶ retry: the next attempt's message, after a wait
+//!                                                      ├─▶ failed: dead letter and mail, once
+//!                                                      └─▶ done, superseded …: nothing
+//! ```
 
 use std::time::Duration;
 
@@ -7,20 +14,15 @@ use aws::{
     CallError, Clients,
     fleet::Fleet,
     ledger::{Ledger, Over},
-    logs::Logs,
-    mail::Post,
     queue::Queue,
     tasks::{LaunchedFor, launched_for},
 };
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use clock::Clock;
 use domain::{
     breaker::{self, Breaker},
     events::TaskStateChange,
-    job::{Job, JobId, Reason, State},
-    mail::Place,
-    message::{self, JobMessage, Message},
-    notify::NotifyOn,
+    job::{Attempt, Job, JobId, Reason, State},
+    message::{self, JobMessage, Message, SettledMessage},
     pricing::TaskUse,
     settings::{Settings, SettingsError},
     verdict::{self, JobFacts, Kind},
@@ -28,23 +30,23 @@ use domain::{
 use telemetry::metrics::{self, Metric};
 
 use super::{Ended, finish};
-use crate::{batch::each_message, notify::Storms, scale};
+use crate::{
+    batch::{self, QueueMessage},
+    launch::breaker as launch_breaker,
+    notify::{Notified, Notifier},
+    scale,
+};
 
-/// What λ stops is made of. Built once in a cold start.
+/// What finishing an attempt needs. Built once in a cold start.
 #[derive(Debug)]
-pub struct Stops {
-    pub(crate) ledger: Ledger,
-    pub(crate) fleet: Fleet,
+pub struct FinishAttempt {
+    ledger: Ledger,
+    fleet: Fleet,
+    notifier: Notifier,
     maximum_tasks: u32,
     uploads: Queue,
-    pub(crate) dead_letters: Queue,
-    pub(crate) storms: Storms,
-    pub(crate) logs: Logs,
-    pub(crate) post: Post,
-    pub(crate) notify_on: NotifyOn,
-    pub(crate) place: Place,
-    pub(crate) cluster: String,
-    pub(crate) clock: Clock,
+    dead_letters: Queue,
+    clock: Clock,
 }
 
 /// What became of one message. Each deletes it from the queue.
@@ -84,26 +86,19 @@ pub enum Outcome {
     Buried(Reason),
 }
 
-impl Stops {
+impl FinishAttempt {
     /// From the function's environment.
     ///
     /// # Errors
     /// [`SettingsError`] naming the variable.
     pub fn new(clients: &Clients, settings: &Settings, clock: Clock) -> Result<Self, SettingsError> {
-        let topic = settings.require("MAIL_TOPIC")?;
-        let fleet = settings.require("FLEET_TABLE")?;
         Ok(Self {
             ledger: Ledger::new(clients, settings.require("LEDGER_TABLE")?),
-            fleet: Fleet::new(clients, fleet),
+            fleet: Fleet::new(clients, settings.require("FLEET_TABLE")?),
+            notifier: Notifier::new(clients, settings, clock.clone())?,
             maximum_tasks: scale::maximum(settings)?,
             uploads: Queue::new(clients, settings.require("UPLOADS_QUEUE_URL")?),
             dead_letters: Queue::new(clients, settings.require("DEAD_LETTER_QUEUE_URL")?),
-            storms: Storms::new(clients, fleet),
-            logs: Logs::new(clients, settings)?,
-            post: Post::new(clients, topic),
-            notify_on: settings.parse("NOTIFY_ON", NotifyOn::EXPECTED)?,
-            place: Place::of(topic, clients.config().endpoint_url()),
-            cluster: settings.require("CLUSTER")?.to_owned(),
             clock,
         })
     }
@@ -117,8 +112,12 @@ impl Stops {
     /// goes back to the queue when the ledger, a queue or SNS did not answer. One that comes twice finds the
     /// attempt raised or the telling noted; of two that come at once, one tells and the other comes again. At least one
     /// mail tells of each failed job, one unless this dies between SNS's answer and the note of it.
-    pub async fn handle(&self, event: &SqsEvent) -> SqsBatchResponse {
-        each_message(event, |body| self.process(body)).await.0
+    /// Returns the ids of the messages that failed.
+    pub async fn process_batch<'m>(
+        &self,
+        messages: impl IntoIterator<Item = QueueMessage<'m>>,
+    ) -> Vec<String> {
+        batch::each_message(messages, |body| self.process(body)).await.0
     }
 
     /// Processes one message.
@@ -151,7 +150,7 @@ impl Stops {
             None
         };
         let LaunchedFor::Job { job: id, attempt: number } = what else {
-            return self.ended(what, change).await;
+            return self.run_ended(what, change).await;
         };
         // The job was recorded before its task was launched: a job that is not there is another system's.
         let Some(job) = self.ledger.read(&id).await? else { return Ok(Outcome::Foreign) };
@@ -177,6 +176,37 @@ impl Stops {
             Ended::Refused(Some(job)) => self.repeat(*job, change).await,
             Ended::Refused(None) | Ended::Nothing => Ok(Outcome::Duplicate { job: id }),
         }
+    }
+
+    /// A task that was launched for no job has ended. A sweep or command that did not succeed is mailed, once.
+    async fn run_ended(&self, what: LaunchedFor, change: &TaskStateChange) -> Result<Outcome, CallError> {
+        let kind = match &what {
+            LaunchedFor::Command(_) => verdict::of_command(change),
+            _ => verdict::of_task(change),
+        };
+        if kind != Kind::Succeeded && change.is_stopped() {
+            self.notifier.run_failed(&what, change, kind).await?;
+        }
+        Ok(Outcome::Ended { what, verdict: kind.code() })
+    }
+
+    /// A pooled worker gave a job up, and leaves the mail to this function.
+    async fn failed_elsewhere(&self, body: &str, settled: &SettledMessage) -> Result<Outcome, CallError> {
+        match self.ledger.read(&settled.settled).await? {
+            Some(job) if job.state.is_settled() => self.settle(job, None).await,
+            Some(job) => Ok(Outcome::Duplicate { job: job.id }),
+            None => self.bury(body, Reason::new("unknown_job", "the ledger has no such job")).await,
+        }
+    }
+
+    /// The job has settled. One that failed is mailed, once; `ended` is the attempt that settled it, if the ledger does
+    /// not have it yet.
+    async fn settle(&self, job: Job, ended: Option<&Attempt>) -> Result<Outcome, CallError> {
+        let (id, state) = (job.id.clone(), job.state);
+        if state == State::Failed && self.notifier.job_failed(job, ended).await? == Notified::Before {
+            return Ok(Outcome::Duplicate { job: id });
+        }
+        Ok(Outcome::Settled { job: id, state })
     }
 
     /// Frees the slot of a task that is no more. A repeat finds the slot's next generation, and changes nothing.
@@ -207,7 +237,7 @@ impl Stops {
             LaunchedFor::Sweep(_) | LaunchedFor::Command(_) => return Ok(None),
         }
         let Some(sign) = breaker::sign_of(change, verdict::of_task(change)) else { return Ok(None) };
-        self.fleet.sign(&sign, self.clock.now()).await.map(Some)
+        launch_breaker::record(&self.fleet, &sign, self.clock.now()).await.map(Some)
     }
 
     /// A stop that the ledger already knows, or that is not of the job's present task. If it was this one that
@@ -229,7 +259,7 @@ impl Stops {
         Ok(Outcome::Retried { job: job.id.clone(), attempt: job.attempt, after })
     }
 
-    pub(crate) async fn bury(&self, body: &str, reason: Reason) -> Result<Outcome, CallError> {
+    async fn bury(&self, body: &str, reason: Reason) -> Result<Outcome, CallError> {
         self.dead_letters.bury(body, &reason).await?;
         Ok(Outcome::Buried(reason))
     }

@@ -6,9 +6,9 @@ use domain::{
     object::{Object, Sequencer},
 };
 
-use super::Uploads;
+use super::Ingest;
 
-impl Uploads {
+impl Ingest {
     /// This version of the key, or its newest; `None` when the bucket does not hold it.
     ///
     /// The bucket does not tell sequencers, by which versions are ordered, but lists versions in their order: the

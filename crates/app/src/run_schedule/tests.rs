@@ -56,12 +56,12 @@ fn a_repeated_tick_orders_the_same_and_the_next_does_not() {
 
 #[test]
 fn events_are_read_and_what_is_wrong_with_them_is_said() {
-    let tick = read(json!({ "scheduled_at": "2026-11-20T02:00:00Z" })).unwrap();
+    let tick = Event::read(json!({ "scheduled_at": "2026-11-20T02:00:00Z" })).unwrap();
     assert_eq!(tick, Event::Tick { scheduled_at: "2026-11-20T02:00:00Z".parse().unwrap() });
-    let asked = read(json!({ "sweep": { "since": "7d", "dry_run": true } })).unwrap();
+    let asked = Event::read(json!({ "sweep": { "since": "7d", "dry_run": true } })).unwrap();
     assert!(matches!(asked, Event::Sweep { sweep: Ask { dry_run: true, .. } }));
-    assert_eq!(read(json!({ "sweep": {} })).unwrap(), Event::Sweep { sweep: Ask::default() });
-    let wrong = |event| telemetry::causes(&read(event).unwrap_err());
+    assert_eq!(Event::read(json!({ "sweep": {} })).unwrap(), Event::Sweep { sweep: Ask::default() });
+    let wrong = |event| telemetry::causes(&Event::read(event).unwrap_err());
     assert!(
         wrong(json!({ "sweep": { "sinc": "7d" } })).contains("since"),
         "{}",

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use tracing::info;
 
 use super::{Launched, Scaled, Scaling};
+use crate::launch::breaker;
 use aws::CallError;
 use domain::{
     breaker::{Breaker, Sign},
@@ -33,7 +34,7 @@ impl Scaling {
             let is_live = slot.task.as_ref().is_some_and(|task| live.contains(task));
             match care {
                 Care::AskAndStop if is_live => {
-                    self.tasks.stop(slot.task.as_deref().unwrap_or_default(), &overdue(slot)).await?;
+                    self.launcher.stop(slot.task.as_deref().unwrap_or_default(), &overdue(slot)).await?;
                     scaled.stopped += 1;
                 }
                 Care::Ask | Care::AskAndStop if !is_live => self.give_back(slot, scaled).await?,
@@ -49,7 +50,7 @@ impl Scaling {
 
     /// Those of these tasks that live.
     async fn live(&self, tasks: Vec<String>) -> Result<HashSet<String>, CallError> {
-        let known = self.tasks.describe(&tasks).await?;
+        let known = self.launcher.describe(&tasks).await?;
         Ok(known.into_iter().filter(|known| known.is_live).map(|known| known.task).collect())
     }
 
@@ -76,7 +77,7 @@ impl Scaling {
             }
             Launched::NoRoom(reason) => info!(slot = slot.number, reason, "a slot still waits for its task"),
             Launched::Refused(reason) => {
-                self.fleet.sign(&Sign::Refused(reason), now).await?;
+                breaker::record(&self.fleet, &Sign::Refused(reason), now).await?;
             }
             Launched::Unanswered => {}
         }

@@ -1,32 +1,38 @@
-//! Telling people: of a failed job, sweep or command, in a mail of its own or counted in a folded one.
+//! Mails about failures: of a job, a sweep or a command, each in a mail of its own or counted in a grouped one.
 //!
 //! ```text
 //! failed ─▶ reserve the telling ─▶ dead letter ─▶ storms: at once? ─┬─▶ log tail, links ─▶ SNS ─┬─▶ note that it is told
 //!                                                                   └─▶ counted ────────────────┘
 //! ```
-//! A telling that dies on the way is made again when its message comes again, behind the same door: the storms decide
-//! anew whether there is room for a mail.
+//! A notification that dies on the way is made again when its message comes again, by the same rule: the alerts decide
+//! anew whether it is a mail of its own.
 
 use std::time::Duration;
 
 use aws::{
-    CallError,
-    ledger::Changed,
-    logs::{self, Tail},
+    CallError, Clients,
+    fleet::Fleet,
+    ledger::{Changed, Ledger},
+    logs::{self, Logs, Tail},
+    mail::Post,
+    queue::Queue,
     tasks::LaunchedFor,
 };
+use clock::Clock;
 use domain::{
     events::TaskStateChange,
-    job::{Attempt, Job, Reason, State},
+    job::{Attempt, Job, Reason},
     mail::{self, Letter, Log, Mail, Place},
-    message::{JobMessage, SettledMessage},
+    message::JobMessage,
+    notify::NotifyOn,
+    settings::{Settings, SettingsError},
     storm::{Failure, Source, Told},
-    verdict::{self, Kind},
+    verdict::Kind,
 };
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use crate::finish_attempt::{Outcome, Stops};
+use super::Storms;
 
 /// How long one stop has to tell of a failure before another may. The template lets the function run for 30 s, and a
 /// message comes again after 180 s: whoever died at it is past, and the message that comes again finds it so.
@@ -38,37 +44,81 @@ struct Note {
     told_at: jiff::Timestamp,
 }
 
-impl Stops {
-    /// A task that was launched for no job has ended. Of a sweep or command that did not succeed, people are told once:
-    /// a second event finds it told, or that another is at it and may die, and then comes again to see.
-    pub(crate) async fn ended(
+/// Mails failures, each at once or counted for one grouped mail.
+#[derive(Debug)]
+pub struct Notifier {
+    ledger: Ledger,
+    fleet: Fleet,
+    dead_letters: Queue,
+    storms: Storms,
+    logs: Logs,
+    post: Post,
+    notify_on: NotifyOn,
+    place: Place,
+    cluster: String,
+    clock: Clock,
+}
+
+/// Whether a failure is news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notified {
+    /// It was handed over now, to SNS or to the count of grouped mails; or nobody wants mails.
+    Now,
+    /// It was handed over before.
+    Before,
+}
+
+impl Notifier {
+    /// From the function's environment.
+    ///
+    /// # Errors
+    /// [`SettingsError`] naming the variable.
+    pub fn new(clients: &Clients, settings: &Settings, clock: Clock) -> Result<Self, SettingsError> {
+        let topic = settings.require("MAIL_TOPIC")?;
+        let fleet = settings.require("FLEET_TABLE")?;
+        Ok(Self {
+            ledger: Ledger::new(clients, settings.require("LEDGER_TABLE")?),
+            fleet: Fleet::new(clients, fleet),
+            dead_letters: Queue::new(clients, settings.require("DEAD_LETTER_QUEUE_URL")?),
+            storms: Storms::new(clients, fleet),
+            logs: Logs::new(clients, settings)?,
+            post: Post::new(clients, topic),
+            notify_on: settings.parse("NOTIFY_ON", NotifyOn::EXPECTED)?,
+            place: Place::of(topic, clients.config().endpoint_url()),
+            cluster: settings.require("CLUSTER")?.to_owned(),
+            clock,
+        })
+    }
+
+    /// A sweep or a schedule's command has failed: mailed once. A second event finds it mailed, or that another is at it
+    /// and may die, and then comes again to see. Tasks of jobs and pooled workers are not mailed here.
+    ///
+    /// # Errors
+    /// [`CallError`]: the mail may be sent; come again.
+    pub async fn run_failed(
         &self,
-        what: LaunchedFor,
+        what: &LaunchedFor,
         change: &TaskStateChange,
-    ) -> Result<Outcome, CallError> {
-        let (kind, run) = match &what {
-            LaunchedFor::Sweep(which) => {
-                (verdict::of_task(change), Some((Source::Sweep, format!("the sweep {which}"))))
-            }
+        kind: Kind,
+    ) -> Result<(), CallError> {
+        let (source, name) = match what {
+            LaunchedFor::Sweep(which) => (Source::Sweep, format!("the sweep {which}")),
             LaunchedFor::Command(schedule) => {
-                let source = Source::Command(schedule.clone());
-                (verdict::of_command(change), Some((source, format!("the command {schedule}"))))
+                (Source::Command(schedule.clone()), format!("the command {schedule}"))
             }
-            LaunchedFor::Drain { .. } | LaunchedFor::Job { .. } => (verdict::of_task(change), None),
+            LaunchedFor::Drain { .. } | LaunchedFor::Job { .. } => return Ok(()),
         };
-        let outcome = Outcome::Ended { what, verdict: kind.code() };
-        let Some((source, name)) = run else { return Ok(outcome) };
-        if kind == Kind::Succeeded || !change.is_stopped() || !self.notify_on.of_failures() {
-            return Ok(outcome);
+        if !self.notify_on.of_failures() {
+            return Ok(());
         }
         let (task, now) = (&change.task_arn, self.clock.now());
         let note = format!("told:{task}");
         if self.fleet.kept::<Note>(&note).await?.is_some() {
-            return Ok(outcome);
+            return Ok(());
         }
         let holder = format!("{:032x}", fastrand::u128(..));
         if !self.fleet.lease(&note, &holder, now, now + TELLING).await? {
-            return Err(CallError::exhausted(format!("tell of {name}"), "another stop is at it"));
+            return Err(CallError::exhausted(format!("mail about {name}"), "another stop is at it"));
         }
         let reason = Reason::new(kind.code(), kind.words());
         let failure = Failure {
@@ -84,38 +134,23 @@ impl Stops {
             Told::AtOnce => self.post.send(&mail::run_failed(&name, &reason, task, now)).await?,
             Told::Counted => {}
         }
-        self.fleet.keep(&note, &Note { told_at: self.clock.now() }).await?;
-        Ok(outcome)
+        self.fleet.keep(&note, &Note { told_at: self.clock.now() }).await
     }
 
-    /// A pooled worker gave a job up, and leaves the telling to this function.
-    pub(crate) async fn failed_elsewhere(
-        &self,
-        body: &str,
-        settled: &SettledMessage,
-    ) -> Result<Outcome, CallError> {
-        match self.ledger.read(&settled.settled).await? {
-            Some(job) if job.state.is_settled() => self.settle(job, None).await,
-            Some(job) => Ok(Outcome::Duplicate { job: job.id }),
-            None => self.bury(body, Reason::new("unknown_job", "the ledger has no such job")).await,
-        }
-    }
-
-    /// Tells of a failed job, once: it enters the dead-letter queue, and a mail goes out or the storms count it. `ended`
-    /// is the attempt that settled it, where the ledger does not have it yet. Of a job that settled otherwise, the
-    /// digest tells.
-    pub(crate) async fn settle(&self, mut job: Job, ended: Option<&Attempt>) -> Result<Outcome, CallError> {
-        if job.state != State::Failed {
-            return Ok(Outcome::Settled { job: job.id, state: job.state });
-        }
+    /// A job has failed: once, it enters the dead-letter queue, and a mail goes out or the alerts count it. `ended` is
+    /// the attempt that settled it, if the ledger does not have it yet.
+    ///
+    /// # Errors
+    /// [`CallError`]: the mail may be sent; come again.
+    pub async fn job_failed(&self, mut job: Job, ended: Option<&Attempt>) -> Result<Notified, CallError> {
         if job.notified_at.is_some() {
-            return Ok(Outcome::Duplicate { job: job.id });
+            return Ok(Notified::Before);
         }
         let now = self.clock.now();
         match self.ledger.tell(&job.id, now, now + TELLING).await? {
             Changed::Yes(_) => {}
             Changed::No(Some(told)) if told.notified_at.is_some() => {
-                return Ok(Outcome::Duplicate { job: job.id });
+                return Ok(Notified::Before);
             }
             // Another stop of it is telling, and may die at it: come again and see.
             Changed::No(_) => {
@@ -135,7 +170,7 @@ impl Stops {
             }
         }
         self.ledger.notified(&job.id, ended, self.clock.now()).await?;
-        Ok(Outcome::Settled { job: job.id, state: job.state })
+        Ok(Notified::Now)
     }
 
     /// The mail of a failed job, with its last log lines. A log that cannot be read keeps no mail from going out.

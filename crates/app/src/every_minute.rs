@@ -1,0 +1,86 @@
+//! What is due every minute: as many pooled workers are launched as the backlog needs, slots whose tasks are gone come
+//! free, grouped failures are mailed, and so is that launches are paused or work again.
+
+use aws::{CallError, Clients, fleet::Fleet, mail::Post};
+use clock::Clock;
+use domain::{
+    notify::NotifyOn,
+    settings::{Settings, SettingsError},
+    storm::Which,
+};
+use futures::FutureExt;
+
+use crate::{
+    notify::{Storms, mail_launches},
+    scale::{Scaled, Scaling, Trigger},
+};
+
+/// How many grouped mails are sent within a second: λ stops sends single ones at the same time, and SNS suspends an
+/// address that gets more than ten.
+const MAILS: usize = 1;
+
+/// What the minute's run needs. Built once in a cold start.
+#[derive(Debug)]
+pub struct EveryMinute {
+    scaling: Scaling,
+    fleet: Fleet,
+    storms: Storms,
+    post: Post,
+    notify_on: NotifyOn,
+    clock: Clock,
+}
+
+impl EveryMinute {
+    /// From the function's environment.
+    ///
+    /// # Errors
+    /// [`SettingsError`] naming the variable.
+    pub fn new(clients: &Clients, settings: &Settings, clock: Clock) -> Result<Self, SettingsError> {
+        let fleet = settings.require("FLEET_TABLE")?;
+        Ok(Self {
+            scaling: Scaling::new(clients, settings)?,
+            fleet: Fleet::new(clients, fleet),
+            storms: Storms::new(clients, fleet),
+            post: Post::paced(clients, settings.require("MAIL_TOPIC")?, MAILS),
+            notify_on: settings.parse("NOTIFY_ON", NotifyOn::EXPECTED)?,
+            clock,
+        })
+    }
+
+    /// Makes the first connection; see [`Fleet::warm`].
+    pub async fn warm(&self) {
+        self.fleet.warm().await;
+    }
+
+    /// Does what is due this minute. No part keeps the others from being done; each step is durable on its own, and a
+    /// run that comes twice or late finds what is done.
+    ///
+    /// # Errors
+    /// [`CallError`]: the first of what was not done, which the next minute does; the others are logged.
+    pub async fn run(&self) -> Result<Scaled, CallError> {
+        let now = self.clock.now();
+        let sized = self.scaling.run(Trigger::Tick, now);
+        let flushed = async {
+            match self.notify_on.of_failures() {
+                true => self.storms.flush(&self.post, Which::Due, now).await,
+                false => Ok(0),
+            }
+        };
+        // Boxed: the SDK's futures nest so deeply that a function's main, around them, meets the compiler's limit.
+        let (sized, flushed) = futures::join!(sized, flushed.boxed());
+        let mailed = match &sized {
+            Ok(scaled) if self.notify_on.of_failures() => {
+                let (breaker, waiting) = (&scaled.breaker, scaled.visible);
+                mail_launches(&self.fleet, &self.post, breaker, waiting, self.clock.now()).boxed().await
+            }
+            _ => Ok(()),
+        };
+        for error in [flushed.as_ref().err(), mailed.as_ref().err()].into_iter().flatten() {
+            tracing::error!(error = telemetry::causes(error), "mails wait for the next minute");
+        }
+        let scaled = sized?;
+        flushed?;
+        mailed?;
+        Ok(scaled)
+    }
+}

@@ -1,0 +1,68 @@
+//! The breaker in the fleet table: [`domain::breaker`] decides, and each decision is written by one optimistic update.
+
+use aws::{CallError, fleet::Fleet};
+use domain::breaker::{Breaker, Gate, Sign};
+use jiff::Timestamp;
+use tracing::{info, warn};
+
+/// Until when a launch has to wait, if it has to. `breaker` is what was read of it: while it is closed, nothing is
+/// written. Of several that come when a probe is due, one is let through; a repeat by the same one waits for the next
+/// probe.
+///
+/// # Errors
+/// [`CallError`]: the probe may be taken.
+pub async fn paused_until(
+    fleet: &Fleet,
+    breaker: &Breaker,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, CallError> {
+    match breaker.gate(now) {
+        Gate::Go => return Ok(None),
+        Gate::Parked(until) => return Ok(Some(until)),
+        Gate::Probe(_) => {}
+    }
+    let take = |breaker: &mut Breaker| match breaker.gate(now) {
+        Gate::Go => None,
+        Gate::Parked(until) => Some(until),
+        Gate::Probe(next) => {
+            *breaker = *next;
+            None
+        }
+    };
+    fleet.change_breaker("take the turn to launch", take).await
+}
+
+/// Records what is seen of a launch, and returns the breaker as it stands then. A repeat changes nothing.
+///
+/// # Errors
+/// [`CallError`]: it may be recorded.
+pub async fn record(fleet: &Fleet, sign: &Sign, now: Timestamp) -> Result<Breaker, CallError> {
+    let note = |breaker: &mut Breaker| {
+        let was_open = breaker.is_open();
+        if let Some(next) = breaker.after(sign, now) {
+            *breaker = next;
+        }
+        (was_open, breaker.clone())
+    };
+    let (was_open, breaker) = fleet.change_breaker("record how a launch went", note).await?;
+    match (was_open, breaker.is_open()) {
+        (false, true) => warn!(cause = breaker.words(), "launches are paused until this is fixed"),
+        (true, false) => info!("launches work again"),
+        _ => {}
+    }
+    Ok(breaker)
+}
+
+/// Records that a mail said that the breaker opened or closed, as it was read. If it has opened or closed again since,
+/// that still needs a mail.
+///
+/// # Errors
+/// [`CallError`]: it may be recorded.
+pub(crate) async fn mail_sent(fleet: &Fleet, mailed: &Breaker) -> Result<(), CallError> {
+    let note = |breaker: &mut Breaker| {
+        if (breaker.opened_at, breaker.closed) == (mailed.opened_at, mailed.closed) {
+            breaker.told = true;
+        }
+    };
+    fleet.change_breaker("record the mail about launches", note).await
+}
