@@ -1,4 +1,4 @@
-//! What was used, as AWS would count it: what a run would have cost, by the price list in `tidemill_core`.
+//! What was used, as AWS would count it: what a run would have cost, by the price list in `domain::pricing`.
 
 use domain::pricing::Usage;
 
