@@ -88,8 +88,9 @@ pub(crate) fn measure(file: &Path, format: Format) -> anyhow::Result<Measured> {
     let counted = answers.next().context("the sink did not say what it counted")??;
     let counted: Counted = serde_json::from_str(&counted)?;
     let log = Log::parse(&log)?;
-    let (claimed, checked, leaves) = (log.line("claimed")?, log.line("checked")?, log.line("worker leaves")?);
-    let published = log.line("done: all records are visible")?;
+    let (claimed, checked) = (log.line("claimed job ")?, log.line("checked job ")?);
+    let leaves = log.line("worker exits ")?;
+    let published = log.line("published job ")?;
     if number(published, "records")? != counted.rows {
         bail!("the worker says {} records and put {} rows", number(published, "records")?, counted.rows);
     }
@@ -132,8 +133,10 @@ impl Log {
         lines.collect::<anyhow::Result<_>>().map(Self).context("a line of the worker's log is no JSON")
     }
 
+    /// The first line whose message begins like this.
     fn line(&self, message: &str) -> anyhow::Result<&Value> {
-        let found = self.0.iter().find(|line| line["message"] == message);
+        let begins = |line: &&Value| line["message"].as_str().is_some_and(|it| it.starts_with(message));
+        let found = self.0.iter().find(begins);
         found.with_context(|| format!("the worker did not log {message:?}"))
     }
 }

@@ -1,26 +1,28 @@
-//! The pooled worker: takes jobs from the backlog, many at once, until there are none.
+//! The pooled worker: runs jobs from the backlog, many at once, until the backlog is empty.
 //!
 //! ```text
-//!                 ┌──── heartbeat: hide what is held, check in ────┐
-//! jobs queue ─▶ take ─▶ a task per message ─▶ run_job::attend ─▶ Fate ─┴▶ deletes ─▶ jobs queue
-//!                │                                 └ shown again, sent on, told of
-//!                └ idle, slot lost, SIGTERM ─▶ leave
+//!             ┌─ heartbeat: extend the visibility timeout of what is in flight, check in at the fleet
+//!             │
+//! jobs queue ─▶ poll ─▶ one tokio task per message ─▶ process_job ─▶ Disposition ─▶ delete ─▶ jobs queue
+//!                │                                                    └▶ retry: visible again
+//!                └ idle, slot reassigned, SIGTERM ─▶ Phase ─▶ leave
 //! ```
 //!
-//! It may die on any line. The queue shows what it held to another worker a minute after its last heartbeat, and
-//! the ledger, whose leases run out as fast, tells that one how each job stands ([`domain::claim`]).
+//! It may be killed at any line. A minute after its last heartbeat the queue shows its messages to another worker. The
+//! leases in the ledger run out as fast, so that worker finds there how each job stands ([`domain::claim`]).
 
-mod crew;
 mod deletes;
-mod held;
+mod in_flight;
 mod leave;
 mod message;
+mod phase;
+mod poller;
 mod slot;
 
 use std::{sync::Arc, time::Duration};
 
 use app::{
-    run_job::{Commands, Usage, Workshop},
+    run_job::{Commands, Services, Usage},
     scale,
 };
 use aws::{
@@ -42,50 +44,51 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{info, instrument::WithSubscriber as _, warn};
 
-use crew::{Crew, Why};
 use deletes::Deletes;
-use held::Held;
+use in_flight::InFlight;
+use phase::{Phase, PhaseWatch};
+use poller::{Poller, Why};
 use slot::Slot;
 
-/// For how long a message is hidden by each heartbeat, which is the queue's own timeout: two heartbeats may fail.
-const HIDDEN: Duration = Duration::from_secs(60);
+/// The visibility timeout that each heartbeat sets, the same as the queue's own: two heartbeats may fail.
+const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long a call may take that nothing else waits for.
+/// How long a call may take that no job waits for.
 const CALL: Duration = Duration::from_secs(15);
 
-/// How long jobs in flight may go on after a SIGTERM. A task that is told to stop has 120 s by the template, of which the
-/// last poll may take twenty.
+/// How long jobs in flight may continue after SIGTERM. The template gives a stopped task 120 s, of which the last poll may
+/// take twenty.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// One progress line for so many heartbeats.
+/// How many heartbeats there are for one progress line in the log.
 const BEATS_PER_LINE: u32 = 3;
 
-/// What a pooled worker works with.
+/// A pooled worker.
 #[derive(Debug)]
 pub(crate) struct Drain {
-    workshop: Arc<Workshop>,
+    services: Arc<Services>,
     backlog: Backlog,
     jobs: Queue,
     uploads: Queue,
     stops: Queue,
     dead_letters: Queue,
-    /// The size of pooled workers: larger jobs are not for them.
+    /// The size of pooled workers. Jobs that need a larger task do not run here.
     pooled: Size,
     slot: Option<Slot>,
-    /// What the ledger knows this worker by.
+    /// The name of this worker in the ledger.
     name: String,
 }
 
 impl Drain {
-    /// From the task's environment.
+    /// Reads the task's environment.
     ///
     /// # Errors
-    /// [`SettingsError`] naming the variable.
+    /// [`SettingsError`] naming the variable that is missing or invalid.
     pub(crate) fn new(clients: &Clients, settings: &Settings, clock: Clock) -> Result<Self, SettingsError> {
         let queue = |name: &str| Ok(Queue::new(clients, settings.require(name)?));
         let slot = Slot::of(clients, settings, clock)?;
         Ok(Self {
-            workshop: Arc::new(Workshop::new(clients, settings, clock, Commands::pooled(settings)?)?),
+            services: Arc::new(Services::new(clients, settings, clock, Commands::pooled(settings)?)?),
             backlog: Backlog::new(clients, settings.require("JOBS_QUEUE_URL")?),
             jobs: queue("JOBS_QUEUE_URL")?,
             uploads: queue("UPLOADS_QUEUE_URL")?,
@@ -97,10 +100,10 @@ impl Drain {
         })
     }
 
-    /// Works until there is nothing to do, or until `stop` is cancelled.
+    /// Runs jobs until the backlog is empty, or until `stop` is cancelled.
     pub(crate) async fn run(self, stop: CancellationToken) -> ExitCode {
         let (drain, started) = (Arc::new(self), Instant::now());
-        info!(worker = drain.name, "begins");
+        info!(worker = drain.name, "pooled worker {} starts", drain.name);
         let own = match &drain.slot {
             Some(slot) => {
                 tokio::select! {
@@ -111,120 +114,128 @@ impl Drain {
             None => true,
         };
         if !own {
-            info!(worker = drain.name, "the slot is another's: leaves");
+            info!(worker = drain.name, "the slot of {} is reassigned to another worker; exiting", drain.name);
             return ExitCode::Done;
         }
-        let (held, deletes) = (Held::new(), Deletes::begin(drain.backlog.clone()));
-        let [leaving, replaced, hurry] = [(); 3].map(|()| CancellationToken::new());
-        let beating = drain.clone().beat(held.clone(), leaving.clone(), replaced.clone());
-        let beating = AbortOnDropHandle::new(tokio::spawn(beating.with_current_subscriber()));
-        let warned = drain.clone().hear_stop(held.clone(), stop.clone(), leaving.clone(), hurry.clone());
-        let warned = AbortOnDropHandle::new(tokio::spawn(warned.with_current_subscriber()));
-        let mut crew = Crew {
+        let phase = PhaseWatch::new();
+        if stop.is_cancelled() {
+            phase.advance(Phase::Stopping);
+        }
+        let (in_flight, deletes) = (InFlight::new(), Deletes::start(drain.backlog.clone()));
+        let heartbeat = drain.clone().heartbeat(in_flight.clone(), phase.clone());
+        let heartbeat = AbortOnDropHandle::new(tokio::spawn(heartbeat.with_current_subscriber()));
+        let stopping = drain.clone().follow_stop(in_flight.clone(), stop, phase.clone());
+        let stopping = AbortOnDropHandle::new(tokio::spawn(stopping.with_current_subscriber()));
+        let mut poller = Poller {
             drain: drain.clone(),
-            held: held.clone(),
+            in_flight: in_flight.clone(),
             tasks: JoinSet::new(),
             deletes: deletes.sender(),
-            hurry,
+            phase: phase.clone(),
         };
 
-        let why = crew.take(started, &stop, &replaced).await;
-        info!(worker = drain.name, ?why, "takes no more");
+        let why = poller.poll(started).await;
+        info!(worker = drain.name, ?why, "{} receives no more messages: {why}", drain.name);
         if matches!(why, Why::Idle | Why::Broken(_)) {
-            // In this order: whoever queued a message before this saw a worker polling, and the last look finds it; whoever
-            // queues one after this sees none, and launches one.
-            leaving.cancel();
-            drain.tell_leaving(&held).await;
+            // The order matters. Whoever queued a message before this line saw a worker polling, and the final poll finds
+            // the message. Whoever queues one after it sees no worker, and launches one.
+            phase.advance(Phase::Leaving);
+            drain.tell_leaving(&in_flight).await;
         }
         if why == Why::Idle {
-            crew.look_once_more(&stop).await;
+            poller.final_poll().await;
         }
-        while !crew.tasks.is_empty() {
-            crew.reap().await;
+        while !poller.tasks.is_empty() {
+            poller.join_next().await;
         }
-        drop((crew, beating, warned));
-        tokio::join!(deletes.finish(), drain.workshop.commands.end());
-        drain.progress(&held);
+        drop((poller, heartbeat, stopping));
+        tokio::join!(deletes.finish(), drain.services.commands.end());
+        drain.log_progress(&in_flight);
         match why {
-            _ if stop.is_cancelled() => ExitCode::Terminated,
+            _ if phase.now() >= Phase::Stopping => ExitCode::Terminated,
             Why::Broken(code) => code,
             Why::Idle | Why::Replaced | Why::Stopped => ExitCode::Done,
         }
     }
 
-    /// Tells the queue and the fleet, every twenty seconds, that what is held is held.
-    async fn beat(self: Arc<Self>, held: Held, leaving: CancellationToken, replaced: CancellationToken) {
+    /// Every twenty seconds, extends the visibility timeout of the messages in flight and checks in at the fleet.
+    async fn heartbeat(self: Arc<Self>, in_flight: InFlight, phase: PhaseWatch) {
         for beat in 1_u32.. {
             let next = Instant::now() + HEARTBEAT;
             sleep_until(next).await;
             let fleet = async {
                 let Some(slot) = &self.slot else { return };
-                if leaving.is_cancelled() {
-                    slot.leave(held.tally()).await;
-                } else if !slot.check_in(held.tally()).await && !leaving.is_cancelled() {
-                    replaced.cancel();
+                if phase.now() >= Phase::Leaving {
+                    slot.leave(in_flight.stats()).await;
+                } else if !slot.check_in(in_flight.stats()).await {
+                    phase.advance(Phase::Replaced);
                 }
             };
-            let receipts = held.receipts();
-            tokio::join!(self.hide(&receipts, HIDDEN), fleet);
+            let receipts = in_flight.receipts();
+            tokio::join!(self.change_visibility(&receipts, VISIBILITY_TIMEOUT), fleet);
             if beat % BEATS_PER_LINE == 0 {
-                self.progress(&held);
+                self.log_progress(&in_flight);
             }
         }
     }
 
-    /// Hides messages for this time from now on; none shows them at once. A message that is not to be hidden is
-    /// another's by now, and the ledger knows whose the job is. What is held and could not be told is hidden by the next
-    /// heartbeat, and what is given back is shown when the queue itself does.
-    async fn hide(&self, receipts: &[String], time: Duration) {
+    /// Sets the visibility timeout of messages, from now on; zero shows them at once. A message that SQS refuses to change
+    /// belongs to another worker by now, and the ledger knows who has its job. After a failed call, the next heartbeat
+    /// extends the timeout; a message that was to be shown again appears when its present timeout ends.
+    async fn change_visibility(&self, receipts: &[String], time: Duration) {
         let batches = receipts.chunks(BATCH_MESSAGES).map(async |batch| {
-            match timeout(CALL, self.backlog.hide(batch, time)).await {
+            let messages = batch.len();
+            match timeout(CALL, self.backlog.change_visibility(batch, time)).await {
                 Ok(Ok(failures)) => {
                     for failure in failures {
-                        warn!(code = failure.code, "a message is shown at another time than was asked for");
+                        warn!(
+                            code = failure.code,
+                            "failed to change a message's visibility: {}", failure.code
+                        );
                     }
                 }
                 Ok(Err(error)) => {
-                    warn!(error = telemetry::causes(&error), "cannot say when messages are to be shown")
+                    warn!(
+                        error = telemetry::causes(&error),
+                        "failed to change the visibility of {messages} messages"
+                    );
                 }
-                Err(_elapsed) => warn!("saying when messages are to be shown takes too long"),
+                Err(_elapsed) => warn!("timed out changing the visibility of {messages} messages"),
             }
         });
         futures::future::join_all(batches).await;
     }
 
-    /// A SIGTERM, of which a Spot warning is one: takes no more from now on, and hands back what is not finished soon.
-    async fn hear_stop(
-        self: Arc<Self>,
-        held: Held,
-        stop: CancellationToken,
-        leaving: CancellationToken,
-        hurry: CancellationToken,
-    ) {
+    /// After a SIGTERM, which Spot sends too, the worker receives no more messages. Jobs that are not done after
+    /// [`GRACE`] are returned to the ledger.
+    async fn follow_stop(self: Arc<Self>, in_flight: InFlight, stop: CancellationToken, phase: PhaseWatch) {
         stop.cancelled().await;
-        leaving.cancel();
+        phase.advance(Phase::Stopping);
         let over = Instant::now() + GRACE;
-        self.tell_leaving(&held).await;
+        self.tell_leaving(&in_flight).await;
         sleep_until(over).await;
-        hurry.cancel();
+        phase.advance(Phase::ForceStop);
     }
 
-    async fn tell_leaving(&self, held: &Held) {
+    async fn tell_leaving(&self, in_flight: &InFlight) {
         if let Some(slot) = &self.slot {
-            slot.leave(held.tally()).await;
+            slot.leave(in_flight.stats()).await;
         }
     }
 
-    fn progress(&self, held: &Held) {
-        let (tally, usage) = (held.tally(), Usage::of_process());
+    fn log_progress(&self, in_flight: &InFlight) {
+        let (stats, usage) = (in_flight.stats(), Usage::of_process());
         info!(
             worker = self.name,
-            in_flight = held.len(),
-            settled = tally.done,
-            records = held.records(),
-            busy_s = tally.busy.as_secs(),
+            in_flight = in_flight.len(),
+            settled = stats.done,
+            records = in_flight.records(),
+            busy_s = stats.busy.as_secs(),
             memory.peak_bytes = usage.map(|usage| usage.peak_memory_bytes),
-            "progress"
+            "progress of {}: {} messages in flight, {} done",
+            self.name,
+            in_flight.len(),
+            stats.done
         );
     }
 }

@@ -1,4 +1,4 @@
-//! A schedule's command: any program of the container's image, as the task's process would be it.
+//! A schedule's command: runs a program of the container's image as if it were the task's process.
 
 use std::process::ExitStatus;
 
@@ -7,9 +7,9 @@ use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-/// Runs this program with these arguments, its input and output those of the task, and returns the exit code that the
-/// task is to leave with: the program's own; 128 and the signal's number when a signal ended it; 64 when there is no
-/// such program. When `stop` is cancelled the program gets SIGTERM, and the time that ECS gives the task.
+/// Runs this program with these arguments and with the input and output of the task. Returns the exit code for the task:
+/// the program's own; 128 plus the signal's number if a signal ended it; 64 if there is no such program. When `stop` is
+/// cancelled, the program gets SIGTERM and the time that ECS gives the task.
 pub(crate) async fn run(command: &[String], stop: CancellationToken) -> u8 {
     let Some((program, arguments)) = command.split_first() else {
         error!("usage: worker exec PROGRAM ARGUMENT…");
@@ -18,11 +18,11 @@ pub(crate) async fn run(command: &[String], stop: CancellationToken) -> u8 {
     let mut child = match Command::new(program).args(arguments).spawn() {
         Ok(child) => child,
         Err(error) => {
-            error!(program, error = telemetry::causes(&error), "the program cannot be started");
+            error!(program, error = telemetry::causes(&error), "failed to start {program}");
             return ExitCode::Usage.code();
         }
     };
-    info!(program, ?arguments, "the command runs");
+    info!(program, ?arguments, "started {program}");
     let ended = tokio::select! {
         ended = child.wait() => ended,
         () = stop.cancelled() => {
@@ -32,11 +32,11 @@ pub(crate) async fn run(command: &[String], stop: CancellationToken) -> u8 {
     };
     match ended {
         Ok(status) => {
-            info!(program, %status, "the command has ended");
+            info!(program, %status, "{program} ended: {status}");
             code(status)
         }
         Err(error) => {
-            error!(program, error = telemetry::causes(&error), "the command's end is not known");
+            error!(program, error = telemetry::causes(&error), "failed to wait for the end of {program}");
             ExitCode::Software.code()
         }
     }
@@ -44,14 +44,14 @@ pub(crate) async fn run(command: &[String], stop: CancellationToken) -> u8 {
 
 fn terminate(id: Option<u32>) {
     let process = id.and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
-    // Gone already: its end is waited for all the same.
+    // It has already ended; its exit status is still to be read.
     let Some(process) = process else { return };
     if let Err(error) = rustix::process::kill_process(process, rustix::process::Signal::TERM) {
-        warn!(error = telemetry::causes(&error), "the command cannot be asked to stop");
+        warn!(error = telemetry::causes(&error), "failed to send SIGTERM to the command");
     }
 }
 
-/// As a shell tells it.
+/// The exit code that a shell would report.
 fn code(status: ExitStatus) -> u8 {
     use std::os::unix::process::ExitStatusExt;
     let signalled = || status.signal().map(|signal| 128 + signal);
@@ -77,10 +77,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_command_that_is_asked_to_stop_has_the_last_word() {
+    async fn a_command_that_gets_sigterm_chooses_the_exit_code() {
         let stop = CancellationToken::new();
         stop.cancel();
-        // It says so itself once it listens; until then the signal ends it.
+        // 9 once its trap is set; until then the signal ends it.
         let script = "trap 'exit 9' TERM; while :; do sleep 0.01; done";
         let code = sh(script, stop).await;
         assert!(code == 9 || code == 143, "{code}");

@@ -2,13 +2,13 @@
 //!
 //! | command | the task |
 //! | --- | --- |
-//! | `job` | works on the one job that its environment names |
-//! | `drain` | takes jobs from the backlog, many at once, until there are none |
-//! | `sweep` | makes up for what was lost, late or left over, and reports the hour |
-//! | `exec` | runs a program of the image: a schedule's command |
+//! | `job` | runs the one job that its environment names |
+//! | `drain` | runs jobs from the backlog, many at once, until the backlog is empty |
+//! | `sweep` | repairs what was lost or is late, deletes what is left over, and reports the hour |
+//! | `exec` | runs a program of the image: the command of a schedule |
 //!
-//! This crate is the process: arguments, SIGTERM, and the polling loop of a pooled worker. What it does with one job is
-//! [`app::run_job`], and the sweep is [`app::sweep`].
+//! This crate is the process: arguments, SIGTERM, and the polling loop of a pooled worker. [`app::run_job`] runs one job,
+//! and [`app::sweep`] sweeps.
 
 mod drain;
 mod exec;
@@ -16,7 +16,7 @@ mod exec;
 use std::process;
 
 use app::{
-    run_job::{self, By, Commands, Usage, Workshop},
+    run_job::{ClaimMode, Commands, Services, Usage, process_job},
     sweep,
 };
 use aws::{Clients, tasks};
@@ -33,21 +33,21 @@ use tracing::{error, info};
 
 use crate::drain::Drain;
 
-/// Runs the container's program with these arguments to its exit code, as the process of the container.
+/// Runs the container's program with these arguments, as the process of the container, and returns its exit code.
 #[must_use]
 pub fn main(arguments: impl Iterator<Item = String>) -> process::ExitCode {
     let settings = Settings::of_process();
     if let Err(error) = logging::json(&settings) {
-        error!(error = telemetry::causes(&error), "the task is configured wrongly");
+        error!(error = telemetry::causes(&error), "the task's configuration is invalid");
         return process::ExitCode::from(ExitCode::Usage.code());
     }
     let arguments: Vec<_> = arguments.collect();
-    // One thread parses while this one has the calls in flight. A core serializes more rows a second than DynamoDB's
-    // default quota takes; more threads only cost processor time and memory (`cargo run --release -p bench`).
+    // One thread parses while this one keeps calls in flight. One core serialises more rows a second than DynamoDB's
+    // default quota accepts, so more threads only cost time and memory (`cargo run --release -p bench`).
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            error!(error = telemetry::causes(&error), "cannot start");
+            error!(error = telemetry::causes(&error), "failed to start the runtime");
             return process::ExitCode::from(ExitCode::Software.code());
         }
     };
@@ -64,8 +64,8 @@ pub fn main(arguments: impl Iterator<Item = String>) -> process::ExitCode {
     process::ExitCode::from(code)
 }
 
-/// Runs the program with these arguments and settings until it has done its work or `stop` is cancelled. Not `exec`,
-/// whose exit codes are its program's own.
+/// Runs the program with these arguments and settings until its work is done or `stop` is cancelled. Does not know `exec`,
+/// whose exit codes are those of its program.
 pub async fn run(
     arguments: &[String],
     clients: &Clients,
@@ -88,7 +88,7 @@ pub async fn run(
         }
     };
     let code = code.unwrap_or_else(|error| {
-        error!(error = telemetry::causes(&error), "the task is configured wrongly");
+        error!(error = telemetry::causes(&error), "the task's configuration is invalid");
         ExitCode::Usage
     });
     let usage = Usage::of_process();
@@ -96,12 +96,13 @@ pub async fn run(
         exit_code = code.code(),
         memory.peak_bytes = usage.map(|usage| usage.peak_memory_bytes),
         cpu_ms = usage.map(|usage| usage.cpu_ms),
-        "worker leaves"
+        "worker exits with code {}",
+        code.code()
     );
     code
 }
 
-/// Works on the job that the environment names.
+/// Runs the job that the environment names.
 async fn job(
     clients: &Clients,
     settings: &Settings,
@@ -115,13 +116,14 @@ async fn job(
         expected: "it must be a job id of 32 hex digits".to_owned(),
     })?;
     let attempt = settings.parse(tasks::ATTEMPT_VARIABLE, "it must be a number from 1")?;
-    let workshop = Workshop::new(clients, settings, clock, Commands::alone(settings))?;
-    let code = run_job::attend(&workshop, &id, attempt, By::Task, &stop).await.exit_code();
-    workshop.commands.end().await;
+    let services = Services::new(clients, settings, clock, Commands::dedicated(settings))?;
+    let mode = ClaimMode::DedicatedTask;
+    let code = process_job(&services, &id, attempt, mode, stop.cancelled()).await.exit_code();
+    services.commands.end().await;
     Ok(code)
 }
 
-/// Works on jobs from the backlog until there are none.
+/// Runs jobs from the backlog until it is empty.
 async fn drain(
     clients: &Clients,
     settings: &Settings,
@@ -131,8 +133,8 @@ async fn drain(
     Ok(Drain::new(clients, settings, clock)?.run(stop).await)
 }
 
-/// A token that SIGTERM cancels. Process 1 of a container has no default action for the signal: without this
-/// it would be ignored until the kill.
+/// A token that SIGTERM cancels. Process 1 of a container has no default action for the signal: without this the worker
+/// would ignore it until it is killed.
 fn stop_on_sigterm() -> CancellationToken {
     let stop = CancellationToken::new();
     match signal(SignalKind::terminate()) {
@@ -143,7 +145,7 @@ fn stop_on_sigterm() -> CancellationToken {
                 stop.cancel();
             });
         }
-        Err(error) => error!(error = telemetry::causes(&error), "cannot listen for SIGTERM"),
+        Err(error) => error!(error = telemetry::causes(&error), "failed to listen for SIGTERM"),
     }
     stop
 }

@@ -3,6 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use anyhow::Context;
+use app::item_failures::ItemFailures;
 use aws::dead_letters::{DeadLetter, DeadLetters};
 use domain::{
     job::{Job, JobId, State},
@@ -67,7 +68,7 @@ async fn list(
     held: &mut Held,
 ) -> anyhow::Result<u8> {
     let limit = arguments.limit as usize;
-    let mut listed = 0;
+    let (mut listed, mut failures) = (0, ItemFailures::default());
     loop {
         if let Some(asked) = signals.was_asked() {
             return Ok(Asked::exit_code(asked));
@@ -80,15 +81,18 @@ async fn list(
         new.retain(|(is_new, _)| *is_new);
         for (_, letter) in new {
             if listed < limit {
-                let entry = Entry::of(letter, deployment, pipelines).await?;
+                let item = what(&letter.body);
+                let entry = Entry::of(letter, deployment, pipelines).await;
+                let Some(entry) = failures.record(item, entry) else { continue };
                 if arguments.target.json { print_line(&entry.to_json())? } else { print(&entry.to_text())? }
             }
             listed += 1;
         }
-        if is_end || came_round || listed >= limit {
+        if is_end || came_round || listed >= limit || failures.should_give_up() {
             break;
         }
     }
+    failures.finish().context("failed to look up all entries")?;
     let counts = queue.counts().await?;
     let left = (listed.saturating_sub(limit) as u64).saturating_add(counts.visible);
     if listed == 0 && counts.in_flight == 0 {

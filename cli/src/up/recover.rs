@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use app::finish_attempt::{Ended, finish};
+use app::{
+    finish_attempt::{Ended, finish},
+    item_failures::ItemFailures,
+};
 use aws::{
     CallError, Clients,
     ledger::{Ledger, Over},
@@ -22,13 +25,15 @@ pub(crate) async fn open_jobs(clients: &Clients, plan: &Plan) -> anyhow::Result<
     let ledger = Ledger::new(clients, plan.output("LedgerTable")?);
     let uploads = Queue::new(clients, plan.output("UploadsQueue")?);
     let stops = Queue::new(clients, plan.output("StopsQueue")?);
+    let mut failures = ItemFailures::default();
     for part in SHELF_PARTS {
         let mut next = None;
         loop {
             let (ids, more) = ledger.shelf(&open_shelf(part), next).await?;
             for job in ledger.read_all(&ids).await? {
                 if !job.state.is_settled() {
-                    bring_back(&ledger, &uploads, &stops, &job).await?;
+                    let brought_back = bring_back(&ledger, &uploads, &stops, &job).await;
+                    failures.record(&job.object, brought_back);
                 }
             }
             match more {
@@ -37,7 +42,7 @@ pub(crate) async fn open_jobs(clients: &Clients, plan: &Plan) -> anyhow::Result<
             }
         }
     }
-    Ok(())
+    Ok(failures.finish()?)
 }
 
 async fn bring_back(ledger: &Ledger, uploads: &Queue, stops: &Queue, job: &Job) -> Result<(), CallError> {

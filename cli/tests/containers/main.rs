@@ -141,7 +141,7 @@ fn a_stopped_task_is_confined_hears_sigterm_and_gives_its_job_back() {
     assert!(stopped.elapsed() < Duration::from_secs(60), "{:?}", stopped.elapsed());
     up.interrupt().with_code(0);
     let logs = logs(&data);
-    assert!(logs.contains(r#""message":"worker leaves","exit_code":143"#), "{logs}");
+    assert!(logs.contains(r#""message":"worker exits with code 143","exit_code":143"#), "{logs}");
 }
 
 /// The worker's output, as it was kept.

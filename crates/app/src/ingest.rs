@@ -38,6 +38,7 @@ use tracing::{error, info};
 
 use crate::{
     batch::{self, QueueMessage},
+    item_failures::ItemFailures,
     launch::{Dedicated, DedicatedTasks},
     pipelines_file::{self, StartError},
     scale::{self, Scaling, Trigger},
@@ -165,9 +166,12 @@ impl Ingest {
     pub async fn process(&self, body: &str) -> Result<Outcome, CallError> {
         match message::read(body) {
             Message::Created(created) => {
-                let all = created.iter().map(|created| self.created(body, created));
-                // All are tried before the message fails for one of them: a repeat finds the others known.
-                let mut outcomes = join_all(all).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+                let all = created.iter().map(async |created| (created, self.created(body, created).await));
+                let (mut outcomes, mut failures) = (Vec::new(), ItemFailures::default());
+                for (created, outcome) in join_all(all).await {
+                    outcomes.extend(failures.record(created.object(), outcome));
+                }
+                failures.finish().map_err(|failed| CallError::exhausted("record the objects", failed))?;
                 Ok(match outcomes.len() {
                     0 => Outcome::Foreign,
                     1 => outcomes.remove(0),

@@ -5,6 +5,7 @@ pub mod batch;
 pub mod every_minute;
 pub mod finish_attempt;
 pub mod ingest;
+pub mod item_failures;
 pub mod launch;
 pub mod notify;
 pub mod pipelines_file;

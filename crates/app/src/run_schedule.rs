@@ -6,11 +6,7 @@
 //! | `{"scheduled_at": "2026-11-21T12:00:00Z"}` | what is due in that hour; from EventBridge Scheduler |
 //! | `{"sweep": {"since": "7d", "until": "…", "prefix": "uploads/orders/", "dry_run": true}}` | one sweep; each member is optional and defaults to the hourly sweep's |
 
-use aws::{
-    CallError, Clients,
-    fleet::Fleet,
-    tasks::{LaunchError, Order},
-};
+use aws::{CallError, Clients, fleet::Fleet, tasks::Order};
 use clock::Clock;
 use domain::{
     pipelines::{Pipelines, Run, Schedule, due},
@@ -20,9 +16,10 @@ use domain::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tracing::{error, info};
+use tracing::info;
 
 use crate::{
+    item_failures::{ItemFailures, ItemsFailed},
     launch::Launcher,
     pipelines_file::{self, StartError},
 };
@@ -53,15 +50,9 @@ pub enum TickError {
     /// The fleet table did not answer.
     #[error(transparent)]
     Call(#[from] CallError),
-    /// A task was not launched. What else was due, is.
-    #[error("no task was launched for {what}")]
-    Launch {
-        /// What for.
-        what: String,
-        /// Why not.
-        #[source]
-        source: LaunchError,
-    },
+    /// Some tasks were not launched; all others that were due are.
+    #[error("failed to launch all tasks that are due")]
+    Launch(#[source] ItemsFailed),
 }
 
 /// What is to run.
@@ -127,26 +118,21 @@ impl RunSchedule {
             }
         };
         let mut launched = Vec::with_capacity(orders.len());
-        let mut failed = None;
+        let mut failures = ItemFailures::default();
         for (definition, order) in orders {
             let launcher = match definition {
                 Definition::Sweep => &self.sweeps,
                 Definition::Worker => &self.workers,
             };
-            match launcher.launch(&order).await {
-                Ok(answer) => {
-                    let task = answer.task;
-                    info!(task, started_by = order.started_by, command = ?order.command, "task launched");
-                    launched.push(Launched { started_by: order.started_by, task });
-                }
-                Err(source) => {
-                    let failure = TickError::Launch { what: order.started_by, source };
-                    error!(error = telemetry::causes(&failure), "a task that is due was not launched");
-                    failed.get_or_insert(failure);
-                }
+            let answer = launcher.launch(&order).await;
+            if let Some(answer) = failures.record(&order.started_by, answer) {
+                let task = answer.task;
+                info!(task, started_by = order.started_by, command = ?order.command, "launched task {task}");
+                launched.push(Launched { started_by: order.started_by, task });
             }
         }
-        failed.map_or(Ok(launched), Err)
+        failures.finish().map_err(TickError::Launch)?;
+        Ok(launched)
     }
 }
 

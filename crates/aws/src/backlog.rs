@@ -94,13 +94,17 @@ impl Backlog {
         deliveries.collect()
     }
 
-    /// Hides these messages, at most [`BATCH_MESSAGES`], for this long from now; for no time shows them at once. Returns
-    /// those that are not: a 200 tells of them.
+    /// Sets the visibility timeout of these messages, at most [`BATCH_MESSAGES`], from now on; zero shows them at once.
+    /// Returns those that SQS did not change, which a 200 answer lists.
     ///
     /// # Errors
-    /// [`CallError`]: they may be hidden for so long; a repeat counts from then.
-    pub async fn hide(&self, receipts: &[String], time: Duration) -> Result<Vec<Failure>, CallError> {
-        let attempt = || format!("hide {} messages of {}", receipts.len(), self.url);
+    /// [`CallError`]: the timeout may be set; a repeat sets it anew from then on.
+    pub async fn change_visibility(
+        &self,
+        receipts: &[String],
+        time: Duration,
+    ) -> Result<Vec<Failure>, CallError> {
+        let attempt = || format!("change the visibility of {} messages of {}", receipts.len(), self.url);
         let seconds = i32::try_from(time.as_secs()).unwrap_or(i32::MAX);
         let mut call = self.client.change_message_visibility_batch().queue_url(&self.url);
         for (index, receipt) in receipts.iter().enumerate() {

@@ -88,7 +88,7 @@ impl DeadLetters {
     /// [`CallError`]
     pub async fn give_back(&self, receipts: &[String]) -> Result<(), CallError> {
         for some in receipts.chunks(BATCH_MESSAGES) {
-            self.backlog.hide(some, Duration::ZERO).await?;
+            self.backlog.change_visibility(some, Duration::ZERO).await?;
         }
         Ok(())
     }

@@ -87,10 +87,10 @@ impl JobMessage {
         Self { tidemill: LAYOUT, job, attempt, deferrals }
     }
 
-    /// The message's body.
+    /// The message's body: ASCII JSON.
     #[must_use]
     pub fn to_body(&self) -> String {
-        serde_json::json!(self).to_string()
+        to_ascii_json(self)
     }
 }
 
@@ -102,10 +102,10 @@ impl ObjectMessage {
         Self { tidemill: LAYOUT, bucket: bucket.to_owned(), key: key.to_owned(), version_id }
     }
 
-    /// The message's body.
+    /// The message's body: ASCII JSON.
     #[must_use]
     pub fn to_body(&self) -> String {
-        serde_json::json!(self).to_string()
+        to_ascii_json(self)
     }
 }
 
@@ -116,11 +116,32 @@ impl SettledMessage {
         Self { tidemill: LAYOUT, settled: job }
     }
 
-    /// The message's body.
+    /// The message's body: ASCII JSON.
     #[must_use]
     pub fn to_body(&self) -> String {
-        serde_json::json!(self).to_string()
+        to_ascii_json(self)
     }
+}
+
+/// JSON in which every character beyond ASCII is escaped: SQS refuses a body with U+FFFE or U+FFFF, which S3 allows in
+/// keys (SendMessage, "A message can include only XML, JSON, and unformatted text"). Any JSON parser reads it back.
+fn to_ascii_json(message: &impl Serialize) -> String {
+    use std::fmt::Write as _;
+    let json = serde_json::json!(message).to_string();
+    let mut ascii = String::with_capacity(json.len());
+    for c in json.chars() {
+        // JSON escapes control characters itself, all but DEL, which is ASCII and allowed. A character beyond ASCII only
+        // occurs within a string.
+        if c.is_ascii() {
+            ascii.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a string does not fail.
+                _ = write!(ascii, "\\u{unit:04x}");
+            }
+        }
+    }
+    ascii
 }
 
 /// Says what this message body is.
@@ -192,6 +213,20 @@ mod tests {
         assert_eq!(read(&object.to_body()), Message::Object(object));
         let settled = SettledMessage::new(id);
         assert_eq!(read(&settled.to_body()), Message::Settled(settled));
+    }
+
+    #[test]
+    fn bodies_are_ascii_and_both_forms_read_back() {
+        let key = "uploads/\u{fffe} \u{ffff} ü \u{1f30a}.csv";
+        let object = ObjectMessage::new("b", key, None);
+        let body = object.to_body();
+        assert_eq!(
+            body,
+            r#"{"bucket":"b","key":"uploads/\ufffe \uffff \u00fc \ud83c\udf0a.csv","tidemill":1}"#
+        );
+        assert_eq!(read(&body), Message::Object(object.clone()));
+        let raw = format!(r#"{{"tidemill":1,"bucket":"b","key":"{key}"}}"#);
+        assert_eq!(read(&raw), Message::Object(object));
     }
 
     #[test]

@@ -25,24 +25,24 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// How much of the object is looked at before it is decided what it is.
 pub(super) const LOOK_BYTES: usize = 64 * 1024;
 
-/// How much of its text any object may be read of at any time.
-const SHALLOW_BYTES: u64 = 128 * 1024;
+/// How much of its text any reader may read without a permit.
+const FREE_BYTES: u64 = 128 * 1024;
 
-/// How many readers may go beyond the first 128 KiB of their text at once: what a reader holds is bounded,
-/// but by much more than by the text it has seen. Clones share it.
+/// Limits how many readers may be beyond the first 128 KiB of their text at once. Up to there a reader holds little; beyond
+/// it may hold buffers of full size. Clones share the permits.
 #[derive(Debug, Clone)]
-pub struct Room(Arc<Semaphore>);
+pub struct BufferPermits(Arc<Semaphore>);
 
-impl Room {
-    /// For so many readers.
+impl BufferPermits {
+    /// Permits for this many readers.
     #[must_use]
     pub fn new(readers: usize) -> Self {
         Self(Arc::new(Semaphore::new(readers)))
     }
 }
 
-impl Default for Room {
-    /// For any number.
+impl Default for BufferPermits {
+    /// Permits for any number of readers.
     fn default() -> Self {
         Self::new(Semaphore::MAX_PERMITS)
     }
@@ -73,9 +73,9 @@ pub(super) struct Input {
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
     limits: Limits,
-    room: Room,
-    /// Leave to go deep, until the reader is dropped.
-    leave: Option<OwnedSemaphorePermit>,
+    buffers: BufferPermits,
+    /// The permit to read beyond [`FREE_BYTES`], until the reader is dropped.
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Input {
@@ -96,8 +96,8 @@ impl Input {
             bytes_in: 0,
             bytes_out: 0,
             limits: options.limits.clone(),
-            room: options.room.clone(),
-            leave: None,
+            buffers: options.buffers.clone(),
+            permit: None,
         };
         input.receive(detect::SIGNATURE_BYTES).await?;
         input.compression = detect::compression(&input.raw)?;
@@ -142,9 +142,9 @@ impl Input {
     pub(super) async fn advance(&mut self, spent: &mut Vec<u8>) -> Result<bool, ReadError> {
         // A source that always has bytes would otherwise keep this task running, and a lease unrenewed.
         tokio::task::coop::consume_budget().await;
-        if self.leave.is_none() && self.bytes_out >= SHALLOW_BYTES {
-            let leave = self.room.0.clone().acquire_owned().await;
-            self.leave = Some(leave.map_err(|closed| ReadError::Source(std::io::Error::other(closed)))?);
+        if self.permit.is_none() && self.bytes_out >= FREE_BYTES {
+            let permit = self.buffers.0.clone().acquire_owned().await;
+            self.permit = Some(permit.map_err(|closed| ReadError::Source(std::io::Error::other(closed)))?);
         }
         spent.clear();
         self.chunk = std::mem::take(spent);

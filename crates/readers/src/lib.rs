@@ -56,7 +56,7 @@ pub use self::check::Names;
 pub use self::check::{Checked, Tolerance, check};
 pub use self::delimited::columns::write_units;
 pub use self::detect::{Compression, Encoding, Layout};
-pub use self::input::Room;
+pub use self::input::BufferPermits;
 pub use self::reason::{BadInput, ReadError, Reason, Reject, Scope};
 pub use self::rows::{Row, Rows};
 pub use self::schema::{Column, ColumnType, Schema};
@@ -77,8 +77,8 @@ pub struct Options {
     pub columns: BTreeMap<String, ColumnType>,
     /// Bounds.
     pub limits: Limits,
-    /// Where this reader gets leave to go deep.
-    pub room: Room,
+    /// Where this reader gets its permit to read beyond the first 128 KiB of text.
+    pub buffers: BufferPermits,
 }
 
 /// What the text is said to be.

@@ -104,7 +104,7 @@ fn one_that_needs_more_memory_than_it_has_gets_the_next_size() {
         let job = env.job(KEY).await;
         job.assert_done().assert_ended_with(&["out_of_memory"]);
         let message = &job.history[0].verdict.message;
-        assert!(message.ends_with("MiB of memory, and there are 224 for it in this task"), "{message}");
+        assert!(message.ends_with("MiB of memory; its limit in this task is 224 MiB"), "{message}");
         assert_eq!(env.visible(KEY).await, [r#"{"value":314572800}"#]);
     });
 }

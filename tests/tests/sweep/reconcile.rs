@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use domain::{job::Job, story::What};
-use localcloud::faults::{Call, Rule};
+use localcloud::{
+    faults::{Call, Rule},
+    wire::ApiError,
+};
 use serde_json::json;
 use tests::{JobAsserts, TestEnv, WorkerFault, call};
 
@@ -34,6 +37,49 @@ fn objects_whose_events_were_lost_are_found() {
         let jobs = env.jobs().await;
         env.swept().await;
         assert_eq!(env.jobs().await, jobs, "a second sweep finds nothing more");
+    });
+}
+
+#[test]
+fn keys_that_sqs_does_not_carry_are_found_with_all_others() {
+    TestEnv::plan(416).dedicated_tasks().run(async |env| {
+        let odd = ["uploads/07 \u{fffe}.csv".to_owned(), "uploads/23 \u{ffff} ü.csv".to_owned()];
+        let plain = (0..38).map(|n| format!("uploads/{n:02}.csv"));
+        let keys: Vec<String> = plain.chain(odd).collect();
+        for key in &keys {
+            env.put_silently(key, csv(1, 2)).await;
+        }
+        minutes(11).await;
+        env.swept().await;
+        env.settle().await;
+        for key in &keys {
+            env.job(key).await.assert_done();
+            assert_eq!(env.visible(key).await, records(1, 2), "{key:?}");
+        }
+        assert_eq!(env.subjects(), Vec::<String>::new(), "nothing failed");
+    });
+}
+
+#[test]
+fn an_object_that_cannot_be_handed_on_is_named_and_stops_no_other() {
+    TestEnv::plan(417).dedicated_tasks().run(async |env| {
+        for n in 0..40 {
+            env.put_silently(&format!("uploads/{n:02}.csv"), csv(1, 2)).await;
+        }
+        minutes(62).await;
+        let of_one = |input: &serde_json::Value| {
+            input["MessageBody"].as_str().is_some_and(|it| it.contains("/07.csv"))
+        };
+        let refusal = Call::Refuse(ApiError::client("InvalidMessageContents", "Invalid characters found."));
+        env.on(Rule::new("sqs", "SendMessage", refusal).when(of_one));
+        env.swept().await;
+        env.settle().await;
+        assert_eq!(env.jobs().await.len(), 39, "all others were recovered by the one sweep");
+        let report = env.text("reports/2026/01/01/00.json").await;
+        assert!(report.contains("/uploads/07.csv"), "the report names the object: {report}");
+        let mails = env.mails();
+        let failed = mails.iter().any(|mail| mail.subject.starts_with("[tidemill] failed: the sweep "));
+        assert!(failed, "the sweep fails as a whole: {:?}", env.subjects());
     });
 }
 

@@ -1,4 +1,4 @@
-//! Deleting what is settled, in batches: SQS is paid by the call.
+//! Deletes messages that are done, in batches: SQS charges by the call.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use tracing::{error, warn};
 
 use super::CALL;
 
-/// How long a settled message waits for others at most.
+/// How long a message that is done waits at most for others.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
 
-/// How often a batch is tried. A message that stays comes again, and is found settled.
+/// How often a batch is tried. A message that is not deleted is delivered again, and its job is found settled.
 const TRIES: u32 = 3;
 
-/// The messages on their way out.
+/// Collects messages that are done, and deletes them.
 #[derive(Debug)]
 pub(super) struct Deletes {
     send: mpsc::UnboundedSender<String>,
@@ -27,22 +27,25 @@ pub(super) struct Deletes {
 }
 
 impl Deletes {
-    pub(super) fn begin(backlog: Backlog) -> Self {
-        // Not bounded: it holds receipts, of which there are as many as objects in a second or so.
+    pub(super) fn start(backlog: Backlog) -> Self {
+        // Unbounded: it holds the receipt handles of about a second.
         let (send, receive) = mpsc::unbounded_channel();
         Self { send, deleting: AbortOnDropHandle::new(tokio::spawn(run(backlog, receive))) }
     }
 
-    /// To give receipts to.
+    /// Takes the receipt handles of messages that are done.
     pub(super) fn sender(&self) -> mpsc::UnboundedSender<String> {
         self.send.clone()
     }
 
-    /// Waits until all that was given is dealt with. No sender may be left.
+    /// Waits until all messages are deleted or have failed. All senders must be dropped before.
     pub(super) async fn finish(self) {
         drop(self.send);
         if let Err(panic) = self.deleting.await {
-            error!(error = telemetry::causes(&panic), "settled messages were not deleted: they come again");
+            error!(
+                error = telemetry::causes(&panic),
+                "failed to delete messages that are done: they will be delivered again"
+            );
         }
     }
 }
@@ -54,7 +57,7 @@ async fn run(backlog: Backlog, mut receive: mpsc::UnboundedReceiver<String>) {
         while batch.len() < BATCH_MESSAGES {
             match timeout_at(flush, receive.recv()).await {
                 Ok(Some(receipt)) => batch.push(receipt),
-                // Nothing more in time, or nothing more at all.
+                // No further message in time, or the worker ends.
                 Ok(None) | Err(_) => break,
             }
         }
@@ -62,13 +65,17 @@ async fn run(backlog: Backlog, mut receive: mpsc::UnboundedReceiver<String>) {
     }
 }
 
-/// Deletes what can be deleted. Dying here shows the messages once more: their jobs are found settled.
+/// Deletes what can be deleted. If the process is killed here, the messages are delivered again and their jobs are found
+/// settled.
 async fn delete(backlog: &Backlog, mut receipts: Vec<String>) {
     for n in 0..TRIES {
         match timeout(CALL, backlog.delete(&receipts)).await {
             Ok(Ok(failures)) => {
                 for failure in failures.iter().filter(|failure| !failure.is_retryable) {
-                    warn!(code = failure.code, "a settled message is not to be deleted: it was shown again");
+                    warn!(
+                        code = failure.code,
+                        "failed to delete a message, which was delivered again: {}", failure.code
+                    );
                 }
                 let again = failures.iter().filter(|failure| failure.is_retryable);
                 receipts = again.filter_map(|failure| receipts.get(failure.index).cloned()).collect();
@@ -77,17 +84,21 @@ async fn delete(backlog: &Backlog, mut receipts: Vec<String>) {
                 }
             }
             Ok(Err(error)) => {
-                warn!(error = telemetry::causes(&error), "settled messages are not deleted");
+                warn!(
+                    error = telemetry::causes(&error),
+                    "failed to delete {} messages that are done",
+                    receipts.len()
+                );
                 if !error.is_retryable() {
                     return;
                 }
             }
             Err(_elapsed) => {
-                warn!(messages = receipts.len(), "the delete of settled messages takes too long")
+                warn!("timed out deleting {} messages that are done", receipts.len())
             }
         }
         let wait = backoff::delay(n, Duration::from_millis(200), Duration::from_secs(2), fastrand::f64());
         tokio::time::sleep(wait).await;
     }
-    warn!(messages = receipts.len(), "settled messages are left: they come again, and are found settled");
+    warn!("{} messages that are done are not deleted: they will be delivered again", receipts.len());
 }

@@ -1,4 +1,4 @@
-//! When a worker that has nothing to do leaves.
+//! When an idle worker leaves.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use aws::backlog::LONGEST_WAIT;
 use domain::scaling::PAID;
 use tokio::time::Instant;
 
-/// How long a worker waits for work after that. The next one needs longer to start.
+/// How long a worker waits for messages after its last one. A new worker takes longer to start.
 const IDLE: Duration = Duration::from_secs(20);
 
-/// The wait of the last look at the queue, after the fleet was told. Long enough for SQS to ask all of its servers.
-pub(super) const LAST_WAIT: Duration = Duration::from_secs(2);
+/// The wait of the final poll, after the fleet was told that the worker leaves. Long enough for SQS to ask all its servers.
+pub(super) const FINAL_WAIT: Duration = Duration::from_secs(2);
 
-/// When a worker that holds nothing since `idle_since` leaves. Until its minute is over, waiting costs nothing.
+/// When a worker leaves that has had no message in flight since `idle_since`. The first minute is paid in any case.
 pub(super) fn leave_at(started: Instant, idle_since: Instant) -> Instant {
     (started + PAID).max(idle_since + IDLE)
 }
 
-/// How long a poll waits when it is so long until the worker leaves: SQS takes whole seconds.
+/// How long a poll waits if the worker leaves after `left`: SQS takes whole seconds.
 pub(super) fn wait(left: Duration) -> Duration {
     let up = Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0));
     up.clamp(Duration::from_secs(1), LONGEST_WAIT)
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_leaves_within_the_paid_minute_or_just_after_work() {
+    async fn no_worker_leaves_within_the_paid_minute_or_just_after_work() {
         let started = Instant::now();
         let after = |seconds| started + Duration::from_secs(seconds);
         assert_eq!(leave_at(started, started), after(60));
@@ -37,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn polls_wait_whole_seconds_and_never_past_the_time_to_leave_by_more() {
+    fn polls_wait_whole_seconds_and_at_most_until_the_worker_leaves() {
         let of = |millis| wait(Duration::from_millis(millis)).as_secs();
         assert_eq!([of(0), of(1_000), of(1_001), of(19_999), of(90_000)], [1, 1, 2, 20, 20]);
     }

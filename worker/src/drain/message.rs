@@ -1,10 +1,10 @@
-//! What becomes of one message.
+//! Processes one message of the jobs queue.
 
 use std::time::Duration;
 
 use app::{
     finish_attempt::{Ended, finish},
-    run_job::{self, By, Outcome},
+    run_job::{ClaimMode, Outcome, process_job},
 };
 use aws::{CallError, backlog::Delivery, ledger::Over};
 use domain::{
@@ -14,218 +14,241 @@ use domain::{
     placement::{Place, may_take, place},
     verdict::{Kind, Verdict},
 };
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::Drain;
+use super::{
+    Drain,
+    phase::{Phase, PhaseWatch},
+};
 
-/// What is to be done with a message.
+/// What happens to a message after it was processed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// It is deleted: what it asks for is done, or is another's to do. So many records became visible.
-    Settled(u64),
-    /// It is shown again after this time, at once when that is zero.
-    Again(Duration),
-    /// It is shown again when nobody hides it any longer.
-    Left,
+pub(super) enum Disposition {
+    /// Delete it: its work is done, or another message carries it on. This many records became visible.
+    Ack(u64),
+    /// Show it again after this time; at once if that is zero.
+    Retry(Duration),
+    /// Do nothing: the queue shows it again when its visibility timeout ends.
+    Leave,
 }
 
-/// How often the present state of one job is looked into for one message. Each look is made because another worker was
-/// quicker, or a claim was lost.
-const LOOKS: u32 = 4;
+/// How many times one message reads the state of its job anew. Each time is because another worker was faster, or a claim
+/// was lost.
+const READS: u32 = 4;
 
-/// The wait after that.
+/// The wait of the message after that.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// The wait for a worker of another revision of the task definition, for a job that only such a one may take.
+/// The wait for a worker of another revision of the task definition, for a job that only such a worker may take.
 const OUTDATED: Duration = Duration::from_secs(30);
 
-/// A message that waits for another worker's lease is replaced by a fresh one after so many receives: the queue buries
-/// those that were received too often, for a reason that this one has nothing to do with.
+/// After this many receives, a message that waits for another worker's lease is replaced by a new one: the queue moves
+/// messages that were received too often to the dead-letter queue, but waiting is no failure.
 const MANY_RECEIVES: u32 = 10;
 
 impl Drain {
-    /// Does what a message asks for. The rule of what is deleted, case by case:
+    /// Processes a message. The rule, case by case:
     ///
-    /// | the message | becomes | then |
+    /// | the message is for | sent on | then the message is |
     /// | --- | --- | --- |
-    /// | a job, published, superseded or gone | | deleted |
-    /// | a job that failed | a message to λ stops, which tells people | deleted |
-    /// | a job that was returned and is due again | a message of its next attempt, after a wait | deleted |
-    /// | a job that was returned because the worker has to stop | | shown at once |
+    /// | a job that is published, superseded, or whose object was deleted | | deleted |
+    /// | a job that failed | a message to λ stops, which notifies | deleted |
+    /// | a job that was returned and is due again | a message for its next attempt, delayed | deleted |
+    /// | a job that was returned because this worker stops | | visible at once |
     /// | a job that has settled, or has a task of its own | | deleted |
-    /// | a job that another worker holds | | shown when that one's lease would run out |
-    /// | a job that was begun by another revision of the task definition | the same, for a task of that revision | deleted |
+    /// | a job that another worker has claimed | | visible when that lease would run out |
+    /// | a job that another revision of the task definition began | a message for a task of that revision | deleted |
     /// | a job whose worker was lost | its next attempt, here or in a task of its own | as above |
     /// | an object, or S3's own notification | the same message to λ uploads | deleted |
     /// | anything else | a dead letter with the reason | deleted |
     ///
-    /// When the process dies on any line, the message is shown again after its visibility timeout, and whoever
-    /// receives it begins at the top. A message sent on just before goes out twice then, which all receivers bear.
-    pub(super) async fn process(&self, delivery: &Delivery, stop: &CancellationToken) -> Fate {
+    /// If the process is killed at any line, the queue shows the message again after its visibility timeout, and its next
+    /// receiver begins at the top. A message that was sent on just before is then sent twice; all receivers accept that.
+    pub(super) async fn process(&self, delivery: &Delivery, phase: &PhaseWatch) -> Disposition {
         let processed = match message::read(&delivery.body) {
-            Message::Job(due) => self.due(delivery, &due, stop).await,
-            // λ uploads knows the pipelines and records jobs: one place for it.
+            Message::Job(due) => self.due(delivery, &due, phase).await,
+            // Only λ uploads reads the pipelines and records jobs.
             Message::Object(_) | Message::Created(_) => {
-                self.uploads.send(&delivery.body, Duration::ZERO).await.map(|()| Fate::Settled(0))
+                self.uploads.send(&delivery.body, Duration::ZERO).await.map(|()| Disposition::Ack(0))
             }
-            Message::Malformed { reason } => self.bury(delivery, "malformed", reason).await,
+            Message::Malformed { reason } => self.dead_letter(delivery, "malformed", reason).await,
             Message::Task(_) | Message::Settled(_) | Message::Foreign => {
-                self.bury(delivery, "foreign", "the jobs queue carries jobs and objects only").await
+                self.dead_letter(delivery, "foreign", "the jobs queue accepts only jobs and objects").await
             }
         };
         processed.unwrap_or_else(|error| {
-            warn!(message.id = delivery.id, error = telemetry::causes(&error), "the message comes again");
-            Fate::Left
+            warn!(
+                message.id = delivery.id,
+                error = telemetry::causes(&error),
+                "failed to process message {}: it will be delivered again",
+                delivery.id
+            );
+            Disposition::Leave
         })
     }
 
-    /// An attempt is due.
+    /// An attempt of a job is due.
     async fn due(
         &self,
         delivery: &Delivery,
         due: &JobMessage,
-        stop: &CancellationToken,
-    ) -> Result<Fate, CallError> {
+        phase: &PhaseWatch,
+    ) -> Result<Disposition, CallError> {
         let mut attempt = due.attempt;
-        for _ in 0..LOOKS {
-            let found = match run_job::attend(&self.workshop, &due.job, attempt, By::Worker(&self.name), stop)
-                .await
-            {
-                Outcome::Done(records) => return Ok(Fate::Settled(records)),
-                Outcome::Left(Change::Fail, job) => return self.tell(&job.id).await,
+        for _ in 0..READS {
+            let mode = ClaimMode::PooledWorker(&self.name);
+            let stop = phase.reached(Phase::ForceStop);
+            let found = match process_job(&self.services, &due.job, attempt, mode, stop).await {
+                Outcome::Done(records) => return Ok(Disposition::Ack(records)),
+                Outcome::Left(Change::Fail, job) => return self.notify(&job.id).await,
                 Outcome::Left(Change::Return, job) => return self.returned(&job).await,
-                Outcome::Left(..) => return Ok(Fate::Settled(0)),
-                // To another, or because it could not be renewed in time: look what became of the job. This may still be
-                // its only message, which stays until the job has settled.
+                Outcome::Left(..) => return Ok(Disposition::Ack(0)),
+                // Another worker has it, or the claim was not renewed in time: read the job anew. This may be its only
+                // message, which must stay until the job has settled.
                 Outcome::ClaimLost => continue,
-                // The claim may have been taken; its lease runs out, and the next who sees the message finds it lost.
+                // The claim may have been taken. Then its lease runs out, and the next receiver finds the worker lost.
                 Outcome::Unclaimed(error) => return Err(error),
-                Outcome::Untold => return Ok(Fate::Left),
+                Outcome::Unrecorded => return Ok(Disposition::Leave),
                 Outcome::Refused(None) => {
-                    return self.bury(delivery, "unknown_job", "the ledger has no such job").await;
+                    return self.dead_letter(delivery, "unknown_job", "the ledger has no such job").await;
                 }
                 Outcome::Refused(Some(job)) => job,
             };
-            let now = self.workshop.clock.now();
+            let now = self.services.clock.now();
             attempt = match refusal(&found, now) {
-                Refusal::Past => return Ok(Fate::Settled(0)),
-                Refusal::Untold => return self.tell(&found.id).await,
+                Refusal::Past => return Ok(Disposition::Ack(0)),
+                Refusal::Untold => return self.notify(&found.id).await,
                 Refusal::Held { until } => {
                     let lease = Duration::try_from(until.duration_since(now)).unwrap_or_default();
                     return self.wait_for(delivery, &found, lease + Duration::from_secs(1)).await;
                 }
-                // Not at once: λ uploads gives it back if this worker is the one that is out of date, and leaves soon.
-                Refusal::Free if !may_take(&found, self.workshop.revision.as_deref()) => {
-                    return self.hand_on(&found, OUTDATED).await;
+                // Delayed: if this worker is the outdated one, λ uploads sends the job back to the pool, and this worker
+                // leaves soon.
+                Refusal::Free if !may_take(&found, self.services.revision.as_deref()) => {
+                    return self.requeue(&found, OUTDATED).await;
                 }
-                // An attempt that is due now, of which the message knows nothing.
-                Refusal::Free if found.attempt != attempt && self.is_elsewhere(&found) => {
-                    return self.hand_on(&found, Duration::ZERO).await;
+                // A later attempt than the message names is due.
+                Refusal::Free if found.attempt != attempt && self.is_dedicated(&found) => {
+                    return self.requeue(&found, Duration::ZERO).await;
                 }
                 Refusal::Free => found.attempt,
                 Refusal::Lost => match self.lost(&found).await? {
-                    Ended::Retry { job, .. } if self.is_elsewhere(&job) => {
-                        return self.hand_on(&job, Duration::ZERO).await;
+                    Ended::Retry { job, .. } if self.is_dedicated(&job) => {
+                        return self.requeue(&job, Duration::ZERO).await;
                     }
-                    // At once: nothing is wrong that waiting would mend. Dying here leaves the job waiting at this
-                    // attempt and the message at the last one: whoever receives it finds the job free.
+                    // At once: waiting would not help. If the process is killed here, the job waits at this attempt and
+                    // the message names the last one; its next receiver finds the job available.
                     Ended::Retry { job, .. } => job.attempt,
-                    Ended::GivenUp(job) => return self.tell(&job.id).await,
-                    // Another worker was quicker: look again.
+                    Ended::GivenUp(job) => return self.notify(&job.id).await,
+                    // Another worker was faster: read again.
                     Ended::Refused(_) | Ended::Nothing => found.attempt,
                 },
             };
         }
-        Ok(Fate::Again(PAUSE))
+        Ok(Disposition::Retry(PAUSE))
     }
 
-    /// Writes down that the worker was lost that had this job.
+    /// Ends the attempt of a job whose worker was lost.
     async fn lost(&self, job: &Job) -> Result<Ended, CallError> {
-        let now = self.workshop.clock.now();
-        // A task whose launch nobody noted has no name.
+        let now = self.services.clock.now();
+        // A task whose launch was never recorded has no name.
         let worker = job.pooled_worker().unwrap_or_default();
-        warn!(job.id = %job.id, worker, attempt = job.attempt, "the worker that had the job was lost");
+        warn!(job.id = %job.id, worker, attempt = job.attempt, "lost worker {worker}, which had job {}", job.id);
         let verdict = Verdict::from(Kind::WorkerLost);
         let ended = verdict.of_attempt(job.attempt, job, worker, now);
-        // Not if it has renewed its lease since: then it lives, and the look comes to that.
+        // Refused if that worker has renewed its lease meanwhile: it is alive.
         let over = Over::Lost { fence: job.fence, now };
-        finish(&self.workshop.ledger, job, &verdict, &ended, over, now).await
+        finish(&self.services.ledger, job, &verdict, &ended, over, now).await
     }
 
-    /// This worker has returned the job to the ledger, which says why: decides what follows, as λ stops does for a task.
+    /// This worker has returned the job to the ledger with a reason. Decides what follows, as λ stops does for a task.
     ///
-    /// Dying before the end is written leaves the job waiting at this attempt: whoever receives the message tries the
-    /// same attempt again. Dying before the next attempt's message is sent leaves it waiting at the next attempt, and
-    /// whoever receives this message goes on with that, at once.
-    async fn returned(&self, job: &Job) -> Result<Fate, CallError> {
+    /// If the process is killed before the end is written, the job waits at this attempt, and the next receiver of the
+    /// message runs it again. If it is killed before the message of the next attempt is sent, the job waits at that
+    /// attempt, and the next receiver of this message runs it at once.
+    async fn returned(&self, job: &Job) -> Result<Disposition, CallError> {
         let code = job.reason.as_ref().map(|reason| reason.code.as_str()).unwrap_or_default();
         let kind = Kind::of_return(code);
         if kind == Kind::Terminated {
-            // It is this worker that has to stop, and no attempt of the job's.
-            return Ok(Fate::Again(Duration::ZERO));
+            // The worker stops; the attempt did not fail.
+            return Ok(Disposition::Retry(Duration::ZERO));
         }
-        let now = self.workshop.clock.now();
+        let now = self.services.clock.now();
         let verdict = Verdict::from(kind);
         let ended = verdict.of_attempt(job.attempt, job, &self.name, now);
-        // Not if a second message of this job made it another's meanwhile.
+        // Refused if a second message of this job gave it to another worker meanwhile.
         let over = Over::Left { fence: job.fence };
-        match finish(&self.workshop.ledger, job, &verdict, &ended, over, now).await? {
-            Ended::Retry { job, after } => self.hand_on(&job, after).await,
-            Ended::GivenUp(job) => self.tell(&job.id).await,
-            Ended::Refused(_) | Ended::Nothing => Ok(Fate::Left),
+        match finish(&self.services.ledger, job, &verdict, &ended, over, now).await? {
+            Ended::Retry { job, after } => self.requeue(&job, after).await,
+            Ended::GivenUp(job) => self.notify(&job.id).await,
+            Ended::Refused(_) | Ended::Nothing => Ok(Disposition::Leave),
         }
     }
 
-    /// Whether a job is not for pooled workers, or not any more.
-    fn is_elsewhere(&self, job: &Job) -> bool {
+    /// Whether a job needs a task of its own.
+    fn is_dedicated(&self, job: &Job) -> bool {
         matches!(self.place(job), Place::Task(_))
     }
 
     fn place(&self, job: &Job) -> Place {
-        place(job, self.pooled, self.workshop.revision.as_deref())
+        place(job, self.pooled, self.services.revision.as_deref())
     }
 
-    /// Sends the message of the job's present attempt to where it is to be worked on.
-    async fn hand_on(&self, job: &Job, after: Duration) -> Result<Fate, CallError> {
+    /// Sends a message for the present attempt of the job to the queue of those who run it.
+    async fn requeue(&self, job: &Job, after: Duration) -> Result<Disposition, CallError> {
         let next = JobMessage::new(job.id.clone(), job.attempt, 0).to_body();
         let (queue, to) = match self.place(job) {
             Place::Pool => (&self.jobs, "the pooled workers"),
             Place::Task(_) => (&self.uploads, "a task of its own"),
         };
         queue.send(&next, after).await?;
-        info!(job.id = %job.id, attempt = job.attempt, after_s = after.as_secs(), to, "the next attempt is due");
-        Ok(Fate::Settled(0))
+        info!(
+            job.id = %job.id,
+            attempt = job.attempt,
+            after_s = after.as_secs(),
+            to,
+            "queued attempt {} of job {} for {to}",
+            job.attempt,
+            job.id
+        );
+        Ok(Disposition::Ack(0))
     }
 
-    /// Another worker holds the job, and may be lost: the message is needed until the job has settled.
-    async fn wait_for(&self, delivery: &Delivery, job: &Job, time: Duration) -> Result<Fate, CallError> {
+    /// Another worker has claimed the job and may get lost: the message must stay until the job has settled.
+    async fn wait_for(
+        &self,
+        delivery: &Delivery,
+        job: &Job,
+        time: Duration,
+    ) -> Result<Disposition, CallError> {
         if delivery.receives < MANY_RECEIVES {
-            return Ok(Fate::Again(time));
+            return Ok(Disposition::Retry(time));
         }
         let fresh = JobMessage::new(job.id.clone(), job.attempt, 0).to_body();
-        self.jobs.send(&fresh, time).await.map(|()| Fate::Settled(0))
+        self.jobs.send(&fresh, time).await.map(|()| Disposition::Ack(0))
     }
 
-    /// Has λ stops tell people that the job has failed; it tells once.
-    async fn tell(&self, job: &JobId) -> Result<Fate, CallError> {
+    /// Asks λ stops to notify that the job has failed; it does so once.
+    async fn notify(&self, job: &JobId) -> Result<Disposition, CallError> {
         self.stops.send(&SettledMessage::new(job.clone()).to_body(), Duration::ZERO).await?;
-        Ok(Fate::Settled(0))
+        Ok(Disposition::Ack(0))
     }
 
-    async fn bury(
+    async fn dead_letter(
         &self,
         delivery: &Delivery,
         code: &str,
-        words: impl Into<String>,
-    ) -> Result<Fate, CallError> {
-        let reason = Reason::new(code, words);
+        message: impl Into<String>,
+    ) -> Result<Disposition, CallError> {
+        let reason = Reason::new(code, message);
         warn!(
             message.id = delivery.id,
             reason = reason.code,
             detail = reason.message,
-            "moved to the dead letters"
+            "moved message {} to the dead-letter queue: {}",
+            delivery.id,
+            reason.message
         );
-        self.dead_letters.bury(&delivery.body, &reason).await.map(|()| Fate::Settled(0))
+        self.dead_letters.bury(&delivery.body, &reason).await.map(|()| Disposition::Ack(0))
     }
 }

@@ -1,4 +1,4 @@
-//! The worker's place in the fleet: it tells that it polls, and that it leaves.
+//! The worker's slot in the fleet: it checks in while it polls, and says when it leaves.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use tracing::{error, warn};
 
 use super::CALL;
 
-/// How often a worker that has just started tries to check in before it works all the same: some half a minute.
+/// How often a new worker tries to check in before it starts to work without: for about half a minute.
 const FIRST_TRIES: u32 = 6;
 
-/// A slot of the fleet, as its worker was told of it.
+/// The slot of the fleet that this worker was launched for.
 #[derive(Debug)]
 pub(super) struct Slot {
     fleet: Fleet,
@@ -30,7 +30,7 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// The slot in the task's environment; none for a worker that was started by hand.
+    /// Reads the slot from the task's environment; `None` for a worker that was started by hand.
     pub(super) fn of(
         clients: &Clients,
         settings: &Settings,
@@ -41,25 +41,25 @@ impl Slot {
         }
         Ok(Some(Self {
             fleet: Fleet::new(clients, settings.require("FLEET_TABLE")?),
-            number: settings.parse(tasks::SLOT_VARIABLE, "it must be a slot's number")?,
-            generation: settings.parse(tasks::GENERATION_VARIABLE, "it must be a slot's generation")?,
+            number: settings.parse(tasks::SLOT_VARIABLE, "it must be the number of a slot")?,
+            generation: settings.parse(tasks::GENERATION_VARIABLE, "it must be the generation of a slot")?,
             clock,
         }))
     }
 
-    /// The worker's name: what its task was started by.
+    /// The worker's name: the `startedBy` of its task.
     pub(super) fn name(&self) -> String {
         tasks::drain_name(self.number, self.generation)
     }
 
-    /// Checks in before the first poll; false when the slot is another's. A table that does not answer is asked again
-    /// for a while. Then the work goes on without: every heartbeat checks in too, and λ scaler asks ECS about
-    /// slots that are silent before it does anything about them.
+    /// Checks in before the first poll; false if the slot is reassigned to another worker. If the table does not answer, it
+    /// retries for a while and then starts to work: every heartbeat checks in too, and λ scaler asks ECS about silent slots
+    /// before it frees them.
     pub(super) async fn first_check_in(&self) -> bool {
         for n in 0..FIRST_TRIES {
             match self.try_check_in(Tally::default()).await {
                 Ok(own) => return own,
-                Err(error) => error!(error = telemetry::causes(&error), "cannot check in at the fleet"),
+                Err(error) => error!(error = telemetry::causes(&error), "failed to check in at the fleet"),
             }
             let wait = backoff::delay(n, Duration::from_secs(1), Duration::from_secs(10), fastrand::f64());
             tokio::time::sleep(wait).await;
@@ -67,10 +67,10 @@ impl Slot {
         true
     }
 
-    /// Tells that the worker polls; false when the slot is another's.
+    /// Reports that the worker polls; false if the slot is reassigned to another worker.
     pub(super) async fn check_in(&self, tally: Tally) -> bool {
         self.try_check_in(tally).await.unwrap_or_else(|error| {
-            warn!(error = telemetry::causes(&error), "cannot check in at the fleet");
+            warn!(error = telemetry::causes(&error), "failed to check in at the fleet");
             true
         })
     }
@@ -80,17 +80,17 @@ impl Slot {
         timeout(CALL, call).await.unwrap_or_else(|elapsed| Err(CallError::exhausted("check in", elapsed)))
     }
 
-    /// Tells that the worker takes no more.
+    /// Reports that the worker receives no more messages.
     pub(super) async fn leave(&self, tally: Tally) {
         let call = self.fleet.leaving(self.number, self.generation, self.clock.now(), tally);
         match timeout(CALL, call).await {
-            // A slot that is another's by now needs no telling.
+            // `false`: the slot is reassigned, so there is nothing to report.
             Ok(Ok(_)) => {}
             // The slot is freed when the task has stopped, and λ scaler comes every minute.
             Ok(Err(error)) => {
-                warn!(error = telemetry::causes(&error), "cannot tell the fleet that this worker leaves")
+                warn!(error = telemetry::causes(&error), "failed to tell the fleet that this worker leaves")
             }
-            Err(_elapsed) => warn!("the fleet does not answer that this worker leaves"),
+            Err(_elapsed) => warn!("timed out telling the fleet that this worker leaves"),
         }
     }
 }

@@ -8,6 +8,8 @@ mod dead_letters;
 
 use std::time::Duration;
 
+use anyhow::Context;
+use app::item_failures::ItemFailures;
 use aws::{ledger::Changed, queue::Queue};
 use domain::{
     job::{Job, JobId, State},
@@ -49,14 +51,21 @@ pub(crate) async fn run(arguments: &ReplayArguments) -> anyhow::Result<u8> {
         let mut settled = SettledJobs::since(&deployment.ledger, since, now);
         while let Some(jobs) = settled.next().await? {
             for job in jobs.iter().filter(|job| wants(arguments, job)) {
-                let became = replay.job(job).await?;
-                replay.tell(&job.object.uri(), Some(&job.id), &became)?;
+                let became = replay.job(job).await;
+                if let Some(became) = replay.record(&job.object.uri(), became) {
+                    replay.tell(&job.object.uri(), Some(&job.id), &became)?;
+                }
+            }
+            if replay.failures.should_give_up() {
+                break;
             }
         }
         None
     };
     replay.summarise();
-    Ok(asked.unwrap_or(u8::from(replay.refused > 0)))
+    let refused = replay.refused;
+    replay.failures.finish().context("failed to replay everything that was asked for")?;
+    Ok(asked.unwrap_or(u8::from(refused > 0)))
 }
 
 /// Whether a job is one of those that are asked for by what is common to them.
@@ -89,6 +98,7 @@ struct Replay<'r> {
     replayed: u64,
     nothing: u64,
     refused: u64,
+    failures: ItemFailures,
 }
 
 impl<'r> Replay<'r> {
@@ -103,7 +113,16 @@ impl<'r> Replay<'r> {
             replayed: 0,
             nothing: 0,
             refused: 0,
+            failures: ItemFailures::default(),
         })
+    }
+
+    /// Returns the result of an item that did not fail; reports the failure of one that did, and keeps it for the end.
+    fn record<T>(&mut self, item: &str, result: anyhow::Result<T>) -> Option<T> {
+        if let Err(error) = &result {
+            eprintln!("failed    {}: {error:#}", shortened(&one_line(item), 400));
+        }
+        self.failures.record(item, result)
     }
 
     /// A failed job runs again. Durable when this says so.

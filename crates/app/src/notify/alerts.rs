@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tracing::info;
 
+use crate::item_failures::ItemFailures;
 use aws::{CallError, Clients, fleet::Fleet, mail::Post};
 use domain::{
     mail,
@@ -49,12 +50,29 @@ impl Storms {
     pub async fn flush(&self, post: &Post, which: Which, now: Timestamp) -> Result<usize, CallError> {
         let holder = format!("{:032x}", fastrand::u128(..));
         let folded = self.change("fold mails", |storms| storms.flush(which, &holder, now)).await?;
+        let mut failures = ItemFailures::default();
         for one in &folded {
-            post.send(&mail::folded(one)).await?;
-            self.change("note a folded mail", |storms| storms.sent(one, &holder, now)).await?;
-            tell(one);
+            if failures.should_give_up() {
+                break;
+            }
+            let sent = self.send(post, one, &holder, now).await;
+            failures.record(format!("mail about {}", one.code), sent);
         }
+        failures.finish().map_err(|failed| CallError::exhausted("send the grouped mails", failed))?;
         Ok(folded.len())
+    }
+
+    async fn send(
+        &self,
+        post: &Post,
+        folded: &Folded,
+        holder: &str,
+        now: Timestamp,
+    ) -> Result<(), CallError> {
+        post.send(&mail::folded(folded)).await?;
+        self.change("note a folded mail", |storms| storms.sent(folded, holder, now)).await?;
+        tell(folded);
+        Ok(())
     }
 
     /// Makes a change, until nobody else was faster. One that changes nothing writes nothing.

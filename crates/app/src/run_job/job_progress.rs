@@ -1,4 +1,4 @@
-//! What an attempt has done so far: what a renewal of its claim tells the ledger.
+//! How far an attempt is. Every renewal of its claim writes this to the ledger.
 
 use std::sync::{
     Mutex, PoisonError,
@@ -7,25 +7,29 @@ use std::sync::{
 
 /// How far an attempt is.
 #[derive(Debug, Default)]
-pub(crate) struct Doing {
-    /// Rows written.
-    pub(crate) written: AtomicU64,
-    progress: Mutex<Option<String>>,
+pub(crate) struct JobProgress {
+    rows_written: AtomicU64,
+    reported: Mutex<Option<String>>,
 }
 
-impl Doing {
-    /// How many rows are written.
-    pub(crate) fn records(&self) -> u64 {
-        self.written.load(Ordering::Relaxed)
+impl JobProgress {
+    /// How many rows DynamoDB has taken so far.
+    pub(crate) fn rows_written(&self) -> u64 {
+        self.rows_written.load(Ordering::Relaxed)
     }
 
-    /// What its command said last of how far it is.
-    pub(crate) fn progress(&self) -> Option<String> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Counts rows that DynamoDB has taken.
+    pub(crate) fn add_rows(&self, rows: u64) {
+        self.rows_written.fetch_add(rows, Ordering::Relaxed);
     }
 
-    /// Notes what its command says of how far it is.
-    pub(crate) fn is_at(&self, progress: String) {
-        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
+    /// The last progress line of the pipeline's command, such as `120/400 resizing`.
+    pub(crate) fn reported(&self) -> Option<String> {
+        self.reported.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Records a progress line of the pipeline's command.
+    pub(crate) fn report(&self, progress: String) {
+        *self.reported.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
     }
 }

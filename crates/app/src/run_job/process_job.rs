@@ -1,116 +1,74 @@
-//! The life of one job in a worker: claim it, work on it, publish it or leave it with a reason.
+//! One attempt of a job: claim it, make and write its records, and publish them or leave the job with a reason.
 
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use aws::{
-    CallError, Clients,
-    ledger::{Changed, Claim, Expired, Leaving, Ledger},
-    objects::Objects,
-    records::{Published, Records},
-    tasks,
+    CallError,
+    ledger::{Changed, Claim, Expired, Leaving},
+    records::Published,
 };
-use clock::Clock;
 use domain::{
     backoff,
     exit_code::ExitCode,
     job::{Change, Job, JobId},
     pipelines::Format,
-    settings::{Settings, SettingsError},
 };
 use futures::FutureExt;
 use telemetry::metrics;
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::run_job::{
-    command::Commands,
-    job_progress::Doing,
-    memory::Memory,
-    read_and_write::{Left, Written, called, work},
+use super::{
+    job_exit::{JobExit, Written},
+    job_progress::JobProgress,
+    job_run::JobRun,
+    read_and_write::read_and_write,
+    services::Services,
     usage::Usage,
 };
 
-/// What a worker works with.
-#[derive(Debug)]
-pub struct Workshop {
-    /// The jobs.
-    pub ledger: Ledger,
-    pub(crate) records: Records,
-    pub(crate) objects: Objects,
-    pub(crate) rejects_prefix: String,
-    /// The revision of the task definition that this task runs. One that older functions have launched is not told.
-    pub revision: Option<String>,
-    /// The time.
-    pub clock: Clock,
-    pub(crate) memory: Memory,
-    /// Where pipelines' commands run.
-    pub commands: Commands,
-}
-
-impl Workshop {
-    /// From the task's environment, and with what there is for pipelines' commands.
-    ///
-    /// # Errors
-    /// [`SettingsError`] naming the variable.
-    pub fn new(
-        clients: &Clients,
-        settings: &Settings,
-        clock: Clock,
-        commands: Commands,
-    ) -> Result<Self, SettingsError> {
-        Ok(Self {
-            ledger: Ledger::new(clients, settings.require("LEDGER_TABLE")?),
-            records: Records::new(clients, settings.require("RECORDS_TABLE")?),
-            objects: Objects::new(clients),
-            rejects_prefix: settings.require("REJECTS_PREFIX")?.to_owned(),
-            revision: settings.require(tasks::REVISION_VARIABLE).ok().map(str::to_owned),
-            clock,
-            memory: Memory::new(),
-            commands,
-        })
-    }
-}
-
-/// How long a claim holds without being renewed, and how often it is: two renewals may fail.
+/// How long a claim holds without being renewed, and how often it is renewed: two renewals may fail.
 const LEASE: Duration = Duration::from_secs(60);
 const RENEW_EVERY: Duration = Duration::from_secs(20);
 
-/// Who works on a job.
+/// How often a publish is tried: for about twenty seconds.
+const PUBLISH_TRIES: u32 = 8;
+
+/// Who claims a job, which decides what happens when its last claim has expired.
 #[derive(Debug, Clone, Copy)]
-pub enum By<'a> {
-    /// The task that was launched for this attempt: it takes over from one of its own kind that was lost.
-    Task,
-    /// The pooled worker of this name.
-    Worker(&'a str),
+pub enum ClaimMode<'a> {
+    /// The task that was launched for this attempt. It takes over the expired claim of an earlier task.
+    DedicatedTask,
+    /// The pooled worker of this name. It leaves an expired claim to the caller, who ends the lost attempt first.
+    PooledWorker(&'a str),
 }
 
-/// What became of a job in a worker.
+/// The result of one attempt in this worker.
 #[derive(Debug)]
 pub enum Outcome {
-    /// It was not to be claimed. As it stands, if it is there at all.
+    /// The ledger denied the claim. Holds the job as the ledger has it, or `None` if the ledger has no such job.
     Refused(Option<Box<Job>>),
     /// The ledger did not answer the claim, which may have been taken.
     Unclaimed(CallError),
-    /// So many records of it are visible.
+    /// All records are visible; this many.
     Done(u64),
-    /// Another worker has it.
+    /// Another worker has claimed the job meanwhile.
     ClaimLost,
-    /// It was left so. As the ledger has it, reason and all.
+    /// The job was left by this change. Holds the job as the ledger has it, with the reason.
     Left(Change, Box<Job>),
-    /// The ledger did not answer how it was left, and its lease runs out.
-    Untold,
+    /// The ledger did not answer when the job was left. The lease runs out.
+    Unrecorded,
 }
 
 impl Outcome {
-    /// The exit code of a task that worked on this job alone.
+    /// The exit code of a task that ran only this job.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            // Not to be claimed, or claimed by another: its stop finds in the ledger how the job stands.
+            // Denied, or claimed by another worker: λ stops reads in the ledger how the job stands.
             Self::Refused(_) | Self::Done(_) | Self::ClaimLost => ExitCode::Done,
             Self::Unclaimed(error) if error.is_retryable() => ExitCode::TryAgain,
             Self::Unclaimed(_) => ExitCode::Config,
-            Self::Untold => ExitCode::TryAgain,
+            Self::Unrecorded => ExitCode::TryAgain,
             Self::Left(Change::Fail, _) => ExitCode::BadInput,
             Self::Left(Change::Return, job) => match job.reason.as_ref().map(|reason| reason.code.as_str()) {
                 Some("stopped") => ExitCode::Terminated,
@@ -126,105 +84,135 @@ impl Outcome {
     }
 }
 
-/// Works on one attempt of a job to its end, or until `stop` is cancelled, which hands the job back.
+/// Runs one attempt of a job to its end, or until `stop` completes, which returns the job to the ledger.
 ///
-/// Killed at any line, it leaves the job waiting, or running with a lease that runs out, and rows that nobody
-/// sees. Run twice at once, one of the two has the claim and the other leaves quietly.
-pub async fn attend(
-    workshop: &Workshop,
+/// If the process is killed at any line, the job is still waiting, or it is running with a lease that runs out; rows that
+/// were written stay invisible. If two workers run the same attempt at once, one has the claim and the other leaves.
+pub async fn process_job(
+    services: &Services,
     id: &JobId,
     attempt: u32,
-    by: By<'_>,
-    stop: &CancellationToken,
+    mode: ClaimMode<'_>,
+    stop: impl Future<Output = ()>,
 ) -> Outcome {
-    let unique = fastrand::u128(..);
-    let (holder, expired) = match by {
-        By::Task => (format!("{unique:032x}"), Expired::TakenOver),
-        By::Worker(name) => (format!("{name}/{unique:032x}"), Expired::Refused),
+    let job = match claim(services, id, attempt, mode).await {
+        Ok(job) => job,
+        Err(outcome) => return outcome,
     };
-    let claim = Claim { attempt, holder: &holder, expired, revision: workshop.revision.as_deref() };
-    let claimed = workshop.ledger.claim(id, claim, workshop.clock.now(), LEASE).await;
-    let job = match claimed {
-        Ok(Changed::Yes(job)) => job,
-        Ok(Changed::No(found)) => {
-            let state = found.as_ref().map_or("not there", |job| job.state.as_str());
-            info!(job.id = %id, attempt, state, "the job is not to be claimed");
-            return Outcome::Refused(found);
-        }
-        Err(error) => {
-            warn!(job.id = %id, error = telemetry::causes(&error), "cannot claim the job");
-            return Outcome::Unclaimed(error);
-        }
-    };
-    info!(job.id = %id, trace.id = job.trace, object = %job.object, attempt, fence = job.fence, "claimed");
-    let doing = Arc::new(Doing::default());
+    info!(
+        job.id = %id,
+        trace.id = job.trace,
+        object = %job.object,
+        attempt,
+        fence = job.fence,
+        "claimed job {id} ({})",
+        job.object.key
+    );
+    let progress = Arc::new(JobProgress::default());
+    let run = JobRun { services, job: &job, progress: &progress };
     let worked = tokio::select! {
-        worked = make_room_and_work(workshop, &job, &doing) => worked,
-        () = lose_claim(workshop, &job, &doing) => {
-            warn!(job.id = %id, "the claim is lost: another worker has the job");
+        worked = wait_and_work(run) => worked,
+        () = renew_until_lost(run) => {
+            warn!(job.id = %id, "lost the claim of job {id}: another worker has it");
             return Outcome::ClaimLost;
         }
-        () = stop.cancelled() => Err(Left::new(Change::Return, "stopped", "the task was asked to stop")),
+        () = stop => Err(JobExit::new(Change::Return, "stopped", "the task was asked to stop")),
     };
-    let left = match worked {
-        Ok(written) => match publish(workshop, &job, &written).await {
+    let exit = match worked {
+        Ok(written) => match publish(run, &written).await {
             Ok(outcome) => return outcome,
-            Err(left) => left,
+            Err(exit) => exit,
         },
-        Err(left) => left,
+        Err(exit) => exit,
     };
-    leave(workshop, &job, by, left).await
+    leave(run, mode, exit).await
 }
 
-/// Works within the pipeline's timeout, which begins when the process has memory for the object, and for the command.
-async fn make_room_and_work(workshop: &Workshop, job: &Job, doing: &Arc<Doing>) -> Result<Written, Left> {
-    let gone = |closed| Left::new(Change::Return, "internal", format!("the memory budget is gone: {closed}"));
-    // Before the share of the bytes, which others need while this one waits.
-    let room = match job.pipeline.format {
-        Format::Command => Some(workshop.commands.room(job).await.map_err(gone)?),
-        _ => None,
+/// Claims the attempt, or says why this worker does not have it.
+async fn claim(
+    services: &Services,
+    id: &JobId,
+    attempt: u32,
+    mode: ClaimMode<'_>,
+) -> Result<Box<Job>, Outcome> {
+    let unique = fastrand::u128(..);
+    let (holder, expired) = match mode {
+        ClaimMode::DedicatedTask => (format!("{unique:032x}"), Expired::TakenOver),
+        ClaimMode::PooledWorker(name) => (format!("{name}/{unique:032x}"), Expired::Refused),
     };
-    let share = workshop.memory.share(job.object.size_bytes).await.map_err(gone)?;
-    contained(job.pipeline.timeout, work(workshop, job, &share, room.as_ref(), doing)).await
-}
-
-/// Work that may take too long or panic, as a reader may on bytes that nobody foresaw: either ends this attempt and
-/// nothing else of the process.
-async fn contained<T>(limit: Duration, work: impl Future<Output = Result<T, Left>>) -> Result<T, Left> {
-    // What a panic leaves behind is dropped, and what it shares with others is semaphores and clients.
-    match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
-        Ok(Ok(worked)) => worked,
-        Ok(Err(panic)) => {
-            Err(Left::new(Change::Return, "internal", format!("the worker panicked: {}", words(&*panic))))
+    let claim = Claim { attempt, holder: &holder, expired, revision: services.revision.as_deref() };
+    match services.ledger.claim(id, claim, services.clock.now(), LEASE).await {
+        Ok(Changed::Yes(job)) => Ok(job),
+        Ok(Changed::No(found)) => {
+            let state = found.as_ref().map_or("missing", |job| job.state.as_str());
+            info!(job.id = %id, attempt, state, "did not claim job {id}: it is {state}");
+            Err(Outcome::Refused(found))
         }
-        Err(_elapsed) => {
-            let words = format!("not done within the pipeline's timeout of {} s", limit.as_secs());
-            Err(Left::new(Change::Return, "timed_out", words))
+        Err(error) => {
+            warn!(job.id = %id, error = telemetry::causes(&error), "failed to claim job {id}");
+            Err(Outcome::Unclaimed(error))
         }
     }
 }
 
-/// What a panic said.
-fn words(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without words")
+/// Waits for the permits that the job needs, then works within the pipeline's timeout. The timeout does not run while the
+/// job waits for permits.
+async fn wait_and_work(run: JobRun<'_>) -> Result<Written, JobExit> {
+    let JobRun { services, job, .. } = run;
+    let closed =
+        |closed| JobExit::new(Change::Return, "internal", format!("the memory budget is closed: {closed}"));
+    // The command's permit comes first: other jobs need the bytes while this one waits for a processor.
+    let command = match job.pipeline.format {
+        Format::Command => Some(services.commands.permit(job).await.map_err(closed)?),
+        _ => None,
+    };
+    let memory = services.memory.permit(job.object.size_bytes).await.map_err(closed)?;
+    let work = read_and_write(run, &memory, command.as_ref());
+    with_timeout_catching_panics(job.pipeline.timeout, work).await
 }
 
-/// Renews the claim until it is lost: refused, or not renewed in time.
-async fn lose_claim(workshop: &Workshop, job: &Job, doing: &Doing) {
+/// Runs work that may hang or panic, as a reader may on unforeseen bytes. Either ends this attempt and nothing else of the
+/// process.
+async fn with_timeout_catching_panics<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, JobExit>>,
+) -> Result<T, JobExit> {
+    // A panic drops all state of the attempt; what it shares with other jobs is semaphores and clients.
+    match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
+        Ok(Ok(worked)) => worked,
+        Ok(Err(panic)) => {
+            let message = format!("the worker panicked: {}", panic_message(&*panic));
+            Err(JobExit::new(Change::Return, "internal", message))
+        }
+        Err(_elapsed) => {
+            let message = format!("not done within the pipeline's timeout of {} s", limit.as_secs());
+            Err(JobExit::new(Change::Return, "timed_out", message))
+        }
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+/// Renews the claim until it is lost: the ledger refuses, or no renewal succeeds within the lease.
+async fn renew_until_lost(run: JobRun<'_>) {
+    let JobRun { services, job, progress } = run;
+    let id = &job.id;
     let mut lease_until = tokio::time::Instant::now() + LEASE;
     loop {
         tokio::time::sleep(RENEW_EVERY).await;
-        let (records, progress) = (doing.records(), doing.progress());
-        let until = workshop.clock.now() + LEASE;
-        match workshop.ledger.renew(&job.id, job.fence, until, records, progress.as_deref()).await {
+        let (records, reported) = (progress.rows_written(), progress.reported());
+        let until = services.clock.now() + LEASE;
+        match services.ledger.renew(id, job.fence, until, records, reported.as_deref()).await {
             Ok(Changed::Yes(_)) => {
                 lease_until = tokio::time::Instant::now() + LEASE;
-                info!(job.id = %job.id, records, progress, "working");
+                info!(job.id = %id, records, progress = reported, "working on job {id}: {records} records written");
             }
             Ok(Changed::No(_)) => return,
             Err(error) => {
-                warn!(job.id = %job.id, error = telemetry::causes(&error), "cannot renew the claim")
+                warn!(job.id = %id, error = telemetry::causes(&error), "failed to renew the claim of job {id}")
             }
         }
         if tokio::time::Instant::now() >= lease_until {
@@ -233,63 +221,74 @@ async fn lose_claim(workshop: &Workshop, job: &Job, doing: &Doing) {
     }
 }
 
-/// Makes the rows visible and the job done. Not to be interrupted: it takes one call, or a few while another
-/// version's publish is in the way.
-async fn publish(workshop: &Workshop, job: &Job, written: &Written) -> Result<Outcome, Left> {
+/// Makes the records visible and the job done, in one transaction. Must not be interrupted: it takes one call, or a few
+/// while another version's publish is in the way.
+async fn publish(run: JobRun<'_>, written: &Written) -> Result<Outcome, JobExit> {
+    let JobRun { services, job, .. } = run;
+    let id = &job.id;
     let Written { manifest, progress, write_units } = written;
     for n in 0..PUBLISH_TRIES {
-        match workshop.records.publish(&workshop.ledger, job, manifest, progress, *write_units).await {
+        match services.records.publish(&services.ledger, job, manifest, progress, *write_units).await {
             Ok(Published::Done) => {
                 let memory = Usage::of_process().map(|usage| usage.peak_memory_bytes);
                 info!(
-                    job.id = %job.id,
+                    job.id = %id,
                     trace.id = job.trace,
                     records = progress.records,
                     memory.peak_bytes = memory,
-                    "done: all records are visible"
+                    "published job {id} ({}): all its records are visible",
+                    job.object.key
                 );
                 metrics::done(job, progress.records, manifest.published_at);
                 return Ok(Outcome::Done(progress.records));
             }
             Ok(Published::ClaimLost) => {
-                warn!(job.id = %job.id, "the claim was lost before the publish");
+                warn!(job.id = %id, "lost the claim of job {id} before the publish");
                 return Ok(Outcome::ClaimLost);
             }
             Ok(Published::Superseded) => {
                 let newer = "a newer version of this key became visible first";
-                let left = Left::new(Change::Supersede, "superseded", newer);
-                return Err(Left { progress: progress.clone(), ..left });
+                let exit = JobExit::new(Change::Supersede, "superseded", newer);
+                return Err(JobExit { progress: progress.clone(), ..exit });
             }
             Err(error) if error.is_retryable() => {
-                warn!(job.id = %job.id, error = telemetry::causes(&error), "the publish is tried again");
+                warn!(job.id = %id, error = telemetry::causes(&error), "failed to publish job {id}; retrying");
                 let wait =
                     backoff::delay(n, Duration::from_millis(100), Duration::from_secs(5), fastrand::f64());
                 tokio::time::sleep(wait).await;
             }
-            Err(error) => return Err(called(error)),
+            Err(error) => return Err(error.into()),
         }
     }
-    Err(Left::new(Change::Return, "try_again", "the publish transaction kept being refused"))
+    let message = "DynamoDB refused the publish transaction again and again";
+    Err(JobExit::new(Change::Return, "try_again", message))
 }
 
-/// How often a publish is tried: some twenty seconds.
-const PUBLISH_TRIES: u32 = 8;
-
-/// Tells the ledger how the job is left.
-async fn leave(workshop: &Workshop, job: &Job, by: By<'_>, left: Left) -> Outcome {
-    let Left { change, reason, progress } = &left;
-    warn!(job.id = %job.id, trace.id = job.trace, ?change, reason = reason.code, detail = reason.message, "leaving the job");
-    let worker = match by {
-        By::Task => None,
-        By::Worker(name) => Some(name),
+/// Writes to the ledger how and why this worker leaves the job.
+async fn leave(run: JobRun<'_>, mode: ClaimMode<'_>, exit: JobExit) -> Outcome {
+    let JobRun { services, job, .. } = run;
+    let JobExit { change, reason, progress } = &exit;
+    let id = &job.id;
+    warn!(
+        job.id = %id,
+        trace.id = job.trace,
+        ?change,
+        reason = reason.code,
+        detail = reason.message,
+        "leaving job {id} ({})",
+        job.object.key
+    );
+    let worker = match mode {
+        ClaimMode::DedicatedTask => None,
+        ClaimMode::PooledWorker(name) => Some(name),
     };
     let leaving = Leaving { change: *change, reason, progress, worker };
-    match workshop.ledger.leave(job, leaving, workshop.clock.now()).await {
+    match services.ledger.leave(job, leaving, services.clock.now()).await {
         Ok(Changed::Yes(job)) => Outcome::Left(*change, job),
         Ok(Changed::No(_)) => Outcome::ClaimLost,
         Err(error) => {
-            warn!(job.id = %job.id, error = telemetry::causes(&error), "cannot tell the ledger");
-            Outcome::Untold
+            warn!(job.id = %id, error = telemetry::causes(&error), "failed to record how job {id} was left");
+            Outcome::Unrecorded
         }
     }
 }
@@ -299,14 +298,14 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_panic_or_a_hang_is_a_reason_to_return_the_job() {
+    async fn a_panic_or_a_hang_returns_the_job() {
         let limit = Duration::from_secs(30);
         let panics = async { if limit.is_zero() { Ok(()) } else { panic!("row {} is odd", 7) } };
-        let left = contained(limit, panics).await.unwrap_err();
-        let said = (left.change, left.reason.code.as_str(), left.reason.message.as_str());
+        let exit = with_timeout_catching_panics(limit, panics).await.unwrap_err();
+        let said = (exit.change, exit.reason.code.as_str(), exit.reason.message.as_str());
         assert_eq!(said, (Change::Return, "internal", "the worker panicked: row 7 is odd"));
-        let left = contained::<()>(limit, std::future::pending()).await.unwrap_err();
-        assert_eq!((left.change, left.reason.code.as_str()), (Change::Return, "timed_out"));
-        assert_eq!(contained(limit, async { Ok(3) }).await.unwrap(), 3);
+        let exit = with_timeout_catching_panics::<()>(limit, std::future::pending()).await.unwrap_err();
+        assert_eq!((exit.change, exit.reason.code.as_str()), (Change::Return, "timed_out"));
+        assert_eq!(with_timeout_catching_panics(limit, async { Ok(3) }).await.unwrap(), 3);
     }
 }

@@ -1,4 +1,4 @@
-//! The bytes of an object, read ahead of whoever parses them.
+//! The bytes of an object, fetched ahead of the reader that parses them.
 
 use std::{
     collections::VecDeque,
@@ -13,10 +13,10 @@ use futures::{StreamExt, stream};
 use tokio::{io::AsyncRead, sync::mpsc};
 use tokio_util::{io::StreamReader, task::AbortOnDropHandle};
 
-/// How many chunks are fetched ahead. A chunk is what one read of the connection gave, at most some 400 KB.
+/// How many chunks are fetched ahead. A chunk is what one read of the connection returns, at most about 400 KB.
 const CHUNKS_AHEAD: usize = 8;
 
-/// An object that is read twice.
+/// An object that can be read more than once.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
     objects: Objects,
@@ -25,7 +25,7 @@ pub(crate) struct Source {
     kept: Arc<Mutex<Kept>>,
 }
 
-/// The bytes of the first pass, as long as they are few.
+/// The bytes of the first read, if the object is small.
 #[derive(Debug, Default)]
 struct Kept {
     chunks: VecDeque<Bytes>,
@@ -33,14 +33,14 @@ struct Kept {
 }
 
 impl Source {
-    /// One that is kept between the checking and the writing pass, and fetched only once, if it has up to `keep_bytes`:
-    /// its job's share of the memory.
+    /// An object of up to `keep_bytes` is fetched once and kept in memory between reads; a larger one is fetched for every
+    /// read.
     pub(crate) fn new(objects: Objects, object: Object, keep_bytes: u64) -> Self {
         Self { objects, object, keep_bytes, kept: Arc::default() }
     }
 
-    /// The object's bytes from the first to the last. A failure to get them is an [`io::Error`] around a
-    /// [`ReadError`]; see [`read_error`].
+    /// Opens a read from the first byte to the last. If the bytes cannot be fetched, the read returns an [`io::Error`] that
+    /// wraps a [`ReadError`]; see [`read_error`].
     pub(crate) fn open(&self) -> impl AsyncRead + Send + Unpin + 'static {
         let kept = {
             let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -53,12 +53,12 @@ impl Source {
         StreamReader::new(chunks)
     }
 
-    /// Fetches on a task of its own, so that the connection is drained while rows are parsed and written.
+    /// Fetches on a task of its own, so that S3 keeps sending while rows are parsed and written.
     fn fetch(&self) -> impl futures::Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static {
         let (send, receive) = mpsc::channel(CHUNKS_AHEAD);
         let source = self.clone();
         let fetching = AbortOnDropHandle::new(tokio::spawn(async move {
-            // Nobody is listening any more when the send fails.
+            // The send fails only if the reader is gone.
             if let Err(error) = source.pump(&send).await {
                 drop(send.send(Err(io::Error::other(error))).await);
             }
@@ -67,11 +67,11 @@ impl Source {
             let (mut receive, fetching) = state?;
             match receive.recv().await {
                 Some(chunk) => Some((chunk, Some((receive, fetching)))),
-                // A fetch that panicked is no end of the object: what was read so far must not count as all of it.
+                // The channel also closes when the fetch panics. That must not look like the end of the object.
                 None => fetching.await.err().map(|panic| (Err(io::Error::other(panic)), None)),
             }
         });
-        // A reader may ask again after the end.
+        // A reader may poll again after the end.
         Box::pin(chunks.fuse())
     }
 
@@ -93,13 +93,11 @@ impl Source {
     }
 }
 
-/// Why an object's bytes could not be had, back out of the [`io::Error`] that a reader passed on.
+/// Takes the [`ReadError`] back out of the [`io::Error`] that a reader passed on; returns any other error unchanged.
 pub(crate) fn read_error(error: io::Error) -> Result<ReadError, io::Error> {
     if error.get_ref().is_some_and(|inner| inner.is::<ReadError>()) {
         let inner = error.into_inner().and_then(|inner| inner.downcast::<ReadError>().ok());
-        return inner
-            .map(|inner| *inner)
-            .ok_or_else(|| io::Error::other("a read error that was one no more"));
+        return inner.map(|inner| *inner).ok_or_else(|| io::Error::other("the read error lost its type"));
     }
     Err(error)
 }

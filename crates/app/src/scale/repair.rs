@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tracing::info;
 
 use super::{Launched, Scaled, Scaling};
-use crate::launch::breaker;
+use crate::{item_failures::ItemFailures, launch::breaker};
 use aws::CallError;
 use domain::{
     breaker::{Breaker, Sign},
@@ -30,21 +30,29 @@ impl Scaling {
         let asks = |care: Care| matches!(care, Care::Ask | Care::AskAndStop);
         let asked = slots.iter().zip(&cares).filter(|(_, care)| asks(**care));
         let live = self.live(asked.filter_map(|(slot, _)| slot.task.clone()).collect()).await?;
+        let mut failures = ItemFailures::default();
         for (slot, care) in slots.iter_mut().zip(cares) {
-            let is_live = slot.task.as_ref().is_some_and(|task| live.contains(task));
-            match care {
-                Care::AskAndStop if is_live => {
-                    self.launcher.stop(slot.task.as_deref().unwrap_or_default(), &overdue(slot)).await?;
-                    scaled.stopped += 1;
-                }
-                Care::Ask | Care::AskAndStop if !is_live => self.give_back(slot, scaled).await?,
-                Care::Free => self.give_back(slot, scaled).await?,
-                // Held back, it waits like any other launch.
-                Care::Launch if breaker.is_open() => {}
-                Care::Launch => self.recover(slot, now, scaled).await?,
-                Care::None | Care::Ask | Care::AskAndStop => {}
+            if failures.should_give_up() {
+                break;
             }
+            let is_live = slot.task.as_ref().is_some_and(|task| live.contains(task));
+            let repaired = match care {
+                Care::AskAndStop if is_live => self.stop_overdue(slot, scaled).await,
+                Care::Ask | Care::AskAndStop if !is_live => self.give_back(slot, scaled).await,
+                Care::Free => self.give_back(slot, scaled).await,
+                // Held back, it waits like any other launch.
+                Care::Launch if breaker.is_open() => Ok(()),
+                Care::Launch => self.recover(slot, now, scaled).await,
+                Care::None | Care::Ask | Care::AskAndStop => Ok(()),
+            };
+            failures.record(format!("slot {}", slot.number), repaired);
         }
+        failures.finish().map_err(|failed| CallError::exhausted("repair the slots", failed))
+    }
+
+    async fn stop_overdue(&self, slot: &Slot, scaled: &mut Scaled) -> Result<(), CallError> {
+        self.launcher.stop(slot.task.as_deref().unwrap_or_default(), &overdue(slot)).await?;
+        scaled.stopped += 1;
         Ok(())
     }
 

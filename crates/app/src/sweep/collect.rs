@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::{Pages, StepError, Sweep};
+use crate::item_failures::ItemFailures;
 
 /// How long a sweep collects at most: the next hour's sweep is to come by in time, and goes on where this one ended.
 const LONGEST: Duration = Duration::from_mins(30);
@@ -34,25 +35,37 @@ impl Sweep {
         doings: &mut Doings,
     ) -> Result<(), StepError> {
         let deadline = Instant::now() + LONGEST;
+        let (mut failures, mut is_complete) = (ItemFailures::default(), true);
         for hour in progress.to_collect(self.clock.now()) {
             for part in SHELF_PARTS {
                 let mut pages = Pages::of(settled_shelf(part, hour));
                 while let Some(jobs) = self.next_jobs(&mut pages).await? {
                     for job in jobs {
                         if Instant::now() >= deadline {
-                            info!(hour = %hour, "the rest of the rows are left to the next sweep");
-                            return Ok(());
+                            info!(hour = %hour, "no time left to delete rows: the next sweep continues");
+                            return Ok(failures.finish()?);
                         }
-                        self.collect_job(&job, doings).await?;
+                        if failures.should_give_up() {
+                            return Ok(failures.finish()?);
+                        }
+                        let collected = self.collect_job(&job, doings).await;
+                        // What a retry may fix, the next sweep tries again. What it cannot fix must not hold up the
+                        // hours that follow: it is reported, and its rows stay.
+                        is_complete &= !collected.as_ref().is_err_and(StepError::is_retryable);
+                        failures.record(&job.object, collected);
                     }
                 }
+            }
+            if !is_complete {
+                // The rows of later hours are still deleted, but the next sweep comes back to this hour.
+                continue;
             }
             progress.collected_until = hour.checked_add(HOUR).unwrap_or(hour);
             if !self.dry_run {
                 self.fleet.keep(PROGRESS, progress).await?;
             }
         }
-        Ok(())
+        Ok(failures.finish()?)
     }
 
     async fn collect_job(&self, job: &Job, doings: &mut Doings) -> Result<(), StepError> {

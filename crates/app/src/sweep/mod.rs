@@ -16,7 +16,10 @@ mod settled;
 
 use std::time::Duration;
 
-use crate::scale;
+use crate::{
+    item_failures::{ItemFailures, ItemsFailed},
+    scale,
+};
 use aws::{
     CallError, Clients,
     cluster::Cluster,
@@ -92,6 +95,8 @@ enum StepError {
         "the pipelines that λ schedule kept cannot be read: the worker's image may be older than they are"
     )]
     Pipelines(#[from] domain::pipelines::PipelinesError),
+    #[error(transparent)]
+    Items(#[from] ItemsFailed),
 }
 
 impl StepError {
@@ -99,7 +104,13 @@ impl StepError {
         match self {
             Self::Call(error) if error.is_retryable() => ExitCode::TryAgain,
             Self::Call(_) | Self::NoPipelines | Self::Pipelines(_) => ExitCode::Config,
+            Self::Items(failed) if failed.first().is_some_and(CallError::is_retryable) => ExitCode::TryAgain,
+            Self::Items(failed) => failed.first().map_or(ExitCode::Config, Self::exit_code),
         }
+    }
+
+    fn is_retryable(&self) -> bool {
+        self.exit_code() == ExitCode::TryAgain
     }
 }
 
@@ -228,13 +239,17 @@ impl Sweep {
             }
         };
         let mut open = Open::default();
+        let mut failures = ItemFailures::default();
         let looked = async {
-            self.open_jobs(&mut tallies, &mut open, &mut doings).await?;
-            self.settled_jobs(&mut tallies, &mut doings).await
+            self.open_jobs(&mut tallies, &mut open, &mut doings, &mut failures).await?;
+            self.settled_jobs(&mut tallies, &mut doings, &mut failures).await
         };
         let looked = looked.await;
         if let Err(error) = &looked {
             failed("look at the jobs", error, &mut doings);
+        }
+        if let Err(error) = failures.finish() {
+            failed("repair jobs", &error.into(), &mut doings);
         }
         if let Err(error) = self.collect(&mut tallies.progress, &mut doings).await {
             failed("collect rows", &error, &mut doings);

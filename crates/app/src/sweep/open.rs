@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use crate::finish_attempt::{Ended, finish};
+use crate::{
+    finish_attempt::{Ended, finish},
+    item_failures::ItemFailures,
+};
 use aws::{CallError, ledger::Over};
 use domain::{
     job::{Attempt, Job, Reason, SHELF_PARTS, State, open_shelf},
@@ -30,6 +33,7 @@ impl Sweep {
         tallies: &mut Tallies,
         open: &mut Open,
         doings: &mut Doings,
+        failures: &mut ItemFailures,
     ) -> Result<(), StepError> {
         let backlog_since = self.backlog_since().await?;
         for part in SHELF_PARTS {
@@ -39,6 +43,9 @@ impl Sweep {
                 jobs.retain(|job| !job.state.is_settled());
                 let tasks = self.tasks_of(&jobs).await?;
                 for job in jobs {
+                    if failures.should_give_up() {
+                        return Ok(());
+                    }
                     tallies.came_in(&job);
                     let counter =
                         if job.state == State::Running { &mut open.running } else { &mut open.waiting };
@@ -46,7 +53,8 @@ impl Sweep {
                     let known = |task: &str| tasks.get(task).copied().unwrap_or(Task::Unknown);
                     let task = job.task.as_deref().map_or(Task::None, known);
                     let pooled = place(&job, self.pooled, None) == Place::Pool;
-                    self.care_for(&job, &Facts { task, pooled, backlog_since }, doings).await?;
+                    let cared = self.care_for(&job, &Facts { task, pooled, backlog_since }, doings).await;
+                    failures.record(&job.object, cared);
                 }
             }
         }

@@ -10,10 +10,11 @@ use domain::{
     pipelines::Pipelines,
     sweep::{KeptPipelines, PIPELINES, report::Doings},
 };
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use tracing::info;
 
 use super::{StepError, Sweep};
+use crate::item_failures::ItemFailures;
 
 /// How many messages are sent at once.
 const SENDS: usize = 8;
@@ -35,22 +36,22 @@ impl Sweep {
             );
             return Ok(());
         };
-        let mut from = None;
+        let (mut from, mut failures) = (None, ItemFailures::default());
         loop {
             let page = self.objects.versions(&self.bucket, &prefix, from).await?;
-            self.reconcile_page(page.versions, &pipelines, doings).await?;
+            self.reconcile_page(page.versions, &pipelines, doings, &mut failures).await?;
             match page.next {
-                Some(next) => from = Some(next),
-                None => break,
+                Some(next) if !failures.should_give_up() => from = Some(next),
+                _ => break,
             }
         }
         info!(
             listed = doings.listed,
             ignored = doings.ignored,
             found = doings.found,
-            "bucket and ledger compared"
+            "compared the bucket with the ledger"
         );
-        Ok(())
+        Ok(failures.finish()?)
     }
 
     async fn reconcile_page(
@@ -58,6 +59,7 @@ impl Sweep {
         versions: Vec<Version>,
         pipelines: &Pipelines,
         doings: &mut Doings,
+        failures: &mut ItemFailures,
     ) -> Result<(), StepError> {
         let mut taken = Vec::with_capacity(versions.len());
         for version in versions.into_iter().filter(|version| self.range.holds(version.modified_at)) {
@@ -72,21 +74,28 @@ impl Sweep {
             self.ledger.read_all(&ids).await?.into_iter().map(|job| job.id).collect();
         let lost = taken.into_iter().filter(|(id, _)| !known.contains(id));
         let sends = stream::iter(lost).map(|(id, version)| async move {
+            let object = version.object(&self.bucket, Sequencer::default());
             info!(
                 job.id = %id,
                 object.key = version.key,
                 object.version = version.version_id,
                 dry_run = self.dry_run,
-                "nobody told of this version: to the uploads queue"
+                "found {object}, whose event was lost: sending it to the uploads queue"
             );
             if self.dry_run {
-                return Ok(());
+                return (object, Ok(()));
             }
             let message = ObjectMessage::new(&self.bucket, &version.key, Some(&version.version_id));
-            self.uploads.send(&message.to_body(), Duration::ZERO).await
+            (object, self.uploads.send(&message.to_body(), Duration::ZERO).await)
         });
-        let sent: Vec<()> = sends.buffer_unordered(SENDS).try_collect().await?;
-        doings.found += sent.len() as u64;
+        let mut sends = sends.buffer_unordered(SENDS);
+        while let Some((object, sent)) = sends.next().await {
+            if failures.record(object, sent).is_some() {
+                doings.found += 1;
+            } else if failures.should_give_up() {
+                break;
+            }
+        }
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use super::{
     StepError, Sweep,
     settled::{Counted, Tallies},
 };
+use crate::item_failures::ItemFailures;
 
 impl Sweep {
     /// Writes the reports of the hours that are over, oldest first, and mails their digests. An hour is noted as
@@ -26,11 +27,12 @@ impl Sweep {
     ) -> Result<(), StepError> {
         let Tallies { mut progress, hours, .. } = tallies;
         let last = hours.len().saturating_sub(1);
+        let mut failures = ItemFailures::default();
         for (index, counted) in hours.into_iter().enumerate() {
             let (open, doings) = if index == last { (open, doings.clone()) } else { Default::default() };
-            self.report_hour(counted, open, doings, &mut progress).await?;
+            self.report_hour(counted, open, doings, &mut progress, &mut failures).await?;
         }
-        Ok(())
+        Ok(failures.finish()?)
     }
 
     async fn report_hour(
@@ -39,6 +41,7 @@ impl Sweep {
         open: Open,
         doings: Doings,
         progress: &mut Progress,
+        failures: &mut ItemFailures,
     ) -> Result<(), StepError> {
         let Counted { tally, lines } = counted;
         let summary: Summary = tally.finish(open, doings);
@@ -55,7 +58,13 @@ impl Sweep {
         file.finish().await?;
         if self.notify_on.digest() && !summary.is_quiet() {
             let report = object::uri(&self.bucket, &lines_key(&self.reports_prefix, hour));
-            self.post.send(&mail::digest(&summary, &report)).await?;
+            match self.post.send(&mail::digest(&summary, &report)).await {
+                // A digest that SNS will never accept must not hold up those that follow: its report is in S3.
+                Err(error) if !error.is_retryable() => {
+                    _ = failures.record::<(), _>(format!("digest of {hour}"), Err(error))
+                }
+                sent => sent?,
+            }
         }
         progress.reported_until = hour.checked_add(HOUR).unwrap_or(hour);
         self.fleet.keep(PROGRESS, progress).await?;

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use tracing::info;
 
 use super::{Pages, StepError, Sweep};
+use crate::item_failures::ItemFailures;
 
 /// For so many hours back, failures are looked through for those that nobody was told of: λ stops had its time within
 /// the first, and two sweeps may be missing.
@@ -75,6 +76,7 @@ impl Sweep {
         &self,
         tallies: &mut Tallies,
         doings: &mut Doings,
+        failures: &mut ItemFailures,
     ) -> Result<(), StepError> {
         let now = self.clock.now();
         let recent = hour_of(now).checked_sub(HOUR * TOLD_WITHIN).unwrap_or(Timestamp::MIN);
@@ -88,7 +90,8 @@ impl Sweep {
                 let mut pages = Pages::of(settled_shelf(part, shelf));
                 while let Some(jobs) = self.next_jobs(&mut pages).await? {
                     for job in jobs {
-                        self.settled_job(&job, tallies, &mut seen, doings).await?;
+                        self.repair_settled(&job, doings, failures).await;
+                        self.count_settled(&job, tallies, &mut seen).await?;
                     }
                 }
             }
@@ -98,17 +101,21 @@ impl Sweep {
         Ok(())
     }
 
-    async fn settled_job(
+    /// Repairs a settled job. A failure is recorded: the job still counts in the report.
+    async fn repair_settled(&self, job: &Job, doings: &mut Doings, failures: &mut ItemFailures) {
+        let facts = Facts { task: Task::None, pooled: false, backlog_since: None };
+        if job.state.is_settled() && !failures.should_give_up() {
+            failures.record(&job.object, self.care_for(job, &facts, doings).await);
+        }
+    }
+
+    /// Counts a settled job in the report of its hour. An hour whose report cannot be written in full is not reported.
+    async fn count_settled(
         &self,
         job: &Job,
         tallies: &mut Tallies,
         seen: &mut HashSet<u128>,
-        doings: &mut Doings,
     ) -> Result<(), StepError> {
-        let facts = Facts { task: Task::None, pooled: false, backlog_since: None };
-        if job.state.is_settled() {
-            self.care_for(job, &facts, doings).await?;
-        }
         let Some(first) = tallies.hours.first().map(|counted| counted.tally.hour()) else { return Ok(()) };
         // Replaced by now, and reported in its own hour.
         let before = job.settled_at.is_some_and(|at| at < first);

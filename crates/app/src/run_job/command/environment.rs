@@ -1,29 +1,29 @@
-//! The variables a command gets: what it needs to find its way, what its pipeline gives it, and what tells it of its
-//! object. Of the worker's own environment it inherits nothing else: not its tables, not its credentials.
+//! The environment variables of a command: a few of the worker's, those that its pipeline sets, and those that describe
+//! the object. It inherits nothing else of the worker's environment: no table names, no credentials.
 //!
-//! That is no wall against a program that means harm: it runs as the same user in the same container, and may look
-//! there. It keeps a careless one from logging or sending what it was never meant to have.
+//! This does not stop a malicious program, which runs as the same user in the same container. It keeps a careless one
+//! from logging or sending values that it does not need.
 
 use std::collections::BTreeMap;
 
 use domain::{job::Job, pipelines::Command, settings::Settings};
 
-/// What passes from the worker to every command.
+/// Variables that every command inherits from the worker.
 const PASSED: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
 
-/// What passes to a command with `aws = true`: the region, and where credentials are or the credentials themselves.
+/// The prefix of the variables that a command with `aws = true` inherits: the region and the credentials.
 const AWS: &str = "AWS_";
 
-/// Where programs are looked for when the worker was started without a `PATH`.
+/// The `PATH` of commands when the worker was started without one.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What the worker's environment has for commands.
+/// The variables of the worker that commands may inherit.
 #[derive(Debug, Clone)]
 pub(super) struct Inherited(BTreeMap<String, String>);
 
 impl Inherited {
-    /// What there is for any command at all.
-    pub(super) fn of(settings: &Settings) -> Self {
+    /// Selects the inheritable variables.
+    pub(super) fn from_settings(settings: &Settings) -> Self {
         let passes = |name: &str| PASSED.contains(&name) || name.starts_with(AWS);
         let passed = settings.iter().filter(|(name, _)| passes(name));
         let mut variables: BTreeMap<_, _> =
@@ -32,14 +32,14 @@ impl Inherited {
         Self(variables)
     }
 
-    /// The whole environment of the command that is run on a job's object. The pipeline's own variables go before
-    /// inherited ones, and the object's before all.
+    /// The whole environment of the command that runs on a job's object. The pipeline's variables override inherited ones,
+    /// and the object's variables override both.
     pub(super) fn environment(&self, job: &Job, command: &Command) -> BTreeMap<String, String> {
         let mut variables = self.0.clone();
         variables.retain(|name, _| command.aws || !name.starts_with(AWS));
         variables.extend(command.environment.clone());
         let object = &job.object;
-        let facts = [
+        let described = [
             ("TIDEMILL_BUCKET", Some(object.bucket.clone())),
             ("TIDEMILL_KEY", Some(object.key.clone())),
             ("TIDEMILL_VERSION_ID", object.version_id.clone()),
@@ -50,7 +50,7 @@ impl Inherited {
             ("TIDEMILL_ATTEMPT", Some(job.attempt.to_string())),
             ("TIDEMILL_PIPELINE", Some(job.pipeline.name.clone())),
         ];
-        variables.extend(facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        variables.extend(described.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         variables
     }
 }
@@ -64,7 +64,7 @@ mod tests {
         let job = job(&format!("command = [\"cat\"]\n{pipeline}"));
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let settings = Settings::from(settings.collect::<BTreeMap<_, _>>());
-        Inherited::of(&settings).environment(&job, job.pipeline.command.as_ref().unwrap())
+        Inherited::from_settings(&settings).environment(&job, job.pipeline.command.as_ref().unwrap())
     }
 
     const WORKER: [(&str, &str); 7] = [
@@ -78,7 +78,7 @@ mod tests {
     ];
 
     #[test]
-    fn a_command_knows_its_object_and_inherits_nothing_that_is_the_workers() {
+    fn a_command_gets_its_object_and_inherits_nothing_else_of_the_worker() {
         let given = environment("", &WORKER);
         let given: Vec<_> = given.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let id = job("command = [\"cat\"]\n").id;
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_pass_where_the_pipeline_says_so_and_its_own_variables_go_first() {
+    fn credentials_pass_with_aws_true_and_the_pipelines_variables_override_them() {
         let given = environment("aws = true\nenvironment = { AWS_REGION = \"x\", HOME = \"/h\" }", &WORKER);
         assert_eq!(given["AWS_SECRET_ACCESS_KEY"], "secret");
         assert_eq!(given["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"], "/v2/credentials/1");

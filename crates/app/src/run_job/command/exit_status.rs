@@ -1,44 +1,44 @@
-//! What is made of how a command ended.
+//! What the exit status of a command means for its job.
 
 use std::{os::unix::process::ExitStatusExt, process::ExitStatus};
 
 use domain::{exit_code::ExitCode, job::Change};
 
-use crate::run_job::read_and_write::Left;
+use crate::run_job::job_exit::JobExit;
 
-/// SIGKILL, which nobody sends but the kernel's memory killer and this worker, who knows when it did. In a container the
-/// killer takes the command, not the worker.
+/// SIGKILL. Only the kernel sends it when memory runs out, or this worker, which knows when it did. In a container the
+/// kernel kills the command, not the worker.
 const KILLED: i32 = 9;
 
-/// What a shell leaves with when the program it ran was killed.
+/// The exit code of a shell whose program was killed.
 const KILLED_IN_A_SHELL: i32 = 128 + KILLED;
 
-/// How a job is left whose command ended so, having last said `last`; nothing when all is well.
-pub(super) fn judge(status: ExitStatus, last: Option<&str>) -> Result<(), Left> {
+/// How the job is left after this exit status, `last` being the last line on standard error; `Ok` after exit code 0.
+pub(super) fn judge(status: ExitStatus, last: Option<&str>) -> Result<(), JobExit> {
     let or = |default: &str| last.unwrap_or(default).to_owned();
     let code = status.code();
     let (change, reason, message) = if code == Some(i32::from(ExitCode::Done.code())) {
         return Ok(());
     } else if code == Some(i32::from(ExitCode::BadInput.code())) {
-        let default = "the command refuses the object (exit code 65) without a word on standard error";
+        let default = "the command refused the object (exit code 65) and wrote nothing to standard error";
         (Change::Fail, "bad_input", or(default))
     } else if code == Some(i32::from(ExitCode::TryAgain.code())) {
-        let default = "the command asks to be tried again (exit code 75) without a word on standard error";
+        let default = "the command asked for a retry (exit code 75) and wrote nothing to standard error";
         (Change::Return, "try_again", or(default))
     } else if code == Some(KILLED_IN_A_SHELL) || status.signal() == Some(KILLED) {
-        let words = "the command was killed, as the kernel does when memory runs out";
-        (Change::Return, "out_of_memory", said(words, last))
+        let message = "the command was killed; the kernel does that when memory runs out";
+        (Change::Return, "out_of_memory", with_last_line(message, last))
     } else {
-        (Change::Return, "command_crashed", said(&crash(status), last))
+        (Change::Return, "command_crashed", with_last_line(&crash(status), last))
     };
-    Err(Left::new(change, reason, message))
+    Err(JobExit::new(change, reason, message))
 }
 
 fn crash(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("the command exited with code {code}"),
         (None, Some(signal)) => format!("the command was ended by signal {signal}{}", name(signal)),
-        (None, None) => "the command ended, and nothing says how".to_owned(),
+        (None, None) => "the command ended with an unknown status".to_owned(),
     }
 }
 
@@ -55,22 +55,22 @@ fn name(signal: i32) -> &'static str {
     }
 }
 
-fn said(words: &str, last: Option<&str>) -> String {
-    last.map_or_else(|| words.to_owned(), |last| format!("{words}: {last}"))
+fn with_last_line(message: &str, last: Option<&str>) -> String {
+    last.map_or_else(|| message.to_owned(), |last| format!("{message}: {last}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// As wait(2) tells it: an exit code is in the second byte, a signal in the first.
+    /// In the encoding of wait(2): the exit code in the second byte, the signal in the first.
     fn judged(status: i32, last: Option<&str>) -> (Change, String, String) {
-        let left = judge(ExitStatus::from_raw(status), last).unwrap_err();
-        (left.change, left.reason.code, left.reason.message)
+        let exit = judge(ExitStatus::from_raw(status), last).unwrap_err();
+        (exit.change, exit.reason.code, exit.reason.message)
     }
 
     #[test]
-    fn every_end_is_one_of_the_contract() {
+    fn every_exit_status_is_covered_by_the_contract() {
         assert!(judge(ExitStatus::from_raw(0), Some("all is well")).is_ok());
         let table = [
             (65 << 8, Some("no such sheet"), Change::Fail, "bad_input", "no such sheet"),
@@ -79,7 +79,7 @@ mod tests {
                 None,
                 Change::Fail,
                 "bad_input",
-                "the command refuses the object (exit code 65) without a word on standard error",
+                "the command refused the object (exit code 65) and wrote nothing to standard error",
             ),
             (75 << 8, Some("busy"), Change::Return, "try_again", "busy"),
             (
@@ -102,14 +102,14 @@ mod tests {
                 Some("page 3"),
                 Change::Return,
                 "out_of_memory",
-                "the command was killed, as the kernel does when memory runs out: page 3",
+                "the command was killed; the kernel does that when memory runs out: page 3",
             ),
             (
                 137 << 8,
                 None,
                 Change::Return,
                 "out_of_memory",
-                "the command was killed, as the kernel does when memory runs out",
+                "the command was killed; the kernel does that when memory runs out",
             ),
         ];
         for (status, last, change, code, message) in table {

@@ -1,7 +1,7 @@
-//! The memory of a command's process group, looked at five times a second.
+//! Checks the memory of a command's process group five times a second.
 //!
-//! On a thread of its own: parsing must not delay it. A command that takes memory faster than that meets the kernel's
-//! killer, which the container's limit calls; that is told apart by nothing but the words.
+//! It runs on a thread of its own, so that parsing cannot delay it. A command that takes memory faster than that is killed
+//! by the kernel at the container's limit; only the message differs.
 
 use std::{
     fs,
@@ -18,10 +18,10 @@ use rustix::process::Pid;
 
 use super::process_group;
 
-/// How often it is looked.
+/// How often the memory is checked.
 const EVERY: Duration = Duration::from_millis(200);
 
-/// A watch over a group, which ends when this is dropped.
+/// A watch over a process group. It ends on drop.
 #[derive(Debug)]
 pub(super) struct Watch {
     over: Arc<AtomicU64>,
@@ -29,8 +29,8 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Kills the group once it uses more than so many bytes. Call inside a tokio runtime.
-    pub(super) fn begin(id: Pid, limit_bytes: u64) -> Self {
+    /// Kills the group once it uses more than `limit_bytes`. Call it inside a tokio runtime.
+    pub(super) fn start(id: Pid, limit_bytes: u64) -> Self {
         let (over, (ends, ended)) = (Arc::new(AtomicU64::new(0)), mpsc::channel());
         let found = over.clone();
         tokio::task::spawn_blocking(move || {
@@ -46,25 +46,25 @@ impl Watch {
         Self { over, _ends: ends }
     }
 
-    /// How much memory the group was killed for.
+    /// How many bytes the group used when this watch killed it; `None` if it did not.
     pub(super) fn over(&self) -> Option<u64> {
         Some(self.over.load(Ordering::Relaxed)).filter(|used| *used > 0)
     }
 }
 
-/// How much memory the group's processes hold, what they share counted once. Zero where there is no proc filesystem.
+/// How many bytes the group's processes hold, shared pages counted once. Zero on systems without a proc filesystem.
 fn used_bytes(group: Pid) -> u64 {
     let Ok(processes) = fs::read_dir("/proc") else { return 0 };
     let members = processes.flatten().filter_map(|process| {
         let path = process.path();
-        // A process that has ended since has no memory.
+        // A process may have ended since the directory was read.
         let stat = fs::read_to_string(path.join("stat")).ok()?;
         (group_in(&stat) == Some(group.as_raw_nonzero().get())).then(|| memory(&path))
     });
     members.sum()
 }
 
-/// `Pss` of proc(5): what a process holds, of shared pages its share. Where that is not to be read, all it holds.
+/// `Pss` of proc(5): the memory of a process with its part of shared pages. If that cannot be read, `VmRSS`.
 fn memory(process: &Path) -> u64 {
     let field = |file: &str, name: &str| {
         let text = fs::read_to_string(process.join(file)).ok()?;
@@ -74,8 +74,8 @@ fn memory(process: &Path) -> u64 {
     field("smaps_rollup", "Pss:").or_else(|| field("status", "VmRSS:")).unwrap_or(0) * 1_024
 }
 
-/// The process group in a process's stat line. The program's name, in brackets, may hold spaces and brackets: fields are
-/// counted after it.
+/// The process group in a process's stat line. The program's name, in brackets, may contain spaces and brackets: count
+/// fields after it.
 fn group_in(stat: &str) -> Option<i32> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(2)?.parse().ok()
 }

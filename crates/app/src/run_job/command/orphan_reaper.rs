@@ -1,8 +1,8 @@
-//! Ends a command whose worker is gone without a word.
+//! Ends a command whose worker was killed.
 //!
-//! In its container the worker is process 1, and whatever it leaves behind ends with it. Elsewhere, as on a laptop, a
-//! worker that is killed would leave its command running. So a small shell waits there at the other end of a pipe: when
-//! that breaks, which the kernel sees to however the worker ends, it kills the command's process group.
+//! In its container the worker is process 1, and its children end with it. Elsewhere, as on a laptop, a killed worker
+//! would leave its command running. So a small shell waits at the other end of a pipe. The kernel closes the pipe however
+//! the worker ends, and then the shell kills the command's process group.
 
 use std::{io, process::Stdio};
 
@@ -10,46 +10,49 @@ use rustix::process::Pid;
 use tokio::process::{Child, Command};
 use tracing::warn;
 
-/// Waits for the end of its input, and kills the group that it is told of.
+/// Waits for the end of its input, then kills the process group that its argument names.
 const SCRIPT: &str = r#"trap '' INT TERM HUP; read -r line; kill -KILL "-$1""#;
 
-/// The shell. It is gone when this is dropped, before it could take its own end of the pipe for the worker's.
+/// The shell. Dropping this kills it before the pipe closes, so it does not take that for the worker's end.
 #[derive(Debug)]
-pub(super) struct Keeper(Child);
+pub(super) struct OrphanReaper(Child);
 
-impl Keeper {
-    /// One for this group, where one is needed and there is a shell.
-    pub(super) fn begin(group: Pid) -> Option<Self> {
+impl OrphanReaper {
+    /// Starts one for this group. `None` if the worker is process 1, or if there is no shell.
+    pub(super) fn start(group: Pid) -> Option<Self> {
         if std::process::id() == 1 {
             return None;
         }
-        match start(group) {
-            Ok(keeper) => Some(keeper),
+        match spawn(group) {
+            Ok(reaper) => Some(reaper),
             Err(error) => {
                 let error = telemetry::causes(&error);
-                warn!(error, "without a shell to see to it, a command goes on when its worker is killed");
+                warn!(
+                    error,
+                    "failed to start a shell: if the worker is killed, its command will keep running"
+                );
                 None
             }
         }
     }
 
-    /// Breaks the pipe, as the end of this process would.
+    /// Closes the pipe, as the end of this process would.
     #[cfg(test)]
     pub(super) fn break_pipe(&mut self) {
         drop(self.0.stdin.take());
     }
 }
 
-impl Drop for Keeper {
+impl Drop for OrphanReaper {
     fn drop(&mut self) {
-        // It has ended by itself where the group was its to end.
+        // It fails if the shell has already ended.
         drop(self.0.start_kill());
     }
 }
 
-fn start(group: Pid) -> io::Result<Keeper> {
+fn spawn(group: Pid) -> io::Result<OrphanReaper> {
     let shell = Command::new("/bin/sh")
-        .args(["-c", SCRIPT, "keeper", &group.as_raw_nonzero().to_string()])
+        .args(["-c", SCRIPT, "orphan-reaper", &group.as_raw_nonzero().to_string()])
         .env_clear()
         .current_dir("/")
         .stdin(Stdio::piped())
@@ -57,5 +60,5 @@ fn start(group: Pid) -> io::Result<Keeper> {
         .stderr(Stdio::null())
         .process_group(0)
         .spawn()?;
-    Ok(Keeper(shell))
+    Ok(OrphanReaper(shell))
 }

@@ -1,8 +1,8 @@
-//! The process group of a command: it and all its children, which end with it.
+//! The process group of a command: the command and all its children end together.
 //!
-//! Whoever drops the [`Group`] ends it, whatever the reason: the timeout, a lost claim, a stop, a panic. SIGTERM first, and
-//! SIGKILL some seconds later or when the runtime ends, whichever comes first. A process that has made itself a group of
-//! its own is out of reach.
+//! Dropping the [`Group`] ends it, whatever the reason: the timeout, a lost claim, a stop, a panic. The group gets SIGTERM,
+//! and SIGKILL a few seconds later or when the runtime ends, whichever comes first. A process that has moved to a group of
+//! its own is not reached.
 
 use std::{
     collections::BTreeMap,
@@ -20,22 +20,22 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
-use super::orphan_reaper::Keeper;
+use super::orphan_reaper::OrphanReaper;
 
-/// How long a command has after SIGTERM. A task that is told to stop has much longer, and a pooled worker lets what it
-/// has in flight go on for twenty seconds before that.
+/// How long a command may run after SIGTERM. A task that is asked to stop has much longer, and a pooled worker lets its
+/// jobs continue for twenty seconds before that.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// A command that runs.
+/// A running command.
 #[derive(Debug)]
 pub(super) struct Group {
     running: Option<Running>,
     id: Pid,
-    /// Of those that are being ended.
+    /// Tracks the tasks that end groups.
     ending: TaskTracker,
 }
 
-/// Its three streams.
+/// The three streams of a command.
 #[derive(Debug)]
 pub(super) struct Pipes {
     pub(super) stdin: ChildStdin,
@@ -44,14 +44,14 @@ pub(super) struct Pipes {
 }
 
 impl Group {
-    /// Starts the command. How it is ended is tracked by `ending`.
+    /// Starts the command. The task that later ends it is tracked by `ending`.
     pub(super) fn spawn(
-        words: &[String],
+        command: &[String],
         environment: BTreeMap<String, String>,
         ending: TaskTracker,
     ) -> io::Result<(Self, Pipes)> {
         let (program, arguments) =
-            words.split_first().ok_or_else(|| io::Error::other("no program is named"))?;
+            command.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
         let mut child = Command::new(program)
             .args(arguments)
             .env_clear()
@@ -65,10 +65,10 @@ impl Group {
         let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(id), (Some(stdin), Some(stdout), Some(stderr))) = (id, pipes) else {
-            return Err(io::Error::other("it started without an id or its pipes"));
+            return Err(io::Error::other("the command started without a process id or without its pipes"));
         };
-        let keeper = Keeper::begin(id);
-        let group = Self { running: Some(Running { id, child, keeper }), id, ending };
+        let orphan_reaper = OrphanReaper::start(id);
+        let group = Self { running: Some(Running { id, child, orphan_reaper }), id, ending };
         Ok((group, Pipes { stdin, stdout, stderr }))
     }
 
@@ -77,11 +77,14 @@ impl Group {
         self.id
     }
 
-    /// Waits for the command's own end, and ends what it left running.
+    /// Waits until the command exits, then kills the processes that it left running.
     pub(super) async fn wait(&mut self) -> io::Result<ExitStatus> {
-        let running = self.running.as_mut().ok_or_else(|| io::Error::other("it has been waited for"))?;
+        let running = self
+            .running
+            .as_mut()
+            .ok_or_else(|| io::Error::other("the command has already been waited for"))?;
         let status = running.child.wait().await?;
-        // Its drop kills the rest.
+        // Dropping it kills the rest of the group.
         self.running = None;
         Ok(status)
     }
@@ -91,10 +94,10 @@ impl Drop for Group {
     fn drop(&mut self) {
         let Some(mut running) = self.running.take() else { return };
         signal(self.id, Signal::TERM);
-        // Without a runtime nobody can wait: the drop that follows kills.
+        // Without a runtime nothing can wait: the drop of `running` kills at once.
         if Handle::try_current().is_ok() {
             self.ending.spawn(async move {
-                // Its end or not, what is left is killed.
+                // Whether the command has exited or not, kill what is left of the group.
                 drop(timeout(GRACE, running.child.wait()).await);
                 kill(running.id);
                 drop(running.child.wait().await);
@@ -108,14 +111,14 @@ impl Drop for Group {
 struct Running {
     id: Pid,
     child: Child,
-    keeper: Option<Keeper>,
+    orphan_reaper: Option<OrphanReaper>,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         kill(self.id);
-        reap(self.id);
-        drop(self.keeper.take());
+        wait_for_orphans(self.id);
+        drop(self.orphan_reaper.take());
     }
 }
 
@@ -124,17 +127,19 @@ pub(super) fn kill(group: Pid) {
     signal(group, Signal::KILL);
 }
 
-/// Takes leave of the group's processes whose parents are gone: they are process 1's, which is the worker in its
-/// container. What is not gone yet stays until the container ends.
-fn reap(group: Pid) {
+/// Waits for the group's ended processes whose parents are gone: in its container the worker is process 1 and inherits
+/// them. Processes that have not ended yet stay until the container ends.
+fn wait_for_orphans(group: Pid) {
     while matches!(waitpgid(group, WaitOptions::NOHANG), Ok(Some(_))) {}
 }
 
 fn signal(group: Pid, signal: Signal) {
     match kill_process_group(group, signal) {
-        // They are gone.
+        // The group has no processes any more.
         Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-        Err(error) => warn!(error = telemetry::causes(&error), "a command cannot be ended"),
+        Err(error) => {
+            warn!(error = telemetry::causes(&error), "failed to signal the process group of a command")
+        }
     }
 }
 
@@ -144,10 +149,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_command_whose_worker_is_killed_ends_too() {
-        let words = ["sh", "-c", "trap '' TERM; while :; do sleep 1; done"].map(str::to_owned);
+        let command = ["sh", "-c", "trap '' TERM; while :; do sleep 1; done"].map(str::to_owned);
         let path = BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]);
-        let (mut group, _pipes) = Group::spawn(&words, path, TaskTracker::new()).unwrap();
-        group.running.as_mut().unwrap().keeper.as_mut().expect("this is not process 1").break_pipe();
+        let (mut group, _pipes) = Group::spawn(&command, path, TaskTracker::new()).unwrap();
+        group.running.as_mut().unwrap().orphan_reaper.as_mut().expect("this is not process 1").break_pipe();
         let status = timeout(Duration::from_secs(60), group.wait()).await.expect("within a minute").unwrap();
         assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
     }

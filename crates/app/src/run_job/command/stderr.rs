@@ -1,4 +1,4 @@
-//! What a command says on standard error, line by line: log lines, how far it is, and the last word.
+//! The standard error of a command, line by line: log lines, progress, and the last line for the reason of a failure.
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use tokio::{
 };
 use tracing::info;
 
-use crate::run_job::job_progress::Doing;
+use crate::run_job::job_progress::JobProgress;
 
-/// How much of one line is heard; the rest of it is left out.
+/// How many bytes of one line are read; the rest of the line is dropped.
 const LINE_BYTES: usize = 4 << 10;
 
-/// How many lines a second are logged: a log is paid for by the byte, and a command may loop. How many were left out is
-/// logged.
+/// How many lines a second are logged: logs are charged by the byte, and a command may print without end. The number of
+/// dropped lines is logged.
 const LINES_A_SECOND: u32 = 100;
 
-/// How much of its last line goes into a reason, and so into a mail.
+/// How many characters of the last line go into a reason, and so into a mail.
 const LAST_CHARS: usize = 300;
 
-/// How much is kept of how far it says it is.
+/// How many characters of a progress line are kept.
 const PROGRESS_CHARS: usize = 100;
 
-/// Cuts bytes into lines, of each of which it holds no more than [`LINE_BYTES`].
+/// Cuts bytes into lines. It holds at most [`LINE_BYTES`] of a line.
 #[derive(Debug, Default)]
 struct Lines {
     line: Vec<u8>,
@@ -37,8 +37,8 @@ impl Lines {
                 Some((b'\n', text)) => (text, true),
                 _ => (part, false),
             };
-            let room = LINE_BYTES - self.line.len();
-            self.line.extend_from_slice(&text[..text.len().min(room)]);
+            let missing = LINE_BYTES - self.line.len();
+            self.line.extend_from_slice(&text[..text.len().min(missing)]);
             if ended {
                 self.end(&mut line);
             }
@@ -54,68 +54,68 @@ impl Lines {
     }
 }
 
-/// What is heard of a command.
+/// Reads the standard error of one run.
 #[derive(Debug)]
-pub(super) struct Words<'d> {
+pub(super) struct StderrReader<'d> {
     job: &'d JobId,
-    doing: &'d Doing,
+    progress: &'d JobProgress,
     last: Option<String>,
     second: Instant,
     in_second: u32,
-    left_out: u64,
+    dropped: u64,
 }
 
-impl<'d> Words<'d> {
-    pub(super) fn new(job: &'d JobId, doing: &'d Doing) -> Self {
-        Self { job, doing, last: None, second: Instant::now(), in_second: 0, left_out: 0 }
+impl<'d> StderrReader<'d> {
+    pub(super) fn new(job: &'d JobId, progress: &'d JobProgress) -> Self {
+        Self { job, progress, last: None, second: Instant::now(), in_second: 0, dropped: 0 }
     }
 
-    /// The last line that was no progress, short enough for a reason.
+    /// The last line that was not a progress line, cut to the length of a reason.
     pub(super) fn last(&self) -> Option<&str> {
         self.last.as_deref()
     }
 
-    /// Hears all there is until the command and its children have closed their standard error.
-    pub(super) async fn hear(&mut self, mut stderr: impl AsyncRead + Unpin) {
+    /// Reads until the command and its children have closed their standard error.
+    pub(super) async fn read(&mut self, mut stderr: impl AsyncRead + Unpin) {
         let (mut lines, mut buffer) = (Lines::default(), vec![0; 8 << 10]);
-        // That it cannot be heard any more is no fault of the work.
+        // A failed read ends the reading, but not the run.
         while let Ok(read @ 1..) = stderr.read(&mut buffer).await {
             lines.feed(&buffer[..read], |line| self.line(line));
         }
         lines.end(|line| self.line(line));
-        self.tell_left_out();
+        self.log_dropped();
     }
 
     fn line(&mut self, line: &str) {
         if let Some(progress) = progress(line) {
-            self.doing.is_at(progress);
+            self.progress.report(progress);
             return;
         }
         self.last = Some(short(line, LAST_CHARS));
         if self.second.elapsed() >= Duration::from_secs(1) {
-            self.tell_left_out();
+            self.log_dropped();
             (self.second, self.in_second) = (Instant::now(), 0);
         }
         if self.in_second < LINES_A_SECOND {
             self.in_second += 1;
-            info!(job.id = %self.job, line, "the command says");
+            info!(job.id = %self.job, line, "the command wrote to standard error");
         } else {
-            self.left_out += 1;
+            self.dropped += 1;
         }
     }
 
-    fn tell_left_out(&mut self) {
-        if self.left_out > 0 {
-            info!(job.id = %self.job, lines = self.left_out, "the command says more than is logged");
-            self.left_out = 0;
+    fn log_dropped(&mut self) {
+        if self.dropped > 0 {
+            info!(job.id = %self.job, lines = self.dropped, "dropped {} log lines of the command: at most {LINES_A_SECOND} a second are logged", self.dropped);
+            self.dropped = 0;
         }
     }
 }
 
-/// How far the command is, if this line tells it: `progress 40%` or `progress 120/400`, and words after it if it likes.
+/// The progress in this line, if it has the form `progress 40%` or `progress 120/400`, with optional text after it.
 fn progress(line: &str) -> Option<String> {
-    let told = line.strip_prefix("progress ")?.trim();
-    let figures = told.split_whitespace().next()?;
+    let text = line.strip_prefix("progress ")?.trim();
+    let figures = text.split_whitespace().next()?;
     let number = |text: &str| {
         let digits = (1..=18).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
         digits.then(|| text.parse::<u64>().ok()).flatten()
@@ -127,10 +127,10 @@ fn progress(line: &str) -> Option<String> {
         }
         (None, None) => false,
     };
-    legal.then(|| short(told, PROGRESS_CHARS))
+    legal.then(|| short(text, PROGRESS_CHARS))
 }
 
-/// The beginning of a line, on one line.
+/// The first `chars` characters of a line, control characters replaced by spaces.
 fn short(line: &str, chars: usize) -> String {
     let clean = |c: char| if c.is_control() { ' ' } else { c };
     let mut short: String = line.trim().chars().take(chars).map(clean).collect();
@@ -146,7 +146,7 @@ mod tests {
     use crate::run_job::command::tests::job;
 
     #[test]
-    fn lines_are_cut_wherever_the_pieces_end_and_long_ones_lose_their_ends() {
+    fn lines_may_span_pieces_and_long_lines_are_cut() {
         let text = format!("one\n\ntwo\r\n{}\nlast \u{fc}", "x".repeat(10_000));
         for piece in [1, 2, 3, 100, 8_192, 20_000] {
             let (mut lines, mut heard) = (Lines::default(), Vec::new());
@@ -161,11 +161,11 @@ mod tests {
 
     #[test]
     fn only_the_documented_forms_are_progress() {
-        let told = |line| progress(line).unwrap();
-        assert_eq!(told("progress 40%"), "40%");
-        assert_eq!(told("progress 120/400 resizing"), "120/400 resizing");
-        assert_eq!(told("progress   0/0\tall \u{1b}[1mbold"), "0/0 all  [1mbold");
-        assert_eq!(told(&format!("progress 1% {}", "x".repeat(200))).chars().count(), 101);
+        let parsed = |line| progress(line).unwrap();
+        assert_eq!(parsed("progress 40%"), "40%");
+        assert_eq!(parsed("progress 120/400 resizing"), "120/400 resizing");
+        assert_eq!(parsed("progress   0/0\tall \u{1b}[1mbold"), "0/0 all  [1mbold");
+        assert_eq!(parsed(&format!("progress 1% {}", "x".repeat(200))).chars().count(), 101);
         for plain in [
             "progress",
             "progress ",
@@ -184,26 +184,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_last_line_is_the_last_that_is_no_progress() {
-        let (job, doing) = (job("command = [\"cat\"]\n"), Doing::default());
-        let mut words = Words::new(&job.id, &doing);
-        words.hear(&b"progress 1/9\nKeyError: \x1b'x'\xff\nprogress 2/9 still\n \n"[..]).await;
-        assert_eq!(words.last(), Some("KeyError:  'x'\u{fffd}"));
-        assert_eq!(doing.progress().as_deref(), Some("2/9 still"));
-        words.hear(format!("{}\n", "y".repeat(1_000)).as_bytes()).await;
-        assert_eq!(words.last().unwrap().chars().count(), LAST_CHARS + 1);
+    async fn progress_lines_are_not_the_last_line() {
+        let (job, progress) = (job("command = [\"cat\"]\n"), JobProgress::default());
+        let mut reader = StderrReader::new(&job.id, &progress);
+        reader.read(&b"progress 1/9\nKeyError: \x1b'x'\xff\nprogress 2/9 still\n \n"[..]).await;
+        assert_eq!(reader.last(), Some("KeyError:  'x'\u{fffd}"));
+        assert_eq!(progress.reported().as_deref(), Some("2/9 still"));
+        reader.read(format!("{}\n", "y".repeat(1_000)).as_bytes()).await;
+        assert_eq!(reader.last().unwrap().chars().count(), LAST_CHARS + 1);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_command_that_never_stops_talking_is_not_all_logged() {
-        let (job, doing) = (job("command = [\"cat\"]\n"), Doing::default());
-        let mut words = Words::new(&job.id, &doing);
+    async fn the_log_lines_of_a_command_are_limited_by_the_second() {
+        let (job, progress) = (job("command = [\"cat\"]\n"), JobProgress::default());
+        let mut reader = StderrReader::new(&job.id, &progress);
         for _ in 0..1_000 {
-            words.line("again");
+            reader.line("again");
         }
-        assert_eq!((words.in_second, words.left_out), (100, 900));
+        assert_eq!((reader.in_second, reader.dropped), (100, 900));
         tokio::time::advance(Duration::from_secs(1)).await;
-        words.line("again");
-        assert_eq!((words.in_second, words.left_out), (1, 0));
+        reader.line("again");
+        assert_eq!((reader.in_second, reader.dropped), (1, 0));
     }
 }

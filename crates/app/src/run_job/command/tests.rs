@@ -1,4 +1,4 @@
-//! Commands as they run: real processes on real time, without AWS.
+//! Runs of commands: real processes in real time, without AWS.
 
 use std::{collections::BTreeMap, io::Cursor, sync::Arc, time::Duration};
 
@@ -15,13 +15,16 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{Broken, Commands};
-use crate::run_job::{job_progress::Doing, read_and_write::Left};
+use super::Commands;
+use crate::run_job::{
+    job_exit::{JobExit, OutputBroken},
+    job_progress::JobProgress,
+};
 
-/// No test waits longer for what must happen.
+/// How long a test waits for an event that must happen.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A job of a command pipeline with these lines.
+/// A job whose pipeline has a command and these lines.
 pub(super) fn job(lines: &str) -> Job {
     let text = format!("version = 1\n[[pipeline]]\nname = \"p\"\nformat = \"command\"\n{lines}");
     let pipelines = Pipelines::parse(&text, "p.toml").unwrap_or_else(|error| panic!("{error}"));
@@ -36,11 +39,11 @@ pub(super) fn job(lines: &str) -> Job {
     Job::new(object, pipelines.get("p").unwrap().clone(), Timestamp::UNIX_EPOCH)
 }
 
-/// A shell script that is run on objects.
+/// A shell script that runs on objects.
 struct Script {
     job: Job,
     commands: Commands,
-    doing: Arc<Doing>,
+    progress: Arc<JobProgress>,
     limit_mib: u64,
 }
 
@@ -50,31 +53,32 @@ impl Script {
         let command = job.pipeline.command.as_mut().unwrap();
         script.clone_into(&mut command.words[2]);
         let settings = Settings::from(BTreeMap::new());
-        Self { job, commands: Commands::alone(&settings), doing: Arc::default(), limit_mib: 1_000 }
+        Self { job, commands: Commands::dedicated(&settings), progress: Arc::default(), limit_mib: 1_000 }
     }
 
     async fn start(
         &self,
         input: impl AsyncRead + Send + Unpin + 'static,
-    ) -> Result<Box<dyn AsyncRead + Send + Unpin>, Left> {
+    ) -> Result<Box<dyn AsyncRead + Send + Unpin>, JobExit> {
         let command = self.job.pipeline.command.as_ref().unwrap();
-        let output = self.commands.run(&self.job, command, input, self.limit_mib << 20, &self.doing).await?;
+        let output =
+            self.commands.run(&self.job, command, input, self.limit_mib << 20, &self.progress).await?;
         Ok(Box::new(output))
     }
 
-    /// What it prints, or how the job is left.
+    /// What the script prints, or how the job is left.
     async fn run(&self, input: impl Into<Vec<u8>>) -> Result<String, (Change, String, String)> {
-        let told = |left: Left| (left.change, left.reason.code, left.reason.message);
-        let mut output = self.start(Cursor::new(input.into())).await.map_err(told)?;
+        let parts = |exit: JobExit| (exit.change, exit.reason.code, exit.reason.message);
+        let mut output = self.start(Cursor::new(input.into())).await.map_err(parts)?;
         let mut text = String::new();
         match output.read_to_string(&mut text).await {
             Ok(_) => Ok(text),
-            Err(error) => Err(told(error.downcast::<Broken>().unwrap().0)),
+            Err(error) => Err(parts(error.downcast::<OutputBroken>().unwrap().0)),
         }
     }
 }
 
-/// Waits until it is so.
+/// Waits until `so` returns true.
 async fn until(what: &str, so: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !so() {
@@ -94,7 +98,7 @@ async fn printed_id(output: &mut (impl AsyncRead + Unpin)) -> Pid {
     }
 }
 
-/// Whether a process is there and is no zombie: nobody takes leave of orphans where process 1 does not.
+/// Whether a process exists and is not a zombie: orphans stay zombies where process 1 does not wait for them.
 fn is_alive(process: Pid) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
@@ -102,11 +106,11 @@ fn is_alive(process: Pid) -> bool {
 }
 
 #[tokio::test]
-async fn it_gets_the_bytes_and_what_it_prints_ends_with_it() {
+async fn a_command_gets_the_bytes_and_its_output_ends_when_it_exits() {
     let script =
         Script::new("cat; echo progress 1/2 >&2; printf '%s|%s' \"$TIDEMILL_URI\" \"$TIDEMILL_SIZE\"");
     assert_eq!(script.run("one\ntwo\n").await.unwrap(), "one\ntwo\ns3://b/uploads/a b.csv|7");
-    assert_eq!(script.doing.progress().as_deref(), Some("1/2"));
+    assert_eq!(script.progress.reported().as_deref(), Some("1/2"));
     let many = "x".repeat(3_000_000);
     assert_eq!(Script::new("wc -c").run(many).await.unwrap().trim(), "3000000");
     assert_eq!(Script::new("cat").run("").await.unwrap(), "");
@@ -115,7 +119,7 @@ async fn it_gets_the_bytes_and_what_it_prints_ends_with_it() {
 }
 
 #[tokio::test]
-async fn one_that_does_not_read_its_input_is_no_failure() {
+async fn a_command_need_not_read_its_input() {
     let many = vec![b'x'; 10_000_000];
     assert_eq!(Script::new("echo enough").run(many.clone()).await.unwrap(), "enough\n");
     assert_eq!(Script::new("exec <&-; echo enough").run(many.clone()).await.unwrap(), "enough\n");
@@ -123,7 +127,7 @@ async fn one_that_does_not_read_its_input_is_no_failure() {
 }
 
 #[tokio::test]
-async fn how_it_ends_is_how_the_job_is_left() {
+async fn the_exit_status_decides_how_the_job_is_left() {
     use Change::{Fail, Return};
     let table = [
         ("echo no sheet >&2; exit 65", Fail, "bad_input", "no sheet"),
@@ -139,20 +143,20 @@ async fn how_it_ends_is_how_the_job_is_left() {
             "kill -KILL $$",
             Return,
             "out_of_memory",
-            "the command was killed, as the kernel does when memory runs out",
+            "the command was killed; the kernel does that when memory runs out",
         ),
         (
             "sh -c 'kill -KILL $$'; exit $?",
             Return,
             "out_of_memory",
-            "the command was killed, as the kernel does when memory runs out",
+            "the command was killed; the kernel does that when memory runs out",
         ),
     ];
     for (script, change, code, message) in table {
         let left = Script::new(script).run("input").await.unwrap_err();
         let (found, reason, words) = &left;
         assert_eq!((*found, reason.as_str()), (change, code), "{script}: {left:?}");
-        // A shell may have words of its own about who was killed.
+        // A shell may print a line of its own about the killed program.
         assert!(words.starts_with(message), "{script}: {left:?}");
     }
     let mut missing = Script::new("");
@@ -163,7 +167,7 @@ async fn how_it_ends_is_how_the_job_is_left() {
 }
 
 #[tokio::test]
-async fn too_much_output_ends_it() {
+async fn too_much_output_ends_the_command() {
     let mut script = Script::new("yes '{\"a\":1}'");
     script.job.pipeline.command.as_mut().unwrap().output_bytes = 1_000_000;
     let (change, code, message) = script.run("").await.unwrap_err();
@@ -173,13 +177,13 @@ async fn too_much_output_ends_it() {
 }
 
 #[tokio::test]
-async fn too_much_memory_of_all_its_children_ends_it() {
+async fn too_much_memory_of_all_children_together_ends_the_command() {
     let hungry = "import time; x = bytearray(60 << 20); time.sleep(100)";
     let mut script = Script::new(&format!("python3 -c '{hungry}' & python3 -c '{hungry}'"));
     script.limit_mib = 100;
     let (change, code, message) = script.run("").await.unwrap_err();
     assert_eq!((change, code.as_str()), (Change::Return, "out_of_memory"), "{message}");
-    assert!(message.ends_with("and there are 100 for it in this task"), "{message}");
+    assert!(message.ends_with("its limit in this task is 100 MiB"), "{message}");
     let modest = "x = bytearray(60 << 20); import time; time.sleep(1); print(1)";
     let mut script = Script::new(&format!("python3 -c '{modest}'"));
     script.limit_mib = 100;
@@ -187,14 +191,14 @@ async fn too_much_memory_of_all_its_children_ends_it() {
 }
 
 #[tokio::test]
-async fn what_it_left_running_ends_with_it() {
+async fn processes_that_the_command_left_running_are_killed() {
     let printed = Script::new("sleep 1000 & echo $!").run("").await.unwrap();
     let left = printed_id(&mut printed.as_bytes()).await;
     until("its end", || !is_alive(left)).await;
 }
 
 #[tokio::test]
-async fn dropping_its_output_ends_it_and_its_children_gently_at_first() {
+async fn dropping_the_output_ends_the_command_and_its_children_with_sigterm_first() {
     let script = Script::new("trap 'sleep 0.5; exit' TERM; sleep 1000 & echo $!; wait");
     let mut output = script.start(Cursor::new("")).await.unwrap();
     let child = printed_id(&mut output).await;
@@ -203,14 +207,14 @@ async fn dropping_its_output_ends_it_and_its_children_gently_at_first() {
     drop(output);
     script.commands.end().await;
     let took = asked.elapsed();
-    assert!(took >= Duration::from_millis(500), "it had the time that it took: {took:?}");
-    assert!(took < Duration::from_secs(4), "and nobody waited for longer: {took:?}");
+    assert!(took >= Duration::from_millis(500), "the command had time to exit: {took:?}");
+    assert!(took < Duration::from_secs(4), "the wait ended when the command exited: {took:?}");
     // The kernel is quick, but not at once.
     until("its end", || !is_alive(child)).await;
 }
 
 #[tokio::test]
-async fn one_that_does_not_listen_is_killed_after_some_seconds() {
+async fn a_command_that_ignores_sigterm_is_killed_after_a_few_seconds() {
     let script = Script::new("trap '' TERM; echo $$; while :; do sleep 1; done");
     let mut output = script.start(Cursor::new("")).await.unwrap();
     let (command, asked) = (printed_id(&mut output).await, Instant::now());
@@ -221,7 +225,7 @@ async fn one_that_does_not_listen_is_killed_after_some_seconds() {
 }
 
 #[test]
-fn the_end_of_the_runtime_ends_it() {
+fn the_end_of_the_runtime_ends_the_command() {
     let script = Script::new("trap '' TERM; sleep 1000 & echo $!; wait; wait");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let child = runtime.block_on(async {
@@ -237,15 +241,15 @@ fn the_end_of_the_runtime_ends_it() {
 }
 
 #[tokio::test]
-async fn an_object_that_breaks_off_breaks_its_output() {
+async fn an_object_that_breaks_off_breaks_the_output() {
     let broken = Cursor::new("some").chain(dead_line());
     let script = Script::new("cat");
     let mut output = script.start(broken).await.unwrap();
     let mut text = String::new();
     let error = output.read_to_string(&mut text).await.unwrap_err();
-    let Broken(left) = error.downcast::<Broken>().unwrap();
-    assert_eq!((left.change, left.reason.code.as_str()), (Change::Return, "internal"));
-    assert_eq!(left.reason.message, "the reader failed: the line is dead");
+    let OutputBroken(exit) = error.downcast::<OutputBroken>().unwrap();
+    assert_eq!((exit.change, exit.reason.code.as_str()), (Change::Return, "internal"));
+    assert_eq!(exit.reason.message, "the reader failed: the line is dead");
 }
 
 /// A source that fails at once.

@@ -1,17 +1,17 @@
-//! What the header of an image says: its size, and what the camera noted.
+//! The size in an image's header, and the EXIF fields that cameras write.
 
 use std::io::Cursor;
 
-use ::exif::{Exif, In, Rational, Tag, Value as Noted};
+use ::exif::{Exif, In, Rational, Tag, Value as ExifValue};
 use domain::record::Record;
 use jiff::civil;
 
 use super::{number, text};
 
-/// No camera has a longer name.
+/// The longest camera name that is kept. Real names are shorter.
 const NAME_CHARS: usize = 100;
 
-/// The fields that the first bytes of an image tell; those that they do not tell, or tell wrongly, are not there.
+/// The fields found in the first bytes of an image. Missing and invalid fields are left out.
 pub(super) fn fields(header: &[u8]) -> Record {
     let mut record = Record::new();
     if let Ok(size) = imagesize::blob_size(header) {
@@ -21,14 +21,14 @@ pub(super) fn fields(header: &[u8]) -> Record {
     let mut reader = ::exif::Reader::new();
     reader.continue_on_error(true);
     let read = reader.read_from_container(&mut Cursor::new(header));
-    // One field that is broken takes no other with it.
+    // A broken field does not hide the others.
     let Ok(exif) = read.or_else(|error| error.distill_partial_result(|_| ())) else { return record };
-    let noted = [
+    let fields = [
         ("taken_at", taken_at(&exif).map(text)),
         ("camera", camera(&exif).map(text)),
         ("orientation", orientation(&exif).map(number)),
     ];
-    record.extend(noted.into_iter().filter_map(|(name, value)| Some((name.into(), value?))));
+    record.extend(fields.into_iter().filter_map(|(name, value)| Some((name.into(), value?))));
     if let (Some(latitude), Some(longitude)) = (latitude(&exif), longitude(&exif)) {
         record.push(("latitude".into(), number(latitude)));
         record.push(("longitude".into(), number(longitude)));
@@ -36,17 +36,17 @@ pub(super) fn fields(header: &[u8]) -> Record {
     record
 }
 
-/// When it was taken: local time, with the offset from UTC where the camera knew it.
+/// When the picture was taken: local time, followed by the offset from UTC if the camera stored one.
 fn taken_at(exif: &Exif) -> Option<String> {
-    let noted = ::exif::DateTime::from_ascii(ascii(exif, Tag::DateTimeOriginal)?).ok()?;
+    let time = ::exif::DateTime::from_ascii(ascii(exif, Tag::DateTimeOriginal)?).ok()?;
     let part = |part: u8| i8::try_from(part).ok();
     let at = civil::DateTime::new(
-        i16::try_from(noted.year).ok()?,
-        part(noted.month)?,
-        part(noted.day)?,
-        part(noted.hour)?,
-        part(noted.minute)?,
-        part(noted.second)?,
+        i16::try_from(time.year).ok()?,
+        part(time.month)?,
+        part(time.day)?,
+        part(time.hour)?,
+        part(time.minute)?,
+        part(time.second)?,
         0,
     )
     .ok()?;
@@ -64,7 +64,7 @@ fn is_offset(text: &str) -> bool {
     sign && text.len() == 6 && text.get(3..4) == Some(":") && figures(1..3, 14) && figures(4..6, 59)
 }
 
-/// Who made the camera and which it is; many makers say their name in both.
+/// Maker and model of the camera. Many makers repeat their name in the model.
 fn camera(exif: &Exif) -> Option<String> {
     let name = |tag| {
         let name = String::from_utf8_lossy(ascii(exif, tag)?).into_owned();
@@ -77,7 +77,7 @@ fn camera(exif: &Exif) -> Option<String> {
     }
 }
 
-/// How it is to be turned, 1 to 8.
+/// The EXIF orientation, 1 to 8.
 fn orientation(exif: &Exif) -> Option<u32> {
     let field = exif.get_field(Tag::Orientation, In::PRIMARY)?;
     field.value.get_uint(0).filter(|turn| (1..=8).contains(turn))
@@ -95,7 +95,7 @@ fn longitude(exif: &Exif) -> Option<String> {
 fn degrees(exif: &Exif, tag: Tag, side: Tag, negative: u8, most: u128) -> Option<String> {
     /// Six places are a tenth of a metre.
     const PLACES: u128 = 1_000_000;
-    let Noted::Rational(parts) = &exif.get_field(tag, In::PRIMARY)?.value else { return None };
+    let ExifValue::Rational(parts) = &exif.get_field(tag, In::PRIMARY)?.value else { return None };
     let mut nano = 0;
     for (part, unit) in parts.iter().zip([1, 60, 3_600]) {
         let Rational { num, denom } = *part;
@@ -111,6 +111,6 @@ fn degrees(exif: &Exif, tag: Tag, side: Tag, negative: u8, most: u128) -> Option
 }
 
 fn ascii(exif: &Exif, tag: Tag) -> Option<&[u8]> {
-    let Noted::Ascii(texts) = &exif.get_field(tag, In::PRIMARY)?.value else { return None };
+    let ExifValue::Ascii(texts) = &exif.get_field(tag, In::PRIMARY)?.value else { return None };
     texts.first().map(Vec::as_slice)
 }

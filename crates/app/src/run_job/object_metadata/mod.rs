@@ -1,24 +1,23 @@
-//! Facts of an object: one record about it, whatever it is, with nothing of what is in it.
+//! Object metadata: one record about an object of any type, without its contents.
 //!
-//! | field | what | of |
+//! | field | meaning | present for |
 //! | --- | --- | --- |
-//! | `size` | its bytes | every object |
-//! | `sha256` | their SHA-256, in hex | every object |
-//! | `content_type` | found by content, never by name; `text/plain` is UTF-8 without NULs, and what is nothing known is `application/octet-stream` | every object |
-//! | `image_format`, `width`, `height` | as its header says, in pixels | images |
-//! | `taken_at`, `camera`, `orientation`, `latitude`, `longitude` | what the camera noted (EXIF) | photographs that have them |
+//! | `size` | size in bytes | every object |
+//! | `sha256` | SHA-256 of the bytes, in hex | every object |
+//! | `content_type` | detected from the content, never from the name; `text/plain` is UTF-8 without NULs, and unknown content is `application/octet-stream` | every object |
+//! | `image_format`, `width`, `height` | from the image's header, in pixels | images |
+//! | `taken_at`, `camera`, `orientation`, `latitude`, `longitude` | from the camera (EXIF) | photographs that have them |
 //!
-//! The object is read once and in pieces. A header is looked for in its first MiB, which is all that is held. One that is
-//! broken or lies beyond that gives a record without its fields: that a picture is broken is no reason to refuse its
-//! facts.
+//! The object is read once, in pieces. Only its first MiB is held, and headers are searched there. A header that is broken
+//! or lies further behind leaves its fields out of the record: a broken picture still has a size and a hash.
 
 mod exif;
 
-use std::{panic, sync::Arc};
+use std::panic;
 
 use aws::ledger::Progress;
 use domain::{
-    job::{Change, Job},
+    job::Change,
     manifest,
     record::{self, Record, Value},
 };
@@ -30,69 +29,65 @@ use tokio::{
 use tracing::info;
 
 use crate::run_job::{
-    job_progress::Doing,
-    process_job::Workshop,
-    read_and_write::{Left, Written, finish, unread, write},
+    job_exit::{JobExit, Written},
+    job_run::JobRun,
     source::Source,
-    write::{Batched, natural_key},
+    write::{Batched, RowWriter, natural_key},
 };
 
-/// How much of the object is held and looked at: EXIF lies in the first 64 KiB of a JPEG, and behind some of what cameras
-/// add in other formats.
+/// How much of the object is held to find headers. EXIF lies in the first 64 KiB of a JPEG; in other formats other data
+/// of the camera may come first.
 const HEADER_BYTES: usize = 1 << 20;
 
-/// How much is read at once.
+/// How many bytes are read at once.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// Reads the object to its end and writes the one record of its facts.
-pub(crate) async fn work(
-    workshop: &Workshop,
-    job: &Job,
-    source: &Source,
-    doing: &Arc<Doing>,
-) -> Result<Written, Left> {
-    let facts = Facts::of(source.open()).await;
-    let record = facts.map_err(|error| unread(readers::ReadError::Source(error)))?.record();
+/// Reads the object to its end and writes one record with its metadata.
+pub(crate) async fn read_and_write(run: JobRun<'_>, source: &Source) -> Result<Written, JobExit> {
+    let JobRun { services, job, .. } = run;
+    let metadata = ObjectMetadata::read(source.open()).await.map_err(readers::ReadError::Source)?;
+    let record = metadata.record();
     if let Some(key) = &job.pipeline.key {
-        natural_key(key, &record).map_err(|bad| Left::new(Change::Fail, bad.reason.code(), bad.message))?;
+        natural_key(key, &record)
+            .map_err(|bad| JobExit::new(Change::Fail, bad.reason.code(), bad.message))?;
     }
     let progress = Progress { records: 1, rejected: 0, format: Some("object".to_owned()) };
-    info!(job.id = %job.id, "looked at");
+    info!(job.id = %job.id, "read the metadata of the object of job {}", job.id);
     let size = record::size_bytes(&record);
-    let (units, share) = (readers::write_units(size), u32::try_from(size).unwrap_or(u32::MAX));
-    let permit = workshop.memory.rows().acquire_many_owned(share).await.map_err(|closed| {
-        Left::new(Change::Return, "internal", format!("the memory budget is gone: {closed}"))
+    let (units, permits) = (readers::write_units(size), u32::try_from(size).unwrap_or(u32::MAX));
+    let permit = services.memory.rows().acquire_many_owned(permits).await.map_err(|closed| {
+        JobExit::new(Change::Return, "internal", format!("the memory budget is closed: {closed}"))
     })?;
     let (send, batches) = mpsc::channel(1);
-    // There is room for one, and the other end is in hand.
+    // The channel holds one batch and its receiver is alive: the send succeeds.
     drop(send.send(Batched { rows: vec![(1, record)], permit }).await);
     drop(send);
-    let spread = manifest::spread(units);
-    write(workshop, job, spread, batches, doing).await?;
-    finish(workshop, job, spread, progress, units, doing)
+    let writer = RowWriter { run, shards: manifest::spread(units) };
+    writer.write(batches).await?;
+    writer.finish(progress, units)
 }
 
-/// What is found out about an object in one reading.
-struct Facts {
+/// What one read of an object finds out.
+struct ObjectMetadata {
     size: u64,
     hash: Sha256,
     header: Vec<u8>,
 }
 
-impl Facts {
-    async fn of(mut source: impl AsyncRead + Unpin) -> std::io::Result<Self> {
-        let mut facts = Self { size: 0, hash: Sha256::new(), header: Vec::new() };
+impl ObjectMetadata {
+    async fn read(mut source: impl AsyncRead + Unpin) -> std::io::Result<Self> {
+        let mut metadata = Self { size: 0, hash: Sha256::new(), header: Vec::new() };
         let mut piece = Vec::with_capacity(PIECE_BYTES);
         while source.read_buf(&mut piece).await? > 0 {
-            // A source that always has bytes would otherwise keep this task running, and a lease unrenewed.
+            // A source that always has bytes ready would keep this task running, and the lease would not be renewed.
             tokio::task::coop::consume_budget().await;
-            facts.size += piece.len() as u64;
-            facts.hash.update(&piece);
-            let room = HEADER_BYTES - facts.header.len();
-            facts.header.extend_from_slice(&piece[..piece.len().min(room)]);
+            metadata.size += piece.len() as u64;
+            metadata.hash.update(&piece);
+            let missing = HEADER_BYTES - metadata.header.len();
+            metadata.header.extend_from_slice(&piece[..piece.len().min(missing)]);
             piece.clear();
         }
-        Ok(facts)
+        Ok(metadata)
     }
 
     fn record(self) -> Record {
@@ -105,7 +100,7 @@ impl Facts {
         ];
         if let Some(format) = content_type.strip_prefix("image/") {
             let header = &self.header;
-            // The bytes are anybody's, and whatever a header makes of its reader is no reason to have no facts.
+            // The bytes come from anybody: a header that makes its parser panic must not cost the other fields.
             let image = panic::catch_unwind(|| exif::fields(header)).unwrap_or_default();
             record.push(("image_format".into(), text(format)));
             record.extend(image);
@@ -114,14 +109,14 @@ impl Facts {
     }
 }
 
-/// What the bytes are, as a media type.
+/// The media type of an object that begins with these bytes.
 fn content_type(header: &[u8]) -> &'static str {
     if let Some(known) = infer::get(header) {
         return known.mime_type();
     }
     let is_text = match std::str::from_utf8(header) {
         Ok(_) => !header.is_empty(),
-        // A character that the look cuts off is none that is broken.
+        // A character that is cut off at the end of the held bytes is not broken.
         Err(error) => header.len() == HEADER_BYTES && error.error_len().is_none(),
     };
     if is_text && !header.contains(&0) { "text/plain" } else { "application/octet-stream" }

@@ -1,9 +1,9 @@
-//! Pictures are made here, byte by byte.
+//! The pictures are built here byte by byte.
 
 use super::*;
 
-async fn facts(bytes: &[u8]) -> Vec<(String, String)> {
-    let record = Facts::of(bytes).await.unwrap().record();
+async fn metadata(bytes: &[u8]) -> Vec<(String, String)> {
+    let record = ObjectMetadata::read(bytes).await.unwrap().record();
     let shown = |value: Value| match value {
         Value::Text(text) | Value::Number(text) => text,
         other => panic!("{other:?}"),
@@ -12,8 +12,8 @@ async fn facts(bytes: &[u8]) -> Vec<(String, String)> {
 }
 
 async fn fields(bytes: &[u8]) -> Vec<String> {
-    let facts = facts(bytes).await.into_iter().filter(|(name, _)| name != "sha256");
-    facts.map(|(name, value)| format!("{name}={value}")).collect()
+    let metadata = metadata(bytes).await.into_iter().filter(|(name, _)| name != "sha256");
+    metadata.map(|(name, value)| format!("{name}={value}")).collect()
 }
 
 /// One entry of a TIFF directory: tag, type, values as bytes.
@@ -93,7 +93,7 @@ fn photograph() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_photograph_tells_what_the_camera_noted() {
+async fn a_photograph_has_the_fields_of_its_camera() {
     let bytes = photograph();
     assert_eq!(
         fields(&bytes).await,
@@ -113,7 +113,7 @@ async fn a_photograph_tells_what_the_camera_noted() {
 }
 
 #[tokio::test]
-async fn what_is_noted_wrongly_is_left_out_and_takes_nothing_with_it() {
+async fn an_invalid_exif_field_is_left_out_and_hides_no_other() {
     let bytes = jpeg(&exif(
         vec![ascii(0x010f, "Acme"), ascii(0x0110, "X1"), (0x0112, 3, vec![0, 9])],
         &[ascii(0x9003, "0000:00:00 00:00:00"), ascii(0x9011, "+2")],
@@ -129,7 +129,7 @@ async fn what_is_noted_wrongly_is_left_out_and_takes_nothing_with_it() {
 }
 
 #[tokio::test]
-async fn a_broken_picture_gives_the_facts_that_are_left() {
+async fn a_broken_picture_keeps_the_fields_that_can_be_read() {
     let whole = photograph();
     for cut in 0..whole.len() {
         let fields = fields(&whole[..cut]).await;
@@ -147,7 +147,7 @@ async fn a_broken_picture_gives_the_facts_that_are_left() {
 }
 
 #[tokio::test]
-async fn what_an_object_is_its_bytes_say() {
+async fn the_content_type_is_detected_from_the_bytes() {
     let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x04\0\0\0\x03\0\x08\x02\0\0\0";
     assert_eq!(
         fields(png).await[1..],
@@ -160,13 +160,13 @@ async fn what_an_object_is_its_bytes_say() {
     assert_eq!(of(b"a\0b").await, "content_type=application/octet-stream");
     assert_eq!(of(b"caf\xe9").await, "content_type=application/octet-stream");
     let cut = "\u{20ac}".repeat(HEADER_BYTES);
-    assert_eq!(of(cut.as_bytes()).await, "content_type=text/plain", "the look ends within a character");
+    assert_eq!(of(cut.as_bytes()).await, "content_type=text/plain", "the held bytes end within a character");
 }
 
 #[tokio::test]
-async fn an_empty_object_and_one_larger_than_the_look_have_facts_too() {
+async fn empty_objects_and_objects_larger_than_the_held_bytes_have_metadata() {
     assert_eq!(
-        facts(b"").await,
+        metadata(b"").await,
         [
             ("size", "0"),
             ("content_type", "application/octet-stream"),
@@ -174,9 +174,9 @@ async fn an_empty_object_and_one_larger_than_the_look_have_facts_too() {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
     );
-    let large = facts(&vec![b'a'; 3_000_000]).await;
+    let large = metadata(&vec![b'a'; 3_000_000]).await;
     assert_eq!(large[0].1, "3000000");
-    // As sha256sum has it: head -c 3000000 /dev/zero | tr '\0' a | sha256sum
+    // The output of head -c 3000000 /dev/zero | tr '\0' a | sha256sum
     assert_eq!(large[2].1, LARGE);
 }
 

@@ -1,4 +1,4 @@
-//! The messages this worker holds, and what it tells of itself.
+//! The messages in flight in this worker, and its statistics.
 
 use std::{
     collections::BTreeMap,
@@ -9,31 +9,31 @@ use std::{
 use aws::fleet::Tally;
 use tokio::time::Instant;
 
-/// The messages held. Clones share them.
+/// The messages in flight. Clones share them.
 #[derive(Debug, Clone)]
-pub(super) struct Held(Arc<Mutex<State>>);
+pub(super) struct InFlight(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
-    /// Receipts, by the order of their arrival.
+    /// Receipt handles, in the order of arrival.
     receipts: BTreeMap<u64, String>,
     next: u64,
-    /// Since when there is something to do, or nothing.
+    /// Since when any message is in flight, or none is.
     since: Instant,
-    /// For how long there was something to do before that.
+    /// How long messages were in flight before that.
     busy: Duration,
     settled: u64,
     records: u64,
 }
 
-/// A message held, until this is dropped.
+/// Keeps a message in flight until it is dropped.
 #[derive(Debug)]
-pub(super) struct Hold {
-    held: Held,
+pub(super) struct InFlightGuard {
+    in_flight: InFlight,
     number: u64,
 }
 
-impl Held {
+impl InFlight {
     pub(super) fn new() -> Self {
         let (busy, since) = (Duration::ZERO, Instant::now());
         Self(Arc::new(Mutex::new(State {
@@ -46,8 +46,8 @@ impl Held {
         })))
     }
 
-    /// Holds a message from now on.
-    pub(super) fn take(&self, receipt: &str) -> Hold {
+    /// Counts a message as in flight from now on.
+    pub(super) fn start(&self, receipt: &str) -> InFlightGuard {
         let mut state = self.state();
         if state.receipts.is_empty() {
             state.since = Instant::now();
@@ -55,52 +55,52 @@ impl Held {
         let number = state.next;
         state.next += 1;
         state.receipts.insert(number, receipt.to_owned());
-        Hold { held: self.clone(), number }
+        InFlightGuard { in_flight: self.clone(), number }
     }
 
     pub(super) fn len(&self) -> usize {
         self.state().receipts.len()
     }
 
-    /// The receipts of all messages held.
+    /// The receipt handles of all messages in flight.
     pub(super) fn receipts(&self) -> Vec<String> {
         self.state().receipts.values().cloned().collect()
     }
 
-    /// Since when nothing is held; `None` while something is.
+    /// Since when no message is in flight; `None` while one is.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         let state = self.state();
         state.receipts.is_empty().then_some(state.since)
     }
 
-    /// A message is settled; of an object that became so many records.
+    /// Counts a message as done, and the records that its job made visible.
     pub(super) fn settled(&self, records: u64) {
         let mut state = self.state();
         state.settled += 1;
         state.records += records;
     }
 
-    /// What the fleet is told: messages settled, and for how long there was something to do, up to now.
-    pub(super) fn tally(&self) -> Tally {
+    /// What each check-in at the fleet reports: messages done, and how long messages were in flight, up to now.
+    pub(super) fn stats(&self) -> Tally {
         let state = self.state();
         let now = if state.receipts.is_empty() { Duration::ZERO } else { state.since.elapsed() };
         Tally { done: state.settled, busy: state.busy + now }
     }
 
-    /// Records made visible so far.
+    /// How many records became visible so far.
     pub(super) fn records(&self) -> u64 {
         self.state().records
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Counts and receipts are whole between any two lines that hold the lock.
+        // No panic can happen while the lock is held, so the state is consistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Hold {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        let mut state = self.held.state();
+        let mut state = self.in_flight.state();
         state.receipts.remove(&self.number);
         if state.receipts.is_empty() {
             let busy = state.since.elapsed();
@@ -115,21 +115,25 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn time_is_busy_while_anything_is_held() {
-        let held = Held::new();
+    async fn time_counts_as_busy_while_any_message_is_in_flight() {
+        let in_flight = InFlight::new();
         let second = Duration::from_secs(1);
         tokio::time::advance(second * 5).await;
-        let first = held.take("a");
+        let first = in_flight.start("a");
         tokio::time::advance(second * 2).await;
-        let other = held.take("b");
+        let other = in_flight.start("b");
         drop(first);
         tokio::time::advance(second * 3).await;
-        assert_eq!((held.tally().busy, held.idle_since()), (second * 5, None), "the message in hand counts");
+        assert_eq!(
+            (in_flight.stats().busy, in_flight.idle_since()),
+            (second * 5, None),
+            "the message in flight counts"
+        );
         drop(other);
         let idle_since = Instant::now();
         tokio::time::advance(second * 9).await;
-        held.settled(7);
-        assert_eq!((held.tally(), held.records()), (Tally { done: 1, busy: second * 5 }, 7));
-        assert_eq!(held.idle_since(), Some(idle_since));
+        in_flight.settled(7);
+        assert_eq!((in_flight.stats(), in_flight.records()), (Tally { done: 1, busy: second * 5 }, 7));
+        assert_eq!(in_flight.idle_since(), Some(idle_since));
     }
 }

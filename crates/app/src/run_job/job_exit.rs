@@ -1,0 +1,66 @@
+//! How an attempt ends before its end is written to the ledger: with rows to publish, or with a reason to leave the job.
+
+use aws::{CallError, ledger::Progress, objects::ReadError};
+use domain::{
+    job::{Change, Reason},
+    manifest::Manifest,
+};
+
+use super::source;
+
+/// All rows of a job are written and can be published.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) manifest: Manifest,
+    pub(crate) progress: Progress,
+    pub(crate) write_units: u64,
+}
+
+/// Why this worker leaves a job that it cannot publish, and the state that the job changes to.
+#[derive(Debug)]
+pub(crate) struct JobExit {
+    pub(crate) change: Change,
+    pub(crate) reason: Reason,
+    pub(crate) progress: Progress,
+}
+
+impl JobExit {
+    pub(crate) fn new(change: Change, code: &str, message: impl Into<String>) -> Self {
+        Self { change, reason: Reason::new(code, message), progress: Progress::default() }
+    }
+}
+
+/// A call that still failed after the SDK's retries. The job is returned: another task retries it later.
+impl From<CallError> for JobExit {
+    fn from(error: CallError) -> Self {
+        let code = if error.is_retryable() { "try_again" } else { "misconfigured" };
+        Self::new(Change::Return, code, telemetry::causes(&error))
+    }
+}
+
+/// The object could not be read, is not what its pipeline expects, or the output of its command has no end.
+impl From<readers::ReadError> for JobExit {
+    fn from(error: readers::ReadError) -> Self {
+        let error = match error {
+            readers::ReadError::Bad(bad) => return Self::new(Change::Fail, bad.reason.code(), bad.message),
+            readers::ReadError::Source(error) => error,
+        };
+        match error.downcast::<OutputBroken>().map_err(source::read_error) {
+            Ok(OutputBroken(exit)) => exit,
+            Err(Ok(ReadError::Call(error))) => error.into(),
+            Err(Ok(gone @ ReadError::Gone(_))) => Self::new(Change::Lose, "gone", gone.to_string()),
+            Err(Ok(changed @ ReadError::Changed(_))) => {
+                Self::new(Change::Supersede, "superseded", changed.to_string())
+            }
+            Err(Ok(damaged @ ReadError::Damaged { .. })) => {
+                Self::new(Change::Return, "try_again", damaged.to_string())
+            }
+            Err(Err(error)) => Self::new(Change::Return, "internal", format!("the reader failed: {error}")),
+        }
+    }
+}
+
+/// The output of a command breaks off. Carries how the job is left through the reader of the output.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.reason.message)]
+pub(crate) struct OutputBroken(pub(crate) JobExit);

@@ -1,0 +1,238 @@
+//! From bytes to written rows: read a source once or twice, and write its rows while it is being read.
+
+use std::sync::Arc;
+
+use aws::{ledger::Progress, records::BATCH_ITEMS};
+use domain::{
+    job::Change,
+    manifest,
+    pipelines::{BadRows, Format, KeyTemplate, Pipeline},
+    record,
+};
+use readers::{Checked, Compression, Layout, Names, Rows, Tolerance};
+use tokio::{
+    io::AsyncRead,
+    sync::{Semaphore, mpsc},
+};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::info;
+
+use super::{
+    job_exit::{JobExit, Written},
+    job_run::JobRun,
+    rejects::Rejects,
+    write::{self, Batched, RowWriter},
+};
+
+/// Reads what `open` opens twice: first to its last byte, so that nothing is written of a source that does not pass the
+/// check, and then to write its rows.
+pub(crate) async fn read_twice<R: AsyncRead + Send + 'static>(
+    run: JobRun<'_>,
+    options: &readers::Options,
+    open: impl Fn() -> R,
+) -> Result<Written, JobExit> {
+    let job = run.job;
+    let tolerance = tolerance(&job.pipeline);
+    let checked = readers::check(open(), options, tolerance).await?;
+    let rows = async || Rows::open(open(), options, Some(&checked.schema)).await;
+    let mut rejected = checked.rejected;
+    if let Some(key) = &job.pipeline.key {
+        rejected += check_keys(rows().await?, key, tolerance).await?;
+    }
+    let progress = Progress { records: checked.rows - rejected, rejected, format: Some(format_of(&checked)) };
+    info!(
+        job.id = %job.id,
+        records = progress.records,
+        rejected,
+        format = progress.format,
+        "checked job {}: {} records to write",
+        job.id,
+        progress.records
+    );
+    let writer = RowWriter { run, shards: manifest::spread(checked.write_units) };
+    let counts = write_rows(writer, rows().await?).await?;
+    if counts.records != progress.records {
+        let differs = format!(
+            "the second read found {} records, but the check found {}",
+            counts.records, progress.records
+        );
+        return Err(JobExit::new(Change::Return, "internal", differs));
+    }
+    writer.finish(progress, checked.write_units)
+}
+
+/// Reads a source that can be read only once, and writes its rows to `shards` shards as they come. If it fails on the
+/// way, the rows written so far stay invisible.
+pub(crate) async fn read_once(
+    run: JobRun<'_>,
+    options: &readers::Options,
+    source: impl AsyncRead + Send + 'static,
+    shards: u32,
+) -> Result<Written, JobExit> {
+    let rows = Rows::open(source, options, None).await?;
+    let writer = RowWriter { run, shards };
+    let counts = write_rows(writer, rows).await?;
+    let progress = Progress { records: counts.records, rejected: counts.rejected, format: None };
+    writer.finish(progress, counts.write_units)
+}
+
+/// How many bad rows a pipeline accepts in an object.
+fn tolerance(pipeline: &Pipeline) -> Tolerance {
+    match pipeline.bad_rows {
+        BadRows::RejectFile => Tolerance::None,
+        BadRows::Skip | BadRows::Quarantine => Tolerance::Any,
+    }
+}
+
+/// How a pipeline's objects are read.
+pub(crate) fn read_options(pipeline: &Pipeline, buffers: readers::BufferPermits) -> readers::Options {
+    readers::Options {
+        format: match pipeline.format {
+            // Objects of the last two formats do not reach the readers.
+            Format::Auto | Format::Command | Format::Object => readers::Format::Auto,
+            Format::Csv => readers::Format::Csv,
+            Format::Jsonl => readers::Format::JsonLines,
+            Format::Json => readers::Format::Json,
+        },
+        // The pipelines file allows ASCII delimiters only.
+        delimiter: pipeline.delimiter.and_then(|delimiter| delimiter.try_into().ok()),
+        pointer: pipeline.records.clone(),
+        columns: pipeline.columns.clone(),
+        limits: readers::Limits::default(),
+        buffers,
+    }
+}
+
+/// The detected format, written like a file extension: `csv.gz`.
+fn format_of(checked: &Checked) -> String {
+    let layout = match checked.schema.layout {
+        Layout::Delimited(b',') => "csv",
+        Layout::Delimited(b'\t') => "tsv",
+        Layout::Delimited(_) => "delimited",
+        Layout::JsonLines => "jsonl",
+        Layout::Json => "json",
+    };
+    let compression = match checked.compression {
+        Compression::None => "",
+        Compression::Gzip => ".gz",
+        Compression::Zstd => ".zst",
+    };
+    format!("{layout}{compression}")
+}
+
+/// Counts the rows whose natural key is missing or too long: the check of the text does not look at keys.
+async fn check_keys(mut rows: Rows, key: &KeyTemplate, tolerance: Tolerance) -> Result<u64, JobExit> {
+    let mut rejected = 0;
+    while let Some(row) = rows.next().await? {
+        let Ok(record) = row.content else { continue };
+        let Err(reject) = write::natural_key(key, &record) else { continue };
+        if tolerance == Tolerance::None {
+            let message = format!("row {}: {}", row.number, reject.message);
+            return Err(JobExit::new(Change::Fail, reject.reason.code(), message));
+        }
+        rejected += 1;
+    }
+    Ok(rejected)
+}
+
+/// How many rows were read, and what writing them takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct RowCounts {
+    /// Good rows.
+    records: u64,
+    /// Bad rows that were left out.
+    rejected: u64,
+    /// DynamoDB's write units of the good rows.
+    write_units: u64,
+}
+
+/// Writes rows. Parsing runs on a task of its own while batches are in flight.
+async fn write_rows(writer: RowWriter<'_>, rows: Rows) -> Result<RowCounts, JobExit> {
+    let JobRun { services, job, .. } = writer.run;
+    let rejects = (job.pipeline.bad_rows == BadRows::Quarantine)
+        .then(|| Rejects::create(&services.objects, &services.rejects_prefix, job));
+    let (send, receive) = mpsc::channel(write::BATCHES_AHEAD);
+    let producing = AbortOnDropHandle::new(tokio::spawn(produce(
+        rows,
+        rejects,
+        job.pipeline.clone(),
+        services.memory.rows(),
+        send,
+    )));
+    writer.write(receive).await?;
+    producing.await.unwrap_or_else(|panic| {
+        Err(JobExit::new(Change::Return, "internal", format!("the reader stopped unexpectedly: {panic}")))
+    })
+}
+
+/// Turns rows into batches until the rows end, and rejected rows into the rejects object. A budget bounds the memory
+/// that rows hold until they are written.
+async fn produce(
+    mut rows: Rows,
+    mut rejects: Option<Rejects>,
+    pipeline: Pipeline,
+    budget: Arc<Semaphore>,
+    send: mpsc::Sender<Batched>,
+) -> Result<RowCounts, JobExit> {
+    let (tolerance, mut names) = (tolerance(&pipeline), Names::new(&pipeline.columns));
+    let mut counts = RowCounts::default();
+    let mut batch = Vec::with_capacity(BATCH_ITEMS);
+    let mut bytes = 0;
+    loop {
+        let row = rows.next().await?;
+        let ended = row.is_none();
+        let row = row.map(|row| {
+            let checked = row.content.and_then(|record| {
+                names.note(&record);
+                match &pipeline.key {
+                    Some(key) => write::natural_key(key, &record).map(|_| record),
+                    None => Ok(record),
+                }
+            });
+            (row.number, checked)
+        });
+        match row {
+            Some((number, Ok(record))) => {
+                let size = record::size_bytes(&record);
+                counts.records += 1;
+                counts.write_units += readers::write_units(size);
+                bytes += size;
+                batch.push((number, record));
+            }
+            Some((number, Err(reject))) => {
+                counts.rejected += 1;
+                if tolerance == Tolerance::None {
+                    let message = format!("row {number}: {}", reject.message);
+                    return Err(JobExit::new(Change::Fail, reject.reason.code(), message));
+                }
+                if let Some(rejects) = &mut rejects {
+                    rejects.add(number, &reject).await?;
+                }
+            }
+            None => {}
+        }
+        if batch.len() == BATCH_ITEMS || bytes >= write::BATCH_BYTES || (ended && !batch.is_empty()) {
+            let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH_ITEMS));
+            // A single row of 400 KB fits: the budget is larger than any batch.
+            let permits = u32::try_from(std::mem::take(&mut bytes)).unwrap_or(u32::MAX);
+            let permit = budget.clone().acquire_many_owned(permits).await.map_err(|closed| {
+                JobExit::new(Change::Return, "internal", format!("the memory budget is closed: {closed}"))
+            })?;
+            if send.send(Batched { rows: full, permit }).await.is_err() {
+                // The writer has failed, and its error is the one that is reported.
+                return Ok(counts);
+            }
+        }
+        if ended {
+            break;
+        }
+    }
+    if counts.records > 0 {
+        names.check().map_err(readers::ReadError::from)?;
+    }
+    match rejects {
+        Some(rejects) if counts.rejected > 0 => rejects.finish().await?,
+        _ => {}
+    }
+    Ok(counts)
+}
