@@ -76,7 +76,7 @@ pub(crate) fn job_of(body: &str, pipelines: &Pipelines) -> Option<JobId> {
 fn about(body: &str, pipelines: &Pipelines) -> Option<(JobId, About)> {
     match message::read(body) {
         Message::Job(due) => Some((due.job, About::Launch)),
-        Message::Settled(settled) => Some((settled.settled, About::Stop)),
+        Message::Failed(failed) => Some((failed.failed, About::Stop)),
         Message::Created(created) => {
             let object = created.first()?.object();
             let pipeline = pipelines.route(&object.key, object.size_bytes)?;

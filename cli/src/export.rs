@@ -75,7 +75,7 @@ pub(crate) async fn of_key<W: Write>(
     Ok(Some(lines))
 }
 
-/// Merges the partitions that the rows are spread over: row `r` is in partition `r % spread`, so the next row is
+/// Merges the partitions that the rows are spread over: row `r` is in partition `r % shards`, so the next row is
 /// the least of the partitions' next ones.
 async fn versioned<W>(
     records: &Records,
@@ -84,7 +84,7 @@ async fn versioned<W>(
     write: impl Fn(&mut W, u64, &Record) -> Result<(), ExportError>,
 ) -> Result<u64, ExportError> {
     let mut pages: Vec<std::collections::VecDeque<(u64, Record)>> = Vec::new();
-    for partition in 0..manifest.spread {
+    for partition in 0..manifest.shards {
         pages.push(records.rows(manifest, partition, None).await?.into());
     }
     let mut lines = 0;

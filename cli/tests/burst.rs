@@ -44,7 +44,7 @@ version = 1
 name = "everything"
 match = { prefix = "uploads/" }
 dedicated_above = 1_000_000
-# Whoever is killed looks as if it had run out of memory, which is charged; on a slow machine a large object may meet it
+# Whoever is killed looks as if it had run out of memory, which is counted_attempts; on a slow machine a large object may meet it
 # several times.
 attempts = 9
 "#;
@@ -205,7 +205,7 @@ async fn check_records(cloud: &Cloud, config: &SdkConfig, jobs: &[Job]) {
         let manifest = manifest.expect("a done job has a manifest");
         assert_eq!((&manifest.job, manifest.records), (&job.id, rows_of(n) as u64));
         let mut rows = 0;
-        for partition in 0..manifest.spread {
+        for partition in 0..manifest.shards {
             let mut after = None;
             loop {
                 let page = records.rows(&manifest, partition, after).await.expect("a page");

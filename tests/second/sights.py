@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from processes import until
 
-SETTLED = {"done", "failed", "superseded", "gone"}
+SETTLED = {"done", "failed", "superseded", "source_deleted"}
 
 
 def put(cloud, key, text):

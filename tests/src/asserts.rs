@@ -57,7 +57,7 @@ impl JobAsserts for Job {
 
     #[track_caller]
     fn assert_source_deleted(&self) -> &Self {
-        same(self, "state", self.state, State::Gone)
+        same(self, "state", self.state, State::SourceDeleted)
     }
 
     #[track_caller]
@@ -77,7 +77,7 @@ impl JobAsserts for Job {
 
     #[track_caller]
     fn assert_counted(&self, attempts: u32) -> &Self {
-        same(self, "attempts that count against the object", self.charged, attempts)
+        same(self, "attempts that count against the object", self.counted_attempts, attempts)
     }
 
     #[track_caller]

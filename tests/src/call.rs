@@ -201,7 +201,7 @@ pub fn mark_notified() -> Verb {
 /// Saving what the alerts count.
 #[must_use]
 pub fn save_alerts() -> Verb {
-    Verb::that("dynamodb", "PutItem", |input| input["Item"]["id"]["S"] == "storms:1")
+    Verb::that("dynamodb", "PutItem", |input| input["Item"]["id"]["S"] == "alerts:1")
 }
 
 /// Saving that the first grouped mail of an alert was sent.
@@ -209,7 +209,7 @@ pub fn save_alerts() -> Verb {
 pub fn save_first_grouped_mail() -> Verb {
     Verb::that("dynamodb", "PutItem", |input| {
         let item = &input["Item"];
-        item["id"]["S"] == "storms:1" && item["causes"]["L"][0]["M"]["storm"]["M"]["mails"]["N"] == "1"
+        item["id"]["S"] == "alerts:1" && item["groups"]["L"][0]["M"]["burst"]["M"]["mails"]["N"] == "1"
     })
 }
 

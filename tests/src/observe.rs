@@ -124,7 +124,7 @@ impl TestEnv {
                 }
             }
         } else {
-            for partition in 0..manifest.spread {
+            for partition in 0..manifest.shards {
                 let mut after = None;
                 loop {
                     let page = self.records.rows(&manifest, partition, after).await.expect("a page");

@@ -43,7 +43,7 @@ impl TestEnv {
         self.quiet().await;
         for job in self.jobs().await {
             let over = job.is_over() && job.settled_at.is_some();
-            if !over || job.charged > job.pipeline.attempts {
+            if !over || job.counted_attempts > job.pipeline.attempts {
                 panic!("nothing is under way, and this job is not over: {job:#?}\n{}", self.state().await);
             }
             let manifest = self.manifest(&job.object.key).await;

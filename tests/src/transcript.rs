@@ -122,7 +122,7 @@ impl Transcript {
             note(&mut told.jobs, &id);
             let reason = item["reason"]["M"]["code"]["S"].as_str();
             let reason = reason.map(|code| format!(", {code}")).unwrap_or_default();
-            let mailed = if item["notified_at"].is_null() { "" } else { ", told" };
+            let mailed = if item["notified_at"].is_null() { "" } else { ", notified" };
             let state = format!(
                 "ledger {id} is {}, attempt {}, fence {}{reason}{mailed}",
                 text("state"),
@@ -208,14 +208,14 @@ impl TestEnv {
             let reason = job.reason.as_ref().map(|it| format!(", {}: {}", it.code, it.message));
             writeln!(
                 text,
-                "  {} {} {version}: {}, {} records, {} rejected, attempt {}, {} charged{}",
+                "  {} {} {version}: {}, {} records, {} rejected, attempt {}, {} counted{}",
                 job.id,
                 job.object.key,
                 job.state.as_str(),
                 job.records,
                 job.rejected,
                 job.attempt,
-                job.charged,
+                job.counted_attempts,
                 reason.unwrap_or_default()
             )?;
             for ended in &job.history {

@@ -7,10 +7,10 @@ use aws::{
     ledger::{Changed, Ledger},
 };
 use domain::{
+    audit::{AuditEntry, AuditKind},
     job::{Attempt, Job, Reason, State},
-    message::{JobMessage, SettledMessage},
+    message::{FailureMessage, JobMessage},
     replay::{NotReplayed, refusal},
-    story::{Note, What},
 };
 use localcloud::faults::Call;
 use tests::{JobAsserts, TestEnv, call};
@@ -25,7 +25,7 @@ fn ledger(env: &TestEnv) -> Ledger {
 /// Has a job run again, as the ledger says.
 async fn replay(env: &TestEnv, job: &Job) -> Changed {
     let now = env.cloud().clock().now();
-    let note = Note::new(now, What::Replayed, "by ada");
+    let note = AuditEntry::new(now, AuditKind::Replayed, "by ada");
     ledger(env).replay(job, &note, now).await.expect("an answer")
 }
 
@@ -56,8 +56,10 @@ fn a_replayed_job_begins_anew_and_people_hear_of_its_failure() {
         waiting.assert_waiting().assert_attempt(2).assert_counted(0);
         assert_eq!((waiting.replayed_from, waiting.history.len()), (1, 1));
         assert_eq!((waiting.settled_at, waiting.notified_at, &waiting.reason), (None, None, &None));
-        assert!(waiting.shelf.as_deref().is_some_and(|shelf| shelf.starts_with("open:")));
-        assert_eq!(waiting.story.last().map(|note| note.what), Some(What::Replayed));
+        assert!(
+            waiting.status_shard.as_deref().is_some_and(|status_shard| status_shard.starts_with("open:"))
+        );
+        assert_eq!(waiting.audit.last().map(|note| note.kind), Some(AuditKind::Replayed));
         // Who read it before is told that it is done already, and changes nothing.
         assert_eq!(replayed(replay(env, &failed).await), waiting);
 
@@ -107,7 +109,7 @@ fn no_job_is_replayed_while_people_are_told_of_it() {
         env.until("a mail", || env.calls("sns", "Publish") == 1).await;
         let failed = env.job(KEY).await;
         let why = refused(env, replay(env, &failed).await);
-        assert!(matches!(why, Some(NotReplayed::Telling { .. })), "{why:?}");
+        assert!(matches!(why, Some(NotReplayed::Notifying { .. })), "{why:?}");
         env.settle().await;
         // Else this would be told already, and the next failure never.
         assert_eq!(replayed(replay(env, &env.job(KEY).await).await).notified_at, None);
@@ -135,11 +137,11 @@ async fn cancel(env: &TestEnv, job: &Job) -> Changed {
         task: job.pooled_worker().unwrap_or_default().to_owned(),
         verdict: reason.clone(),
         stopped_at: now,
-        parked: false,
+        paused: false,
     });
-    let note = Note::new(now, What::Cancelled, "by ada");
+    let note = AuditEntry::new(now, AuditKind::Cancelled, "by ada");
     let changed = ledger(env).cancel(job, &reason, ended.as_ref(), &note, now).await.expect("an answer");
-    env.send("StopsQueue", &SettledMessage::new(job.id.clone()).to_body());
+    env.send("StopsQueue", &FailureMessage::new(job.id.clone()).to_body());
     changed
 }
 

@@ -140,7 +140,7 @@ impl Drain {
             // The order matters. Whoever queued a message before this line saw a worker polling, and the final poll finds
             // the message. Whoever queues one after it sees no worker, and launches one.
             phase.advance(Phase::Leaving);
-            drain.tell_leaving(&in_flight).await;
+            drain.report_leaving(&in_flight).await;
         }
         if why == Why::Idle {
             poller.final_poll().await;
@@ -212,12 +212,12 @@ impl Drain {
         stop.cancelled().await;
         phase.advance(Phase::Stopping);
         let over = Instant::now() + GRACE;
-        self.tell_leaving(&in_flight).await;
+        self.report_leaving(&in_flight).await;
         sleep_until(over).await;
         phase.advance(Phase::ForceStop);
     }
 
-    async fn tell_leaving(&self, in_flight: &InFlight) {
+    async fn report_leaving(&self, in_flight: &InFlight) {
         if let Some(slot) = &self.slot {
             slot.leave(in_flight.stats()).await;
         }

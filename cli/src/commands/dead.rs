@@ -181,7 +181,7 @@ pub(super) fn what(body: &str) -> String {
     match message::read(body) {
         Message::Job(due) => format!("attempt {} of the job {}", due.attempt, due.job),
         Message::Object(asked) => format!("somebody asks for {}", object::uri(&asked.bucket, &asked.key)),
-        Message::Settled(settled) => format!("people are to be told of the job {}", settled.settled),
+        Message::Failed(failed) => format!("people are to be told of the job {}", failed.failed),
         Message::Created(created) => {
             let objects = created.iter().map(|created| object::uri(&created.bucket, &created.key));
             format!("S3 created {}", objects.collect::<Vec<_>>().join(", "))

@@ -19,7 +19,7 @@ pub(crate) fn job_to_json(job: &Job) -> Value {
         "pipeline": job.pipeline.name,
         "state": job.state,
         "attempt": job.attempt,
-        "charged": job.charged,
+        "counted_attempts": job.counted_attempts,
         "attempts": job.pipeline.attempts,
         "reason": job.reason,
         "format": job.format,

@@ -4,10 +4,10 @@ use std::collections::{HashMap, VecDeque};
 
 use aws::{
     CallError,
-    ledger::{Ledger, ShelfPage, Shelved},
+    ledger::{IndexEntry, Ledger, StatusPage},
 };
 use domain::{
-    job::{Job, JobId, SHELF_PARTS, collected_shelf, open_shelf, settled_shelf},
+    job::{Job, JobId, STATUS_SHARDS, collected_shard, open_shard, settled_shard},
     sweep::{HOUR, KEPT, hour_of},
 };
 use futures::future::try_join_all;
@@ -20,13 +20,13 @@ const BATCH: usize = 100;
 pub(super) struct OpenJobs<'l> {
     ledger: &'l Ledger,
     parts: std::slice::Iter<'static, char>,
-    page: Option<(char, ShelfPage)>,
+    page: Option<(char, StatusPage)>,
 }
 
 impl<'l> OpenJobs<'l> {
     /// All of them.
     pub(super) fn new(ledger: &'l Ledger) -> Self {
-        Self { ledger, parts: SHELF_PARTS.iter(), page: None }
+        Self { ledger, parts: STATUS_SHARDS.iter(), page: None }
     }
 
     /// Some more; none when there are no more.
@@ -38,7 +38,7 @@ impl<'l> OpenJobs<'l> {
                 None => return Ok(None),
             },
         };
-        let (ids, more) = self.ledger.shelf(&open_shelf(part), from).await?;
+        let (ids, more) = self.ledger.by_status(&open_shard(part), from).await?;
         self.page = more.map(|more| (part, more));
         let mut jobs = self.ledger.read_all(&ids).await?;
         // The index is a moment behind: some have settled by now.
@@ -54,13 +54,13 @@ pub(super) struct SettledJobs<'l> {
     now: Timestamp,
     /// The hour that is next, going back.
     hour: Option<Timestamp>,
-    shelves: Vec<Shelf>,
+    shards: Vec<Shard>,
 }
 
 impl<'l> SettledJobs<'l> {
     /// Those of this time.
     pub(super) fn since(ledger: &'l Ledger, since: Timestamp, now: Timestamp) -> Self {
-        Self { ledger, since, now, hour: Some(hour_of(now)), shelves: Vec::new() }
+        Self { ledger, since, now, hour: Some(hour_of(now)), shards: Vec::new() }
     }
 
     /// Some more; none when there are no more.
@@ -76,55 +76,55 @@ impl<'l> SettledJobs<'l> {
             }
             let Some(hour) = self.hour.filter(|hour| *hour >= hour_of(self.since)) else { return Ok(None) };
             self.hour = hour.checked_sub(HOUR).ok();
-            let shelves =
-                self.shelves_of(hour).into_iter().map(|name| Shelf::open(self.ledger, name, self.since));
-            self.shelves = try_join_all(shelves).await?;
+            let shards =
+                self.shards_of(hour).into_iter().map(|name| Shard::open(self.ledger, name, self.since));
+            self.shards = try_join_all(shards).await?;
         }
     }
 
-    /// The names of an hour's shelves. Rows are collected a day later at the earliest, and their job changes its shelf.
-    fn shelves_of(&self, hour: Timestamp) -> Vec<String> {
-        let settled = SHELF_PARTS.map(|part| settled_shelf(part, hour));
+    /// The names of an hour's shards. Rows are collected a day later at the earliest, and their job changes its shard.
+    fn shards_of(&self, hour: Timestamp) -> Vec<String> {
+        let settled = STATUS_SHARDS.map(|part| settled_shard(part, hour));
         let old = hour.checked_add(KEPT).is_ok_and(|at| at <= self.now);
-        let collected = settled.iter().filter_map(|shelf| collected_shelf(shelf)).filter(|_| old);
+        let collected = settled.iter().filter_map(|shard| collected_shard(shard)).filter(|_| old);
         let collected: Vec<String> = collected.collect();
         settled.into_iter().chain(collected).collect()
     }
 
-    /// The next ids of this hour's shelves, the newest first.
+    /// The next ids of this hour's shards, the newest first.
     async fn some_ids(&mut self) -> Result<Vec<JobId>, CallError> {
         let mut ids = Vec::new();
         while ids.len() < BATCH {
-            let newest = |shelf: &&mut Shelf| shelf.page.front().map(|(_, at)| *at);
-            let shelf = self.shelves.iter_mut().filter(|shelf| !shelf.page.is_empty()).max_by_key(newest);
-            let Some(shelf) = shelf else { break };
-            ids.extend(shelf.page.pop_front().map(|(id, _)| id));
-            if shelf.page.is_empty() {
-                shelf.turn(self.ledger).await?;
+            let newest = |shard: &&mut Shard| shard.page.front().map(|(_, at)| *at);
+            let shard = self.shards.iter_mut().filter(|shard| !shard.page.is_empty()).max_by_key(newest);
+            let Some(shard) = shard else { break };
+            ids.extend(shard.page.pop_front().map(|(id, _)| id));
+            if shard.page.is_empty() {
+                shard.turn(self.ledger).await?;
             }
         }
         Ok(ids)
     }
 }
 
-/// A shelf that is read backwards, a page at a time.
-struct Shelf {
+/// A shard that is read backwards, a page at a time.
+struct Shard {
     name: String,
     since: Timestamp,
-    page: VecDeque<Shelved>,
-    next: Option<ShelfPage>,
+    page: VecDeque<IndexEntry>,
+    next: Option<StatusPage>,
 }
 
-impl Shelf {
+impl Shard {
     async fn open(ledger: &Ledger, name: String, since: Timestamp) -> Result<Self, CallError> {
-        let (page, next) = ledger.shelf_backwards(&name, since, None).await?;
+        let (page, next) = ledger.by_status_backwards(&name, since, None).await?;
         Ok(Self { name, since, page: page.into(), next })
     }
 
     /// Goes on to the next page that holds something.
     async fn turn(&mut self, ledger: &Ledger) -> Result<(), CallError> {
         while let (true, Some(from)) = (self.page.is_empty(), self.next.take()) {
-            let (page, next) = ledger.shelf_backwards(&self.name, self.since, Some(from)).await?;
+            let (page, next) = ledger.by_status_backwards(&self.name, self.since, Some(from)).await?;
             (self.page, self.next) = (page.into(), next);
         }
         Ok(())

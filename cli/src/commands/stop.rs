@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use aws::ledger::Changed;
 use domain::{
+    audit::{AuditEntry, AuditKind},
     job::{Attempt, Job, Reason, State},
     mail::shortened,
-    message::SettledMessage,
-    story::{Note, What},
+    message::FailureMessage,
     verdict::Kind,
 };
 use serde_json::json;
@@ -58,7 +58,7 @@ pub(crate) async fn run(arguments: &StopArguments) -> anyhow::Result<u8> {
 async fn stop(deployment: &Deployment, job: &Job, who: &str) -> anyhow::Result<Option<&'static str>> {
     let now = deployment::now();
     let reason = Reason::new(Kind::Cancelled.code(), format!("stopped by {who}"));
-    let note = Note::new(now, What::Cancelled, format!("by {who}"));
+    let note = AuditEntry::new(now, AuditKind::Cancelled, format!("by {who}"));
     if let Some(task) = &job.task {
         let cluster = deployment.cluster()?;
         let known = cluster.describe(std::slice::from_ref(task)).await?;
@@ -74,13 +74,13 @@ async fn stop(deployment: &Deployment, job: &Job, who: &str) -> anyhow::Result<O
         task: worker.unwrap_or_default(),
         verdict: reason.clone(),
         stopped_at: now,
-        parked: false,
+        paused: false,
     });
     match deployment.ledger.cancel(job, &reason, ended.as_ref(), &note, now).await? {
         Changed::No(_) => return Ok(None),
         Changed::Yes(_) => {}
     }
-    let told = SettledMessage::new(job.id.clone()).to_body();
+    let told = FailureMessage::new(job.id.clone()).to_body();
     deployment.queue("StopsQueue")?.send(&told, Duration::ZERO).await?;
     Ok(Some(match job.state {
         State::Running => "it has failed as cancelled, and its worker leaves it",

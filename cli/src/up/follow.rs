@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use aws::{CallError, Clients, ledger::Ledger};
 use domain::{
-    job::{Job, JobId, SHELF_PARTS, settled_shelf},
+    job::{Job, JobId, STATUS_SHARDS, settled_shard},
     sweep::{HOUR, hour_of},
 };
 use jiff::Timestamp;
@@ -20,14 +20,14 @@ const ROUND: Duration = Duration::from_millis(250);
 /// So far back each look goes: a job that settles carries the time when its last write began.
 const OVERLAP: Duration = Duration::from_secs(30);
 
-/// Follows the ledger's shelves and the mailbox of a cloud.
+/// Follows the ledger's shards and the mailbox of a cloud.
 pub(crate) struct Follow<'c> {
     cloud: &'c Cloud,
     ledger: Ledger,
     /// Jobs that settled before are not told of.
     began_at: Timestamp,
     looked_at: Timestamp,
-    /// Of the last [`OVERLAP`]: when the job settled, and when it was put on its shelf.
+    /// Of the last [`OVERLAP`]: when the job settled, and when it was put on its shard.
     told: HashMap<JobId, (Timestamp, Timestamp)>,
     writes: Calls,
     publishes: Calls,
@@ -95,12 +95,12 @@ impl<'c> Follow<'c> {
         let now = self.cloud.clock().now();
         let from = self.looked_at.checked_sub(OVERLAP).unwrap_or(Timestamp::MIN).max(self.began_at);
         self.looked_at = now;
-        self.told.retain(|_, (_, shelved_at)| *shelved_at >= from);
+        self.told.retain(|_, (_, status_at)| *status_at >= from);
         let mut settled = Vec::new();
         let mut hour = hour_of(from);
         while hour <= now {
-            for part in SHELF_PARTS {
-                self.look(&settled_shelf(part, hour), from, &mut settled).await?;
+            for part in STATUS_SHARDS {
+                self.look(&settled_shard(part, hour), from, &mut settled).await?;
             }
             hour = hour.checked_add(HOUR).unwrap_or(Timestamp::MAX);
         }
@@ -108,20 +108,25 @@ impl<'c> Follow<'c> {
         Ok(settled)
     }
 
-    /// Adds those of a shelf that nobody was told of.
-    async fn look(&mut self, shelf: &str, from: Timestamp, settled: &mut Vec<Job>) -> Result<(), CallError> {
+    /// Adds those of a shard that nobody was told of.
+    async fn look(
+        &mut self,
+        status_shard: &str,
+        from: Timestamp,
+        settled: &mut Vec<Job>,
+    ) -> Result<(), CallError> {
         let mut next = None;
         loop {
-            let (found, more) = self.ledger.shelf_since(shelf, from, next).await?;
+            let (found, more) = self.ledger.by_status_since(status_shard, from, next).await?;
             let is_new = |(id, at): &(JobId, Timestamp)| self.told.get(id).is_none_or(|(_, told)| told != at);
             let new: HashMap<JobId, Timestamp> = found.into_iter().filter(is_new).collect();
             let ids: Vec<JobId> = new.keys().cloned().collect();
             for job in self.ledger.read_all(&ids).await? {
-                let (Some(settled_at), Some(shelved_at)) = (job.settled_at, new.get(&job.id)) else {
+                let (Some(settled_at), Some(status_at)) = (job.settled_at, new.get(&job.id)) else {
                     continue;
                 };
-                let before = self.told.insert(job.id.clone(), (settled_at, *shelved_at));
-                // One that a newer version replaced is put on a shelf once more.
+                let before = self.told.insert(job.id.clone(), (settled_at, *status_at));
+                // One that a newer version replaced is put on a shard once more.
                 let again = before.is_some_and(|(told, _)| told == settled_at);
                 if settled_at >= from && !again {
                     settled.push(job);

@@ -12,8 +12,8 @@ use aws::{
     queue::Queue,
 };
 use domain::{
-    job::{Attempt, Job, Reason, SHELF_PARTS, State, open_shelf},
-    message::{JobMessage, SettledMessage},
+    job::{Attempt, Job, Reason, STATUS_SHARDS, State, open_shard},
+    message::{FailureMessage, JobMessage},
     verdict::{Kind, Verdict},
 };
 use jiff::Timestamp;
@@ -26,10 +26,10 @@ pub(crate) async fn open_jobs(clients: &Clients, plan: &Plan) -> anyhow::Result<
     let uploads = Queue::new(clients, plan.output("UploadsQueue")?);
     let stops = Queue::new(clients, plan.output("StopsQueue")?);
     let mut failures = ItemFailures::default();
-    for part in SHELF_PARTS {
+    for part in STATUS_SHARDS {
         let mut next = None;
         loop {
-            let (ids, more) = ledger.shelf(&open_shelf(part), next).await?;
+            let (ids, more) = ledger.by_status(&open_shard(part), next).await?;
             for job in ledger.read_all(&ids).await? {
                 if !job.state.is_settled() {
                     let brought_back = bring_back(&ledger, &uploads, &stops, &job).await;
@@ -56,11 +56,11 @@ async fn bring_back(ledger: &Ledger, uploads: &Queue, stops: &Queue, job: &Job) 
         task: job.task.clone().or_else(|| job.pooled_worker().map(str::to_owned)).unwrap_or_default(),
         verdict: Reason::new(verdict.code(), "the local cloud was ended while it was in work"),
         stopped_at: Timestamp::now(),
-        parked: false,
+        paused: false,
     };
     match finish(ledger, job, &verdict, &ended, Over::Stopped, Timestamp::now()).await? {
         Ended::Retry { job, .. } => uploads.send(&due(&job), Duration::ZERO).await,
-        Ended::GivenUp(job) => stops.send(&SettledMessage::new(job.id).to_body(), Duration::ZERO).await,
+        Ended::GivenUp(job) => stops.send(&FailureMessage::new(job.id).to_body(), Duration::ZERO).await,
         Ended::Refused(_) | Ended::Nothing => Ok(()),
     }
 }

@@ -52,7 +52,7 @@ fn listed(up: &Up, good: &str, bad: &str) {
     assert!(lines[0].starts_with("object") && lines[0].ends_with("job"), "{text}");
     assert!(lines[1].starts_with("uploads/bad.csv") && lines[1].ends_with(bad), "{text}");
     assert!(lines[2].contains("done") && lines[2].contains("everything"), "{text}");
-    let none = up.run(&["jobs", "--state", "gone"]).with_code(0);
+    let none = up.run(&["jobs", "--state", "source_deleted"]).with_code(0);
     assert!(none.stdout.is_empty() && none.stderr.starts_with("no such job is open"), "{none:?}");
 }
 
@@ -118,7 +118,7 @@ fn replayed(up: &mut Up, bad: &str) {
     assert!(again.stdout.contains("attempt 2 is on its way"), "{again:?}");
     assert_eq!(again.stderr, "1 replayed, 0 could not be\n");
     let settled = up.event("settled", bad);
-    assert_eq!((&settled["attempt"], &settled["charged"]), (&json!(2), &json!(1)), "counted anew");
+    assert_eq!((&settled["attempt"], &settled["counted_attempts"]), (&json!(2), &json!(1)), "counted anew");
     // People are told of each failure, and only then may it be replayed.
     up.event("mail", "bad.csv");
     told(up, bad);

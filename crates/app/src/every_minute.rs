@@ -4,14 +4,14 @@
 use aws::{CallError, Clients, fleet::Fleet, mail::Post};
 use clock::Clock;
 use domain::{
+    alerts::Which,
     notify::NotifyOn,
     settings::{Settings, SettingsError},
-    storm::Which,
 };
 use futures::FutureExt;
 
 use crate::{
-    notify::{Storms, mail_launches},
+    notify::{Alerts, mail_launches},
     scale::{Scaled, Scaling, Trigger},
 };
 
@@ -24,7 +24,7 @@ const MAILS: usize = 1;
 pub struct EveryMinute {
     scaling: Scaling,
     fleet: Fleet,
-    storms: Storms,
+    alerts: Alerts,
     post: Post,
     notify_on: NotifyOn,
     clock: Clock,
@@ -40,7 +40,7 @@ impl EveryMinute {
         Ok(Self {
             scaling: Scaling::new(clients, settings)?,
             fleet: Fleet::new(clients, fleet),
-            storms: Storms::new(clients, fleet),
+            alerts: Alerts::new(clients, fleet),
             post: Post::paced(clients, settings.require("MAIL_TOPIC")?, MAILS),
             notify_on: settings.parse("NOTIFY_ON", NotifyOn::EXPECTED)?,
             clock,
@@ -62,7 +62,7 @@ impl EveryMinute {
         let sized = self.scaling.run(Trigger::Tick, now);
         let flushed = async {
             match self.notify_on.of_failures() {
-                true => self.storms.flush(&self.post, Which::Due, now).await,
+                true => self.alerts.flush(&self.post, Which::Due, now).await,
                 false => Ok(0),
             }
         };

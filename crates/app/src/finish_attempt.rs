@@ -52,8 +52,8 @@ pub async fn finish(
     over: Over,
     now: Timestamp,
 ) -> Result<Ended, CallError> {
-    let charge = u32::from(verdict.charged());
-    let facts = JobFacts { parked: ended.parked, ..JobFacts::of(job) };
+    let charge = u32::from(verdict.counts_against_object());
+    let facts = JobFacts { paused: ended.paused, ..JobFacts::of(job) };
     let step = verdict::next_step(verdict, &facts, fastrand::f64());
     let changed = match step {
         NextStep::Retry { .. } => ledger.retry(&job.id, ended, charge, over).await?,

@@ -28,7 +28,7 @@ use domain::{
     message::{self, JobMessage, Message, ObjectMessage},
     object::Object,
     pipelines::Pipelines,
-    placement::{Place, place},
+    routing::{Route, route},
     settings::Settings,
 };
 use futures::future::join_all;
@@ -92,7 +92,7 @@ pub enum Outcome {
     /// Not an event of objects under the watched prefix.
     Foreign,
     /// Not something this queue carries: moved to the dead-letter queue with the reason.
-    Buried(Reason),
+    DeadLettered(Reason),
     /// A classic notification told of several objects.
     Several(Vec<Outcome>),
 }
@@ -180,8 +180,8 @@ impl Ingest {
             }
             Message::Job(due) => self.due(body, &due).await,
             Message::Object(asked) => self.asked(body, &asked).await,
-            Message::Task(_) | Message::Settled(_) | Message::Foreign => Ok(Outcome::Foreign),
-            Message::Malformed { reason } => self.bury(body, Reason::new("malformed", reason)).await,
+            Message::Task(_) | Message::Failed(_) | Message::Foreign => Ok(Outcome::Foreign),
+            Message::Malformed { reason } => self.dead_letter(body, Reason::new("malformed", reason)).await,
         }
     }
 
@@ -197,7 +197,7 @@ impl Ingest {
         }
         match self.resolve(&object.bucket, &object.key, object.version_id.as_deref()).await? {
             Some(found) => self.begin(Object { size_bytes: found.size_bytes, ..object }, Some(created)).await,
-            None => self.bury(body, no_such_object(&object.uri())).await,
+            None => self.dead_letter(body, no_such_object(&object.uri())).await,
         }
     }
 
@@ -206,11 +206,13 @@ impl Ingest {
         if asked.bucket != self.bucket || !asked.key.starts_with(&self.watched_prefix) {
             let words =
                 format!("only objects under s3://{}/{} are processed", self.bucket, self.watched_prefix);
-            return self.bury(body, Reason::new("not_watched", words)).await;
+            return self.dead_letter(body, Reason::new("not_watched", words)).await;
         }
         match self.resolve(&asked.bucket, &asked.key, asked.version_id.as_deref()).await? {
             Some(object) => self.begin(object, None).await,
-            None => self.bury(body, no_such_object(&domain::object::uri(&asked.bucket, &asked.key))).await,
+            None => {
+                self.dead_letter(body, no_such_object(&domain::object::uri(&asked.bucket, &asked.key))).await
+            }
         }
     }
 
@@ -229,11 +231,11 @@ impl Ingest {
             Recorded::New => {
                 info!(job.id = %job.id, trace.id = job.trace, object = %job.object, "recorded");
                 metrics::put(Metric::ObjectsIn, 1);
-                self.place(&job, 0).await
+                self.route(&job, 0).await
             }
             // Recorded by a call that died before it launched or queued. Where that was queued and not yet taken, it
             // is queued twice: whoever takes the second finds the job taken.
-            Recorded::Known(job) if is_due(&job, 1, now) => self.place(&job, 0).await,
+            Recorded::Known(job) if is_due(&job, 1, now) => self.route(&job, 0).await,
             Recorded::Known(job) => {
                 self.ledger.duplicate(&job.id, self.clock.now()).await?;
                 Ok(Outcome::Duplicate { job: job.id })
@@ -244,17 +246,19 @@ impl Ingest {
     /// An attempt is due.
     async fn due(&self, body: &str, due: &JobMessage) -> Result<Outcome, CallError> {
         match self.ledger.read(&due.job).await? {
-            None => self.bury(body, Reason::new("unknown_job", "the ledger has no such job")).await,
-            Some(job) if is_due(&job, due.attempt, self.clock.now()) => self.place(&job, due.deferrals).await,
+            None => self.dead_letter(body, Reason::new("unknown_job", "the ledger has no such job")).await,
+            Some(job) if is_due(&job, due.attempt, self.clock.now()) => {
+                self.route(&job, due.times_deferred).await
+            }
             Some(job) => Ok(Outcome::Duplicate { job: job.id }),
         }
     }
 
     /// Gives a job to the pooled workers, or a task of its own.
-    async fn place(&self, job: &Job, deferrals: u32) -> Result<Outcome, CallError> {
-        match place(job, self.pooled, Some(self.dedicated.definition())) {
-            Place::Pool => self.queue(job).await,
-            Place::Task(why) => match self.dedicated.launch(job, why, deferrals).await? {
+    async fn route(&self, job: &Job, times_deferred: u32) -> Result<Outcome, CallError> {
+        match route(job, self.pooled, Some(self.dedicated.definition())) {
+            Route::Pool => self.queue(job).await,
+            Route::Dedicated(why) => match self.dedicated.launch(job, why, times_deferred).await? {
                 Dedicated::Launched { task } => Ok(Outcome::Launched { job: job.id.clone(), task }),
                 Dedicated::Waits => Ok(Outcome::Deferred { job: job.id.clone() }),
                 Dedicated::ToPool => self.queue(job).await,
@@ -268,9 +272,9 @@ impl Ingest {
         Ok(Outcome::Queued { job: job.id.clone() })
     }
 
-    async fn bury(&self, body: &str, reason: Reason) -> Result<Outcome, CallError> {
-        self.dead_letters.bury(body, &reason).await?;
-        Ok(Outcome::Buried(reason))
+    async fn dead_letter(&self, body: &str, reason: Reason) -> Result<Outcome, CallError> {
+        self.dead_letters.dead_letter(body, &reason).await?;
+        Ok(Outcome::DeadLettered(reason))
     }
 }
 
@@ -284,6 +288,6 @@ const EARLY: Duration = Duration::from_secs(5);
 /// Whether this attempt waits for a task or worker that it does not have yet, and no other message brings it there
 /// later.
 fn is_due(job: &Job, attempt: u32, now: Timestamp) -> bool {
-    let is_put_off = job.put_off_until.is_some_and(|until| until > now + EARLY);
-    job.state == State::Waiting && job.task.is_none() && job.attempt == attempt && !is_put_off
+    let is_deferred = job.deferred_until.is_some_and(|until| until > now + EARLY);
+    job.state == State::Waiting && job.task.is_none() && job.attempt == attempt && !is_deferred
 }

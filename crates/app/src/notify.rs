@@ -5,7 +5,7 @@ mod alerts;
 mod failures;
 mod launches;
 
-pub use alerts::Storms;
+pub use alerts::Alerts;
 #[cfg(feature = "logs")]
 pub use failures::{Notified, Notifier};
 pub use launches::mail_launches;

@@ -1,7 +1,7 @@
 //! Sizing the fleet: the one path by which pooled workers are launched.
 //!
 //! ```text
-//! slots, queue's counts, last look ─▶ care ─▶ census, trend ─▶ launches ─▶ reserve a slot ─▶ RunTask ─▶ note the task
+//! slots, queue's counts, last snapshot ─▶ repair ─▶ counts, trend ─▶ launches ─▶ reserve a slot ─▶ RunTask ─▶ note the task
 //! ```
 //! Nothing here needs a lock or must run to its end. Runs that overlap want the same slots, and each slot is won once.
 //! A run that dies, or whose call is not answered, leaves a slot reserved without a task; a minute later another run
@@ -18,19 +18,19 @@ use tracing::{debug, info, warn};
 
 use aws::{CallError, Clients, fleet::Fleet, queue::Queue, tasks::Order};
 use domain::{
-    breaker::{Breaker, Sign},
+    breaker::{Breaker, Signal},
     fargate::Size,
     fleet::{Occupant, Slot, free_for_drain},
     job::Reason,
-    scaling::{Look, Signals, census, launches, next_look, why_none},
+    scaling::{QueueSnapshot, Signals, fleet_counts, launches, observe_queue, why_none},
     settings::{Settings, SettingsError},
 };
 use telemetry::metrics::{self, Metric};
 
 use crate::launch::{Launcher, breaker};
 
-/// Where a run leaves its [`Look`] for the next. A look of another layout goes under another name.
-const LOOK: &str = "look:1";
+/// Where a run leaves its [`QueueSnapshot`] for the next. A snapshot of another layout goes under another name.
+const QUEUE_SNAPSHOT: &str = "queue_snapshot:1";
 
 /// For how long a run launches. Functions have 30 s (`template.yaml`); with the pace of RunTask this is some 25
 /// launches. The next run, within the minute, goes on from what it finds.
@@ -110,34 +110,35 @@ impl Scaling {
         self.fleet.warm().await;
     }
 
-    /// Looks at the fleet and launches what is missing; a [`Trigger::Tick`] also takes care of the slots. Each launch
+    /// Looks at the fleet and launches what is missing; a [`Trigger::Tick`] also repairs the slots. Each launch
     /// is durable on its own. A repeat sees what the first did, or loses its slots to it.
     ///
     /// While the [breaker](domain::breaker) is open, nothing is launched but what tries whether it is mended.
     ///
     /// # Errors
     /// [`CallError`]: jobs wait safely in their queue, and the next run does what this one could not. Trouble with the
-    /// care of slots does not keep workers from being launched; it is told after.
+    /// that of slots does not keep workers from being launched; it is told after.
     pub async fn run(&self, trigger: Trigger, now: Timestamp) -> Result<Scaled, CallError> {
         // Boxed: the SDK's futures nest so deeply that a function's main, around them, meets the compiler's limit.
         self.size_fleet(trigger, now).boxed().await
     }
 
     async fn size_fleet(&self, trigger: Trigger, now: Timestamp) -> Result<Scaled, CallError> {
-        let (mut slots, look, mut breaker) = self.fleet.slots_and::<Look>(self.maximum, LOOK).await?;
+        let (mut slots, snapshot, mut breaker) =
+            self.fleet.slots_and::<QueueSnapshot>(self.maximum, QUEUE_SNAPSHOT).await?;
         let mut scaled = Scaled::default();
         if came_to_work(&slots, &breaker) {
-            breaker = breaker::record(&self.fleet, &Sign::Works, now).await?;
+            breaker = breaker::record(&self.fleet, &Signal::Works, now).await?;
         }
         scaled.breaker = breaker.clone();
         let cared = match trigger {
-            Trigger::Queued { .. } if census(&slots, now).is_attended() => return Ok(scaled),
+            Trigger::Queued { .. } if fleet_counts(&slots, now).is_attended() => return Ok(scaled),
             Trigger::Queued { .. } => Ok(()),
-            Trigger::Tick => self.care(&mut slots, &breaker, now, &mut scaled).await,
+            Trigger::Tick => self.repair_slots(&mut slots, &breaker, now, &mut scaled).await,
         };
-        let signals = self.signals(trigger, &slots, look.as_ref(), now).await?;
+        let signals = self.signals(trigger, &slots, snapshot.as_ref(), now).await?;
         let launched = self.launch_missing(&signals, &slots, &breaker, now, &mut scaled).await;
-        tell(&signals, &scaled);
+        log_decision(&signals, &scaled);
         if trigger == Trigger::Tick {
             measure(&slots, &scaled);
         }
@@ -149,7 +150,7 @@ impl Scaling {
         &self,
         trigger: Trigger,
         slots: &[Slot],
-        look: Option<&Look>,
+        snapshot: Option<&QueueSnapshot>,
         now: Timestamp,
     ) -> Result<Signals, CallError> {
         let counts = self.jobs.counts().await?;
@@ -157,12 +158,12 @@ impl Scaling {
             Trigger::Tick => counts.visible,
             Trigger::Queued { count } => counts.visible.max(count),
         };
-        let census = census(slots, now);
-        let trend = next_look(look, now, visible, counts.in_flight, census.done);
+        let fleet_counts = fleet_counts(slots, now);
+        let trend = observe_queue(snapshot, now, visible, counts.in_flight, fleet_counts.done);
         if trend.is_news {
-            self.fleet.keep(LOOK, &trend.look).await?;
+            self.fleet.keep(QUEUE_SNAPSHOT, &trend.snapshot).await?;
         }
-        Ok(census.signals(visible, counts.in_flight, &trend))
+        Ok(fleet_counts.signals(visible, counts.in_flight, &trend))
     }
 
     /// Launches as many as the law says into the first free slots as they were seen. A slot that another run was
@@ -206,12 +207,12 @@ impl Scaling {
                 Launched::Task(_) => {
                     scaled.launched += 1;
                     if breaker.is_open() {
-                        breaker::record(&self.fleet, &Sign::Accepted, now).await?;
+                        breaker::record(&self.fleet, &Signal::Accepted, now).await?;
                     }
                 }
                 Launched::Refused(reason) => {
                     scaled.reason = Some(reason.message.clone());
-                    breaker::record(&self.fleet, &Sign::Refused(reason), now).await?;
+                    breaker::record(&self.fleet, &Signal::Refused(reason), now).await?;
                     break;
                 }
                 Launched::NoRoom(reason) => {
@@ -295,7 +296,7 @@ fn measure(slots: &[Slot], scaled: &Scaled) {
 }
 
 /// One line for each decision. Of an idle minute there is nothing to tell.
-fn tell(signals: &Signals, scaled: &Scaled) {
+fn log_decision(signals: &Signals, scaled: &Scaled) {
     macro_rules! line {
         ($level:ident, $words:expr) => {
             $level!(

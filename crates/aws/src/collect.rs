@@ -31,13 +31,13 @@ impl Collector {
         Self { records, pace: Pace::new(BATCHES, Duration::from_secs(1)) }
     }
 
-    /// Deletes all rows of one partition of an edition of a job and returns how many there were. The caller has made sure
+    /// Deletes all rows of one partition of a write epoch of a job and returns how many there were. The caller has made sure
     /// that no manifest names them, and that nobody writes more of them. A repeat deletes what is left.
     ///
     /// # Errors
     /// [`CallError`]: some may be deleted.
-    pub async fn delete_rows(&self, job: &JobId, edition: u64, partition: u32) -> Result<u64, CallError> {
-        let part = manifest::rows_partition(job, edition, u64::from(partition), u32::MAX);
+    pub async fn delete_rows(&self, job: &JobId, write_epoch: u64, partition: u32) -> Result<u64, CallError> {
+        let part = manifest::rows_partition(job, write_epoch, u64::from(partition), u32::MAX);
         let attempt = || format!("delete the rows of {part}");
         let (mut from, mut deleted) = (None, 0);
         loop {

@@ -3,14 +3,14 @@
 //! Every change is one conditional write whose condition comes from [`domain::job::next`], so two writers can
 //! never both win, and a repeat of a write that was already made is refused and told apart by reading.
 
+mod audit;
 mod browse;
+mod by_status;
 mod claim;
 mod end;
 mod leave;
+mod notify;
 mod replay;
-mod shelves;
-mod story;
-mod tell;
 mod write;
 
 use std::collections::HashMap;
@@ -25,10 +25,10 @@ use super::{CallError, Clients};
 use domain::job::{Job, JobId};
 use telemetry::metrics;
 
+pub use by_status::{IndexEntry, StatusPage};
 pub use claim::{Claim, Expired};
 pub use end::Over;
 pub use leave::{Leaving, Progress};
-pub use shelves::{ShelfPage, Shelved};
 use write::Write;
 pub(super) use write::{number, text, time};
 

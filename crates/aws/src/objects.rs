@@ -27,7 +27,7 @@ pub struct Objects {
 pub enum ReadError {
     /// The version is not there (any more).
     #[error("{0} does not exist any more")]
-    Gone(String),
+    SourceDeleted(String),
     /// The key holds other bytes than its event told of: a newer version took its place.
     #[error("{0} was replaced by newer bytes")]
     Changed(String),
@@ -49,7 +49,7 @@ impl ReadError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Gone(_) | Self::Changed(_) => false,
+            Self::SourceDeleted(_) | Self::Changed(_) => false,
             Self::Damaged { .. } => true,
             Self::Call(error) => error.is_retryable(),
         }
@@ -78,7 +78,7 @@ impl Objects {
     /// [`ReadError`]
     pub async fn open(&self, object: &Object) -> Result<Reading, ReadError> {
         let first = match self.get(object, &object.key, None, object.etag.as_deref()).await {
-            Err(ReadError::Gone(_)) if decoded(&object.key).is_some() && object.etag.is_some() => {
+            Err(ReadError::SourceDeleted(_)) if decoded(&object.key).is_some() && object.etag.is_some() => {
                 // Whether EventBridge ever encodes keys is not documented. The etag proves that this is it.
                 let key = decoded(&object.key).unwrap_or_default();
                 return self
@@ -134,7 +134,7 @@ fn explain(object: &Object, error: SdkError<GetObjectError>) -> ReadError {
         (Some(412), _) => ReadError::Changed(object.to_string()),
         // 405: this version is a delete marker.
         (Some(404 | 405), Some("NoSuchKey" | "NoSuchVersion" | "MethodNotAllowed")) => {
-            ReadError::Gone(object.to_string())
+            ReadError::SourceDeleted(object.to_string())
         }
         _ => ReadError::Call(CallError::of(format!("read {object}"), error)),
     }
@@ -210,7 +210,7 @@ impl Reading {
             let etag = self.etag.as_deref();
             match self.objects.get(&self.object, &self.object.key, Some(self.offset), etag).await {
                 Ok(answer) => self.body = answer.body,
-                Err(error @ (ReadError::Gone(_) | ReadError::Changed(_))) => return Err(error),
+                Err(error @ (ReadError::SourceDeleted(_) | ReadError::Changed(_))) => return Err(error),
                 Err(error) if !error.is_retryable() => return Err(error),
                 // The next round finds this stream at its end too early, and tries again.
                 Err(_) => self.body = ByteStream::from_static(b""),

@@ -73,7 +73,7 @@ impl Queue {
     ///
     /// # Errors
     /// [`CallError`]: it may have been sent.
-    pub async fn bury(&self, body: &str, reason: &Reason) -> Result<(), CallError> {
+    pub async fn dead_letter(&self, body: &str, reason: &Reason) -> Result<(), CallError> {
         let attempt = || format!("send to {}", self.url);
         let attribute = |value: &str| {
             let value = MessageAttributeValue::builder().data_type("String").string_value(sendable(value));

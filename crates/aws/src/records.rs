@@ -48,13 +48,13 @@ impl Batch {
         self.0.is_empty()
     }
 
-    /// These rows of `job`, which are spread over `spread` partitions. Rows of one job have keys of their own, as
+    /// These rows of `job`, which are spread over `shards` partitions. Rows of one job have keys of their own, as
     /// BatchWriteItem demands.
     #[must_use]
-    pub fn of(job: &Job, spread: u32, rows: Vec<(u64, Record)>) -> Self {
-        let edition = manifest::edition(job);
+    pub fn of(job: &Job, shards: u32, rows: Vec<(u64, Record)>) -> Self {
+        let write_epoch = manifest::write_epoch(job);
         let put = |(row, record)| {
-            let item = item(manifest::rows_partition(&job.id, edition, row, spread), row, record);
+            let item = item(manifest::rows_partition(&job.id, write_epoch, row, shards), row, record);
             // The builder only fails without an item.
             let put = PutRequest::builder().set_item(Some(item)).build().ok()?;
             Some(WriteRequest::builder().put_request(put).build())
@@ -91,8 +91,8 @@ impl Records {
         self.clients.patient_dynamodb()
     }
 
-    /// Writes a batch in one call. Rows are pure functions of their object version, or else of an edition of the claim's
-    /// own ([`manifest::edition`]). So a repeat, or a worker that lost its claim without noticing, writes the same bytes
+    /// Writes a batch in one call. Rows are pure functions of their object version, or else of a write epoch of the claim's
+    /// own ([`manifest::write_epoch`]). So a repeat, or a worker that lost its claim without noticing, writes the same bytes
     /// again or where nobody looks; this is why no fence is needed here, where BatchWriteItem could not check one.
     ///
     /// # Errors
@@ -107,7 +107,7 @@ impl Records {
     }
 
     /// Writes one record under its natural key, unless a newer version of the same object, or of this version a later
-    /// edition or a later row of this one, has. Visible at once.
+    /// write epoch or a later row of this one, has. Visible at once.
     ///
     /// # Errors
     /// [`CallError`]: the record may be written; a repeat changes nothing more.
@@ -121,16 +121,16 @@ impl Records {
         if let Some(version) = &job.object.version_id {
             item.insert(manifest::VERSION.into(), text(version));
         }
-        let edition = manifest::edition(job);
+        let write_epoch = manifest::write_epoch(job);
         let mut put = self.client().put_item().table_name(&self.table);
-        // Which row is the later one can only be said within an edition.
+        // Which row is the later one can only be said within a write epoch.
         let mut later = "#row <= :row";
-        if edition > 0 {
-            item.insert(manifest::EDITION.into(), number(edition));
-            later = "attribute_not_exists(#edition) OR #edition < :edition OR (#edition = :edition AND #row <= :row)";
+        if write_epoch > 0 {
+            item.insert(manifest::WRITE_EPOCH.into(), number(write_epoch));
+            later = "attribute_not_exists(#write_epoch) OR #write_epoch < :write_epoch OR (#write_epoch = :write_epoch AND #row <= :row)";
             put = put
-                .expression_attribute_names("#edition", manifest::EDITION)
-                .expression_attribute_values(":edition", number(edition));
+                .expression_attribute_names("#write_epoch", manifest::WRITE_EPOCH)
+                .expression_attribute_values(":write_epoch", number(write_epoch));
         }
         let answer = put
             .set_item(Some(item))
@@ -181,8 +181,8 @@ impl Records {
         partition: u32,
         after: Option<u64>,
     ) -> Result<Vec<(u64, Record)>, CallError> {
-        let (job, edition) = (&manifest.job, manifest.edition);
-        let part = manifest::rows_partition(job, edition, u64::from(partition), manifest.spread);
+        let (job, write_epoch) = (&manifest.job, manifest.write_epoch);
+        let part = manifest::rows_partition(job, write_epoch, u64::from(partition), manifest.shards);
         let attempt = || format!("read the rows of {part}");
         let answer = self
             .client()

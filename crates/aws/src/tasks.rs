@@ -14,7 +14,7 @@ use aws_sdk_ecs::{
     },
 };
 use domain::{
-    capacity::{Place, Provider},
+    fallbacks::{LaunchTarget, Provider},
     job::Reason,
     settings::{Settings, SettingsError},
 };
@@ -48,7 +48,7 @@ pub struct Launched {
     /// Its ARN.
     pub task: String,
     /// What it was launched on; not known of one that another call had launched with other parameters.
-    pub place: Option<Place>,
+    pub target: Option<LaunchTarget>,
     /// Whether the revision that was ordered cannot be launched any more, and this is the deployed one.
     pub other_revision: bool,
 }
@@ -56,7 +56,7 @@ pub struct Launched {
 /// Why a task was not launched. None of these fails an upload: the job waits in the ledger.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
-    /// Fargate has no room for it now, in no place that may help: `failures[]` entries in answers of 200.
+    /// Fargate has no room for it now, in no target that may help: `failures[]` entries in answers of 200.
     #[error("no capacity: {reason}")]
     Unavailable {
         /// ECS's words.
@@ -123,7 +123,12 @@ impl Tasks {
     ///
     /// # Errors
     /// [`LaunchError`]: after [`LaunchError::Call`] the task may exist; a repeat finds it.
-    pub async fn run(&self, order: &Order, revision: &str, place: Place) -> Result<Launched, LaunchError> {
+    pub async fn run(
+        &self,
+        order: &Order,
+        revision: &str,
+        target: LaunchTarget,
+    ) -> Result<Launched, LaunchError> {
         let attempt = || format!("launch a task for {}", order.started_by);
         let variables = order
             .environment
@@ -136,7 +141,7 @@ impl Tasks {
             .set_command((!order.command.is_empty()).then(|| order.command.clone()))
             .set_environment(Some(variables.collect()))
             .build();
-        let subnets = match place.subnet {
+        let subnets = match target.subnet {
             Some(only) => self.subnets[only..=only].to_vec(),
             None => self.subnets.clone(),
         };
@@ -147,8 +152,8 @@ impl Tasks {
             .build()
             .map_err(|e| LaunchError::Call(CallError::nonsense(attempt(), e)))?;
         let overrides = TaskOverride::builder()
-            .set_cpu(place.size.map(|size| size.cpu().to_string()))
-            .set_memory(place.size.map(|size| size.memory().to_string()))
+            .set_cpu(target.size.map(|size| size.cpu().to_string()))
+            .set_memory(target.size.map(|size| size.memory().to_string()))
             .container_overrides(container)
             .build();
         let call = self
@@ -163,10 +168,10 @@ impl Tasks {
             .started_by(&order.started_by)
             .overrides(overrides);
         // A launch type and a strategy exclude each other, and Spot is had by a strategy only.
-        let call = match place.provider {
+        let call = match target.provider {
             Provider::OnDemand => call.launch_type(LaunchType::Fargate),
             Provider::Spot => {
-                let spot = CapacityProviderStrategyItem::builder().capacity_provider(place.provider.name());
+                let spot = CapacityProviderStrategyItem::builder().capacity_provider(target.provider.name());
                 let spot = spot
                     .weight(1)
                     .build()
@@ -180,12 +185,12 @@ impl Tasks {
             Ok(answer) => answer,
             Err(error) => {
                 let adopted = adopt(error.as_service_error());
-                let adopted = adopted.map(|task| Launched { task, place: None, other_revision: false });
+                let adopted = adopted.map(|task| Launched { task, target: None, other_revision: false });
                 return adopted.ok_or_else(|| refusal(attempt(), error, unanswered.any()));
             }
         };
         if let Some(task) = answer.tasks().first().and_then(|task| task.task_arn()) {
-            return Ok(Launched { task: task.to_owned(), place: Some(place), other_revision: false });
+            return Ok(Launched { task: task.to_owned(), target: Some(target), other_revision: false });
         }
         let words = answer.failures().iter().map(words).collect::<Vec<_>>().join("; ");
         let words =

@@ -6,7 +6,7 @@
 //!      ▲                                                               in a while tries whether it is mended
 //!      └─────────── RunTask takes it, or its worker comes to work ──────────┘
 //! ```
-//! A missing role, image or cluster fails every job alike. Parked jobs use up no attempts; people hear of it in one
+//! A missing role, image or cluster fails every job alike. Paused jobs use up no attempts; people hear of it in one
 //! mail, and in another when it is over. One breaker serves all launches: they share role, image and cluster.
 
 use std::time::Duration;
@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 use crate::{events::TaskStateChange, exit_code::ExitCode, job::Reason, verdict::Kind};
 
 /// So many tasks in a row that could not start are no accident: about one in a hundred never starts.
-const STRIKES: usize = 3;
+const FAILURES_TO_OPEN: usize = 3;
 
-/// A strike counts for this long.
+/// A failure counts for this long.
 const FRESH: Duration = Duration::from_hours(1);
 
 /// The first wait before a launch tries whether it is mended, doubled by every try, and the longest.
@@ -49,15 +49,15 @@ pub struct Breaker {
     pub probe_at: Option<Timestamp>,
     /// Tasks that could not start, since one last came to work.
     #[serde(default)]
-    pub strikes: Vec<Strike>,
-    /// Whether people were told that it is as it is.
+    pub start_failures: Vec<StartFailure>,
+    /// Whether people were notified that it is as it is.
     #[serde(default)]
-    pub told: bool,
+    pub notified: bool,
 }
 
 /// A task that could not start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Strike {
+pub struct StartFailure {
     /// The task.
     pub task: String,
     /// When it stopped.
@@ -75,7 +75,7 @@ pub struct Closed {
 
 /// What is seen of a launch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sign {
+pub enum Signal {
     /// RunTask refused it for a reason that waiting does not cure.
     Refused(Reason),
     /// RunTask took it.
@@ -93,13 +93,13 @@ pub enum Sign {
 
 /// Whether a launch may be made.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Gate {
+pub enum Permit {
     /// Yes.
-    Go,
+    Allowed,
     /// One may, to see whether it is mended: whoever makes this of the breaker first.
     Probe(Box<Breaker>),
     /// Not before this time.
-    Parked(Timestamp),
+    Paused(Timestamp),
 }
 
 impl Breaker {
@@ -117,15 +117,15 @@ impl Breaker {
 
     /// Whether a launch may be made now.
     #[must_use]
-    pub fn gate(&self, now: Timestamp) -> Gate {
+    pub fn permit(&self, now: Timestamp) -> Permit {
         if !self.is_open() {
-            return Gate::Go;
+            return Permit::Allowed;
         }
         match self.probe_at {
-            Some(at) if at > now => Gate::Parked(at),
+            Some(at) if at > now => Permit::Paused(at),
             _ => {
                 let probe_at = Some(now + wait(self.probes + 1));
-                Gate::Probe(Box::new(self.changed(|next| {
+                Permit::Probe(Box::new(self.changed(|next| {
                     next.probes += 1;
                     next.probe_at = probe_at;
                 })))
@@ -133,15 +133,15 @@ impl Breaker {
         }
     }
 
-    /// The breaker after a sign; none if it says nothing new.
+    /// The breaker after a signal; none if it says nothing new.
     #[must_use]
-    pub fn after(&self, sign: &Sign, now: Timestamp) -> Option<Self> {
-        match sign {
-            Sign::Refused(reason) if !self.is_open() => Some(Self::opened(reason, true, now)),
-            Sign::Failed { task, reason } if !self.is_open() => self.struck(task, reason, now),
+    pub fn after(&self, signal: &Signal, now: Timestamp) -> Option<Self> {
+        match signal {
+            Signal::Refused(reason) if !self.is_open() => Some(Self::opened(reason, true, now)),
+            Signal::Failed { task, reason } if !self.is_open() => self.record_failure(task, reason, now),
             // The cause may have become another: the role is there now, and the image is not.
-            Sign::Refused(reason) | Sign::Failed { reason, .. } => {
-                let refused = matches!(sign, Sign::Refused(_));
+            Signal::Refused(reason) | Signal::Failed { reason, .. } => {
+                let refused = matches!(signal, Signal::Refused(_));
                 let is_known = self.refused == refused
                     && self.cause.as_ref().is_some_and(|cause| cause.code == reason.code);
                 (!is_known).then(|| {
@@ -151,30 +151,32 @@ impl Breaker {
                     })
                 })
             }
-            Sign::Accepted => (self.is_open() && self.refused).then(|| self.closed(now)),
-            Sign::Works if self.is_open() => Some(self.closed(now)),
-            Sign::Works => (!self.strikes.is_empty()).then(|| self.changed(|next| next.strikes.clear())),
+            Signal::Accepted => (self.is_open() && self.refused).then(|| self.closed(now)),
+            Signal::Works if self.is_open() => Some(self.closed(now)),
+            Signal::Works => {
+                (!self.start_failures.is_empty()).then(|| self.changed(|next| next.start_failures.clear()))
+            }
         }
     }
 
-    /// Whether people are to be told that it opened or closed.
+    /// Whether people are to be notified that it opened or closed.
     #[must_use]
     pub fn is_news(&self) -> bool {
-        !self.told && (self.is_open() || self.closed.is_some())
+        !self.notified && (self.is_open() || self.closed.is_some())
     }
 
-    fn struck(&self, task: &str, reason: &Reason, now: Timestamp) -> Option<Self> {
-        // An event that comes twice is one strike.
-        if self.strikes.iter().any(|strike| strike.task == task) {
+    fn record_failure(&self, task: &str, reason: &Reason, now: Timestamp) -> Option<Self> {
+        // An event that comes twice is one failure.
+        if self.start_failures.iter().any(|failure| failure.task == task) {
             return None;
         }
-        let mut strikes = self.strikes.clone();
-        strikes.retain(|strike| strike.at + FRESH > now);
-        strikes.push(Strike { task: task.to_owned(), at: now });
-        Some(if strikes.len() >= STRIKES {
+        let mut start_failures = self.start_failures.clone();
+        start_failures.retain(|failure| failure.at + FRESH > now);
+        start_failures.push(StartFailure { task: task.to_owned(), at: now });
+        Some(if start_failures.len() >= FAILURES_TO_OPEN {
             Self::opened(reason, false, now)
         } else {
-            self.changed(|next| next.strikes = strikes)
+            self.changed(|next| next.start_failures = start_failures)
         })
     }
 
@@ -186,8 +188,8 @@ impl Breaker {
             closed: None,
             probes: 0,
             probe_at: Some(now + wait(0)),
-            strikes: Vec::new(),
-            told: false,
+            start_failures: Vec::new(),
+            notified: false,
         }
     }
 
@@ -196,9 +198,9 @@ impl Breaker {
             let opened_at = next.opened_at.take();
             // Of what nobody heard that it was wrong, nobody need hear that it is mended.
             next.closed = opened_at.map(|opened_at| Closed { opened_at, closed_at: now });
-            next.told = !next.told;
+            next.notified = !next.notified;
             next.probe_at = None;
-            next.strikes.clear();
+            next.start_failures.clear();
         })
     }
 
@@ -215,14 +217,14 @@ fn wait(probes: u32) -> Duration {
 
 /// What the stop of one of our tasks says of launches, if anything. `kind` is why it stopped.
 #[must_use]
-pub fn sign_of(change: &TaskStateChange, kind: Kind) -> Option<Sign> {
+pub fn signal_of(change: &TaskStateChange, kind: Kind) -> Option<Signal> {
     let code = change.containers.iter().find_map(|container| container.exit_code);
     // The worker leaves with this before it has looked at any job.
     let refuses_its_settings = code == Some(i64::from(ExitCode::Usage.code()));
     match (kind, code) {
         (Kind::ImagePull | Kind::Init | Kind::CannotStart, _) => {}
         _ if refuses_its_settings => {}
-        (_, Some(_)) => return Some(Sign::Works),
+        (_, Some(_)) => return Some(Signal::Works),
         // It never ran, for a reason that is nobody's fault.
         (_, None) => return None,
     }
@@ -233,7 +235,7 @@ pub fn sign_of(change: &TaskStateChange, kind: Kind) -> Option<Sign> {
         .chain(change.stopped_reason.as_deref())
         .find(|words| !words.trim().is_empty());
     let words = words.map_or_else(|| kind.words(), |aws| format!("{} (AWS says: {aws})", kind.words()));
-    Some(Sign::Failed { task: change.task_arn.clone(), reason: Reason::new(kind.code(), words) })
+    Some(Signal::Failed { task: change.task_arn.clone(), reason: Reason::new(kind.code(), words) })
 }
 
 #[cfg(test)]

@@ -10,32 +10,32 @@ use crate::job::{Job, State};
 
 /// Why a pooled worker was refused a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum ClaimDenied {
     /// The job has settled, or a task of its own has it and λ stops sees to that: the message is a duplicate.
-    Past,
+    Settled,
     /// It has failed, and nobody was told yet: whoever wrote that down may have died before telling.
-    Untold,
+    NotNotified,
     /// Nothing holds it now: its present attempt may be claimed.
-    Free,
+    Available,
     /// A worker holds it.
-    Held {
+    Leased {
         /// At least until then.
         until: Timestamp,
     },
     /// A worker held it and was lost.
-    Lost,
+    LeaseExpired,
 }
 
 /// Says why, from the job that was found.
 #[must_use]
-pub fn refusal(job: &Job, now: Timestamp) -> Refusal {
+pub fn claim_denied(job: &Job, now: Timestamp) -> ClaimDenied {
     match (job.state, job.lease_until) {
-        (State::Failed, _) if job.notified_at.is_none() => Refusal::Untold,
-        (state, _) if state.is_settled() => Refusal::Past,
-        _ if job.task.is_some() => Refusal::Past,
-        (State::Running, Some(until)) if until >= now => Refusal::Held { until },
-        (State::Running, _) => Refusal::Lost,
-        _ => Refusal::Free,
+        (State::Failed, _) if job.notified_at.is_none() => ClaimDenied::NotNotified,
+        (state, _) if state.is_settled() => ClaimDenied::Settled,
+        _ if job.task.is_some() => ClaimDenied::Settled,
+        (State::Running, Some(until)) if until >= now => ClaimDenied::Leased { until },
+        (State::Running, _) => ClaimDenied::LeaseExpired,
+        _ => ClaimDenied::Available,
     }
 }
 
@@ -51,30 +51,41 @@ mod tests {
     #[test]
     fn a_settled_job_is_past_unless_nobody_was_told_that_it_failed() {
         let now = Timestamp::from_second(100).unwrap();
-        for state in [State::Done, State::Superseded, State::Gone] {
-            assert_eq!(refusal(&job(state), now), Refusal::Past);
+        for state in [State::Done, State::Superseded, State::SourceDeleted] {
+            assert_eq!(claim_denied(&job(state), now), ClaimDenied::Settled);
         }
         let failed = job(State::Failed);
-        assert_eq!(refusal(&failed, now), Refusal::Untold);
-        assert_eq!(refusal(&Job { notified_at: Some(now), ..failed }, now), Refusal::Past);
+        assert_eq!(claim_denied(&failed, now), ClaimDenied::NotNotified);
+        assert_eq!(claim_denied(&Job { notified_at: Some(now), ..failed }, now), ClaimDenied::Settled);
     }
 
     #[test]
     fn a_running_job_is_held_until_its_lease_has_run_out() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let running = Job { lease_until: Some(at(100)), ..job(State::Running) };
-        assert_eq!(refusal(&running, at(99)), Refusal::Held { until: at(100) });
-        assert_eq!(refusal(&running, at(100)), Refusal::Held { until: at(100) }, "as the ledger has it");
-        assert_eq!(refusal(&running, at(101)), Refusal::Lost);
+        assert_eq!(claim_denied(&running, at(99)), ClaimDenied::Leased { until: at(100) });
+        assert_eq!(
+            claim_denied(&running, at(100)),
+            ClaimDenied::Leased { until: at(100) },
+            "as the ledger has it"
+        );
+        assert_eq!(claim_denied(&running, at(101)), ClaimDenied::LeaseExpired);
     }
 
     #[test]
     fn a_job_with_a_task_of_its_own_is_left_to_it() {
         let now = Timestamp::from_second(100).unwrap();
         for state in [State::Waiting, State::Running] {
-            assert_eq!(refusal(&Job { task: Some("arn".into()), ..job(state) }, now), Refusal::Past);
+            assert_eq!(
+                claim_denied(&Job { task: Some("arn".into()), ..job(state) }, now),
+                ClaimDenied::Settled
+            );
         }
-        assert_eq!(refusal(&job(State::Waiting), now), Refusal::Free, "whatever attempt the message is of");
+        assert_eq!(
+            claim_denied(&job(State::Waiting), now),
+            ClaimDenied::Available,
+            "whatever attempt the message is of"
+        );
     }
 
     #[test]

@@ -7,9 +7,9 @@
 //!
 //! A pooled worker has many objects, and the ledger tells how each ended; of itself it only says 0 (nothing was left to
 //! do, or its slot is another's), 64, 75 (the jobs queue did not answer for minutes), 78 (it may not be received from)
-//! or 143. Nothing is charged to an object for it.
+//! or 143. Nothing counts against an object for it.
 //!
-//! | code | name | the worker says | charged to the object |
+//! | code | name | the worker says | counts against the object |
 //! | --- | --- | --- | --- |
 //! | 0 | `done` | published, or nothing to do: claim lost, superseded, gone | no |
 //! | 64 | `usage` | started with wrong arguments or environment | no |
@@ -108,7 +108,7 @@ impl ExitCode {
 
     /// Whether leaving so uses up one of the object's attempts.
     #[must_use]
-    pub const fn charged(self) -> bool {
+    pub const fn counts_against_object(self) -> bool {
         matches!(
             self,
             Self::BadInput | Self::Software | Self::CommandCrashed | Self::TimedOut | Self::OutOfMemory
@@ -136,7 +136,7 @@ mod tests {
         for exit in ExitCode::ALL {
             let row = format!("//! | {} | `{}` |", exit.code(), exit.as_str());
             let line = source.lines().find(|line| line.starts_with(&row)).unwrap();
-            assert_eq!(line.ends_with("| yes |"), exit.charged(), "{row}");
+            assert_eq!(line.ends_with("| yes |"), exit.counts_against_object(), "{row}");
         }
     }
 }

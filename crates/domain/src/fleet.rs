@@ -106,7 +106,7 @@ const UNANSWERED: Duration = Duration::from_secs(60);
 
 /// What the keeper of the fleet is to do about a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Care {
+pub enum SlotRepair {
     /// Nothing.
     None,
     /// Ask ECS whether its task still lives, and free it if not.
@@ -193,39 +193,39 @@ impl Slot {
 
     /// What is to be done about it now.
     #[must_use]
-    pub fn care(&self, now: Timestamp) -> Care {
+    pub fn repair(&self, now: Timestamp) -> SlotRepair {
         let since = |at: Timestamp| Duration::try_from(now.duration_since(at)).unwrap_or_default();
         let age = since(self.launched_at);
         if self.phase == Phase::Free {
-            return Care::None;
+            return SlotRepair::None;
         }
         if self.task.is_none() && self.phase == Phase::Launching {
             return match self.occupant {
-                _ if age < UNANSWERED => Care::None,
-                Occupant::Drain => Care::Launch,
+                _ if age < UNANSWERED => SlotRepair::None,
+                Occupant::Drain => SlotRepair::Launch,
                 // Longer than a message stays hidden: its launch was tried again, and found this slot.
-                Occupant::Job { .. } if age >= HOPELESS => Care::Free,
-                Occupant::Job { .. } => Care::None,
+                Occupant::Job { .. } if age >= HOPELESS => SlotRepair::Free,
+                Occupant::Job { .. } => SlotRepair::None,
             };
         }
-        let care = match (&self.occupant, self.phase) {
+        let repair = match (&self.occupant, self.phase) {
             // It works for as long as its pipeline lets it; only the sweep stops it.
-            (Occupant::Job { .. }, _) if age >= SLOW => Care::Ask,
-            (Occupant::Drain, Phase::Launching) if age >= HOPELESS => Care::AskAndStop,
-            (Occupant::Drain, Phase::Launching) if age >= SLOW => Care::Ask,
+            (Occupant::Job { .. }, _) if age >= SLOW => SlotRepair::Ask,
+            (Occupant::Drain, Phase::Launching) if age >= HOPELESS => SlotRepair::AskAndStop,
+            (Occupant::Drain, Phase::Launching) if age >= SLOW => SlotRepair::Ask,
             (Occupant::Drain, Phase::Polling | Phase::Leaving) => {
                 match since(self.heard_at.unwrap_or(self.launched_at)) {
-                    silent if silent >= HOPELESS => Care::AskAndStop,
-                    silent if silent >= SILENT => Care::Ask,
-                    _ => Care::None,
+                    silent if silent >= HOPELESS => SlotRepair::AskAndStop,
+                    silent if silent >= SILENT => SlotRepair::Ask,
+                    _ => SlotRepair::None,
                 }
             }
-            _ => Care::None,
+            _ => SlotRepair::None,
         };
-        match care {
+        match repair {
             // Its launcher died before it could note the task, which then began to work: there is nobody to ask about.
-            Care::Ask | Care::AskAndStop if self.task.is_none() => Care::Launch,
-            care => care,
+            SlotRepair::Ask | SlotRepair::AskAndStop if self.task.is_none() => SlotRepair::Launch,
+            repair => repair,
         }
     }
 }
@@ -270,30 +270,33 @@ mod tests {
             task: task.map(str::to_owned),
             ..Slot::untouched(1)
         };
-        assert_eq!(launching(59, None).care(now), Care::None);
-        assert_eq!(launching(60, None).care(now), Care::Launch);
-        assert_eq!(launching(299, Some("t")).care(now), Care::None);
-        assert_eq!(launching(300, Some("t")).care(now), Care::Ask);
-        assert_eq!(launching(600, Some("t")).care(now), Care::AskAndStop);
+        assert_eq!(launching(59, None).repair(now), SlotRepair::None);
+        assert_eq!(launching(60, None).repair(now), SlotRepair::Launch);
+        assert_eq!(launching(299, Some("t")).repair(now), SlotRepair::None);
+        assert_eq!(launching(300, Some("t")).repair(now), SlotRepair::Ask);
+        assert_eq!(launching(600, Some("t")).repair(now), SlotRepair::AskAndStop);
         let polling =
             |heard| Slot { phase: Phase::Polling, heard_at: Some(ago(heard)), ..launching(9_000, Some("t")) };
         assert_eq!(
-            [polling(74), polling(75), polling(600)].map(|slot| slot.care(now)),
-            [Care::None, Care::Ask, Care::AskAndStop]
+            [polling(74), polling(75), polling(600)].map(|slot| slot.repair(now)),
+            [SlotRepair::None, SlotRepair::Ask, SlotRepair::AskAndStop]
         );
         let unnoted = |heard| Slot { task: None, ..polling(heard) };
         assert_eq!(
-            [unnoted(74), unnoted(75), unnoted(600)].map(|slot| slot.care(now)),
-            [Care::None, Care::Launch, Care::Launch]
+            [unnoted(74), unnoted(75), unnoted(600)].map(|slot| slot.repair(now)),
+            [SlotRepair::None, SlotRepair::Launch, SlotRepair::Launch]
         );
         let job = JobId::parse("00112233445566778899aabbccddeeff").unwrap();
         let own = |seconds, task| Slot {
             occupant: Occupant::Job { job: job.clone(), attempt: 1 },
             ..launching(seconds, task)
         };
-        assert_eq!(own(100_000, Some("t")).care(now), Care::Ask, "only the sweep stops those");
-        assert_eq!([own(599, None), own(600, None)].map(|slot| slot.care(now)), [Care::None, Care::Free]);
-        assert_eq!(Slot::untouched(1).care(now), Care::None);
+        assert_eq!(own(100_000, Some("t")).repair(now), SlotRepair::Ask, "only the sweep stops those");
+        assert_eq!(
+            [own(599, None), own(600, None)].map(|slot| slot.repair(now)),
+            [SlotRepair::None, SlotRepair::Free]
+        );
+        assert_eq!(Slot::untouched(1).repair(now), SlotRepair::None);
     }
 
     #[test]

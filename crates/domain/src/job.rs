@@ -2,18 +2,18 @@
 //! between them.
 
 mod id;
-mod shelf;
 mod state;
+mod status_index;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     id::{JobId, digest},
-    shelf::{SHELF_PARTS, collected_shelf, open_shelf, settled_shelf},
     state::{Change, IllegalChange, State, allowed_from, next},
+    status_index::{STATUS_SHARDS, collected_shard, open_shard, settled_shard},
 };
-use crate::{object::Object, pipelines::Pipeline, story::Note};
+use crate::{audit::AuditEntry, object::Object, pipelines::Pipeline};
 
 /// A named reason, for programs (`code`) and for people (`message`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ pub struct Attempt {
     pub stopped_at: Timestamp,
     /// Whether the configuration was known to be wrong then, and launches held back: it counts towards no limit.
     #[serde(default, skip_serializing_if = "is_false")]
-    pub parked: bool,
+    pub paused: bool,
 }
 
 /// A job as the ledger holds it. The field names are the table's attribute names.
@@ -66,7 +66,7 @@ pub struct Job {
     pub attempt: u32,
     /// How many attempts its own failures have used up; infrastructure failures do not count.
     #[serde(default)]
-    pub charged: u32,
+    pub counted_attempts: u32,
     /// Raised by every claim; whoever holds an older one can change nothing.
     #[serde(default)]
     pub fence: u64,
@@ -112,7 +112,7 @@ pub struct Job {
     pub created_at: Timestamp,
     /// Until when its launch is put off: a message comes for it then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub put_off_until: Option<Timestamp>,
+    pub deferred_until: Option<Timestamp>,
     /// When it was first claimed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed_at: Option<Timestamp>,
@@ -124,7 +124,7 @@ pub struct Job {
     pub notified_at: Option<Timestamp>,
     /// Until when λ stops has the telling of its failure to itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub telling_until: Option<Timestamp>,
+    pub notify_lease_until: Option<Timestamp>,
     /// Until when, at the latest, the sweep deletes rows that nobody can see: it may not be replayed before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collecting_until: Option<Timestamp>,
@@ -134,15 +134,15 @@ pub struct Job {
     /// How many of those ended before a person last had it run again: they count towards no limit any more.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub replayed_from: u32,
-    /// What else happened to it, oldest first; at most [`story::MOST_NOTES`](crate::story::MOST_NOTES).
+    /// What else happened to it, oldest first; at most [`audit::MAX_AUDIT_ENTRIES`](crate::audit::MAX_AUDIT_ENTRIES).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub story: Vec<Note>,
-    /// Where the ledger's index `shelf` has it: [`open_shelf`] or [`settled_shelf`]. Absent on jobs older than it.
+    pub audit: Vec<AuditEntry>,
+    /// Where the ledger's index `by_status` has it: [`open_shard`] or [`settled_shard`]. Absent on jobs older than it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shelf: Option<String>,
+    pub status_shard: Option<String>,
     /// When it was put there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shelf_at: Option<Timestamp>,
+    pub status_at: Option<Timestamp>,
     /// When a newer version's records took the place of this job's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_at: Option<Timestamp>,
@@ -172,7 +172,7 @@ impl Job {
             pipeline,
             state: State::Waiting,
             attempt: 1,
-            charged: 0,
+            counted_attempts: 0,
             fence: 0,
             holder: None,
             lease_until: None,
@@ -187,20 +187,20 @@ impl Job {
             event_at: None,
             trace: None,
             created_at: now,
-            put_off_until: None,
+            deferred_until: None,
             claimed_at: None,
             settled_at: None,
             notified_at: None,
-            telling_until: None,
+            notify_lease_until: None,
             collecting_until: None,
             history: Vec::new(),
             replayed_from: 0,
-            story: Vec::new(),
-            shelf: None,
-            shelf_at: Some(now),
+            audit: Vec::new(),
+            status_shard: None,
+            status_at: Some(now),
             replaced_at: None,
         }
-        .shelved()
+        .in_open_shard()
     }
 
     /// Whether nothing is left to be done for it: it has settled, and if it failed, people were told.
@@ -215,8 +215,8 @@ impl Job {
         self.holder.as_deref()?.rsplit_once('/').map(|(worker, _)| worker)
     }
 
-    fn shelved(mut self) -> Self {
-        self.shelf = Some(open_shelf(self.id.part()));
+    fn in_open_shard(mut self) -> Self {
+        self.status_shard = Some(open_shard(self.id.shard()));
         self
     }
 }
@@ -264,11 +264,11 @@ mod tests {
             }],
         }))
         .unwrap();
-        assert!(job.story.is_empty() && !job.history[0].parked);
-        assert_eq!((job.replayed_from, job.put_off_until, job.event_at), (0, None, None));
+        assert!(job.audit.is_empty() && !job.history[0].paused);
+        assert_eq!((job.replayed_from, job.deferred_until, job.event_at), (0, None, None));
         // Nor does a job that has nothing to tell carry any of it.
         let item = serde_json::to_value(&job).unwrap();
-        let absent = ["story", "replayed_from", "put_off_until", "event_at"];
+        let absent = ["audit", "replayed_from", "deferred_until", "event_at"];
         assert!(absent.iter().all(|name| item.get(name).is_none()), "{item}");
     }
 }

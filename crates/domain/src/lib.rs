@@ -1,17 +1,19 @@
 //! The domain of Tidemill: its decisions, pure.
 //!
 //! The domain is plain functions of plain values: which [`pipelines`] rule takes an [`object`], what its [`job`]
-//! is and how its state moves, whether it gets a task of its own or a pooled worker ([`placement`]), which places
+//! is and how its state moves, whether it gets a task of its own or a pooled worker ([`routing`]), which places
 //! tasks take ([`fleet`]), where its records live and what makes them visible ([`manifest`]), what a stopped task
-//! means ([`verdict`]) and what to tell people ([`mail`], [`storm`]).
+//! means ([`verdict`]) and what to tell people ([`mail`], [`alerts`]).
 
+pub mod alerts;
+pub mod audit;
 pub mod backoff;
 pub mod breaker;
-pub mod capacity;
 pub mod claim;
 pub mod cron;
 pub mod events;
 pub mod exit_code;
+pub mod fallbacks;
 pub mod fargate;
 pub mod fleet;
 pub mod job;
@@ -22,13 +24,11 @@ pub mod metrics;
 pub mod notify;
 pub mod object;
 pub mod pipelines;
-pub mod placement;
 pub mod pricing;
 pub mod record;
 pub mod replay;
+pub mod routing;
 pub mod scaling;
 pub mod settings;
-pub mod storm;
-pub mod story;
 pub mod sweep;
 pub mod verdict;

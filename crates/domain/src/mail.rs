@@ -5,8 +5,8 @@
 //! has 100 characters: <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>.
 
 mod digest;
-mod folded;
-mod held;
+mod grouped_failures;
+mod launches_paused;
 mod links;
 mod log;
 #[cfg(test)]
@@ -25,9 +25,9 @@ use crate::pipelines::BadRows;
 use crate::pricing::{Architecture, Bill, Dollars, TaskUse, Usage};
 use crate::verdict::{Kind, adjusted};
 pub use digest::{digest, run_failed};
-pub use folded::folded;
-pub use held::launches;
-pub use links::{Place, explain};
+pub use grouped_failures::grouped_failures;
+pub use launches_paused::launches;
+pub use links::{ConsoleLinks, explain};
 pub use log::{LOG_LINES, Log, LogLine};
 use text::quoted;
 pub use text::{escaped, grouped, in_words, shortened};
@@ -52,7 +52,7 @@ pub struct Mail {
 
 /// What a mail tells of. Texts are as they come: [`compose`] escapes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Letter {
+pub struct FailureReport {
     /// What became of the job.
     pub state: State,
     /// The stable word for why, such as `out_of_memory`.
@@ -70,7 +70,7 @@ pub struct Letter {
     /// The job's id.
     pub job: String,
     /// Attempts that the object has used up.
-    pub charged: u32,
+    pub counted_attempts: u32,
     /// Attempts that it has.
     pub attempts: u32,
     /// Launches that it took.
@@ -113,7 +113,7 @@ pub struct Past {
 /// The mail for a job that has settled, from what the ledger holds.
 #[must_use]
 pub fn settled(job: &Job) -> Mail {
-    compose(&Letter::of(job))
+    compose(&FailureReport::of(job))
 }
 
 /// Whether a job failed for what its object holds. The last attempt's verdict says so, or, of a pooled worker's, which
@@ -126,7 +126,7 @@ fn is_bad_input(job: &Job) -> bool {
     codes.contains(&Some(Kind::BadInput.code())) || (of_pool && !Kind::is_code(&reason.code))
 }
 
-impl Letter {
+impl FailureReport {
     /// What the ledger can tell of a job; log lines and links are for the caller to add.
     #[must_use]
     pub fn of(job: &Job) -> Self {
@@ -140,7 +140,7 @@ impl Letter {
             version_id: job.object.version_id.clone(),
             pipeline: job.pipeline.name.clone(),
             job: job.id.to_string(),
-            charged: job.charged,
+            counted_attempts: job.counted_attempts,
             attempts: job.pipeline.attempts,
             launches: u32::try_from(job.history.len()).unwrap_or(u32::MAX).max(job.attempt),
             size: own_size(job),
@@ -168,42 +168,42 @@ impl Letter {
 
 /// Writes the mail.
 #[must_use]
-pub fn compose(letter: &Letter) -> Mail {
-    Mail { subject: subject(letter), body: bounded(body(letter)) }
+pub fn compose(report: &FailureReport) -> Mail {
+    Mail { subject: subject(report), body: bounded(body(report)) }
 }
 
-fn subject(letter: &Letter) -> String {
-    let head = format!("[tidemill] {}: ", letter.state.as_str());
-    let why = match (&letter.code, letter.state) {
+fn subject(report: &FailureReport) -> String {
+    let head = format!("[tidemill] {}: ", report.state.as_str());
+    let why = match (&report.code, report.state) {
         (Some(code), State::Failed) => format!(" ({})", shortened(&ascii(code), 30)),
         _ => String::new(),
     };
     let room = SUBJECT_CHARS.saturating_sub(head.len() + why.len());
-    format!("{head}{}{why}", shortened(&ascii(&letter.key), room))
+    format!("{head}{}{why}", shortened(&ascii(&report.key), room))
 }
 
-fn body(letter: &Letter) -> String {
+fn body(report: &FailureReport) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
-    let _ = write_body(letter, &mut out);
+    let _ = write_body(report, &mut out);
     out
 }
 
-fn write_body(letter: &Letter, out: &mut String) -> std::fmt::Result {
+fn write_body(report: &FailureReport, out: &mut String) -> std::fmt::Result {
     let line = |text: &str| shortened(&escaped(text), LINE_CHARS);
-    let verb = letter.state.as_str().to_ascii_uppercase();
-    match &letter.words {
+    let verb = report.state.as_str().to_ascii_uppercase();
+    match &report.words {
         Some(words) => writeln!(out, "{verb}: {}\n", line(words))?,
         None => writeln!(out, "{verb}\n")?,
     }
-    writeln!(out, "Object     s3://{}/{}", escaped(&letter.bucket), escaped(&letter.key))?;
-    if let Some(version) = &letter.version_id {
+    writeln!(out, "Object     s3://{}/{}", escaped(&report.bucket), escaped(&report.key))?;
+    if let Some(version) = &report.version_id {
         writeln!(out, "Version    {}", line(version))?;
     }
-    writeln!(out, "Pipeline   {}", line(&letter.pipeline))?;
-    writeln!(out, "Job        {}", line(&letter.job))?;
-    writeln!(out, "Attempts   {}", attempts(letter))?;
-    if let Some(size) = letter.size {
+    writeln!(out, "Pipeline   {}", line(&report.pipeline))?;
+    writeln!(out, "Job        {}", line(&report.job))?;
+    writeln!(out, "Attempts   {}", attempts(report))?;
+    if let Some(size) = report.size {
         writeln!(
             out,
             "Task size  {} vCPU, {} MiB",
@@ -211,60 +211,62 @@ fn write_body(letter: &Letter, out: &mut String) -> std::fmt::Result {
             grouped(size.memory().into())
         )?;
     }
-    if let Some(code) = &letter.code {
+    if let Some(code) = &report.code {
         writeln!(out, "Reason     {}", line(code))?;
     }
-    let left_out = match letter.rejected {
+    let left_out = match report.rejected {
         0 => String::new(),
         rows => format!(", {} left out", counted(rows, "row", "rows")),
     };
-    writeln!(out, "Records    {} visible{left_out}", letter.records)?;
-    if let Some(took) = letter.took {
+    writeln!(out, "Records    {} visible{left_out}", report.records)?;
+    if let Some(took) = report.took {
         writeln!(out, "Took       {}", in_words(took))?;
     }
-    if let Some(cost) = letter.cost {
+    if let Some(cost) = report.cost {
         writeln!(out, "Cost       about {cost}")?;
     }
-    writeln!(out, "\nWhat happens next\n  {}", line(&letter.next))?;
-    if letter.state == State::Failed {
-        write_again(letter, out)?;
+    writeln!(out, "\nWhat happens next\n  {}", line(&report.next))?;
+    if report.state == State::Failed {
+        write_again(report, out)?;
     }
-    if !letter.history.is_empty() {
+    if !report.history.is_empty() {
         writeln!(out, "\nWhat happened")?;
-        for past in last(&letter.history, HISTORY_LINES) {
+        for past in last(&report.history, HISTORY_LINES) {
             let (code, words) = (line(&past.code), line(&past.words));
             writeln!(out, "  {}. {:.0}  {code}: {words}", past.number, past.at)?;
         }
     }
-    log::write(&letter.log, out)?;
+    log::write(&report.log, out)?;
     writeln!(out, "\nWhere to look")?;
     // Quoted for a shell before it is escaped for the eye: nothing is left to escape.
-    writeln!(out, "  its story: {}", escaped(&explain(&object::uri(&letter.bucket, &letter.key))))?;
-    for (name, address) in &letter.links {
+    writeln!(out, "  its story: {}", escaped(&explain(&object::uri(&report.bucket, &report.key))))?;
+    for (name, address) in &report.links {
         writeln!(out, "  {}: {}", line(name), escaped(address))?;
     }
     Ok(())
 }
 
 /// What a person can do about a failed job.
-fn write_again(letter: &Letter, out: &mut String) -> std::fmt::Result {
+fn write_again(report: &FailureReport, out: &mut String) -> std::fmt::Result {
     writeln!(out, "\nTo run it again")?;
-    if letter.bad_input {
+    if report.bad_input {
         writeln!(
             out,
             "  Mend the object and upload it: that is a new version with a job of its own, and nothing else is to be\n  \
              done. As it is, it would fail again, unless the program has changed since. If so:"
         )?;
     }
-    writeln!(out, "  tidemill replay --job {}", quoted(&letter.job))
+    writeln!(out, "  tidemill replay --job {}", quoted(&report.job))
 }
 
 /// How often it was tried. Attempts that failed through no fault of the object do not count towards its limit.
-fn attempts(letter: &Letter) -> String {
-    let Letter { launches, charged, attempts, .. } = *letter;
-    match letter.state {
-        State::Failed if launches == charged => format!("{charged} of {attempts}"),
-        State::Failed => format!("{launches}, of which {charged} count towards the limit of {attempts}"),
+fn attempts(report: &FailureReport) -> String {
+    let FailureReport { launches, counted_attempts, attempts, .. } = *report;
+    match report.state {
+        State::Failed if launches == counted_attempts => format!("{counted_attempts} of {attempts}"),
+        State::Failed => {
+            format!("{launches}, of which {counted_attempts} count towards the limit of {attempts}")
+        }
         _ => launches.to_string(),
     }
 }
@@ -274,14 +276,14 @@ fn next(job: &Job) -> &'static str {
     match job.state {
         State::Failed if job.pipeline.key.is_none() && is_out_of_sizes(job) => {
             "Nothing by itself: it ran out of memory in the largest task that it is given. None of this version's records \
-             are visible. The job is in the dead-letter queue."
+             are visible. The job is in the dead-report queue."
         }
         State::Failed if job.pipeline.key.is_some() => {
-            "Nothing by itself. Records already written under their own keys stay. The job is in the dead-letter \
+            "Nothing by itself. Records already written under their own keys stay. The job is in the dead-report \
              queue."
         }
         State::Failed => {
-            "Nothing by itself. None of this version's records are visible. The job is in the dead-letter queue."
+            "Nothing by itself. None of this version's records are visible. The job is in the dead-report queue."
         }
         State::Done if job.rejected > 0 && job.pipeline.bad_rows == BadRows::Quarantine => {
             "Nothing: all good rows are visible, the others are in the rejects object."
@@ -289,7 +291,7 @@ fn next(job: &Job) -> &'static str {
         State::Done if job.rejected > 0 => "Nothing: all good rows are visible, the others were left out.",
         State::Done => "Nothing: all its records are visible.",
         State::Superseded => "Nothing: a newer version of this object is visible.",
-        State::Gone => "Nothing: the object was deleted before it was read.",
+        State::SourceDeleted => "Nothing: the object was deleted before it was read.",
         State::Waiting | State::Running => "It is tried again by itself.",
     }
 }
@@ -303,7 +305,7 @@ fn own_size(job: &Job) -> Option<Size> {
 /// Whether it was given up because there is no larger task to try.
 fn is_out_of_sizes(job: &Job) -> bool {
     let ran_out = job.history.last().is_some_and(|ended| ended.verdict.code == Kind::OutOfMemory.code());
-    ran_out && job.charged < job.pipeline.attempts
+    ran_out && job.counted_attempts < job.pipeline.attempts
 }
 
 /// The task of the last attempt and all its writes: what a person would pay to have it done again.

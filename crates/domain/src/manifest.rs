@@ -6,10 +6,10 @@
 //! | --- | --- | --- |
 //! | `object:s3://bucket/key` | 0 | the [`Manifest`] of that key |
 //! | `rows:{job}:{n}` | the row | a record, visible while the manifest names its job |
-//! | `rows:{job}:{edition}:{n}` | the row | the same of an [edition], visible while the manifest names it too |
+//! | `rows:{job}:{write_epoch}:{n}` | the row | the same of an [write_epoch], visible while the manifest names it too |
 //! | `key:{pipeline}:{natural key}` | 0 | a record under its natural key, visible at once |
 //!
-//! [edition]: edition()
+//! [write_epoch]: write epoch()
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -33,11 +33,11 @@ pub const SEQUENCER: &str = "_sequencer";
 /// On natural-key records: the row they came from.
 pub const SOURCE_ROW: &str = "_source_row";
 
-/// On natural-key records: the [`edition()`] they are of, where there are any.
-pub const EDITION: &str = "_edition";
+/// On natural-key records: the [`write_epoch()`] they are of, where there are any.
+pub const WRITE_EPOCH: &str = "_write_epoch";
 
 /// The names above: no column may carry one of them.
-pub const RESERVED: [&str; 7] = [PART, ROW, OBJECT, VERSION, SEQUENCER, SOURCE_ROW, EDITION];
+pub const RESERVED: [&str; 7] = [PART, ROW, OBJECT, VERSION, SEQUENCER, SOURCE_ROW, WRITE_EPOCH];
 
 /// Which records of a key are visible. The field names are the item's attribute names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,9 +52,9 @@ pub struct Manifest {
     pub row: u64,
     /// The job whose records are visible.
     pub job: JobId,
-    /// Which of its [`edition()`]s is; 0 where there are none, and in manifests older than editions.
+    /// Which of its [`write_epoch()`]s is; 0 where there are none, and in manifests older than write epochs.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub edition: u64,
+    pub write_epoch: u64,
     /// The id of the event that told of the object ([`Job::trace`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
@@ -68,8 +68,8 @@ pub struct Manifest {
     pub version_id: Option<String>,
     /// The visible version's place; a publish never goes back.
     pub sequencer: Sequencer,
-    /// Over how many partitions the rows are spread: row `r` is in partition `r % spread`.
-    pub spread: u32,
+    /// Over how many partitions the rows are spread: row `r` is in partition `r % shards`.
+    pub shards: u32,
     /// How many records are visible.
     pub records: u64,
     /// When they became visible.
@@ -79,19 +79,19 @@ pub struct Manifest {
 impl Manifest {
     /// What publishes `job`'s records.
     #[must_use]
-    pub fn of(job: &Job, spread: u32, records: u64, now: Timestamp) -> Self {
+    pub fn of(job: &Job, shards: u32, records: u64, now: Timestamp) -> Self {
         Self {
             v: crate::job::LAYOUT,
             part: Self::partition(&job.object.bucket, &job.object.key),
             row: 0,
             job: job.id.clone(),
-            edition: edition(job),
+            write_epoch: write_epoch(job),
             trace: job.trace.clone(),
             pipeline: job.pipeline.name.clone(),
             natural_key: job.pipeline.key.as_ref().map(ToString::to_string),
             version_id: job.object.version_id.clone(),
             sequencer: job.object.sequencer.clone(),
-            spread,
+            shards,
             records,
             published_at: now,
         }
@@ -108,23 +108,23 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// Which edition of its rows the holder of this job's claim writes.
+/// Which write epoch of its rows the holder of this job's claim writes.
 ///
-/// Where rows are a pure function of the object version every claim writes the same ones, and there is one edition, 0.
-/// A command may answer differently each time: then each claim writes an edition of its own, told by its fence, so that
+/// Where rows are a pure function of the object version every claim writes the same ones, and there is one write epoch, 0.
+/// A command may answer differently each time: then each claim writes a write epoch of its own, told by its fence, so that
 /// a worker which lost its claim and goes on writing touches nothing that the next one publishes.
 #[must_use]
-pub fn edition(job: &Job) -> u64 {
+pub fn write_epoch(job: &Job) -> u64 {
     if job.pipeline.format.is_repeatable() { 0 } else { job.fence }
 }
 
-/// The partition key of row `row` of an edition of a job's rows that are spread over `spread` partitions.
+/// The partition key of row `row` of a write epoch of a job's rows that are spread over `shards` partitions.
 #[must_use]
-pub fn rows_partition(job: &JobId, edition: u64, row: u64, spread: u32) -> String {
-    let partition = row % u64::from(spread.max(1));
-    match edition {
+pub fn rows_partition(job: &JobId, write_epoch: u64, row: u64, shards: u32) -> String {
+    let partition = row % u64::from(shards.max(1));
+    match write_epoch {
         0 => format!("rows:{job}:{partition}"),
-        edition => format!("rows:{job}:{edition}:{partition}"),
+        write_epoch => format!("rows:{job}:{write_epoch}:{partition}"),
     }
 }
 
@@ -140,12 +140,12 @@ pub fn natural_partition(pipeline: &Pipeline, key: &str) -> String {
 /// (DynamoDB developer guide, "Burst and adaptive capacity" and "Initial throughput for on-demand capacity mode"),
 /// so more than 40 would not be faster. One partition per 5,000 units keeps small objects in one query.
 #[must_use]
-pub fn spread(write_units: u64) -> u32 {
-    u32::try_from(write_units.div_ceil(5_000)).unwrap_or(u32::MAX).clamp(1, WIDEST)
+pub fn shards(write_units: u64) -> u32 {
+    u32::try_from(write_units.div_ceil(5_000)).unwrap_or(u32::MAX).clamp(1, MAX_SHARDS)
 }
 
-/// The widest [`spread`].
-pub const WIDEST: u32 = 40;
+/// The widest [`shards`].
+pub const MAX_SHARDS: u32 = 40;
 
 #[cfg(test)]
 mod tests {
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn small_objects_stay_in_one_partition_and_large_ones_spread_no_wider_than_helps() {
-        assert_eq!([0, 1, 5_000, 5_001, 10_000_000].map(spread), [1, 1, 1, 2, 40]);
+        assert_eq!([0, 1, 5_000, 5_001, 10_000_000].map(shards), [1, 1, 1, 2, 40]);
     }
 
     fn object() -> Object {
@@ -187,11 +187,11 @@ mod tests {
             serde_json::to_value(Manifest::of(&job, 1, 2, Timestamp::UNIX_EPOCH)).unwrap()
         };
         let mut command = of("format = \"command\"\ncommand = [\"cat\"]\n");
-        assert_eq!(command["edition"], 3);
+        assert_eq!(command["write_epoch"], 3);
         for repeatable in ["", "format = \"object\"\n"] {
-            assert!(of(repeatable).get("edition").is_none());
+            assert!(of(repeatable).get("write_epoch").is_none());
         }
-        command.as_object_mut().unwrap().remove("edition");
-        assert_eq!(serde_json::from_value::<Manifest>(command).unwrap().edition, 0);
+        command.as_object_mut().unwrap().remove("write_epoch");
+        assert_eq!(serde_json::from_value::<Manifest>(command).unwrap().write_epoch, 0);
     }
 }

@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | `{"tidemill":1,"job":"<id>","attempt":2}` | this attempt of this job is due ([`JobMessage`]) |
 //! | `{"tidemill":1,"bucket":"b","key":"uploads/a.csv"}` | process this object ([`ObjectMessage`]) |
-//! | `{"tidemill":1,"settled":"<id>"}` | this job has failed for good; tell people ([`SettledMessage`]) |
+//! | `{"tidemill":1,"failed":"<id>"}` | this job has failed for good; tell people ([`FailureMessage`]) |
 //! | S3's *Object Created* through EventBridge, or its classic notification | process these objects |
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -32,7 +32,7 @@ pub struct JobMessage {
     pub attempt: u32,
     /// How often a launch of this attempt was put off; its delays grow with it.
     #[serde(default)]
-    pub deferrals: u32,
+    pub times_deferred: u32,
 }
 
 /// An object that somebody asks to have processed. What is not told is looked up in the bucket.
@@ -51,11 +51,11 @@ pub struct ObjectMessage {
 
 /// A job has failed for good outside λ stops, which is to tell people of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SettledMessage {
+pub struct FailureMessage {
     /// The layout of this message.
     pub tidemill: u32,
     /// Which job.
-    pub settled: JobId,
+    pub failed: JobId,
 }
 
 /// What a message body is.
@@ -66,7 +66,7 @@ pub enum Message {
     /// An object is asked for.
     Object(ObjectMessage),
     /// A job has failed for good.
-    Settled(SettledMessage),
+    Failed(FailureMessage),
     /// S3 created these objects: one, through EventBridge, or a classic notification's several.
     Created(Vec<S3Created>),
     /// An ECS task changed its state.
@@ -83,8 +83,8 @@ pub enum Message {
 impl JobMessage {
     /// A message of today's layout.
     #[must_use]
-    pub fn new(job: JobId, attempt: u32, deferrals: u32) -> Self {
-        Self { tidemill: LAYOUT, job, attempt, deferrals }
+    pub fn new(job: JobId, attempt: u32, times_deferred: u32) -> Self {
+        Self { tidemill: LAYOUT, job, attempt, times_deferred }
     }
 
     /// The message's body: ASCII JSON.
@@ -109,11 +109,11 @@ impl ObjectMessage {
     }
 }
 
-impl SettledMessage {
+impl FailureMessage {
     /// A message of today's layout.
     #[must_use]
     pub fn new(job: JobId) -> Self {
-        Self { tidemill: LAYOUT, settled: job }
+        Self { tidemill: LAYOUT, failed: job }
     }
 
     /// The message's body: ASCII JSON.
@@ -175,8 +175,8 @@ fn ours(value: &Value) -> Result<Message, String> {
             None => Err("its \"job\" is no job id: 32 hex digits".to_owned()),
         };
     }
-    if value.get("settled").is_some() {
-        return parsed(value).map(Message::Settled);
+    if value.get("failed").is_some() {
+        return parsed(value).map(Message::Failed);
     }
     let message: ObjectMessage = parsed(value)?;
     match (message.bucket.is_empty(), message.key.is_empty()) {
@@ -187,7 +187,7 @@ fn ours(value: &Value) -> Result<Message, String> {
 
 fn parsed<T: DeserializeOwned>(value: &Value) -> Result<T, String> {
     T::deserialize(value).map_err(|error| {
-        format!("it has neither job and attempt, nor settled, nor bucket and key, as it should: {error}")
+        format!("it has neither job and attempt, nor failed, nor bucket and key, as it should: {error}")
     })
 }
 
@@ -211,8 +211,8 @@ mod tests {
         assert_eq!(read(&job.to_body()), Message::Job(job));
         let object = ObjectMessage::new("b", "uploads/ä+b.csv", Some("v"));
         assert_eq!(read(&object.to_body()), Message::Object(object));
-        let settled = SettledMessage::new(id);
-        assert_eq!(read(&settled.to_body()), Message::Settled(settled));
+        let failed = FailureMessage::new(id);
+        assert_eq!(read(&failed.to_body()), Message::Failed(failed));
     }
 
     #[test]
@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn the_first_layout_is_read_for_ever() {
         let old = format!(r#"{{"tidemill":1,"job":"{ID}","attempt":3}}"#);
-        assert!(matches!(read(&old), Message::Job(JobMessage { attempt: 3, deferrals: 0, .. })));
+        assert!(matches!(read(&old), Message::Job(JobMessage { attempt: 3, times_deferred: 0, .. })));
         let bare = r#"{"tidemill":1,"bucket":"b","key":"k","since":"then"}"#;
         assert!(matches!(read(bare), Message::Object(ObjectMessage { version_id: None, .. })));
     }

@@ -18,7 +18,7 @@ pub enum NotReplayed {
     },
     /// λ stops is telling people that it failed, and would note that of the replayed job.
     #[error("people are just being told that it failed: try again after {until:.0}")]
-    Telling {
+    Notifying {
         /// Until then at the latest.
         until: Timestamp,
     },
@@ -33,8 +33,8 @@ pub fn refusal(job: &Job, now: Timestamp) -> Option<NotReplayed> {
     if let Some(until) = job.collecting_until.filter(|until| *until >= now) {
         return Some(NotReplayed::Collecting { until });
     }
-    let telling = job.telling_until.filter(|until| job.notified_at.is_none() && *until >= now);
-    telling.map(|until| NotReplayed::Telling { until })
+    let telling = job.notify_lease_until.filter(|until| job.notified_at.is_none() && *until >= now);
+    telling.map(|until| NotReplayed::Notifying { until })
 }
 
 #[cfg(test)]
@@ -62,8 +62,8 @@ mod tests {
         let collecting = Job { collecting_until: Some(until), ..failed() };
         assert_eq!(refusal(&collecting, at(10)), Some(NotReplayed::Collecting { until }));
         assert_eq!(refusal(&collecting, at(11)), None, "that sweep is no more");
-        let telling = Job { telling_until: Some(until), ..failed() };
-        assert_eq!(refusal(&telling, at(10)), Some(NotReplayed::Telling { until }));
+        let telling = Job { notify_lease_until: Some(until), ..failed() };
+        assert_eq!(refusal(&telling, at(10)), Some(NotReplayed::Notifying { until }));
         assert_eq!(refusal(&telling, at(11)), None);
         assert_eq!(refusal(&Job { notified_at: Some(at(9)), ..telling }, at(10)), None, "told");
     }

@@ -3,16 +3,16 @@
 //! The fleet drains the backlog queue and leaves by itself: a worker that finds nothing to do ends, once the minute
 //! that is paid anyway is over. So nobody who is busy is ever stopped, and all there is to decide is how many to
 //! launch now. [`launches`] decides it from [`Signals`]; [`estimates`] learns from the fleet how long messages and
-//! starts take; [`next_look`] remembers the queue from one run of the scaler to the next; [`census`] counts the fleet
+//! starts take; [`observe_queue`] remembers the queue from one run of the scaler to the next; [`fleet_counts`] counts the fleet
 //! from its slots.
 //!
 //! Runs may overlap (the schedule, an alarm, an upload to an empty fleet). They need no lock: the fleet has numbered
 //! slots, a launch first takes its slot by a conditional write on the state it saw, and a run goes for the
 //! lowest-numbered free ones. Runs that saw the same thing want the same slots, and each slot is won once.
 
-mod census;
 mod estimates;
-mod look;
+mod fleet_counts;
+mod queue_snapshot;
 #[cfg(test)]
 mod tests;
 
@@ -20,9 +20,9 @@ use std::time::Duration;
 
 use crate::pricing::LEAST_TASK_SECONDS;
 
-pub use census::{Census, census};
 pub use estimates::{Estimates, FIRST_SERVICE, FIRST_STARTUP, Report, estimates};
-pub use look::{Look, STALE_AFTER, Trend, next_look};
+pub use fleet_counts::{FleetCounts, fleet_counts};
+pub use queue_snapshot::{QueueSnapshot, STALE_AFTER, Trend, observe_queue};
 
 /// The time a launched task is paid for at least: Fargate bills by the second from the image pull, for no less than
 /// a minute (<https://aws.amazon.com/fargate/pricing/>).

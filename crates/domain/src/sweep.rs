@@ -3,7 +3,7 @@
 //! | step | what |
 //! | --- | --- |
 //! | reconcile | object versions that the ledger does not know are given to the uploads queue |
-//! | open jobs | those that nobody works on any more are brought back ([`care()`]); overdue tasks are stopped |
+//! | open jobs | those that nobody works on any more are brought back ([`job_repair()`]); overdue tasks are stopped |
 //! | settled jobs | failures that nobody was told of are told; the hours that are over are tallied |
 //! | collect | rows that nobody can see or read any more are deleted |
 //! | report | the hour's lines and summary are written ([`report`]), and the digest is mailed |
@@ -12,7 +12,7 @@
 //! documents of the fleet table: how far it came ([`Progress`]), and the pipelines it routes by ([`KeptPipelines`]).
 
 mod ask;
-mod care;
+mod repair;
 pub mod report;
 
 use std::time::Duration;
@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use ask::{Ask, AskError, Moment, Range};
-pub use care::{Care, Facts, Overdue, Task, care, lost};
+pub use repair::{Facts, JobRepair, Overdue, Task, job_repair, lost};
 
 /// The name of the sweep's lease.
 pub const LEASE: &str = "sweep";
@@ -33,7 +33,7 @@ pub const PROGRESS: &str = "sweep";
 pub const PIPELINES: &str = "pipelines";
 
 /// Where the fleet table has what the scaler remembers of the jobs queue.
-pub const LOOK: &str = "look";
+pub const QUEUE_SNAPSHOT: &str = "queue_snapshot";
 
 /// An hour.
 pub const HOUR: Duration = Duration::from_hours(1);
@@ -74,8 +74,8 @@ impl Progress {
         hours(self.reported_until, now, HOUR + HOUR_SETTLES)
     }
 
-    /// The hours on whose shelves are jobs whose rows may be deleted. Never one that is not reported yet: who is
-    /// collected leaves the shelf.
+    /// The hours on whose shards are jobs whose rows may be deleted. Never one that is not reported yet: who is
+    /// collected leaves the shard.
     #[must_use]
     pub fn to_collect(&self, now: Timestamp) -> Vec<Timestamp> {
         let mut hours = hours(self.collected_until, now, HOUR + KEPT);
@@ -108,7 +108,7 @@ pub struct KeptPipelines {
 
 /// What of the scaler's memory the sweep looks at.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-pub struct Look {
+pub struct SeenQueue {
     /// Since when the jobs queue has held messages; none while it is empty.
     #[serde(default)]
     pub waiting_since: Option<Timestamp>,

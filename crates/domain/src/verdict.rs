@@ -9,7 +9,7 @@
 //!
 //! Two plain functions. [`verdict()`] names the reason: the ledger outranks the worker's own word, which
 //! outranks ECS's stop code, which outranks texts, which outrank a bare exit code. [`next_step`] bounds what
-//! follows: by the object's attempts for what is charged to it, by [`UNCHARGED_LIMIT`] for what is not.
+//! follows: by the object's attempts for what is counted against it to it, by [`UNCOUNTED_LIMIT`] for what is not.
 
 mod kind;
 #[cfg(test)]
@@ -35,7 +35,7 @@ pub const NEVER_STARTED: &str = "tidemill: never started";
 
 /// How many launches may end for reasons that are not the object's before its job is given up: with the
 /// back-offs below, over an hour of trouble. A replay brings it back.
-pub const UNCHARGED_LIMIT: u32 = 10;
+pub const UNCOUNTED_LIMIT: u32 = 10;
 
 /// The largest size that running out of memory leads to. The worker streams: what does not fit here is a
 /// mistake, and one that would cost dollars an hour.
@@ -74,8 +74,8 @@ impl Verdict {
 
     /// Whether it uses up one of the object's attempts.
     #[must_use]
-    pub fn charged(&self) -> bool {
-        self.kind.charged()
+    pub fn counts_against_object(&self) -> bool {
+        self.kind.counts_against_object()
     }
 
     /// The attempt that ended with this verdict, as the ledger keeps it. What the worker said of its own failure is
@@ -91,7 +91,7 @@ impl Verdict {
             _ => self.words(),
         };
         let verdict = Reason::new(self.code(), words);
-        Attempt { number, task: task.to_owned(), verdict, stopped_at, parked: false }
+        Attempt { number, task: task.to_owned(), verdict, stopped_at, paused: false }
     }
 }
 
@@ -113,8 +113,8 @@ pub struct JobFacts {
     pub task: Option<String>,
     /// The tasks of attempts that have ended.
     pub past_tasks: Vec<String>,
-    /// Attempts charged to the object so far, without the one that just ended.
-    pub charged: u32,
+    /// Attempts counted against it to the object so far, without the one that just ended.
+    pub counted_attempts: u32,
     /// Attempts the object may use up.
     pub max_attempts: u32,
     /// Launches since the job was recorded or last replayed, with the one that just ended. Those whose end was put down
@@ -122,7 +122,7 @@ pub struct JobFacts {
     pub launches: u32,
     /// Whether the configuration is known to be wrong, and launches are held back until it is mended: nothing is given
     /// up for that.
-    pub parked: bool,
+    pub paused: bool,
     /// How often Spot capacity was reclaimed before.
     pub reclaimed: usize,
     /// The size of the task that just ended.
@@ -138,10 +138,10 @@ impl JobFacts {
             state: job.state,
             task: job.task.clone(),
             past_tasks: job.history.iter().map(|ended| ended.task.clone()).collect(),
-            charged: job.charged,
+            counted_attempts: job.counted_attempts,
             max_attempts: job.pipeline.attempts,
             launches: launches(job),
-            parked: false,
+            paused: false,
             reclaimed: count(&job.history, Kind::SpotReclaimed),
             size: adjusted(&job.history, job.pipeline.task).size,
         }
@@ -149,7 +149,7 @@ impl JobFacts {
 }
 
 fn launches(job: &Job) -> u32 {
-    let present = job.history.iter().skip(job.replayed_from as usize).filter(|ended| !ended.parked);
+    let present = job.history.iter().skip(job.replayed_from as usize).filter(|ended| !ended.paused);
     u32::try_from(present.count()).unwrap_or(u32::MAX).saturating_add(1)
 }
 
@@ -230,7 +230,7 @@ fn kind_of(change: &TaskStateChange, facts: &JobFacts) -> Kind {
         // Done is done, however the process left afterwards.
         State::Done => return Kind::Succeeded,
         State::Superseded => return Kind::Superseded,
-        State::Gone => return Kind::Gone,
+        State::SourceDeleted => return Kind::SourceDeleted,
         State::Failed if word == Some(ExitCode::BadInput) => return Kind::BadInput,
         State::Failed => return Kind::Duplicate,
         State::Waiting | State::Running => {}
@@ -372,10 +372,10 @@ pub fn next_step(verdict: &Verdict, facts: &JobFacts, jitter: f64) -> NextStep {
         return NextStep::Nothing;
     }
     let Some(change) = verdict.kind.retry() else { return NextStep::GiveUp };
-    let charged = facts.charged.saturating_add(u32::from(verdict.charged()));
-    let uncharged = facts.launches.saturating_sub(charged);
-    let is_worn_out = charged >= facts.max_attempts || uncharged >= UNCHARGED_LIMIT;
-    let counts = verdict.charged() || !facts.parked;
+    let counted_attempts = facts.counted_attempts.saturating_add(u32::from(verdict.counts_against_object()));
+    let uncounted = facts.launches.saturating_sub(counted_attempts);
+    let is_worn_out = counted_attempts >= facts.max_attempts || uncounted >= UNCOUNTED_LIMIT;
+    let counts = verdict.counts_against_object() || !facts.paused;
     if is_worn_out && counts {
         return NextStep::GiveUp;
     }

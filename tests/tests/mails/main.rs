@@ -2,9 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is how a test fails")]
 
+mod alerts;
 mod failures;
 mod single;
-mod storms;
 
 use std::time::Duration;
 

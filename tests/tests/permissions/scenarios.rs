@@ -135,7 +135,7 @@ async fn minutes(minutes: u64) {
 }
 
 /// Waits until the dead-letter queue holds this many.
-async fn buried(env: &TestEnv, letters: usize) {
+async fn dead_lettered(env: &TestEnv, letters: usize) {
     let queue = &env.cloud().stack().resources["DeadLetterQueue"].arn;
     let sqs = &env.cloud().services().sqs;
     env.until("a dead letter", || sqs.counts(queue).unwrap().visible >= letters).await;

@@ -2,7 +2,7 @@
 
 use domain::{
     job::JobId,
-    message::{JobMessage, ObjectMessage, SettledMessage},
+    message::{FailureMessage, JobMessage, ObjectMessage},
 };
 use serde_json::{Value, json};
 use tests::JobAsserts;
@@ -17,7 +17,7 @@ fn what_is_no_job_is_in_the_dead_letter_queue_at_first_sight() {
             ("malformed", "this is not JSON".to_owned()),
             ("malformed", r#"{"tidemill":9,"job":"x"}"#.to_owned()),
             ("foreign", r#"{"source":"aws.ec2","detail-type":"Anything","detail":{}}"#.to_owned()),
-            ("foreign", SettledMessage::new(id.clone()).to_body()),
+            ("foreign", FailureMessage::new(id.clone()).to_body()),
             ("unknown_job", JobMessage::new(id, 1, 0).to_body()),
         ];
         for (_, body) in &sent {

@@ -1,7 +1,7 @@
 //! A retry means the image of the first attempt, whatever was deployed meanwhile.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::story::What;
+use domain::audit::AuditKind;
 use localcloud::ecs::{KillCause, TaskSnapshot};
 use serde_json::Value;
 use tests::{JobAsserts, TestEnv};
@@ -63,8 +63,8 @@ fn a_revision_that_nobody_can_launch_any_more_gives_way_to_the_deployed_one() {
         let deployed = deployed(env);
         lose_worker_of(env, &format!("{}:99", deployed.rsplit_once(':').unwrap().0)).await;
         assert_eq!(own_task(env).await.definition_arn, deployed);
-        let story = env.job(KEY).await.story;
-        let launched = story.iter().find(|note| note.what == What::Launched).unwrap();
+        let story = env.job(KEY).await.audit;
+        let launched = story.iter().find(|note| note.kind == AuditKind::Launched).unwrap();
         assert!(launched.words.contains("with the image deployed now"), "{}", launched.words);
         assert_eq!(env.subjects(), Vec::<String>::new(), "nobody need do anything");
     });

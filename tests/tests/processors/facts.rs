@@ -49,7 +49,7 @@ fn a_newer_version_has_facts_of_its_own_and_the_older_ones_are_out_of_sight() {
         let visible = env.visible("uploads/a").await;
         assert_eq!(visible.len(), 1);
         assert!(visible[0].contains("\"size\":8"), "{visible:?}");
-        assert_eq!(env.manifest("uploads/a").await.unwrap().edition, 0, "facts are always the same");
+        assert_eq!(env.manifest("uploads/a").await.unwrap().write_epoch, 0, "facts are always the same");
     });
 }
 

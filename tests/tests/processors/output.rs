@@ -39,7 +39,10 @@ fn rows_of_an_attempt_that_crashed_are_never_seen_and_go_a_day_later() {
         let job = env.job(KEY).await;
         job.assert_done().assert_attempt(2).assert_counted(1);
         let manifest = env.manifest(KEY).await.unwrap();
-        assert_eq!((manifest.edition, manifest.spread, manifest.records), (2, manifest::WIDEST, 2_000));
+        assert_eq!(
+            (manifest.write_epoch, manifest.shards, manifest.records),
+            (2, manifest::MAX_SHARDS, 2_000)
+        );
         let visible = env.visible(KEY).await;
         assert_eq!((visible.len(), attempts_in(&visible)), (2_000, vec![true]));
         let left = env.contents().rows - 2_000;
@@ -98,8 +101,8 @@ fn a_worker_that_lost_its_claim_writes_where_nobody_looks() {
         let (job, visible) = (env.job(KEY).await, env.visible(KEY).await);
         assert_eq!(visible, [r#"{"n":1}"#, r#"{"n":2}"#]);
         // What the first attempt's worker would still write, had it been asleep all the while.
-        for (row, spread) in [(1, 1), (2, 1), (1, manifest::WIDEST), (2, manifest::WIDEST)] {
-            let part = manifest::rows_partition(&job.id, 1, row, spread);
+        for (row, shards) in [(1, 1), (2, 1), (1, manifest::MAX_SHARDS), (2, manifest::MAX_SHARDS)] {
+            let part = manifest::rows_partition(&job.id, 1, row, shards);
             let item = json!({ "_part": { "S": part }, "_row": { "N": row.to_string() }, "n": { "N": "9" } });
             let table = &env.cloud().outputs()["RecordsTable"];
             let put = json!({ "TableName": table, "Item": item });
@@ -128,7 +131,7 @@ fn a_small_output_is_spread_by_its_size() {
             env.put(KEY, "x").await;
             env.settle().await;
             let manifest = env.manifest(KEY).await.unwrap();
-            assert_eq!((manifest.edition, manifest.spread, manifest.records), (1, 1, 100));
+            assert_eq!((manifest.write_epoch, manifest.shards, manifest.records), (1, 1, 100));
             assert_eq!(env.job(KEY).await.write_units, 100);
         },
     );
@@ -274,7 +277,7 @@ fn whatever_fails_on_the_way_the_rows_of_one_attempt_are_all_that_is_seen() {
                 let mut by: Vec<_> = visible.iter().map(|record| record.split_once(',').unwrap().0).collect();
                 by.dedup();
                 assert_eq!((visible.len(), by.len()), (8, 1), "{visible:?}");
-                assert_eq!(env.manifest(&job.object.key).await.unwrap().edition, job.fence);
+                assert_eq!(env.manifest(&job.object.key).await.unwrap().write_epoch, job.fence);
             }
         });
     }

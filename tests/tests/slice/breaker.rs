@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::story::What;
+use domain::audit::AuditKind;
 use localcloud::{faults::Call, wire::ApiError};
 use tests::{JobAsserts, TestEnv, call};
 
@@ -35,9 +35,9 @@ fn a_launch_that_is_not_allowed_is_tried_once_in_a_while_until_it_is() {
         for key in keys {
             let job = env.job(key).await;
             job.assert_waiting().assert_attempt(1).assert_counted(0);
-            let parked = job.story.iter().filter(|note| note.what == What::Parked).count();
-            assert_eq!(parked, 1, "once, however often it comes back: {:#?}", job.story);
-            assert!(job.story[0].words.contains("not authorized to perform: ecs:RunTask"));
+            let paused = job.audit.iter().filter(|note| note.kind == AuditKind::Paused).count();
+            assert_eq!(paused, 1, "once, however often it comes back: {:#?}", job.audit);
+            assert!(job.audit[0].words.contains("not authorized to perform: ecs:RunTask"));
         }
         env.cloud().faults().clear();
         env.settle().await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::story::What;
+use domain::audit::AuditKind;
 use localcloud::{
     ecs::{Failure, Provider, RunTask},
     faults::Call,
@@ -20,7 +20,7 @@ async fn launched_on(env: &TestEnv) -> String {
     job.assert_done().assert_attempt(1);
     assert_eq!(env.visible(KEY).await, records(1, 5));
     assert_eq!(env.ecs_launches(), 1);
-    let note = job.story.iter().find(|note| note.what == What::Launched).expect("a launch");
+    let note = job.audit.iter().find(|note| note.kind == AuditKind::Launched).expect("a launch");
     note.words.clone()
 }
 
@@ -109,7 +109,7 @@ fn what_spot_takes_back_twice_runs_on_demand() {
         env.settle().await;
         let job = env.job(KEY).await;
         job.assert_done().assert_attempt(3).assert_counted(0);
-        let launches: Vec<&str> = job.story.iter().map(|note| note.words.as_str()).collect();
+        let launches: Vec<&str> = job.audit.iter().map(|note| note.words.as_str()).collect();
         assert!(launches[0].contains("Spot") && launches[1].contains("Spot"), "{launches:#?}");
         assert!(launches[2].contains("on demand"), "{launches:#?}");
         env.golden("spot-twice").await;

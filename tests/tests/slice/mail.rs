@@ -1,4 +1,4 @@
-//! What people are told: one mail of what they asked to hear of, and one dead dead_letter of each failure.
+//! What people are told: one mail of what they asked to hear of, and one dead dead-letter of each failure.
 
 use localcloud::{faults::Call, wire::ApiError};
 use tests::{Contents, JobAsserts, TestEnv, call};

@@ -122,7 +122,7 @@ fn a_large_object_is_spread_and_whole() {
         env.put(KEY, csv(1, 12_000)).await;
         env.settle().await;
         let manifest = env.manifest(KEY).await.unwrap();
-        assert!(manifest.spread > 1, "{manifest:?}");
+        assert!(manifest.shards > 1, "{manifest:?}");
         assert_eq!(env.visible(KEY).await, records(1, 12_000));
         let first: Value = serde_json::from_str(&env.visible(KEY).await[0]).unwrap();
         assert_eq!(first["id"], 1);

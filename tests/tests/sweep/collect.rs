@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::job::collected_shelf;
+use domain::job::collected_shard;
 use localcloud::faults::Call;
 use tests::{Contents, JobAsserts, TestEnv, WorkerFault, call};
 
@@ -15,7 +15,7 @@ fn replaced_rows_go_a_day_after_they_were_last_visible_and_visible_ones_stay() {
     TestEnv::plan(431).dedicated_tasks().run(async |env| {
         let first = env.put(KEY, csv(1, 6_000)).await;
         env.settle().await;
-        assert!(env.manifest(KEY).await.unwrap().spread > 1);
+        assert!(env.manifest(KEY).await.unwrap().shards > 1);
         minutes(60 * 30).await;
         env.put(KEY, csv(1, 3)).await;
         env.put("uploads/other.csv", csv(1, 5)).await;
@@ -35,8 +35,12 @@ fn replaced_rows_go_a_day_after_they_were_last_visible_and_visible_ones_stay() {
         assert_eq!(env.contents(), Contents { rows: 8, natural: 0, manifests: 2 });
         assert_eq!(env.visible(KEY).await, records(1, 3));
         assert_eq!(env.visible("uploads/other.csv").await, records(1, 5));
-        let shelf = env.job_of(&first).await.shelf.unwrap();
-        assert_eq!(Some(shelf), replaced.shelf.as_deref().and_then(collected_shelf), "no sweep looks there");
+        let status_shard = env.job_of(&first).await.status_shard.unwrap();
+        assert_eq!(
+            Some(status_shard),
+            replaced.status_shard.as_deref().and_then(collected_shard),
+            "no sweep looks there"
+        );
     });
 }
 

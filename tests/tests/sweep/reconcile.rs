@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{job::Job, story::What};
+use domain::{audit::AuditKind, job::Job};
 use localcloud::{
     faults::{Call, Rule},
     wire::ApiError,
@@ -124,8 +124,8 @@ fn an_event_that_comes_after_the_sweep_is_a_duplicate() {
         env.cloud().services().events.emit(event);
         env.settle().await;
         let job = env.job(KEY).await;
-        assert_eq!(job.story.last().map(|note| note.what), Some(What::Duplicate));
-        assert_eq!(Job { story: swept.story.clone(), ..job }, swept, "nothing else");
+        assert_eq!(job.audit.last().map(|note| note.kind), Some(AuditKind::Duplicate));
+        assert_eq!(Job { audit: swept.audit.clone(), ..job }, swept, "nothing else");
     });
 }
 

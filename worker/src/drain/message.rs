@@ -8,10 +8,10 @@ use app::{
 };
 use aws::{CallError, backlog::Delivery, ledger::Over};
 use domain::{
-    claim::{Refusal, refusal},
+    claim::{ClaimDenied, claim_denied},
     job::{Change, Job, JobId, Reason},
-    message::{self, JobMessage, Message, SettledMessage},
-    placement::{Place, may_take, place},
+    message::{self, FailureMessage, JobMessage, Message},
+    routing::{Route, may_take, route},
     verdict::{Kind, Verdict},
 };
 use tracing::{info, warn};
@@ -72,7 +72,7 @@ impl Drain {
                 self.uploads.send(&delivery.body, Duration::ZERO).await.map(|()| Disposition::Ack(0))
             }
             Message::Malformed { reason } => self.dead_letter(delivery, "malformed", reason).await,
-            Message::Task(_) | Message::Settled(_) | Message::Foreign => {
+            Message::Task(_) | Message::Failed(_) | Message::Foreign => {
                 self.dead_letter(delivery, "foreign", "the jobs queue accepts only jobs and objects").await
             }
         };
@@ -101,7 +101,7 @@ impl Drain {
             let found = match process_job(&self.services, &due.job, attempt, mode, stop).await {
                 Outcome::Done(records) => return Ok(Disposition::Ack(records)),
                 Outcome::Left(Change::Fail, job) => return self.notify(&job.id).await,
-                Outcome::Left(Change::Return, job) => return self.returned(&job).await,
+                Outcome::Left(Change::Requeue, job) => return self.returned(&job).await,
                 Outcome::Left(..) => return Ok(Disposition::Ack(0)),
                 // Another worker has it, or the claim was not renewed in time: read the job anew. This may be its only
                 // message, which must stay until the job has settled.
@@ -115,24 +115,24 @@ impl Drain {
                 Outcome::Refused(Some(job)) => job,
             };
             let now = self.services.clock.now();
-            attempt = match refusal(&found, now) {
-                Refusal::Past => return Ok(Disposition::Ack(0)),
-                Refusal::Untold => return self.notify(&found.id).await,
-                Refusal::Held { until } => {
+            attempt = match claim_denied(&found, now) {
+                ClaimDenied::Settled => return Ok(Disposition::Ack(0)),
+                ClaimDenied::NotNotified => return self.notify(&found.id).await,
+                ClaimDenied::Leased { until } => {
                     let lease = Duration::try_from(until.duration_since(now)).unwrap_or_default();
                     return self.wait_for(delivery, &found, lease + Duration::from_secs(1)).await;
                 }
                 // Delayed: if this worker is the outdated one, λ uploads sends the job back to the pool, and this worker
                 // leaves soon.
-                Refusal::Free if !may_take(&found, self.services.revision.as_deref()) => {
+                ClaimDenied::Available if !may_take(&found, self.services.revision.as_deref()) => {
                     return self.requeue(&found, OUTDATED).await;
                 }
                 // A later attempt than the message names is due.
-                Refusal::Free if found.attempt != attempt && self.is_dedicated(&found) => {
+                ClaimDenied::Available if found.attempt != attempt && self.is_dedicated(&found) => {
                     return self.requeue(&found, Duration::ZERO).await;
                 }
-                Refusal::Free => found.attempt,
-                Refusal::Lost => match self.lost(&found).await? {
+                ClaimDenied::Available => found.attempt,
+                ClaimDenied::LeaseExpired => match self.lost(&found).await? {
                     Ended::Retry { job, .. } if self.is_dedicated(&job) => {
                         return self.requeue(&job, Duration::ZERO).await;
                     }
@@ -187,19 +187,19 @@ impl Drain {
 
     /// Whether a job needs a task of its own.
     fn is_dedicated(&self, job: &Job) -> bool {
-        matches!(self.place(job), Place::Task(_))
+        matches!(self.route(job), Route::Dedicated(_))
     }
 
-    fn place(&self, job: &Job) -> Place {
-        place(job, self.pooled, self.services.revision.as_deref())
+    fn route(&self, job: &Job) -> Route {
+        route(job, self.pooled, self.services.revision.as_deref())
     }
 
     /// Sends a message for the present attempt of the job to the queue of those who run it.
     async fn requeue(&self, job: &Job, after: Duration) -> Result<Disposition, CallError> {
         let next = JobMessage::new(job.id.clone(), job.attempt, 0).to_body();
-        let (queue, to) = match self.place(job) {
-            Place::Pool => (&self.jobs, "the pooled workers"),
-            Place::Task(_) => (&self.uploads, "a task of its own"),
+        let (queue, to) = match self.route(job) {
+            Route::Pool => (&self.jobs, "the pooled workers"),
+            Route::Dedicated(_) => (&self.uploads, "a task of its own"),
         };
         queue.send(&next, after).await?;
         info!(
@@ -230,7 +230,7 @@ impl Drain {
 
     /// Asks λ stops to notify that the job has failed; it does so once.
     async fn notify(&self, job: &JobId) -> Result<Disposition, CallError> {
-        self.stops.send(&SettledMessage::new(job.clone()).to_body(), Duration::ZERO).await?;
+        self.stops.send(&FailureMessage::new(job.clone()).to_body(), Duration::ZERO).await?;
         Ok(Disposition::Ack(0))
     }
 
@@ -249,6 +249,6 @@ impl Drain {
             delivery.id,
             reason.message
         );
-        self.dead_letters.bury(&delivery.body, &reason).await.map(|()| Disposition::Ack(0))
+        self.dead_letters.dead_letter(&delivery.body, &reason).await.map(|()| Disposition::Ack(0))
     }
 }

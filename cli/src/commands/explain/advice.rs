@@ -14,7 +14,7 @@ pub(super) fn advice(job: &Job, now: Timestamp) -> Vec<String> {
     let code = job.reason.as_ref().map(|reason| reason.code.as_str()).unwrap_or_default();
     let mut lines = vec![about(code).to_owned()];
     match refusal(job, now) {
-        Some(wait @ (NotReplayed::Collecting { .. } | NotReplayed::Telling { .. })) => {
+        Some(wait @ (NotReplayed::Collecting { .. } | NotReplayed::Notifying { .. })) => {
             lines.push(format!("Not yet: {wait}."));
         }
         _ => lines.push(format!("tidemill replay --job {}", job.id)),

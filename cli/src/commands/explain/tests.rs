@@ -1,9 +1,9 @@
 //! A job's story, as it is told.
 
 use domain::{
+    audit::{AuditEntry, AuditKind},
     job::{Attempt, JobId, Reason, State},
     object::Object,
-    story::{Note, What},
 };
 
 use super::{text::written, *};
@@ -32,7 +32,7 @@ fn ended(number: u32, task: &str, code: &str, words: &str, stopped: &str) -> Att
         task: task.into(),
         verdict: Reason::new(code, words),
         stopped_at: at(stopped),
-        parked: false,
+        paused: false,
     }
 }
 
@@ -44,11 +44,11 @@ fn told(job: &Job) -> String {
 fn a_long_story_is_one_clear_story() {
     let mut job = job(40_000_000);
     job.event_at = Some(at("12:00:00.5"));
-    job.story = vec![
-        Note::new(at("12:00:02"), What::PutOff, "throttled"),
-        Note::new(at("12:00:09"), What::Launched, "task 0a1b"),
-        Note::new(at("12:00:10"), What::Duplicate, "the same event"),
-        Note::new(at("12:40:00"), What::Replayed, "by ada; it had failed: crashed"),
+    job.audit = vec![
+        AuditEntry::new(at("12:00:02"), AuditKind::Deferred, "throttled"),
+        AuditEntry::new(at("12:00:09"), AuditKind::Launched, "task 0a1b"),
+        AuditEntry::new(at("12:00:10"), AuditKind::Duplicate, "the same event"),
+        AuditEntry::new(at("12:40:00"), AuditKind::Replayed, "by ada; it had failed: crashed"),
     ];
     let task = "arn:aws:ecs:us-east-1:123456789012:task/c/";
     job.history = vec![
@@ -57,7 +57,7 @@ fn a_long_story_is_one_clear_story() {
         ended(3, "drain/1/7", "worker_lost", "its worker was lost", "12:45:00"),
     ];
     job.replayed_from = 2;
-    (job.attempt, job.fence, job.charged) = (4, 4, 0);
+    (job.attempt, job.fence, job.counted_attempts) = (4, 4, 0);
     job.claimed_at = Some(at("12:41:00"));
     (job.state, job.records, job.format) = (State::Done, 1_234_567, Some("csv.gz".into()));
     job.settled_at = Some(at("12:50:00"));
@@ -122,7 +122,9 @@ fn a_job_that_is_replayed_twice_was_given_up_twice() {
     ];
     job.replayed_from = 2;
     job.attempt = 3;
-    job.story = ["12:15:00", "12:25:00"].map(|time| Note::new(at(time), What::Replayed, "by ada")).to_vec();
+    job.audit = ["12:15:00", "12:25:00"]
+        .map(|time| AuditEntry::new(at(time), AuditKind::Replayed, "by ada"))
+        .to_vec();
     let said = told(&job);
     assert_eq!(said.matches("it was given up").count(), 2, "{said}");
 }
@@ -130,7 +132,7 @@ fn a_job_that_is_replayed_twice_was_given_up_twice() {
 #[test]
 fn what_strangers_wrote_stays_on_its_line() {
     let mut job = job(10);
-    job.story = vec![Note::new(at("12:00:02"), What::Parked, "x\n  2026 done\u{1b}[2J\u{202e}")];
+    job.audit = vec![AuditEntry::new(at("12:00:02"), AuditKind::Paused, "x\n  2026 done\u{1b}[2J\u{202e}")];
     let said = told(&job);
     assert_eq!(said.lines().count(), 3, "{said}");
     assert!(said.contains("x\\n  2026 done\\u{1b}[2J\\u{202e}"), "{said}");

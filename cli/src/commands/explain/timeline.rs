@@ -1,12 +1,12 @@
 //! One job's story in order of time, from what the ledger holds of it.
 
 use domain::{
+    audit::{AuditEntry, AuditKind},
     fargate::Size,
     job::{Attempt, Job, State},
     mail::{escaped, grouped, shortened},
     pipelines::BadRows,
-    placement::{Place, Why, place},
-    story::{Note, What},
+    routing::{DedicatedReason, Route, route},
 };
 use jiff::Timestamp;
 
@@ -32,7 +32,7 @@ pub(super) fn timeline(job: &Job, pooled: Option<Size>, now: Timestamp) -> Vec<L
     };
     add(job.event_at, "event", created(job));
     add(Some(job.created_at), "recorded", recorded(job, pooled));
-    for note in &job.story {
+    for note in &job.audit {
         add(Some(note.at), noted(note), safe(&note.words));
     }
     add(job.claimed_at, "claimed", claimed(job));
@@ -69,16 +69,16 @@ fn recorded(job: &Job, pooled: Option<Size>) -> String {
     let before = Job { history: Vec::new(), ..job.clone() };
     let above = grouped(job.pipeline.dedicated_above);
     let bytes = job.object.size_bytes.map(grouped);
-    let decision = match (place(&before, pooled.unwrap_or(Size::LARGEST), None), bytes) {
-        (Place::Pool, Some(bytes)) => {
+    let decision = match (route(&before, pooled.unwrap_or(Size::LARGEST), None), bytes) {
+        (Route::Pool, Some(bytes)) => {
             format!("for the pooled workers: {bytes} bytes are not above its dedicated_above of {above}")
         }
-        (Place::Pool, None) => "for the pooled workers".to_owned(),
-        (Place::Task(Why::Large), bytes) => {
+        (Route::Pool, None) => "for the pooled workers".to_owned(),
+        (Route::Dedicated(DedicatedReason::Large), bytes) => {
             let bytes = bytes.unwrap_or_default();
             format!("for a task of its own: {bytes} bytes are above its dedicated_above of {above}")
         }
-        (Place::Task(Why::Size | Why::Suspect | Why::Pinned), _) => {
+        (Route::Dedicated(DedicatedReason::Size | DedicatedReason::Suspect | DedicatedReason::Pinned), _) => {
             let task = size(job.pipeline.task);
             format!("for a task of its own: it asks for {task}, which pooled workers do not have")
         }
@@ -90,17 +90,17 @@ fn size(size: Size) -> String {
     format!("{} cpu units and {} MiB", grouped(size.cpu().into()), grouped(size.memory().into()))
 }
 
-fn noted(note: &Note) -> &'static str {
-    match note.what {
-        What::Duplicate => "duplicate",
-        What::Launched => "launched",
-        What::PutOff => "put off",
-        What::Parked => "parked",
-        What::Pooled => "pooled",
-        What::Relaunched => "relaunched",
-        What::Replayed => "replayed",
-        What::Cancelled => "stopped",
-        What::Other => "noted",
+fn noted(note: &AuditEntry) -> &'static str {
+    match note.kind {
+        AuditKind::Duplicate => "duplicate",
+        AuditKind::Launched => "launched",
+        AuditKind::Deferred => "deferred",
+        AuditKind::Paused => "paused",
+        AuditKind::Pooled => "pooled",
+        AuditKind::Relaunched => "relaunched",
+        AuditKind::Replayed => "replayed",
+        AuditKind::Cancelled => "stopped",
+        AuditKind::Other => "noted",
     }
 }
 
@@ -125,12 +125,12 @@ fn attempt(job: &Job, index: usize, ended: &Attempt) -> String {
     };
     let next = job.history.get(index + 1);
     // A person had it run again after this one.
-    let is_replay = |note: &Note| {
+    let is_replay = |note: &AuditEntry| {
         let before = next.is_none_or(|next| note.at <= next.stopped_at);
-        note.what == What::Replayed && note.at >= ended.stopped_at && before
+        note.kind == AuditKind::Replayed && note.at >= ended.stopped_at && before
     };
     let followed = match () {
-        () if index + 1 == job.replayed_from as usize || job.story.iter().any(is_replay) => "it was given up",
+        () if index + 1 == job.replayed_from as usize || job.audit.iter().any(is_replay) => "it was given up",
         () if index + 1 < job.history.len() => "it was tried again",
         () if !job.state.is_settled() => "it is tried again",
         () if job.state == State::Failed => "it was given up",
@@ -155,10 +155,12 @@ fn settled(job: &Job) -> String {
             format!("{visible}{}", left_out(job))
         }
         State::Superseded => "a newer version of the object was visible first".to_owned(),
-        State::Gone => "the object version was deleted before it was read".to_owned(),
+        State::SourceDeleted => "the object version was deleted before it was read".to_owned(),
         State::Failed => {
-            let limit =
-                format!("{} of {} attempts count against the object", job.charged, job.pipeline.attempts);
+            let limit = format!(
+                "{} of {} attempts count against the object",
+                job.counted_attempts, job.pipeline.attempts
+            );
             format!("{}; {limit}", why.unwrap_or_else(|| "no reason was recorded".to_owned()))
         }
         State::Waiting | State::Running => String::new(),

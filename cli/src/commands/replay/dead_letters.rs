@@ -104,9 +104,7 @@ async fn entry(replay: &Replay<'_>, letter: &DeadLetter) -> anyhow::Result<Answe
         Message::Created(_) | Message::Object(_) => {
             (None, send(replay, &replay.uploads, body, "uploads").await?)
         }
-        Message::Settled(settled) => {
-            (Some(settled.settled), send(replay, &replay.stops, body, "stops").await?)
-        }
+        Message::Failed(failed) => (Some(failed.failed), send(replay, &replay.stops, body, "stops").await?),
         Message::Task(_) => (None, send(replay, &replay.stops, body, "stops").await?),
         Message::Foreign => (None, Became::Refused("no queue of ours carries it: it stays".to_owned())),
         Message::Malformed { .. } => (None, Became::Refused("nobody can read it: it stays".to_owned())),

@@ -12,11 +12,11 @@ use anyhow::Context;
 use app::item_failures::ItemFailures;
 use aws::{ledger::Changed, queue::Queue};
 use domain::{
+    audit::{AuditEntry, AuditKind},
     job::{Job, JobId, State},
     mail::shortened,
     message::JobMessage,
     replay::refusal,
-    story::{Note, What},
 };
 use serde_json::json;
 
@@ -135,7 +135,7 @@ impl<'r> Replay<'r> {
         if self.dry_run {
             return Ok(Became::Replayed(format!("attempt {next} would be launched")));
         }
-        let note = Note::new(now, What::Replayed, words(job, &self.who));
+        let note = AuditEntry::new(now, AuditKind::Replayed, words(job, &self.who));
         match self.deployment.ledger.replay(job, &note, now).await? {
             Changed::Yes(job) => {
                 self.launch(&job).await?;

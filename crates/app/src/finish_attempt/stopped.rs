@@ -22,7 +22,7 @@ use domain::{
     breaker::{self, Breaker},
     events::TaskStateChange,
     job::{Attempt, Job, JobId, Reason, State},
-    message::{self, JobMessage, Message, SettledMessage},
+    message::{self, FailureMessage, JobMessage, Message},
     pricing::TaskUse,
     settings::{Settings, SettingsError},
     verdict::{self, JobFacts, Kind},
@@ -82,8 +82,8 @@ pub enum Outcome {
     },
     /// Not the stop of a task of ours.
     Foreign,
-    /// Not something this queue carries: moved to the dead-letter queue with the reason.
-    Buried(Reason),
+    /// Not something this queue carries: moved to the dead letter queue with the reason.
+    DeadLettered(Reason),
 }
 
 impl FinishAttempt {
@@ -127,11 +127,11 @@ impl FinishAttempt {
     pub async fn process(&self, body: &str) -> Result<Outcome, CallError> {
         match message::read(body) {
             Message::Task(change) => self.stopped(&change).await,
-            Message::Settled(settled) => self.failed_elsewhere(body, &settled).await,
+            Message::Failed(failed) => self.failed_elsewhere(body, &failed).await,
             Message::Created(_) | Message::Job(_) | Message::Object(_) | Message::Foreign => {
                 Ok(Outcome::Foreign)
             }
-            Message::Malformed { reason } => self.bury(body, Reason::new("malformed", reason)).await,
+            Message::Malformed { reason } => self.dead_letter(body, Reason::new("malformed", reason)).await,
         }
     }
 
@@ -145,7 +145,7 @@ impl FinishAttempt {
                 metrics::put(Metric::CostMicroDollars, used.cost().microdollars());
             }
             self.give_back(&what, change).await?;
-            self.sign(&what, change).await?
+            self.signal(&what, change).await?
         } else {
             None
         };
@@ -159,7 +159,7 @@ impl FinishAttempt {
         let now = self.clock.now();
         let mut ended = verdict.of_attempt(number, &job, &change.task_arn, now);
         // What a wrong configuration did to it is not to use up its tries.
-        ended.parked = breaker.is_some_and(|breaker| breaker.is_open()) && !verdict.charged();
+        ended.paused = breaker.is_some_and(|breaker| breaker.is_open()) && !verdict.counts_against_object();
         match verdict.kind {
             // A Spot warning comes two minutes before the stop, as a change of what is desired.
             Kind::NotStopped | Kind::NotOurs => return Ok(Outcome::Foreign),
@@ -191,11 +191,11 @@ impl FinishAttempt {
     }
 
     /// A pooled worker gave a job up, and leaves the mail to this function.
-    async fn failed_elsewhere(&self, body: &str, settled: &SettledMessage) -> Result<Outcome, CallError> {
-        match self.ledger.read(&settled.settled).await? {
+    async fn failed_elsewhere(&self, body: &str, failed: &FailureMessage) -> Result<Outcome, CallError> {
+        match self.ledger.read(&failed.failed).await? {
             Some(job) if job.state.is_settled() => self.settle(job, None).await,
             Some(job) => Ok(Outcome::Duplicate { job: job.id }),
-            None => self.bury(body, Reason::new("unknown_job", "the ledger has no such job")).await,
+            None => self.dead_letter(body, Reason::new("unknown_job", "the ledger has no such job")).await,
         }
     }
 
@@ -230,14 +230,18 @@ impl FinishAttempt {
     }
 
     /// Tells the breaker what this stop says of launches, and returns it as it stands then; none if it says nothing.
-    async fn sign(&self, what: &LaunchedFor, change: &TaskStateChange) -> Result<Option<Breaker>, CallError> {
+    async fn signal(
+        &self,
+        what: &LaunchedFor,
+        change: &TaskStateChange,
+    ) -> Result<Option<Breaker>, CallError> {
         match what {
             LaunchedFor::Drain { .. } | LaunchedFor::Job { .. } => {}
             // The sweep has a definition of its own, and a command its own exit codes.
             LaunchedFor::Sweep(_) | LaunchedFor::Command(_) => return Ok(None),
         }
-        let Some(sign) = breaker::sign_of(change, verdict::of_task(change)) else { return Ok(None) };
-        launch_breaker::record(&self.fleet, &sign, self.clock.now()).await.map(Some)
+        let Some(signal) = breaker::signal_of(change, verdict::of_task(change)) else { return Ok(None) };
+        launch_breaker::record(&self.fleet, &signal, self.clock.now()).await.map(Some)
     }
 
     /// A stop that the ledger already knows, or that is not of the job's present task. If it was this one that
@@ -259,8 +263,8 @@ impl FinishAttempt {
         Ok(Outcome::Retried { job: job.id.clone(), attempt: job.attempt, after })
     }
 
-    async fn bury(&self, body: &str, reason: Reason) -> Result<Outcome, CallError> {
-        self.dead_letters.bury(body, &reason).await?;
-        Ok(Outcome::Buried(reason))
+    async fn dead_letter(&self, body: &str, reason: Reason) -> Result<Outcome, CallError> {
+        self.dead_letters.dead_letter(body, &reason).await?;
+        Ok(Outcome::DeadLettered(reason))
     }
 }

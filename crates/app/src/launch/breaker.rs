@@ -1,7 +1,7 @@
 //! The breaker in the fleet table: [`domain::breaker`] decides, and each decision is written by one optimistic update.
 
 use aws::{CallError, fleet::Fleet};
-use domain::breaker::{Breaker, Gate, Sign};
+use domain::breaker::{Breaker, Permit, Signal};
 use jiff::Timestamp;
 use tracing::{info, warn};
 
@@ -16,15 +16,15 @@ pub async fn paused_until(
     breaker: &Breaker,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, CallError> {
-    match breaker.gate(now) {
-        Gate::Go => return Ok(None),
-        Gate::Parked(until) => return Ok(Some(until)),
-        Gate::Probe(_) => {}
+    match breaker.permit(now) {
+        Permit::Allowed => return Ok(None),
+        Permit::Paused(until) => return Ok(Some(until)),
+        Permit::Probe(_) => {}
     }
-    let take = |breaker: &mut Breaker| match breaker.gate(now) {
-        Gate::Go => None,
-        Gate::Parked(until) => Some(until),
-        Gate::Probe(next) => {
+    let take = |breaker: &mut Breaker| match breaker.permit(now) {
+        Permit::Allowed => None,
+        Permit::Paused(until) => Some(until),
+        Permit::Probe(next) => {
             *breaker = *next;
             None
         }
@@ -36,10 +36,10 @@ pub async fn paused_until(
 ///
 /// # Errors
 /// [`CallError`]: it may be recorded.
-pub async fn record(fleet: &Fleet, sign: &Sign, now: Timestamp) -> Result<Breaker, CallError> {
+pub async fn record(fleet: &Fleet, signal: &Signal, now: Timestamp) -> Result<Breaker, CallError> {
     let note = |breaker: &mut Breaker| {
         let was_open = breaker.is_open();
-        if let Some(next) = breaker.after(sign, now) {
+        if let Some(next) = breaker.after(signal, now) {
             *breaker = next;
         }
         (was_open, breaker.clone())
@@ -61,7 +61,7 @@ pub async fn record(fleet: &Fleet, sign: &Sign, now: Timestamp) -> Result<Breake
 pub(crate) async fn mail_sent(fleet: &Fleet, mailed: &Breaker) -> Result<(), CallError> {
     let note = |breaker: &mut Breaker| {
         if (breaker.opened_at, breaker.closed) == (mailed.opened_at, mailed.closed) {
-            breaker.told = true;
+            breaker.notified = true;
         }
     };
     fleet.change_breaker("record the mail about launches", note).await

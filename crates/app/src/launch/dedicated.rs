@@ -11,14 +11,14 @@ use aws::{
 };
 use clock::Clock;
 use domain::{
+    audit::{AuditEntry, AuditKind},
     backoff,
-    breaker::{Breaker, Sign},
+    breaker::{Breaker, Signal},
     fleet::{Occupant, Slot, free_for_job},
     job::Job,
     message::JobMessage,
-    placement::Why,
+    routing::DedicatedReason,
     settings::{Settings, SettingsError},
-    story::{Note, What},
 };
 use jiff::Timestamp;
 use tracing::info;
@@ -90,14 +90,19 @@ impl DedicatedTasks {
     ///
     /// # Errors
     /// [`CallError`]: the task may be launched; a repeat finds its slot and the task.
-    pub async fn launch(&self, job: &Job, why: Why, deferrals: u32) -> Result<Dedicated, CallError> {
+    pub async fn launch(
+        &self,
+        job: &Job,
+        why: DedicatedReason,
+        times_deferred: u32,
+    ) -> Result<Dedicated, CallError> {
         let now = self.clock.now();
         let (slots, breaker) = self.fleet.slots_and_breaker(self.maximum_tasks).await?;
         if let Some(until) = breaker::paused_until(&self.fleet, &breaker, now).await? {
-            return self.park(job, deferrals, &breaker, until).await;
+            return self.pause(job, times_deferred, &breaker, until).await;
         }
         let Some((slot, is_new)) = self.slot(job, &slots).await? else {
-            return self.put_off(job, why, deferrals, "every place for tasks is taken").await;
+            return self.defer(job, why, times_deferred, "every place for tasks is taken").await;
         };
         let refused = match self.launcher.launch(&Order::of_job(job)).await {
             Ok(launched) => return self.launched(job, &slot, launched, &breaker).await,
@@ -109,11 +114,11 @@ impl DedicatedTasks {
             self.fleet.free(slot.number, slot.generation).await?;
         }
         if refused.is_refusal() {
-            let breaker = breaker::record(&self.fleet, &Sign::Refused(refused.to_reason()), now).await?;
+            let breaker = breaker::record(&self.fleet, &Signal::Refused(refused.to_reason()), now).await?;
             let until = breaker.probe_at.unwrap_or(now);
-            return self.park(job, deferrals, &breaker, until).await;
+            return self.pause(job, times_deferred, &breaker, until).await;
         }
-        self.put_off(job, why, deferrals, &telemetry::causes(&refused)).await
+        self.defer(job, why, times_deferred, &telemetry::causes(&refused)).await
     }
 
     async fn launched(
@@ -123,17 +128,19 @@ impl DedicatedTasks {
         launched: Launched,
         breaker: &Breaker,
     ) -> Result<Dedicated, CallError> {
-        let Launched { task, place, other_revision } = launched;
+        let Launched { task, target, other_revision } = launched;
         let now = self.clock.now();
         self.fleet.launched(slot.number, slot.generation, &task).await?;
-        let on = place.map_or_else(|| "found launched already".to_owned(), |place| place.to_string());
+        let on = target.map_or_else(|| "found launched already".to_owned(), |target| target.to_string());
         let image =
             if other_revision { ", with the image deployed now as the first one's is gone" } else { "" };
         let words = format!("attempt {}: {on}{image}, task {task}", job.attempt);
         // Refused when the task already stopped and the attempt is past: nothing is left to note.
-        self.ledger.launched(&job.id, job.attempt, &task, &Note::new(now, What::Launched, words)).await?;
+        self.ledger
+            .launched(&job.id, job.attempt, &task, &AuditEntry::new(now, AuditKind::Launched, words))
+            .await?;
         if breaker.is_open() {
-            breaker::record(&self.fleet, &Sign::Accepted, now).await?;
+            breaker::record(&self.fleet, &Signal::Accepted, now).await?;
         }
         Ok(Dedicated::Launched { task })
     }
@@ -153,30 +160,36 @@ impl DedicatedTasks {
         Ok(None)
     }
 
-    async fn put_off(
+    async fn defer(
         &self,
         job: &Job,
-        why: Why,
-        deferrals: u32,
+        why: DedicatedReason,
+        times_deferred: u32,
         reason: &str,
     ) -> Result<Dedicated, CallError> {
         let now = self.clock.now();
-        if why == Why::Large && deferrals >= PATIENCE {
+        if why == DedicatedReason::Large && times_deferred >= PATIENCE {
             info!(job.id = %job.id, reason, "no task of its own could be launched: the job goes to the pooled workers");
             let words = format!("to the pooled workers, as no task of its own could be had: {reason}");
-            self.ledger.note(&job.id, &Note::new(now, What::Pooled, words)).await?;
+            self.ledger.note(&job.id, &AuditEntry::new(now, AuditKind::Pooled, words)).await?;
             return Ok(Dedicated::ToPool);
         }
-        let delay = backoff::delay(deferrals, FIRST_DEFERRAL, LONGEST_DEFERRAL, fastrand::f64());
+        let delay = backoff::delay(times_deferred, FIRST_DEFERRAL, LONGEST_DEFERRAL, fastrand::f64());
         info!(job.id = %job.id, delay_s = delay.as_secs(), reason, "launch put off");
-        self.wait(job, deferrals.saturating_add(1), delay, &Note::new(now, What::PutOff, reason)).await
+        self.wait(
+            job,
+            times_deferred.saturating_add(1),
+            delay,
+            &AuditEntry::new(now, AuditKind::Deferred, reason),
+        )
+        .await
     }
 
     /// The configuration is wrong: the job waits until the next launch may try whether it is mended.
-    async fn park(
+    async fn pause(
         &self,
         job: &Job,
-        deferrals: u32,
+        times_deferred: u32,
         breaker: &Breaker,
         until: Timestamp,
     ) -> Result<Dedicated, CallError> {
@@ -185,21 +198,21 @@ impl DedicatedTasks {
         let delay = (left + SPREAD.mul_f64(fastrand::f64())).min(LONGEST_DEFERRAL);
         info!(job.id = %job.id, delay_s = delay.as_secs(), cause = breaker.words(), "parked");
         let words = format!("until the configuration is mended: {}", breaker.words());
-        self.wait(job, deferrals, delay, &Note::new(now, What::Parked, words)).await
+        self.wait(job, times_deferred, delay, &AuditEntry::new(now, AuditKind::Paused, words)).await
     }
 
     /// Another message for the same attempt, after `delay`. Dying between the two lines sends it twice, and the second
-    /// is then told by `put_off_until`.
+    /// is then told by `deferred_until`.
     async fn wait(
         &self,
         job: &Job,
-        deferrals: u32,
+        times_deferred: u32,
         delay: Duration,
-        note: &Note,
+        note: &AuditEntry,
     ) -> Result<Dedicated, CallError> {
-        let again = JobMessage::new(job.id.clone(), job.attempt, deferrals);
+        let again = JobMessage::new(job.id.clone(), job.attempt, times_deferred);
         self.uploads.send(&again.to_body(), delay).await?;
-        self.ledger.put_off(job, note.at + delay, note).await?;
+        self.ledger.defer(job, note.at + delay, note).await?;
         Ok(Dedicated::Waits)
     }
 }

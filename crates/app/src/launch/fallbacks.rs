@@ -10,7 +10,7 @@ use aws::{
     tasks::{Known, LaunchError, Launched, Order, Tasks},
 };
 use domain::{
-    capacity::{Place, Provider, Shortage, Step, ladder},
+    fallbacks::{Fallback, LaunchTarget, Provider, Shortage, fallbacks},
     settings::{Settings, SettingsError},
 };
 use telemetry::metrics::{self, Metric};
@@ -98,14 +98,14 @@ impl Launcher {
     async fn launch_somewhere(&self, order: &Order, revision: Option<&str>) -> Result<Launched, LaunchError> {
         let revision = revision.unwrap_or(self.tasks.definition());
         let mut short: Option<String> = None;
-        for (step, place) in self.places(order) {
-            let helps = short.as_deref().is_none_or(|words| step.helps(Shortage::of(words)));
-            if !helps || (step != Step::First && self.is_still_short()) {
+        for (fallback, target) in self.targets(order) {
+            let helps = short.as_deref().is_none_or(|words| fallback.helps(Shortage::of(words)));
+            if !helps || (fallback != Fallback::First && self.is_still_short()) {
                 continue;
             }
-            match self.tasks.run(order, revision, place).await {
+            match self.tasks.run(order, revision, target).await {
                 Err(LaunchError::Unavailable { reason }) => {
-                    info!(started_by = order.started_by, %place, reason, "Fargate has no capacity here");
+                    info!(started_by = order.started_by, %target, reason, "Fargate has no capacity here");
                     short = Some(reason);
                 }
                 answered => {
@@ -119,13 +119,13 @@ impl Launcher {
     }
 
     /// Where to try, best first. Which tasks are tried on Spot their tokens say: the same for every repeat.
-    fn places(&self, order: &Order) -> Vec<(Step, Place)> {
+    fn targets(&self, order: &Order) -> Vec<(Fallback, LaunchTarget)> {
         let share = self.tasks.spot_share();
         let lot = order.token.bytes().fold(0_u32, |sum, byte| (sum * 31 + u32::from(byte)) % 10_007) % 100;
         let spot = order.spot && lot < u32::from(share);
         let provider = if spot { Provider::Spot } else { Provider::OnDemand };
         let either = order.spot && share > 0;
-        ladder(Place { subnet: None, provider, size: order.size }, either, self.tasks.subnets())
+        fallbacks(LaunchTarget { subnet: None, provider, size: order.size }, either, self.tasks.subnets())
     }
 
     fn is_still_short(&self) -> bool {

@@ -1,6 +1,6 @@
-//! The storms' document in the fleet table: what has failed lately and what people were told of it.
+//! The alerts' document in the fleet table: what has failed lately and what people were told of it.
 //!
-//! Every change is decided by [`domain::storm`]. No count is lost, however many write at once ([`Fleet::change`]).
+//! Every change is decided by [`domain::alerts`]. No count is lost, however many write at once ([`Fleet::change`]).
 
 use std::sync::Arc;
 
@@ -11,21 +11,21 @@ use tracing::info;
 use crate::item_failures::ItemFailures;
 use aws::{CallError, Clients, fleet::Fleet, mail::Post};
 use domain::{
+    alerts::{AlertState as Document, Delivery, Failure, GroupedMail, Which},
     mail,
-    storm::{Failure, Folded, Storms as Document, Told, Which},
 };
 
 /// Where it is. A document of another layout goes under another name.
-const ID: &str = "storms:1";
+const ID: &str = "alerts:1";
 
-/// The storms. Clones take turns.
+/// The alerts. Clones take turns.
 #[derive(Debug, Clone)]
-pub struct Storms {
+pub struct Alerts {
     fleet: Fleet,
     turn: Arc<Mutex<()>>,
 }
 
-impl Storms {
+impl Alerts {
     /// Those in this fleet table.
     #[must_use]
     pub fn new(clients: &Clients, table: &str) -> Self {
@@ -33,15 +33,15 @@ impl Storms {
     }
 
     /// Decides how people hear of a failure, and counts it. Durable on return. Whoever dies before he has noted that
-    /// people were told asks again: [`Document::tell`] says when that counts twice.
+    /// people were told asks again: [`Document::record`] says when that counts twice.
     ///
     /// # Errors
     /// [`CallError`]: it may be counted.
-    pub async fn tell(&self, failure: &Failure, now: Timestamp) -> Result<Told, CallError> {
-        self.change("count a failure", |storms| storms.tell(failure, now)).await
+    pub async fn record(&self, failure: &Failure, now: Timestamp) -> Result<Delivery, CallError> {
+        self.change("count a failure", |alerts| alerts.record(failure, now)).await
     }
 
-    /// Sends the folded mails that are to be sent now, one after the other, and says how many. Where nothing is, that is
+    /// Sends the grouped mails that are to be sent now, one after the other, and says how many. Where nothing is, that is
     /// one read. Each is reserved before it is sent and noted after, so that two flushes at once send it once; one that
     /// dies between SNS's answer and the note leaves it to a later one, which sends it again.
     ///
@@ -49,9 +49,9 @@ impl Storms {
     /// [`CallError`]: of the mails not sent, nothing is lost; a later flush sends them.
     pub async fn flush(&self, post: &Post, which: Which, now: Timestamp) -> Result<usize, CallError> {
         let holder = format!("{:032x}", fastrand::u128(..));
-        let folded = self.change("fold mails", |storms| storms.flush(which, &holder, now)).await?;
+        let grouped = self.change("group mails", |alerts| alerts.flush(which, &holder, now)).await?;
         let mut failures = ItemFailures::default();
-        for one in &folded {
+        for one in &grouped {
             if failures.should_give_up() {
                 break;
             }
@@ -59,19 +59,19 @@ impl Storms {
             failures.record(format!("mail about {}", one.code), sent);
         }
         failures.finish().map_err(|failed| CallError::exhausted("send the grouped mails", failed))?;
-        Ok(folded.len())
+        Ok(grouped.len())
     }
 
     async fn send(
         &self,
         post: &Post,
-        folded: &Folded,
+        grouped: &GroupedMail,
         holder: &str,
         now: Timestamp,
     ) -> Result<(), CallError> {
-        post.send(&mail::folded(folded)).await?;
-        self.change("note a folded mail", |storms| storms.sent(folded, holder, now)).await?;
-        tell(folded);
+        post.send(&mail::grouped_failures(grouped)).await?;
+        self.change("note a grouped mail", |alerts| alerts.sent(grouped, holder, now)).await?;
+        log_sent(grouped);
         Ok(())
     }
 
@@ -82,7 +82,7 @@ impl Storms {
     }
 }
 
-fn tell(folded: &Folded) {
-    let Folded { code, count, total, over, .. } = folded;
-    info!(source = folded.source.to_string(), code, count, total, over, "folded mail sent");
+fn log_sent(grouped: &GroupedMail) {
+    let GroupedMail { code, count, total, over, .. } = grouped;
+    info!(source = grouped.source.to_string(), code, count, total, over, "grouped mail sent");
 }

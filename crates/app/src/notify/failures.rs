@@ -1,7 +1,7 @@
 //! Mails about failures: of a job, a sweep or a command, each in a mail of its own or counted in a grouped one.
 //!
 //! ```text
-//! failed ─▶ reserve the telling ─▶ dead letter ─▶ storms: at once? ─┬─▶ log tail, links ─▶ SNS ─┬─▶ note that it is told
+//! failed ─▶ reserve the telling ─▶ dead letter ─▶ alerts: at once? ─┬─▶ log tail, links ─▶ SNS ─┬─▶ note that it is told
 //!                                                                   └─▶ counted ────────────────┘
 //! ```
 //! A notification that dies on the way is made again when its message comes again, by the same rule: the alerts decide
@@ -20,28 +20,28 @@ use aws::{
 };
 use clock::Clock;
 use domain::{
+    alerts::{Delivery, Failure, Source},
     events::TaskStateChange,
     job::{Attempt, Job, Reason},
-    mail::{self, Letter, Log, Mail, Place},
+    mail::{self, ConsoleLinks, FailureReport, Log, Mail},
     message::JobMessage,
     notify::NotifyOn,
     settings::{Settings, SettingsError},
-    storm::{Failure, Source, Told},
     verdict::Kind,
 };
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use super::Storms;
+use super::Alerts;
 
 /// How long one stop has to tell of a failure before another may. The template lets the function run for 30 s, and a
 /// message comes again after 180 s: whoever died at it is past, and the message that comes again finds it so.
-const TELLING: Duration = Duration::from_secs(60);
+const NOTIFY_LEASE: Duration = Duration::from_secs(60);
 
 /// The note in the fleet table that people were told of a task.
 #[derive(Debug, Serialize, Deserialize)]
-struct Note {
-    told_at: jiff::Timestamp,
+struct NotifiedTask {
+    notified_at: jiff::Timestamp,
 }
 
 /// Mails failures, each at once or counted for one grouped mail.
@@ -50,11 +50,11 @@ pub struct Notifier {
     ledger: Ledger,
     fleet: Fleet,
     dead_letters: Queue,
-    storms: Storms,
+    alerts: Alerts,
     logs: Logs,
     post: Post,
     notify_on: NotifyOn,
-    place: Place,
+    console: ConsoleLinks,
     cluster: String,
     clock: Clock,
 }
@@ -80,11 +80,11 @@ impl Notifier {
             ledger: Ledger::new(clients, settings.require("LEDGER_TABLE")?),
             fleet: Fleet::new(clients, fleet),
             dead_letters: Queue::new(clients, settings.require("DEAD_LETTER_QUEUE_URL")?),
-            storms: Storms::new(clients, fleet),
+            alerts: Alerts::new(clients, fleet),
             logs: Logs::new(clients, settings)?,
             post: Post::new(clients, topic),
             notify_on: settings.parse("NOTIFY_ON", NotifyOn::EXPECTED)?,
-            place: Place::of(topic, clients.config().endpoint_url()),
+            console: ConsoleLinks::of(topic, clients.config().endpoint_url()),
             cluster: settings.require("CLUSTER")?.to_owned(),
             clock,
         })
@@ -112,12 +112,12 @@ impl Notifier {
             return Ok(());
         }
         let (task, now) = (&change.task_arn, self.clock.now());
-        let note = format!("told:{task}");
-        if self.fleet.kept::<Note>(&note).await?.is_some() {
+        let note = format!("notified:{task}");
+        if self.fleet.kept::<NotifiedTask>(&note).await?.is_some() {
             return Ok(());
         }
         let holder = format!("{:032x}", fastrand::u128(..));
-        if !self.fleet.lease(&note, &holder, now, now + TELLING).await? {
+        if !self.fleet.lease(&note, &holder, now, now + NOTIFY_LEASE).await? {
             return Err(CallError::exhausted(format!("mail about {name}"), "another stop is at it"));
         }
         let reason = Reason::new(kind.code(), kind.words());
@@ -130,14 +130,14 @@ impl Notifier {
             words: format!("{}, task {task}", reason.message),
             key: None,
         };
-        match self.storms.tell(&failure, now).await? {
-            Told::AtOnce => self.post.send(&mail::run_failed(&name, &reason, task, now)).await?,
-            Told::Counted => {}
+        match self.alerts.record(&failure, now).await? {
+            Delivery::Immediate => self.post.send(&mail::run_failed(&name, &reason, task, now)).await?,
+            Delivery::Grouped => {}
         }
-        self.fleet.keep(&note, &Note { told_at: self.clock.now() }).await
+        self.fleet.keep(&note, &NotifiedTask { notified_at: self.clock.now() }).await
     }
 
-    /// A job has failed: once, it enters the dead-letter queue, and a mail goes out or the alerts count it. `ended` is
+    /// A job has failed: once, it enters the dead letter queue, and a mail goes out or the alerts count it. `ended` is
     /// the attempt that settled it, if the ledger does not have it yet.
     ///
     /// # Errors
@@ -147,7 +147,7 @@ impl Notifier {
             return Ok(Notified::Before);
         }
         let now = self.clock.now();
-        match self.ledger.tell(&job.id, now, now + TELLING).await? {
+        match self.ledger.lease_notification(&job.id, now, now + NOTIFY_LEASE).await? {
             Changed::Yes(_) => {}
             Changed::No(Some(told)) if told.notified_at.is_some() => {
                 return Ok(Notified::Before);
@@ -160,13 +160,13 @@ impl Notifier {
         job.history.extend(ended.cloned());
         let reason = job.reason.clone().unwrap_or_else(|| Reason::new("unknown", "no reason was recorded"));
         let entry = JobMessage::new(job.id.clone(), job.attempt, 0).to_body();
-        self.dead_letters.bury(&entry, &reason).await?;
+        self.dead_letters.dead_letter(&entry, &reason).await?;
         if self.notify_on.of_failures() {
-            match self.storms.tell(&failure(&job, &reason, now), now).await? {
-                Told::AtOnce => self.post.send(&self.letter(&job).await).await?,
+            match self.alerts.record(&failure(&job, &reason, now), now).await? {
+                Delivery::Immediate => self.post.send(&self.report(&job).await).await?,
                 // The count is durable, and a folded mail will tell of it. Whoever dies here is asked again when the
                 // message comes again, and may then be counted a second time: a number in a mail, no second mail.
-                Told::Counted => {}
+                Delivery::Grouped => {}
             }
         }
         self.ledger.notified(&job.id, ended, self.clock.now()).await?;
@@ -174,27 +174,27 @@ impl Notifier {
     }
 
     /// The mail of a failed job, with its last log lines. A log that cannot be read keeps no mail from going out.
-    async fn letter(&self, job: &Job) -> Mail {
-        let mut letter = Letter::of(job);
+    async fn report(&self, job: &Job) -> Mail {
+        let mut report = FailureReport::of(job);
         let tail = match self.logs.tail(job, self.clock.now()).await {
             Ok(tail) => tail,
             Err(error) => {
                 let reason = telemetry::causes(&error);
                 warn!(job.id = %job.id, error = reason, "the log of a failed job cannot be read");
-                letter.log = Log::Unread(reason);
+                report.log = Log::Unread(reason);
                 Tail::default()
             }
         };
-        letter.links = self.links(job, &tail);
-        if letter.log == Log::Unasked {
-            letter.log = Log::Lines(tail.lines);
+        report.links = self.links(job, &tail);
+        if report.log == Log::Unasked {
+            report.log = Log::Lines(tail.lines);
         }
-        mail::compose(&letter)
+        mail::compose(&report)
     }
 
     /// Where to look besides: on AWS the console, on a machine of somebody's own the command.
     fn links(&self, job: &Job, tail: &Tail) -> Vec<(String, String)> {
-        if self.place == Place::Local {
+        if self.console == ConsoleLinks::Local {
             return vec![("all jobs".to_owned(), "tidemill jobs".to_owned())];
         }
         let own = logs::own_task(job);
@@ -203,18 +203,18 @@ impl Notifier {
         let task = stream.as_deref().and_then(|stream| stream.rsplit('/').next());
         let (bucket, key) = (&job.object.bucket, &job.object.key);
         let pages = [
-            ("log", stream.as_deref().and_then(|stream| self.place.log_stream(self.logs.group(), stream))),
+            ("log", stream.as_deref().and_then(|stream| self.console.log_stream(self.logs.group(), stream))),
             (
                 if own.is_some() { "task" } else { "pooled worker" },
-                task.and_then(|task| self.place.task(&self.cluster, task)),
+                task.and_then(|task| self.console.task(&self.cluster, task)),
             ),
-            ("object", self.place.object(bucket, key, job.object.version_id.as_deref())),
+            ("object", self.console.object(bucket, key, job.object.version_id.as_deref())),
         ];
         pages.into_iter().filter_map(|(name, page)| Some((name.to_owned(), page?))).collect()
     }
 }
 
-/// A failed job, as the storms know failures.
+/// A failed job, as the alerts know failures.
 fn failure(job: &Job, reason: &Reason, now: jiff::Timestamp) -> Failure {
     Failure {
         source: Source::Pipeline(job.pipeline.name.clone()),

@@ -12,7 +12,7 @@ use crate::launch::breaker;
 const MAILING: Duration = Duration::from_secs(60);
 
 /// Its lease in the fleet table.
-const LEASE: &str = "told:breaker";
+const LEASE: &str = "notify:breaker";
 
 /// Mails, once each, that launches are paused and that they work again. `breaker` is what was read of it lately, and
 /// `waiting` how many jobs wait. Dying between SNS's answer and the note of it mails twice.

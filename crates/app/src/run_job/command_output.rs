@@ -27,7 +27,7 @@ const HELD_BYTES: usize = 1 << 20;
 pub(crate) async fn run_and_write(run: JobRun<'_>, permit: &CommandPermit) -> Result<Written, JobExit> {
     let JobRun { services, job, progress } = run;
     let Some(command) = &job.pipeline.command else {
-        return Err(JobExit::new(Change::Return, "misconfigured", "the pipeline has no command"));
+        return Err(JobExit::new(Change::Requeue, "misconfigured", "the pipeline has no command"));
     };
     // The object is streamed once, so none of it is kept.
     let source = Source::new(services.objects.clone(), job.object.clone(), 0);
@@ -42,7 +42,7 @@ pub(crate) async fn run_and_write(run: JobRun<'_>, permit: &CommandPermit) -> Re
         read_twice(run, &options, || Cursor::new(beginning.clone())).await
     } else {
         let all = BufReader::new(Cursor::new(beginning)).chain(output);
-        read_once(run, &options, all, manifest::WIDEST).await
+        read_once(run, &options, all, manifest::MAX_SHARDS).await
     };
     let mut written = written.map_err(name_the_output)?;
     written.progress.format = Some("command".to_owned());

@@ -34,7 +34,7 @@ impl JobExit {
 impl From<CallError> for JobExit {
     fn from(error: CallError) -> Self {
         let code = if error.is_retryable() { "try_again" } else { "misconfigured" };
-        Self::new(Change::Return, code, telemetry::causes(&error))
+        Self::new(Change::Requeue, code, telemetry::causes(&error))
     }
 }
 
@@ -48,14 +48,16 @@ impl From<readers::ReadError> for JobExit {
         match error.downcast::<OutputBroken>().map_err(source::read_error) {
             Ok(OutputBroken(exit)) => exit,
             Err(Ok(ReadError::Call(error))) => error.into(),
-            Err(Ok(gone @ ReadError::Gone(_))) => Self::new(Change::Lose, "gone", gone.to_string()),
+            Err(Ok(gone @ ReadError::SourceDeleted(_))) => {
+                Self::new(Change::SourceDeleted, "source_deleted", gone.to_string())
+            }
             Err(Ok(changed @ ReadError::Changed(_))) => {
                 Self::new(Change::Supersede, "superseded", changed.to_string())
             }
             Err(Ok(damaged @ ReadError::Damaged { .. })) => {
-                Self::new(Change::Return, "try_again", damaged.to_string())
+                Self::new(Change::Requeue, "try_again", damaged.to_string())
             }
-            Err(Err(error)) => Self::new(Change::Return, "internal", format!("the reader failed: {error}")),
+            Err(Err(error)) => Self::new(Change::Requeue, "internal", format!("the reader failed: {error}")),
         }
     }
 }

@@ -31,7 +31,7 @@ pub(crate) async fn read_and_write(
     match (job.pipeline.format, command) {
         (Format::Command, Some(permit)) => command_output::run_and_write(run, permit).await,
         (Format::Command, None) => {
-            Err(JobExit::new(Change::Return, "internal", "the command has no permit to run"))
+            Err(JobExit::new(Change::Requeue, "internal", "the command has no permit to run"))
         }
         (Format::Object, _) => object_metadata::read_and_write(run, &source).await,
         (Format::Auto | Format::Csv | Format::Jsonl | Format::Json, _) => {

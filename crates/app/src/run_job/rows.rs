@@ -49,14 +49,14 @@ pub(crate) async fn read_twice<R: AsyncRead + Send + 'static>(
         job.id,
         progress.records
     );
-    let writer = RowWriter { run, shards: manifest::spread(checked.write_units) };
+    let writer = RowWriter { run, shards: manifest::shards(checked.write_units) };
     let counts = write_rows(writer, rows().await?).await?;
     if counts.records != progress.records {
         let differs = format!(
             "the second read found {} records, but the check found {}",
             counts.records, progress.records
         );
-        return Err(JobExit::new(Change::Return, "internal", differs));
+        return Err(JobExit::new(Change::Requeue, "internal", differs));
     }
     writer.finish(progress, checked.write_units)
 }
@@ -161,7 +161,7 @@ async fn write_rows(writer: RowWriter<'_>, rows: Rows) -> Result<RowCounts, JobE
     )));
     writer.write(receive).await?;
     producing.await.unwrap_or_else(|panic| {
-        Err(JobExit::new(Change::Return, "internal", format!("the reader stopped unexpectedly: {panic}")))
+        Err(JobExit::new(Change::Requeue, "internal", format!("the reader stopped unexpectedly: {panic}")))
     })
 }
 
@@ -216,7 +216,7 @@ async fn produce(
             // A single row of 400 KB fits: the budget is larger than any batch.
             let permits = u32::try_from(std::mem::take(&mut bytes)).unwrap_or(u32::MAX);
             let permit = budget.clone().acquire_many_owned(permits).await.map_err(|closed| {
-                JobExit::new(Change::Return, "internal", format!("the memory budget is closed: {closed}"))
+                JobExit::new(Change::Requeue, "internal", format!("the memory budget is closed: {closed}"))
             })?;
             if send.send(Batched { rows: full, permit }).await.is_err() {
                 // The writer has failed, and its error is the one that is reported.

@@ -73,7 +73,7 @@ impl RowWriter<'_> {
         let rows = written.rows_written();
         if rows != progress.records {
             let differs = format!("{} records were read, but {rows} were written", progress.records);
-            return Err(JobExit::new(Change::Return, "internal", differs));
+            return Err(JobExit::new(Change::Requeue, "internal", differs));
         }
         let manifest = Manifest::of(job, self.shards, rows, services.clock.now());
         Ok(Written { manifest, progress, write_units })

@@ -1,4 +1,4 @@
-//! The care of slots: whatever became of their tasks, and of those who launched them, slots come free again.
+//! The repair of slots: whatever became of their tasks, and of those who launched them, slots come free again.
 
 use std::collections::HashSet;
 
@@ -9,41 +9,41 @@ use super::{Launched, Scaled, Scaling};
 use crate::{item_failures::ItemFailures, launch::breaker};
 use aws::CallError;
 use domain::{
-    breaker::{Breaker, Sign},
-    fleet::{Care, Phase, Slot},
+    breaker::{Breaker, Signal},
+    fleet::{Phase, Slot, SlotRepair},
     verdict,
 };
 
 impl Scaling {
-    /// Does for each slot what [`Slot::care`] says, and notes in `slots` which are free now. One DescribeTasks answers
+    /// Does for each slot what [`Slot::repair`] says, and notes in `slots` which are free now. One DescribeTasks answers
     /// for all that are asked about.
     ///
     /// A task that is stopped keeps its slot until it has stopped: its event frees it, or the next run.
-    pub(super) async fn care(
+    pub(super) async fn repair_slots(
         &self,
         slots: &mut [Slot],
         breaker: &Breaker,
         now: Timestamp,
         scaled: &mut Scaled,
     ) -> Result<(), CallError> {
-        let cares: Vec<Care> = slots.iter().map(|slot| slot.care(now)).collect();
-        let asks = |care: Care| matches!(care, Care::Ask | Care::AskAndStop);
-        let asked = slots.iter().zip(&cares).filter(|(_, care)| asks(**care));
+        let repairs: Vec<SlotRepair> = slots.iter().map(|slot| slot.repair(now)).collect();
+        let asks = |repair: SlotRepair| matches!(repair, SlotRepair::Ask | SlotRepair::AskAndStop);
+        let asked = slots.iter().zip(&repairs).filter(|(_, repair)| asks(**repair));
         let live = self.live(asked.filter_map(|(slot, _)| slot.task.clone()).collect()).await?;
         let mut failures = ItemFailures::default();
-        for (slot, care) in slots.iter_mut().zip(cares) {
+        for (slot, repair) in slots.iter_mut().zip(repairs) {
             if failures.should_give_up() {
                 break;
             }
             let is_live = slot.task.as_ref().is_some_and(|task| live.contains(task));
-            let repaired = match care {
-                Care::AskAndStop if is_live => self.stop_overdue(slot, scaled).await,
-                Care::Ask | Care::AskAndStop if !is_live => self.give_back(slot, scaled).await,
-                Care::Free => self.give_back(slot, scaled).await,
+            let repaired = match repair {
+                SlotRepair::AskAndStop if is_live => self.stop_overdue(slot, scaled).await,
+                SlotRepair::Ask | SlotRepair::AskAndStop if !is_live => self.give_back(slot, scaled).await,
+                SlotRepair::Free => self.give_back(slot, scaled).await,
                 // Held back, it waits like any other launch.
-                Care::Launch if breaker.is_open() => Ok(()),
-                Care::Launch => self.recover(slot, now, scaled).await,
-                Care::None | Care::Ask | Care::AskAndStop => Ok(()),
+                SlotRepair::Launch if breaker.is_open() => Ok(()),
+                SlotRepair::Launch => self.recover(slot, now, scaled).await,
+                SlotRepair::None | SlotRepair::Ask | SlotRepair::AskAndStop => Ok(()),
             };
             failures.record(format!("slot {}", slot.number), repaired);
         }
@@ -85,7 +85,7 @@ impl Scaling {
             }
             Launched::NoRoom(reason) => info!(slot = slot.number, reason, "a slot still waits for its task"),
             Launched::Refused(reason) => {
-                breaker::record(&self.fleet, &Sign::Refused(reason), now).await?;
+                breaker::record(&self.fleet, &Signal::Refused(reason), now).await?;
             }
             Launched::Unanswered => {}
         }

@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use aws::ledger::Changed;
 use domain::{
-    job::{Job, SHELF_PARTS, State, settled_shelf},
+    job::{Job, STATUS_SHARDS, State, settled_shard},
     manifest,
     sweep::{HOUR, KEPT, PROGRESS, Progress, report::Doings},
 };
@@ -27,7 +27,7 @@ const PARTITIONS: usize = 8;
 
 impl Sweep {
     /// Deletes the rows of jobs that settled without success, or were replaced by a newer version, a day ago or
-    /// longer, and what a command's attempts before the last have left. Who is done leaves the shelf, so what this does
+    /// longer, and what a command's attempts before the last have left. Who is done leaves the shard, so what this does
     /// not reach in its time, or dies at, is the next sweep's.
     pub(super) async fn collect(
         &self,
@@ -37,8 +37,8 @@ impl Sweep {
         let deadline = Instant::now() + LONGEST;
         let (mut failures, mut is_complete) = (ItemFailures::default(), true);
         for hour in progress.to_collect(self.clock.now()) {
-            for part in SHELF_PARTS {
-                let mut pages = Pages::of(settled_shelf(part, hour));
+            for part in STATUS_SHARDS {
+                let mut pages = Pages::of(settled_shard(part, hour));
                 while let Some(jobs) = self.next_jobs(&mut pages).await? {
                     for job in jobs {
                         if Instant::now() >= deadline {
@@ -70,7 +70,11 @@ impl Sweep {
 
     async fn collect_job(&self, job: &Job, doings: &mut Doings) -> Result<(), StepError> {
         if !self.is_collectable(job) {
-            return if self.has_lost_editions(job) { self.collect_lost(job, doings).await } else { Ok(()) };
+            return if self.has_lost_write_epochs(job) {
+                self.collect_lost(job, doings).await
+            } else {
+                Ok(())
+            };
         }
         // The last word has the manifest: what it names is never deleted.
         let visible = self.records.manifest(&job.object.bucket, &job.object.key).await?;
@@ -86,44 +90,49 @@ impl Sweep {
         let until = self.clock.now() + RESERVED;
         // Refused: it was replayed since it was read.
         let Changed::Yes(_) = self.ledger.collecting(&job.id, job.state, until).await? else { return Ok(()) };
-        let rows = self.delete_editions(job, editions(job)).await?;
-        // Killed before this line, the next sweep finds the job on its shelf and no rows.
+        let rows = self.delete_write_epochs(job, write_epochs(job)).await?;
+        // Killed before this line, the next sweep finds the job on its shard and no rows.
         self.ledger.collected(job, self.clock.now()).await?;
         doings.collected_rows += rows;
         info!(job.id = %job.id, state = job.state.as_str(), rows, "rows collected");
         Ok(())
     }
 
-    /// Deletes what attempts before the published one have left: editions that no manifest will ever name. The job stays
-    /// on its shelf, and as it is.
+    /// Deletes what attempts before the published one have left: write epochs that no manifest will ever name. The job stays
+    /// on its shard, and as it is.
     async fn collect_lost(&self, job: &Job, doings: &mut Doings) -> Result<(), StepError> {
         if self.dry_run {
             info!(job.id = %job.id, "the rows of its attempts before the last would be deleted");
             return Ok(());
         }
-        let rows = self.delete_editions(job, 1..=job.fence.saturating_sub(1)).await?;
+        let rows = self.delete_write_epochs(job, 1..=job.fence.saturating_sub(1)).await?;
         doings.collected_rows += rows;
         info!(job.id = %job.id, rows, "rows of earlier attempts collected");
         Ok(())
     }
 
-    /// Deletes all rows of these editions of a job and returns how many there were.
-    async fn delete_editions(&self, job: &Job, editions: RangeInclusive<u64>) -> Result<u64, StepError> {
+    /// Deletes all rows of these write epochs of a job and returns how many there were.
+    async fn delete_write_epochs(
+        &self,
+        job: &Job,
+        write_epochs: RangeInclusive<u64>,
+    ) -> Result<u64, StepError> {
         // A worker that was stopped in mid-write may have left some partitions empty and later ones not. Over how many
         // a command's output is spread is not told by its size.
         let partitions = match job.state {
-            State::Done if job.pipeline.format.is_repeatable() => manifest::spread(job.write_units),
-            _ => manifest::WIDEST,
+            State::Done if job.pipeline.format.is_repeatable() => manifest::shards(job.write_units),
+            _ => manifest::MAX_SHARDS,
         };
-        let places = editions.flat_map(|edition| (0..partitions).map(move |partition| (edition, partition)));
+        let places = write_epochs
+            .flat_map(|write_epoch| (0..partitions).map(move |partition| (write_epoch, partition)));
         let deletes = stream::iter(places)
-            .map(|(edition, partition)| self.collector.delete_rows(&job.id, edition, partition))
+            .map(|(write_epoch, partition)| self.collector.delete_rows(&job.id, write_epoch, partition))
             .buffer_unordered(PARTITIONS);
         Ok(deletes.try_fold(0, |sum, rows| async move { Ok(sum + rows) }).await?)
     }
 
     /// Whether a job whose rows are visible had attempts before that may have left rows of their own, a day ago.
-    fn has_lost_editions(&self, job: &Job) -> bool {
+    fn has_lost_write_epochs(&self, job: &Job) -> bool {
         job.state == State::Done
             && job.replaced_at.is_none()
             && !job.pipeline.format.is_repeatable()
@@ -141,14 +150,14 @@ impl Sweep {
         let since = match job.state {
             State::Waiting | State::Running => None,
             State::Done => job.replaced_at,
-            State::Failed | State::Superseded | State::Gone => job.settled_at,
+            State::Failed | State::Superseded | State::SourceDeleted => job.settled_at,
         };
         // Records under natural keys are not under the job; and who never claimed wrote nothing.
         self.is_old(since) && job.pipeline.key.is_none() && job.fence > 0
     }
 }
 
-/// Which editions of its rows a job may have: one, or one for every claim.
-fn editions(job: &Job) -> RangeInclusive<u64> {
+/// Which write epochs of its rows a job may have: one, or one for every claim.
+fn write_epochs(job: &Job) -> RangeInclusive<u64> {
     if job.pipeline.format.is_repeatable() { 0..=0 } else { 1..=job.fence }
 }

@@ -25,7 +25,7 @@ use aws::{
     cluster::Cluster,
     collect::Collector,
     fleet::Fleet,
-    ledger::{Ledger, ShelfPage},
+    ledger::{Ledger, StatusPage},
     mail::Post,
     objects::Objects,
     queue::Queue,
@@ -39,7 +39,7 @@ use domain::{
     notify::NotifyOn,
     settings::{Settings, SettingsError},
     sweep::{
-        Ask, AskError, LEASE, LOOK, Look, Range,
+        Ask, AskError, LEASE, QUEUE_SNAPSHOT, Range, SeenQueue,
         report::{Doings, Open},
     },
 };
@@ -305,30 +305,30 @@ impl Sweep {
 
     /// Since when the jobs queue has held messages, as the scaler saw it last.
     async fn backlog_since(&self) -> Result<Option<jiff::Timestamp>, CallError> {
-        Ok(self.fleet.kept::<Look>(LOOK).await?.and_then(|look| look.waiting_since))
+        Ok(self.fleet.kept::<SeenQueue>(QUEUE_SNAPSHOT).await?.and_then(|seen| seen.waiting_since))
     }
 
-    /// The next jobs of a shelf, as they stand in the ledger; none when there are no more.
+    /// The next jobs of a shard, as they stand in the ledger; none when there are no more.
     async fn next_jobs(&self, pages: &mut Pages) -> Result<Option<Vec<Job>>, CallError> {
         if pages.ended {
             return Ok(None);
         }
-        let (ids, next) = self.ledger.shelf(&pages.shelf, pages.next.take()).await?;
+        let (ids, next) = self.ledger.by_status(&pages.status_shard, pages.next.take()).await?;
         (pages.ended, pages.next) = (next.is_none(), next);
         self.ledger.read_all(&ids).await.map(Some)
     }
 }
 
-/// A shelf on its way through memory, a page at a time.
+/// A shard on its way through memory, a page at a time.
 #[derive(Debug)]
 struct Pages {
-    shelf: String,
-    next: Option<ShelfPage>,
+    status_shard: String,
+    next: Option<StatusPage>,
     ended: bool,
 }
 
 impl Pages {
-    fn of(shelf: String) -> Self {
-        Self { shelf, next: None, ended: false }
+    fn of(status_shard: String) -> Self {
+        Self { status_shard, next: None, ended: false }
     }
 }

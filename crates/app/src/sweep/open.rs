@@ -8,12 +8,12 @@ use crate::{
 };
 use aws::{CallError, ledger::Over};
 use domain::{
-    job::{Attempt, Job, Reason, SHELF_PARTS, State, open_shelf},
-    message::{JobMessage, SettledMessage},
-    placement::{Place, place},
-    story::{Note, What},
+    audit::{AuditEntry, AuditKind},
+    job::{Attempt, Job, Reason, STATUS_SHARDS, State, open_shard},
+    message::{FailureMessage, JobMessage},
+    routing::{Route, route},
     sweep::{
-        Care, Facts, Overdue, Task, care, lost,
+        Facts, JobRepair, Overdue, Task, job_repair, lost,
         report::{Doings, Open},
     },
     verdict::{self, Kind, Verdict},
@@ -36,8 +36,8 @@ impl Sweep {
         failures: &mut ItemFailures,
     ) -> Result<(), StepError> {
         let backlog_since = self.backlog_since().await?;
-        for part in SHELF_PARTS {
-            let mut pages = Pages::of(open_shelf(part));
+        for part in STATUS_SHARDS {
+            let mut pages = Pages::of(open_shard(part));
             while let Some(mut jobs) = self.next_jobs(&mut pages).await? {
                 // The index is a moment behind: some have settled by now.
                 jobs.retain(|job| !job.state.is_settled());
@@ -52,8 +52,8 @@ impl Sweep {
                     *counter += 1;
                     let known = |task: &str| tasks.get(task).copied().unwrap_or(Task::Unknown);
                     let task = job.task.as_deref().map_or(Task::None, known);
-                    let pooled = place(&job, self.pooled, None) == Place::Pool;
-                    let cared = self.care_for(&job, &Facts { task, pooled, backlog_since }, doings).await;
+                    let pooled = route(&job, self.pooled, None) == Route::Pool;
+                    let cared = self.repair_job(&job, &Facts { task, pooled, backlog_since }, doings).await;
                     failures.record(&job.object, cared);
                 }
             }
@@ -88,40 +88,40 @@ impl Sweep {
 
     /// Does what is to be done about a job. Killed on any line, it leaves the job open, and the next sweep comes by
     /// it; where the ledger was told and the message not yet sent, the job waits and is relaunched then.
-    pub(super) async fn care_for(
+    pub(super) async fn repair_job(
         &self,
         job: &Job,
         facts: &Facts,
         doings: &mut Doings,
     ) -> Result<(), StepError> {
         let now = self.clock.now();
-        let care = care(job, facts, now);
-        if care == Care::Leave {
+        let repair = job_repair(job, facts, now);
+        if repair == JobRepair::Leave {
             return Ok(());
         }
-        info!(job.id = %job.id, job.state = job.state.as_str(), attempt = job.attempt, ?care, dry_run = self.dry_run, "job cared for");
-        match care {
-            Care::Leave => {}
-            Care::TakeBack => return self.take_back(job, now, doings).await,
-            Care::Relaunch => {
+        info!(job.id = %job.id, job.state = job.state.as_str(), attempt = job.attempt, ?repair, dry_run = self.dry_run, "job repaired");
+        match repair {
+            JobRepair::Leave => {}
+            JobRepair::TakeBack => return self.take_back(job, now, doings).await,
+            JobRepair::Relaunch => {
                 doings.relaunched += 1;
                 if !self.dry_run {
                     self.send_again(job, Duration::ZERO).await?;
                     let words = "the sweep found that nothing would bring it to a worker any more";
-                    self.ledger.note(&job.id, &Note::new(now, What::Relaunched, words)).await?;
+                    self.ledger.note(&job.id, &AuditEntry::new(now, AuditKind::Relaunched, words)).await?;
                 }
             }
-            Care::Stop(overdue) => {
+            JobRepair::Stop(overdue) => {
                 doings.stopped += 1;
                 if let (Some(task), false) = (&job.task, self.dry_run) {
                     // Its stop's event tells λ stops, who knows the words.
                     self.cluster.stop(task, &stop_words(overdue)).await?;
                 }
             }
-            Care::Tell => {
-                doings.told += 1;
+            JobRepair::Notify => {
+                doings.notified += 1;
                 if !self.dry_run {
-                    let message = SettledMessage::new(job.id.clone());
+                    let message = FailureMessage::new(job.id.clone());
                     self.stops.send(&message.to_body(), Duration::ZERO).await?;
                 }
             }
@@ -146,7 +146,7 @@ impl Sweep {
             task: job.task.clone().unwrap_or_default(),
             verdict: Reason::new(verdict.code(), words),
             stopped_at: now,
-            parked: false,
+            paused: false,
         };
         let over = match job.state {
             State::Running => Over::Lost { fence: job.fence, now },
@@ -159,7 +159,7 @@ impl Sweep {
             }
             Ended::GivenUp(job) => {
                 doings.given_up += 1;
-                self.stops.send(&SettledMessage::new(job.id).to_body(), Duration::ZERO).await?;
+                self.stops.send(&FailureMessage::new(job.id).to_body(), Duration::ZERO).await?;
             }
             // Its worker, or the word of its end, came back in the meantime.
             Ended::Refused(_) | Ended::Nothing => {}

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use aws::objects::Writing;
 use domain::{
-    job::{Job, SHELF_PARTS, settled_shelf},
+    job::{Job, STATUS_SHARDS, settled_shard},
     sweep::{
         Facts, HOUR, HOUR_SETTLES, PROGRESS, Progress, Task, hour_of,
         report::{Doings, Tally, lines_key},
@@ -69,8 +69,8 @@ impl Sweep {
 
     /// Looks at every job that settled since the first hour that is to be reported, and in the last hours.
     ///
-    /// A job is on the shelf of the hour it settled in, until a newer version takes its place: then it moves to the
-    /// shelf of that hour. Those shelves are read after the ones they are moved from, so none is missed; one that
+    /// A job is on the shard of the hour it settled in, until a newer version takes its place: then it moves to the
+    /// shard of that hour. Those shards are read after the ones they are moved from, so none is missed; one that
     /// moves between the two looks is recognised.
     pub(super) async fn settled_jobs(
         &self,
@@ -83,11 +83,11 @@ impl Sweep {
         let first = tallies.hours.first().map_or(recent, |counted| recent.min(counted.tally.hour()));
         // Sixteen bytes a job, of the hours that are reported.
         let mut seen = HashSet::new();
-        let mut shelf = first;
+        let mut status_shard = first;
         // To the hour that is now, not the one when this began.
-        while shelf <= self.clock.now() {
-            for part in SHELF_PARTS {
-                let mut pages = Pages::of(settled_shelf(part, shelf));
+        while status_shard <= self.clock.now() {
+            for part in STATUS_SHARDS {
+                let mut pages = Pages::of(settled_shard(part, status_shard));
                 while let Some(jobs) = self.next_jobs(&mut pages).await? {
                     for job in jobs {
                         self.repair_settled(&job, doings, failures).await;
@@ -95,7 +95,7 @@ impl Sweep {
                     }
                 }
             }
-            shelf = shelf.checked_add(HOUR).unwrap_or(Timestamp::MAX);
+            status_shard = status_shard.checked_add(HOUR).unwrap_or(Timestamp::MAX);
         }
         info!(hours = tallies.hours.len(), jobs = seen.len(), "settled jobs looked at");
         Ok(())
@@ -105,7 +105,7 @@ impl Sweep {
     async fn repair_settled(&self, job: &Job, doings: &mut Doings, failures: &mut ItemFailures) {
         let facts = Facts { task: Task::None, pooled: false, backlog_since: None };
         if job.state.is_settled() && !failures.should_give_up() {
-            failures.record(&job.object, self.care_for(job, &facts, doings).await);
+            failures.record(&job.object, self.repair_job(job, &facts, doings).await);
         }
     }
 

@@ -3,36 +3,36 @@
 use jiff::Timestamp;
 
 use super::{
-    Ledger, ShelfPage,
-    shelves::{Part, Shelved},
+    Ledger, StatusPage,
+    by_status::{IndexEntry, Part},
 };
 use crate::CallError;
 
 impl Ledger {
-    /// A page of the jobs that were put on a shelf since this time, with those times, the first first, and the token of
-    /// the next: as [`Ledger::shelf`] has them.
+    /// A page of the jobs that were put on a shard since this time, with those times, the first first, and the token of
+    /// the next: as [`Ledger::by_status`] has them.
     ///
     /// # Errors
     /// [`CallError`]
-    pub async fn shelf_since(
+    pub async fn by_status_since(
         &self,
-        shelf: &str,
+        status_shard: &str,
         since: Timestamp,
-        from: Option<ShelfPage>,
-    ) -> Result<(Vec<Shelved>, Option<ShelfPage>), CallError> {
-        self.shelf_page(shelf, Part::Since(since), from).await
+        from: Option<StatusPage>,
+    ) -> Result<(Vec<IndexEntry>, Option<StatusPage>), CallError> {
+        self.by_status_page(status_shard, Part::Since(since), from).await
     }
 
     /// The same, the last first.
     ///
     /// # Errors
     /// [`CallError`]
-    pub async fn shelf_backwards(
+    pub async fn by_status_backwards(
         &self,
-        shelf: &str,
+        status_shard: &str,
         since: Timestamp,
-        from: Option<ShelfPage>,
-    ) -> Result<(Vec<Shelved>, Option<ShelfPage>), CallError> {
-        self.shelf_page(shelf, Part::Backwards(since), from).await
+        from: Option<StatusPage>,
+    ) -> Result<(Vec<IndexEntry>, Option<StatusPage>), CallError> {
+        self.by_status_page(status_shard, Part::Backwards(since), from).await
     }
 }

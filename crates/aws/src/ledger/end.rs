@@ -42,11 +42,11 @@ impl Ledger {
         over: Over,
     ) -> Result<Changed, CallError> {
         let change = Write::new(
-            "SET #state = :to, attempt = attempt + :one, charged = charged + :charge, reason = :reason, \
-             #history = list_append(#history, :ended) REMOVE lease_until, task, put_off_until",
+            "SET #state = :to, attempt = attempt + :one, counted_attempts = counted_attempts + :charge, reason = :reason, \
+             #history = list_append(#history, :ended) REMOVE lease_until, task, deferred_until",
             "attempt = :attempt",
         )
-        .moving(Change::Return)
+        .moving(Change::Requeue)
         .only_if(over)
         .ending(ended)?
         .value(":one", number(1))
@@ -67,8 +67,8 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<Changed, CallError> {
         let change = Write::new(
-            "SET #state = :to, charged = charged + :charge, reason = :reason, settled_at = :now, shelf = :shelf, \
-             shelf_at = :now, #history = list_append(#history, :ended) REMOVE lease_until",
+            "SET #state = :to, counted_attempts = counted_attempts + :charge, reason = :reason, settled_at = :now, status_shard = :status_shard, \
+             status_at = :now, #history = list_append(#history, :ended) REMOVE lease_until",
             "attempt = :attempt",
         )
         .moving(Change::Fail)

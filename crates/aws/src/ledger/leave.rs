@@ -45,9 +45,11 @@ impl Ledger {
         let Leaving { change, reason, progress, worker } = leaving;
         let settled = match change {
             // Only the object itself can be at fault here: that uses up an attempt.
-            Change::Fail => ", settled_at = :now, shelf = :shelf, shelf_at = :now, charged = charged + :one",
+            Change::Fail => {
+                ", settled_at = :now, status_shard = :status_shard, status_at = :now, counted_attempts = counted_attempts + :one"
+            }
             change if change.leads_to().is_settled() => {
-                ", settled_at = :now, shelf = :shelf, shelf_at = :now"
+                ", settled_at = :now, status_shard = :status_shard, status_at = :now"
             }
             _ => "",
         };
@@ -57,7 +59,7 @@ impl Ledger {
             task: worker.to_owned(),
             verdict: reason.clone(),
             stopped_at: now,
-            parked: false,
+            paused: false,
         });
         let history = if ended.is_some() { ", #history = list_append(#history, :ended)" } else { "" };
         let mut write = Write::new(
@@ -104,7 +106,7 @@ impl Ledger {
     ) -> Result<Update, CallError> {
         let write = Write::new(
             "SET #state = :to, records = :records, rejected = :rejected, #format = :format, \
-             write_units = :units, settled_at = :now, shelf = :shelf, shelf_at = :now \
+             write_units = :units, settled_at = :now, status_shard = :status_shard, status_at = :now \
              REMOVE lease_until, reason, #progress",
             "fence = :fence",
         )

@@ -4,13 +4,13 @@ use jiff::Timestamp;
 
 use super::{
     Changed, Ledger, Write,
-    story::{adding, fitting},
+    audit::{adding, fitting},
     write::{attempts, number, reason_value, text, time},
 };
 use crate::CallError;
 use domain::{
-    job::{Attempt, Change, Job, Reason, State, open_shelf},
-    story::Note,
+    audit::AuditEntry,
+    job::{Attempt, Change, Job, Reason, State, open_shard},
 };
 
 impl Ledger {
@@ -22,21 +22,21 @@ impl Ledger {
     ///
     /// # Errors
     /// [`CallError`]: it may be waiting.
-    pub async fn replay(&self, job: &Job, note: &Note, now: Timestamp) -> Result<Changed, CallError> {
+    pub async fn replay(&self, job: &Job, note: &AuditEntry, now: Timestamp) -> Result<Changed, CallError> {
         let note = fitting(job, note);
         let write = Write::new(
             &format!(
-                "SET #state = :to, attempt = attempt + :one, charged = :zero, replayed_from = :ended, \
-                 records = :zero, rejected = :zero, shelf = :shelf, shelf_at = :now{} \
-                 REMOVE settled_at, notified_at, telling_until, collecting_until, reason, task, lease_until, \
-                 claimed_at, put_off_until, revision",
+                "SET #state = :to, attempt = attempt + :one, counted_attempts = :zero, replayed_from = :ended, \
+                 records = :zero, rejected = :zero, status_shard = :status_shard, status_at = :now{} \
+                 REMOVE settled_at, notified_at, notify_lease_until, collecting_until, reason, task, lease_until, \
+                 claimed_at, deferred_until, revision",
                 adding(note)
             ),
             // The rows that a replay writes would be deleted with the old ones; and whoever is telling of the failure
             // would note it of the replayed job, whose own failure nobody would hear of.
             "attempt = :attempt AND size(#history) = :ended \
              AND (attribute_not_exists(collecting_until) OR collecting_until < :now) \
-             AND (attribute_exists(notified_at) OR attribute_not_exists(telling_until) OR telling_until < :now)",
+             AND (attribute_exists(notified_at) OR attribute_not_exists(notify_lease_until) OR notify_lease_until < :now)",
         )
         .moving(Change::Replay)
         .name("#history", "history")
@@ -44,7 +44,7 @@ impl Ledger {
         .value(":zero", number(0))
         .value(":ended", number(job.history.len()))
         .value(":attempt", number(job.attempt))
-        .value(":shelf", text(open_shelf(job.id.part())))
+        .value(":status_shard", text(open_shard(job.id.shard())))
         .value(":now", time(now))
         .noting(note)?;
         let is_replayed = |found: &Job| {
@@ -70,7 +70,7 @@ impl Ledger {
         job: &Job,
         reason: &Reason,
         ended: Option<&Attempt>,
-        note: &Note,
+        note: &AuditEntry,
         now: Timestamp,
     ) -> Result<Changed, CallError> {
         let note = fitting(job, note);
@@ -78,7 +78,7 @@ impl Ledger {
         let task = if job.task.is_some() { "task = :task" } else { "attribute_not_exists(task)" };
         let mut write = Write::new(
             &format!(
-                "SET #state = :to, reason = :reason, settled_at = :now, shelf = :shelf, shelf_at = :now{history}{} \
+                "SET #state = :to, reason = :reason, settled_at = :now, status_shard = :status_shard, status_at = :now{history}{} \
                  REMOVE lease_until",
                 adding(note)
             ),

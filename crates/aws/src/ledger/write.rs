@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use super::{Item, Over};
 use crate::CallError;
 use domain::{
-    job::{Attempt, Change, JobId, Reason, allowed_from, settled_shelf},
-    story::Note,
+    audit::AuditEntry,
+    job::{Attempt, Change, JobId, Reason, allowed_from, settled_shard},
 };
 
 /// One conditional update being written.
@@ -49,9 +49,9 @@ impl Write {
         self.name("#state", "state").value(":to", text(change.leads_to().as_str()))
     }
 
-    /// Into the shelf of jobs that settle now; `:now` is the time.
+    /// Into the shard of jobs that settle now; `:now` is the time.
     pub(super) fn shelving(self, id: &JobId, now: Timestamp) -> Self {
-        self.value(":shelf", text(settled_shelf(id.part(), now))).value(":now", time(now))
+        self.value(":status_shard", text(settled_shard(id.shard(), now))).value(":now", time(now))
     }
 
     /// The values of an attempt that has ended: only while it is the job's present attempt.
@@ -99,9 +99,9 @@ pub(super) fn attempts(ended: &Attempt) -> Result<AttributeValue, CallError> {
     Ok(AttributeValue::L(vec![AttributeValue::M(item)]))
 }
 
-/// A list of one note, to be appended to the story.
-pub(super) fn notes(note: &Note) -> Result<AttributeValue, CallError> {
-    let attempt = || format!("note \"{}\"", note.what.as_str());
+/// A list of one note, to be appended to the audit.
+pub(super) fn notes(note: &AuditEntry) -> Result<AttributeValue, CallError> {
+    let attempt = || format!("note \"{}\"", note.kind.as_str());
     let item = serde_dynamo::to_item(note).map_err(|e| CallError::nonsense(attempt(), e))?;
     Ok(AttributeValue::L(vec![AttributeValue::M(item)]))
 }

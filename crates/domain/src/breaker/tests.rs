@@ -4,18 +4,18 @@ use super::*;
 
 const BEGIN: Timestamp = Timestamp::UNIX_EPOCH;
 
-fn refused(code: &str) -> Sign {
-    Sign::Refused(Reason::new(code, "no"))
+fn refused(code: &str) -> Signal {
+    Signal::Refused(Reason::new(code, "no"))
 }
 
-fn failed(task: &str) -> Sign {
-    Sign::Failed { task: task.to_owned(), reason: Reason::new("image_pull", "no image") }
+fn failed(task: &str) -> Signal {
+    Signal::Failed { task: task.to_owned(), reason: Reason::new("image_pull", "no image") }
 }
 
-/// The breaker after these signs, a second apart.
-fn after(signs: &[Sign]) -> Breaker {
-    signs.iter().zip(1..).fold(Breaker::default(), |breaker, (sign, n)| {
-        breaker.after(sign, BEGIN + n.seconds()).unwrap_or(breaker)
+/// The breaker after these signals, a second apart.
+fn after(signals: &[Signal]) -> Breaker {
+    signals.iter().zip(1..).fold(Breaker::default(), |breaker, (signal, n)| {
+        breaker.after(signal, BEGIN + n.seconds()).unwrap_or(breaker)
     })
 }
 
@@ -29,8 +29,8 @@ fn a_refusal_opens_it_at_once_and_runtasks_word_closes_it() {
     assert!(open.is_open() && open.is_news());
     assert_eq!(open.cause.as_ref().unwrap().code, "AccessDeniedException");
     assert_eq!(open.after(&refused("AccessDeniedException"), BEGIN), None, "nothing new");
-    let closed = open.after(&Sign::Accepted, BEGIN + 5.minutes()).unwrap();
-    assert_eq!(closed.gate(BEGIN), Gate::Go);
+    let closed = open.after(&Signal::Accepted, BEGIN + 5.minutes()).unwrap();
+    assert_eq!(closed.permit(BEGIN), Permit::Allowed);
 }
 
 #[test]
@@ -38,13 +38,13 @@ fn three_tasks_in_a_row_that_cannot_start_open_it_and_only_a_worker_closes_it() 
     assert!(!after(&[failed("a"), failed("b")]).is_open());
     assert!(!after(&[failed("a"), failed("b"), failed("b")]).is_open(), "the same event twice");
     assert!(
-        !after(&[failed("a"), failed("b"), Sign::Works, failed("c")]).is_open(),
+        !after(&[failed("a"), failed("b"), Signal::Works, failed("c")]).is_open(),
         "one in between came to work"
     );
     let open = after(&[failed("a"), failed("b"), failed("c")]);
     assert!(open.is_open());
-    assert_eq!(open.after(&Sign::Accepted, BEGIN), None, "RunTask took the others too");
-    assert!(!open.after(&Sign::Works, BEGIN).unwrap().is_open());
+    assert_eq!(open.after(&Signal::Accepted, BEGIN), None, "RunTask took the others too");
+    assert!(!open.after(&Signal::Works, BEGIN).unwrap().is_open());
     let two = after(&[failed("a"), failed("b")]);
     assert!(!two.after(&failed("c"), BEGIN + 2.hours()).unwrap().is_open(), "those were long ago");
 }
@@ -54,10 +54,10 @@ fn while_it_is_open_one_launch_at_a_time_tries_at_growing_intervals() {
     let mut breaker = after(&[refused("x")]);
     let (mut now, mut waits) = (BEGIN + 1.second(), Vec::new());
     for _ in 0..7 {
-        let Gate::Parked(until) = breaker.gate(now) else { panic!("{breaker:?}") };
+        let Permit::Paused(until) = breaker.permit(now) else { panic!("{breaker:?}") };
         waits.push(minutes(now, until));
         now = until;
-        let Gate::Probe(next) = breaker.gate(now) else { panic!("{breaker:?}") };
+        let Permit::Probe(next) = breaker.permit(now) else { panic!("{breaker:?}") };
         breaker = *next;
     }
     assert_eq!(waits, [1, 2, 4, 8, 15, 15, 15]);
@@ -66,13 +66,13 @@ fn while_it_is_open_one_launch_at_a_time_tries_at_growing_intervals() {
 #[test]
 fn people_are_told_once_that_it_opened_and_once_that_it_closed() {
     let open = after(&[refused("x")]);
-    let told = Breaker { told: true, ..open.clone() };
-    assert!(!told.is_news());
-    let closed = told.after(&Sign::Works, BEGIN + 1.hour()).unwrap();
+    let notified = Breaker { notified: true, ..open.clone() };
+    assert!(!notified.is_news());
+    let closed = notified.after(&Signal::Works, BEGIN + 1.hour()).unwrap();
     assert!(closed.is_news());
     assert_eq!(minutes(closed.closed.unwrap().opened_at, closed.closed.unwrap().closed_at), 59);
-    assert!(!Breaker { told: true, ..closed }.is_news());
-    let unheard = open.after(&Sign::Works, BEGIN + 1.minute()).unwrap();
+    assert!(!Breaker { notified: true, ..closed }.is_news());
+    let unheard = open.after(&Signal::Works, BEGIN + 1.minute()).unwrap();
     assert!(!unheard.is_news(), "mended before anybody heard of it");
 }
 
@@ -82,7 +82,7 @@ fn the_cause_may_become_another_while_it_is_open() {
     assert_eq!(open.cause.unwrap().code, "ClusterNotFoundException");
     let open = after(&[refused("x"), failed("a")]);
     assert!(open.is_open() && !open.refused, "it is the image now: RunTask's word is not enough");
-    assert!(open.after(&Sign::Accepted, BEGIN).is_none());
+    assert!(open.after(&Signal::Accepted, BEGIN).is_none());
 }
 
 #[test]
@@ -101,14 +101,14 @@ fn what_a_stop_says_of_launches() {
             other => panic!("{other:?}"),
         }
     };
-    let Some(Sign::Failed { reason, .. }) = sign_of(&change(None), Kind::ImagePull) else { panic!() };
+    let Some(Signal::Failed { reason, .. }) = signal_of(&change(None), Kind::ImagePull) else { panic!() };
     assert!(reason.message.contains("CannotPullContainerError: not found"), "{reason:?}");
-    assert!(matches!(sign_of(&change(Some(64)), Kind::Misconfigured), Some(Sign::Failed { .. })));
+    assert!(matches!(signal_of(&change(Some(64)), Kind::Misconfigured), Some(Signal::Failed { .. })));
     assert_eq!(
-        sign_of(&change(Some(78)), Kind::Misconfigured),
-        Some(Sign::Works),
+        signal_of(&change(Some(78)), Kind::Misconfigured),
+        Some(Signal::Works),
         "one object's own trouble"
     );
-    assert_eq!(sign_of(&change(Some(1)), Kind::Crashed(1)), Some(Sign::Works));
-    assert_eq!(sign_of(&change(None), Kind::Capacity), None);
+    assert_eq!(signal_of(&change(Some(1)), Kind::Crashed(1)), Some(Signal::Works));
+    assert_eq!(signal_of(&change(None), Kind::Capacity), None);
 }

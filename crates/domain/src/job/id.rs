@@ -58,9 +58,9 @@ impl JobId {
         &self.0
     }
 
-    /// Which part of a shelf it is in: the first digit.
+    /// Which part of a shard it is in: the first digit.
     #[must_use]
-    pub fn part(&self) -> char {
+    pub fn shard(&self) -> char {
         self.0.chars().next().unwrap_or('0')
     }
 

@@ -17,13 +17,13 @@ pub enum State {
     /// A newer version of its key was visible first.
     Superseded,
     /// Its object version no longer exists.
-    Gone,
+    SourceDeleted,
 }
 
 impl State {
     /// Every state.
     pub const ALL: [Self; 6] =
-        [Self::Waiting, Self::Running, Self::Done, Self::Failed, Self::Superseded, Self::Gone];
+        [Self::Waiting, Self::Running, Self::Done, Self::Failed, Self::Superseded, Self::SourceDeleted];
 
     /// Whether the job has ended.
     #[must_use]
@@ -40,7 +40,7 @@ impl State {
             Self::Done => "done",
             Self::Failed => "failed",
             Self::Superseded => "superseded",
-            Self::Gone => "gone",
+            Self::SourceDeleted => "source_deleted",
         }
     }
 }
@@ -51,7 +51,7 @@ pub enum Change {
     /// A worker takes it; one that is running only when its lease has run out.
     Claim,
     /// Its worker or its task's stop returns it, to be tried again.
-    Return,
+    Requeue,
     /// Its records became visible.
     Publish,
     /// It is given up.
@@ -59,7 +59,7 @@ pub enum Change {
     /// A newer version of its key is visible.
     Supersede,
     /// Its object version is not there.
-    Lose,
+    SourceDeleted,
     /// A person asks for it again.
     Replay,
 }
@@ -80,11 +80,11 @@ impl Change {
     pub fn leads_to(self) -> State {
         match self {
             Self::Claim => State::Running,
-            Self::Return | Self::Replay => State::Waiting,
+            Self::Requeue | Self::Replay => State::Waiting,
             Self::Publish => State::Done,
             Self::Fail => State::Failed,
             Self::Supersede => State::Superseded,
-            Self::Lose => State::Gone,
+            Self::SourceDeleted => State::SourceDeleted,
         }
     }
 }
@@ -95,8 +95,8 @@ impl Change {
 /// [`IllegalChange`] where the table has no such arm: a settled job only ever moves by a replay.
 pub fn next(state: State, change: Change) -> Result<State, IllegalChange> {
     let legal = match change {
-        Change::Claim | Change::Return | Change::Fail => matches!(state, State::Waiting | State::Running),
-        Change::Publish | Change::Supersede | Change::Lose => state == State::Running,
+        Change::Claim | Change::Requeue | Change::Fail => matches!(state, State::Waiting | State::Running),
+        Change::Publish | Change::Supersede | Change::SourceDeleted => state == State::Running,
         Change::Replay => state == State::Failed,
     };
     if legal { Ok(change.leads_to()) } else { Err(IllegalChange { state, change }) }
@@ -113,9 +113,9 @@ mod tests {
 
     #[test]
     fn states_move_by_the_table_and_settled_ones_only_by_a_replay() {
-        use Change::{Claim, Fail, Lose, Publish, Replay, Return, Supersede};
-        use State::{Done, Failed, Gone, Running, Superseded, Waiting};
-        let changes = [Claim, Return, Publish, Fail, Supersede, Lose, Replay];
+        use Change::{Claim, Fail, Publish, Replay, Requeue, Supersede};
+        use State::{Done, Failed, Running, SourceDeleted, Superseded, Waiting};
+        let changes = [Claim, Requeue, Publish, Fail, Supersede, Change::SourceDeleted, Replay];
         for change in changes {
             for state in State::ALL {
                 if let Ok(to) = next(state, change) {
@@ -126,7 +126,7 @@ mod tests {
         }
         assert_eq!(allowed_from(Publish).collect::<Vec<_>>(), [Running]);
         assert_eq!(allowed_from(Fail).collect::<Vec<_>>(), [Waiting, Running]);
-        for settled in [Done, Superseded, Gone] {
+        for settled in [Done, Superseded, SourceDeleted] {
             assert_eq!(next(settled, Claim), Err(IllegalChange { state: settled, change: Claim }));
         }
     }

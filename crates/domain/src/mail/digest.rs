@@ -52,7 +52,7 @@ fn hour(begin: Timestamp) -> (String, String) {
 
 fn outcome(summary: &Summary) -> String {
     let mut parts = vec![format!("{} done", grouped(summary.count(State::Done)))];
-    for state in [State::Failed, State::Superseded, State::Gone] {
+    for state in [State::Failed, State::Superseded, State::SourceDeleted] {
         let count = summary.count(state);
         if count > 0 {
             parts.push(format!("{} {}", grouped(count), state.as_str()));
@@ -70,9 +70,9 @@ fn write_body(summary: &Summary, report: &str, out: &mut String) -> std::fmt::Re
     writeln!(out, "From {from} to {to} UTC on {day}, {came} came in, and the work on {settled} ended.\n")?;
     for (state, words) in [
         (State::Done, "all their records are visible"),
-        (State::Failed, "given up; mails told of them, and each is in the dead-letter queue"),
+        (State::Failed, "given up; mails told of them, and each is in the dead-report queue"),
         (State::Superseded, "a newer version of the same object was visible first"),
-        (State::Gone, "deleted before they were read"),
+        (State::SourceDeleted, "deleted before they were read"),
     ] {
         let count = summary.count(state);
         if count > 0 {
@@ -144,7 +144,7 @@ fn write_doings(sweep: &Doings, out: &mut String) -> std::fmt::Result {
         ),
         several(sweep.stopped, "task that did not end was stopped", "tasks that did not end were stopped"),
         several(
-            sweep.told,
+            sweep.notified,
             "failure that nobody had been told of is being told",
             "failures that nobody had been told of are being told",
         ),

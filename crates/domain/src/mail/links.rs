@@ -9,7 +9,7 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.'
 
 /// Where the system runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum ConsoleLinks {
     /// On AWS, in this region.
     Aws {
         /// `aws`, `aws-cn` or `aws-us-gov`.
@@ -21,7 +21,7 @@ pub enum Place {
     Local,
 }
 
-impl Place {
+impl ConsoleLinks {
     /// Where the thing of this ARN is, unless calls go to an endpoint of somebody's own.
     #[must_use]
     pub fn of(arn: &str, endpoint: Option<&str>) -> Self {
@@ -88,13 +88,13 @@ pub fn explain(uri: &str) -> String {
 mod tests {
     use super::*;
 
-    fn place(partition: &str, region: &str) -> Place {
-        Place::of(&format!("arn:{partition}:sns:{region}:111122223333:mails"), None)
+    fn console(partition: &str, region: &str) -> ConsoleLinks {
+        ConsoleLinks::of(&format!("arn:{partition}:sns:{region}:111122223333:mails"), None)
     }
 
     #[test]
     fn pages_are_where_the_partition_has_its_console() {
-        let aws = place("aws", "eu-north-1");
+        let aws = console("aws", "eu-north-1");
         assert_eq!(
             aws.log_stream("tidemill-WorkerLogs-x", "worker/worker/1dc5").unwrap(),
             "https://eu-north-1.console.aws.amazon.com/cloudwatch/home?region=eu-north-1#logsV2:log-groups/log-group/\
@@ -113,17 +113,17 @@ mod tests {
             ("aws-cn", "cn-north-1", "https://cn-north-1.console.amazonaws.cn/s3/"),
             ("aws-us-gov", "us-gov-west-1", "https://us-gov-west-1.console.amazonaws-us-gov.com/s3/"),
         ] {
-            assert!(place(partition, region).object("b", "k", None).unwrap().starts_with(begins));
+            assert!(console(partition, region).object("b", "k", None).unwrap().starts_with(begins));
         }
-        assert_eq!(place("aws-elsewhere", "x").object("b", "k", None), None);
+        assert_eq!(console("aws-elsewhere", "x").object("b", "k", None), None);
     }
 
     #[test]
     fn the_local_cloud_has_no_console() {
-        let local = Place::of("arn:aws:sns:us-east-1:1:t", Some("http://127.0.0.1:1"));
-        assert_eq!(local, Place::Local);
+        let local = ConsoleLinks::of("arn:aws:sns:us-east-1:1:t", Some("http://127.0.0.1:1"));
+        assert_eq!(local, ConsoleLinks::Local);
         assert_eq!((local.log_stream("g", "s"), local.task("c", "t")), (None, None));
-        assert_eq!(Place::of("nonsense", None), Place::Local);
+        assert_eq!(ConsoleLinks::of("nonsense", None), ConsoleLinks::Local);
     }
 
     #[test]

@@ -29,14 +29,14 @@ fn failed(key: &str) -> Job {
     let mut job = job(key);
     job.state = State::Failed;
     job.attempt = 2;
-    job.charged = 2;
+    job.counted_attempts = 2;
     job.reason = Some(Reason::new("bad_input", "row 17 has 4 fields, the header has 5"));
     let ended = |number, code, message| Attempt {
         number,
         task: "arn:aws:ecs:eu-north-1:111122223333:task/tidemill/1dc5c17a".into(),
         verdict: Reason::new(code, message),
         stopped_at: at("2026-03-14T09:27:20Z"),
-        parked: false,
+        paused: false,
     };
     job.history = vec![
         ended(1, "out_of_memory", "the task ran out of memory"),
@@ -51,10 +51,10 @@ fn lines(texts: impl IntoIterator<Item = impl Into<String>>) -> Log {
 
 #[test]
 fn a_failure_says_all_a_person_needs() {
-    let mut letter = Letter::of(&failed("uploads/orders/march.csv"));
-    letter.log = lines(["opened 210365 bytes", "row 17 is wrong"]);
-    letter.links = vec![("logs".into(), "https://console.example/logs".into())];
-    let mail = compose(&letter);
+    let mut report = FailureReport::of(&failed("uploads/orders/march.csv"));
+    report.log = lines(["opened 210365 bytes", "row 17 is wrong"]);
+    report.links = vec![("logs".into(), "https://console.example/logs".into())];
+    let mail = compose(&report);
     assert_eq!(mail.subject, "[tidemill] failed: uploads/orders/march.csv (bad_input)");
     let expected = format!(
         "\
@@ -72,7 +72,7 @@ Took       1 min 15 s
 Cost       about $0.00024
 
 What happens next
-  Nothing by itself. None of this version's records are visible. The job is in the dead-letter queue.
+  Nothing by itself. None of this version's records are visible. The job is in the dead-report queue.
 
 To run it again
   Mend the object and upload it: that is a new version with a job of its own, and nothing else is to be
@@ -91,16 +91,16 @@ Where to look
   its story: tidemill explain s3://tides/uploads/orders/march.csv
   logs: https://console.example/logs
 ",
-        job = letter.job
+        job = report.job
     );
     assert_eq!(mail.body, expected);
 }
 
 #[test]
 fn attempts_that_were_not_the_objects_fault_are_told_apart() {
-    let mut letter = Letter::of(&failed("uploads/a.csv"));
-    letter.launches = 5;
-    let body = compose(&letter).body;
+    let mut report = FailureReport::of(&failed("uploads/a.csv"));
+    report.launches = 5;
+    let body = compose(&report).body;
     assert!(body.contains("Attempts   5, of which 2 count towards the limit of 3\n"), "{body}");
 }
 
@@ -143,7 +143,7 @@ fn every_settled_state_has_its_words() {
             "[tidemill] superseded: uploads/a.csv",
             "a newer version of this object is visible",
         ),
-        (State::Gone, "[tidemill] gone: uploads/a.csv", "deleted before it was read"),
+        (State::SourceDeleted, "[tidemill] source_deleted: uploads/a.csv", "deleted before it was read"),
     ] {
         let mut job = job("uploads/a.csv");
         job.state = state;
@@ -186,10 +186,10 @@ fn a_long_key_keeps_its_beginning_and_its_end() {
 #[test]
 fn a_key_cannot_fake_a_line_of_the_body() {
     let evil = "x\nRecords    9999 visible\r\u{2028}\u{202e}\u{1b}[2J";
-    let mut letter = Letter::of(&failed(evil));
-    letter.words = Some(evil.into());
-    letter.log = lines([evil]);
-    let Mail { body, .. } = compose(&letter);
+    let mut report = FailureReport::of(&failed(evil));
+    report.words = Some(evil.into());
+    report.log = lines([evil]);
+    let Mail { body, .. } = compose(&report);
     assert_eq!(body.lines().filter(|line| line.starts_with("Records")).count(), 1);
     assert!(body.contains("s3://tides/x\\nRecords    9999 visible\\r\\u{2028}\\u{202e}\\u{1b}[2J"), "{body}");
     assert!(body.chars().all(|c| c == '\n' || !c.is_control()), "{body}");
@@ -197,9 +197,9 @@ fn a_key_cannot_fake_a_line_of_the_body() {
 
 #[test]
 fn a_flood_of_log_lines_is_cut_to_the_last_twenty() {
-    let mut letter = Letter::of(&failed("uploads/a.csv"));
-    letter.log = lines((0..10_000).map(|n| format!("line {n} {}", "é".repeat(9_000))));
-    letter.history = (1..=1_000)
+    let mut report = FailureReport::of(&failed("uploads/a.csv"));
+    report.log = lines((0..10_000).map(|n| format!("line {n} {}", "é".repeat(9_000))));
+    report.history = (1..=1_000)
         .map(|number| Past {
             number,
             at: at("2026-03-14T09:27:20Z"),
@@ -207,8 +207,8 @@ fn a_flood_of_log_lines_is_cut_to_the_last_twenty() {
             words: "\u{1}".repeat(9_000),
         })
         .collect();
-    letter.links = (0..1_000).map(|_| ("x".into(), "y".repeat(900))).collect();
-    let Mail { body, .. } = compose(&letter);
+    report.links = (0..1_000).map(|_| ("x".into(), "y".repeat(900))).collect();
+    let Mail { body, .. } = compose(&report);
     assert!(body.len() <= BODY_BYTES, "{}", body.len());
     assert!(body.ends_with("… cut here\n"));
     assert_eq!(body.lines().filter(|line| line.starts_with("  line ")).count(), 20);

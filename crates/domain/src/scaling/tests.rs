@@ -1,4 +1,4 @@
-mod census;
+mod fleet_counts;
 mod known_faults;
 mod learning;
 mod properties;

@@ -187,8 +187,8 @@ pub struct Doings {
     pub given_up: u64,
     /// Tasks that did not end by themselves and were stopped.
     pub stopped: u64,
-    /// Failures that nobody had been told of.
-    pub told: u64,
+    /// Failures that nobody had been notified of.
+    pub notified: u64,
     /// Jobs whose rows were deleted, a day after they were last visible.
     pub collected: u64,
     /// Those rows.
@@ -201,8 +201,8 @@ impl Doings {
     /// Whether there was anything to make up for, or anything that could not be.
     #[must_use]
     pub fn are_notable(&self) -> bool {
-        let Self { found, relaunched, taken_back, given_up, stopped, told, problems, .. } = self;
-        found + relaunched + taken_back + given_up + stopped + told > 0 || !problems.is_empty()
+        let Self { found, relaunched, taken_back, given_up, stopped, notified, problems, .. } = self;
+        found + relaunched + taken_back + given_up + stopped + notified > 0 || !problems.is_empty()
     }
 }
 
@@ -249,7 +249,7 @@ impl Tally {
         self.summary.hour
     }
 
-    /// Counts a job in, if it was recorded in this hour. To be told of every job once, open ones too.
+    /// Counts a job in, if it was recorded in this hour. To be notified of every job once, open ones too.
     pub fn came_in(&mut self, job: &Job) {
         self.summary.came_in += u64::from(hour_of(job.created_at) == self.summary.hour);
     }

@@ -21,7 +21,7 @@ pub enum Kind {
     /// The ledger says superseded.
     Superseded,
     /// The ledger says gone.
-    Gone,
+    SourceDeleted,
     /// The object is at fault.
     BadInput,
     /// The worker met trouble that passes.
@@ -77,7 +77,7 @@ impl Kind {
         match self {
             Self::Succeeded => "succeeded",
             Self::Superseded => "superseded",
-            Self::Gone => "gone",
+            Self::SourceDeleted => "source_deleted",
             Self::BadInput => "bad_input",
             Self::TryAgain => "try_again",
             Self::OutOfMemory => "out_of_memory",
@@ -110,7 +110,7 @@ impl Kind {
         const ALL: [Kind; 25] = [
             Kind::Succeeded,
             Kind::Superseded,
-            Kind::Gone,
+            Kind::SourceDeleted,
             Kind::BadInput,
             Kind::TryAgain,
             Kind::OutOfMemory,
@@ -143,7 +143,7 @@ impl Kind {
         let words = match self {
             Self::Succeeded => "all records of the object were published",
             Self::Superseded => "a newer version of the object was published first",
-            Self::Gone => "the object version was deleted before it was read",
+            Self::SourceDeleted => "the object version was deleted before it was read",
             Self::BadInput => "the object cannot be read as its pipeline says",
             Self::TryAgain => "a service the worker needs did not answer in time",
             Self::OutOfMemory => "the task ran out of memory",
@@ -173,7 +173,7 @@ impl Kind {
 
     /// Whether it uses up one of the object's attempts: only what the object may have caused.
     #[must_use]
-    pub fn charged(self) -> bool {
+    pub fn counts_against_object(self) -> bool {
         match self {
             Self::BadInput
             | Self::OutOfMemory
@@ -185,7 +185,7 @@ impl Kind {
             | Self::Unknown => true,
             Self::Succeeded
             | Self::Superseded
-            | Self::Gone
+            | Self::SourceDeleted
             | Self::TryAgain
             | Self::SpotReclaimed
             | Self::Capacity
@@ -228,7 +228,7 @@ impl Kind {
             Self::SpotReclaimed => Some(Change::OnDemand),
             Self::Succeeded
             | Self::Superseded
-            | Self::Gone
+            | Self::SourceDeleted
             | Self::BadInput
             | Self::Cancelled
             | Self::NotOurs
@@ -243,7 +243,7 @@ impl Kind {
             self,
             Self::Succeeded
                 | Self::Superseded
-                | Self::Gone
+                | Self::SourceDeleted
                 | Self::NotOurs
                 | Self::Duplicate
                 | Self::NotStopped

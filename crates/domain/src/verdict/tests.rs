@@ -17,12 +17,12 @@ macro_rules! fixture {
 
 fn facts(state: State) -> JobFacts {
     JobFacts {
-        parked: false,
+        paused: false,
         id: JOB.into(),
         state,
         task: None,
         past_tasks: Vec::new(),
-        charged: 0,
+        counted_attempts: 0,
         max_attempts: 3,
         launches: 1,
         reclaimed: 0,
@@ -144,7 +144,7 @@ fn the_ledger_outranks_the_exit_code() {
         let change = stop("SpotInterruption", "", exit, OOM);
         assert_eq!(verdict(&change, &facts(State::Done)).kind, Kind::Succeeded);
         assert_eq!(verdict(&change, &facts(State::Superseded)).kind, Kind::Superseded);
-        assert_eq!(verdict(&change, &facts(State::Gone)).kind, Kind::Gone);
+        assert_eq!(verdict(&change, &facts(State::SourceDeleted)).kind, Kind::SourceDeleted);
         assert_eq!(verdict(&change, &facts(State::Failed)).kind, Kind::Duplicate);
     }
     let bad = stop(EXITED, ESSENTIAL, Some(65), "");
@@ -160,7 +160,7 @@ fn stops_of_other_tasks_change_nothing() {
     let past = of(JobFacts { past_tasks: vec!["arn:task".into()], ..facts(State::Waiting) });
     assert_eq!([other.kind, newer.kind, past.kind], [Kind::NotOurs, Kind::Duplicate, Kind::Duplicate]);
     for verdict in [other, newer, past] {
-        assert!(!verdict.charged());
+        assert!(!verdict.counts_against_object());
         assert_eq!(next_step(&verdict, &facts(State::Running), 0.5), NextStep::Nothing);
     }
 }
@@ -187,9 +187,9 @@ fn words_carry_what_aws_said_on_one_bounded_line() {
 
 #[test]
 fn a_stop_that_tells_nothing_new_never_fails_a_job() {
-    let settled = [Kind::Succeeded, Kind::Superseded, Kind::Gone];
+    let settled = [Kind::Succeeded, Kind::Superseded, Kind::SourceDeleted];
     for kind in settled.into_iter().chain([Kind::NotOurs, Kind::Duplicate, Kind::NotStopped]) {
-        let worn_out = JobFacts { charged: 99, launches: 99, ..facts(State::Running) };
+        let worn_out = JobFacts { counted_attempts: 99, launches: 99, ..facts(State::Running) };
         assert_eq!(step(kind, &worn_out), NextStep::Nothing);
     }
 }
@@ -200,7 +200,7 @@ fn step(kind: Kind, facts: &JobFacts) -> NextStep {
 
 #[test]
 fn the_objects_attempts_bound_what_is_charged_to_it() {
-    let at = |charged, launches| JobFacts { charged, launches, ..facts(State::Running) };
+    let at = |counted_attempts, launches| JobFacts { counted_attempts, launches, ..facts(State::Running) };
     let again = |secs| NextStep::Retry { after: Duration::from_secs(secs), change: Change::Same };
     assert_eq!(step(Kind::Crashed(1), &at(0, 1)), again(15));
     assert_eq!(step(Kind::Crashed(1), &at(1, 2)), again(30));
@@ -211,21 +211,21 @@ fn the_objects_attempts_bound_what_is_charged_to_it() {
 
 #[test]
 fn what_is_not_charged_is_retried_longer_but_not_for_ever() {
-    for launches in 1..UNCHARGED_LIMIT {
+    for launches in 1..UNCOUNTED_LIMIT {
         let facts = JobFacts { launches, ..facts(State::Waiting) };
         assert!(matches!(step(Kind::Capacity, &facts), NextStep::Retry { .. }), "{launches}");
     }
-    let facts = JobFacts { launches: UNCHARGED_LIMIT, ..facts(State::Waiting) };
+    let facts = JobFacts { launches: UNCOUNTED_LIMIT, ..facts(State::Waiting) };
     assert_eq!(step(Kind::Capacity, &facts), NextStep::GiveUp);
     // Two of its own failures leave the others their ten.
-    let mixed = JobFacts { charged: 2, ..facts };
+    let mixed = JobFacts { counted_attempts: 2, ..facts };
     assert!(matches!(step(Kind::Capacity, &mixed), NextStep::Retry { .. }));
 }
 
 #[test]
 fn waits_grow_within_sqs_longest_delay_and_jitter_spreads_them() {
     let mut before = Duration::ZERO;
-    for launches in 1..UNCHARGED_LIMIT {
+    for launches in 1..UNCOUNTED_LIMIT {
         let facts = JobFacts { launches, ..facts(State::Waiting) };
         let NextStep::Retry { after, .. } = step(Kind::ImagePull, &facts) else { panic!("{launches}") };
         assert!(after >= before && after <= Duration::from_mins(15), "{after:?}");
@@ -263,7 +263,7 @@ fn the_next_launch_is_derived_from_the_history() {
         task: "arn".into(),
         verdict: Reason::new(code, "x"),
         stopped_at: jiff::Timestamp::UNIX_EPOCH,
-        parked: false,
+        paused: false,
     };
     let after = |codes: &[&str]| {
         let history: Vec<_> = codes.iter().map(|code| ended(code)).collect();

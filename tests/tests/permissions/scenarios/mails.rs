@@ -7,7 +7,7 @@ use localcloud::{faults::Call, wire::ApiError};
 use serde_json::json;
 use tests::{TestEnv, call};
 
-use super::{KEY, RAGGED, buried, csv, minutes};
+use super::{KEY, RAGGED, csv, dead_lettered, minutes};
 
 pub(super) async fn bad(env: &TestEnv) {
     env.put(KEY, RAGGED).await;
@@ -73,7 +73,7 @@ pub(super) async fn no_queues(env: &TestEnv) {
         "detail-type": "ECS Task State Change",
         "detail": { "clusterArn": resources["Cluster"].arn, "lastStatus": "STOPPED" },
     }));
-    buried(env, 2).await;
+    dead_lettered(env, 2).await;
 }
 
 /// Each of the functions that are invoked without anybody waiting fails as often as it is tried.
@@ -85,14 +85,14 @@ pub(super) async fn failing(env: &TestEnv) {
     alarm(env);
     cloud.fire("ScalerFunctionEveryMinute").unwrap();
     cloud.fire("ScheduleFunctionEveryHour").unwrap();
-    buried(env, 3).await;
+    dead_lettered(env, 3).await;
 }
 
 pub(super) async fn undeliverable(env: &TestEnv) {
     alarm(env);
     env.cloud().fire("ScalerFunctionEveryMinute").unwrap();
     env.cloud().fire("ScheduleFunctionEveryHour").unwrap();
-    buried(env, 3).await;
+    dead_lettered(env, 3).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(env.jobs().await.iter().filter(|job| job.state == State::Running).count(), 0);
 }

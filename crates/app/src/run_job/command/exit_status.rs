@@ -24,12 +24,12 @@ pub(super) fn judge(status: ExitStatus, last: Option<&str>) -> Result<(), JobExi
         (Change::Fail, "bad_input", or(default))
     } else if code == Some(i32::from(ExitCode::TryAgain.code())) {
         let default = "the command asked for a retry (exit code 75) and wrote nothing to standard error";
-        (Change::Return, "try_again", or(default))
+        (Change::Requeue, "try_again", or(default))
     } else if code == Some(KILLED_IN_A_SHELL) || status.signal() == Some(KILLED) {
         let message = "the command was killed; the kernel does that when memory runs out";
-        (Change::Return, "out_of_memory", with_last_line(message, last))
+        (Change::Requeue, "out_of_memory", with_last_line(message, last))
     } else {
-        (Change::Return, "command_crashed", with_last_line(&crash(status), last))
+        (Change::Requeue, "command_crashed", with_last_line(&crash(status), last))
     };
     Err(JobExit::new(change, reason, message))
 }
@@ -81,33 +81,33 @@ mod tests {
                 "bad_input",
                 "the command refused the object (exit code 65) and wrote nothing to standard error",
             ),
-            (75 << 8, Some("busy"), Change::Return, "try_again", "busy"),
+            (75 << 8, Some("busy"), Change::Requeue, "try_again", "busy"),
             (
                 1 << 8,
                 Some("KeyError: 'x'"),
-                Change::Return,
+                Change::Requeue,
                 "command_crashed",
                 "the command exited with code 1: KeyError: 'x'",
             ),
-            (143 << 8, None, Change::Return, "command_crashed", "the command exited with code 143"),
+            (143 << 8, None, Change::Requeue, "command_crashed", "the command exited with code 143"),
             (
                 11,
                 None,
-                Change::Return,
+                Change::Requeue,
                 "command_crashed",
                 "the command was ended by signal 11 (segmentation fault)",
             ),
             (
                 9,
                 Some("page 3"),
-                Change::Return,
+                Change::Requeue,
                 "out_of_memory",
                 "the command was killed; the kernel does that when memory runs out: page 3",
             ),
             (
                 137 << 8,
                 None,
-                Change::Return,
+                Change::Requeue,
                 "out_of_memory",
                 "the command was killed; the kernel does that when memory runs out",
             ),

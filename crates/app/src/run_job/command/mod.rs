@@ -11,7 +11,7 @@
 //! The output ends only after the command has exited with 0 and has been given all of its object. So the reader of the
 //! output need not ask how the command ended: the output of a failed command has no end, and without an end nothing is
 //! published. Until then nobody sees the rows, since each claim writes rows of its own
-//! ([`domain::manifest::edition`]).
+//! ([`domain::manifest::write_epoch`]).
 //!
 //! The command is the leader of a process group. Whatever ends the attempt drops the group, which ends its processes:
 //! [`process_group`]. If the worker itself is killed, [`orphan_reaper`] does that.

@@ -146,7 +146,7 @@ async fn run(
     if let Some(used) = watch.over() {
         let [used, limit] = [used, limit_bytes].map(|bytes| bytes >> 20);
         let message = format!("the command used {used} MiB of memory; its limit in this task is {limit} MiB");
-        return Err(JobExit::new(Change::Return, "out_of_memory", message));
+        return Err(JobExit::new(Change::Requeue, "out_of_memory", message));
     }
     match ended {
         Ok(()) => {
@@ -219,7 +219,7 @@ async fn collect(
         }
         if send.send(Ok(piece.split().freeze())).await.is_err() {
             return Err(JobExit::new(
-                Change::Return,
+                Change::Requeue,
                 "internal",
                 "the reader of the command's output is gone",
             ));
@@ -232,15 +232,15 @@ fn not_started(program: &str, error: &io::Error) -> JobExit {
     let message = format!("cannot start {program}: {error}");
     let lacking = [Errno::AGAIN, Errno::NOMEM].map(Errno::raw_os_error);
     if error.raw_os_error().is_some_and(|code| lacking.contains(&code)) {
-        return JobExit::new(Change::Return, "try_again", message);
+        return JobExit::new(Change::Requeue, "try_again", message);
     }
     JobExit::new(
-        Change::Return,
+        Change::Requeue,
         "misconfigured",
         format!("{message}; it must be an executable of the worker's image"),
     )
 }
 
 fn internal(message: &str, error: &io::Error) -> JobExit {
-    JobExit::new(Change::Return, "internal", format!("{message}: {error}"))
+    JobExit::new(Change::Requeue, "internal", format!("{message}: {error}"))
 }

@@ -195,7 +195,7 @@ mod tests {
             task: String::new(),
             verdict: Reason::new("out_of_memory", ""),
             stopped_at: jiff::Timestamp::UNIX_EPOCH,
-            parked: false,
+            paused: false,
         });
         let pool = commands(None, Some((1_024, 4_096)));
         assert_eq!(pool.permit(&job).now_or_never().unwrap().unwrap().limit_bytes(), 736 << 20);

@@ -14,7 +14,7 @@ use crate::run_job::job_progress::JobProgress;
 /// How many bytes of one line are read; the rest of the line is dropped.
 const LINE_BYTES: usize = 4 << 10;
 
-/// How many lines a second are logged: logs are charged by the byte, and a command may print without end. The number of
+/// How many lines a second are logged: logs are counted against it by the byte, and a command may print without end. The number of
 /// dropped lines is logged.
 const LINES_A_SECOND: u32 = 100;
 

@@ -128,26 +128,26 @@ async fn a_command_need_not_read_its_input() {
 
 #[tokio::test]
 async fn the_exit_status_decides_how_the_job_is_left() {
-    use Change::{Fail, Return};
+    use Change::{Fail, Requeue};
     let table = [
         ("echo no sheet >&2; exit 65", Fail, "bad_input", "no sheet"),
-        ("echo first >&2; echo busy >&2; exit 75", Return, "try_again", "busy"),
-        ("echo half; echo oh >&2; exit 3", Return, "command_crashed", "the command exited with code 3: oh"),
+        ("echo first >&2; echo busy >&2; exit 75", Requeue, "try_again", "busy"),
+        ("echo half; echo oh >&2; exit 3", Requeue, "command_crashed", "the command exited with code 3: oh"),
         (
             "kill -SEGV $$",
-            Return,
+            Requeue,
             "command_crashed",
             "the command was ended by signal 11 (segmentation fault)",
         ),
         (
             "kill -KILL $$",
-            Return,
+            Requeue,
             "out_of_memory",
             "the command was killed; the kernel does that when memory runs out",
         ),
         (
             "sh -c 'kill -KILL $$'; exit $?",
-            Return,
+            Requeue,
             "out_of_memory",
             "the command was killed; the kernel does that when memory runs out",
         ),
@@ -162,7 +162,7 @@ async fn the_exit_status_decides_how_the_job_is_left() {
     let mut missing = Script::new("");
     missing.job.pipeline.command.as_mut().unwrap().words = vec!["/no/such/program".to_owned()];
     let (change, code, message) = missing.run("").await.unwrap_err();
-    assert_eq!((change, code.as_str()), (Return, "misconfigured"));
+    assert_eq!((change, code.as_str()), (Requeue, "misconfigured"));
     assert!(message.starts_with("cannot start /no/such/program: No such file"), "{message}");
 }
 
@@ -182,7 +182,7 @@ async fn too_much_memory_of_all_children_together_ends_the_command() {
     let mut script = Script::new(&format!("python3 -c '{hungry}' & python3 -c '{hungry}'"));
     script.limit_mib = 100;
     let (change, code, message) = script.run("").await.unwrap_err();
-    assert_eq!((change, code.as_str()), (Change::Return, "out_of_memory"), "{message}");
+    assert_eq!((change, code.as_str()), (Change::Requeue, "out_of_memory"), "{message}");
     assert!(message.ends_with("its limit in this task is 100 MiB"), "{message}");
     let modest = "x = bytearray(60 << 20); import time; time.sleep(1); print(1)";
     let mut script = Script::new(&format!("python3 -c '{modest}'"));
@@ -248,7 +248,7 @@ async fn an_object_that_breaks_off_breaks_the_output() {
     let mut text = String::new();
     let error = output.read_to_string(&mut text).await.unwrap_err();
     let OutputBroken(exit) = error.downcast::<OutputBroken>().unwrap();
-    assert_eq!((exit.change, exit.reason.code.as_str()), (Change::Return, "internal"));
+    assert_eq!((exit.change, exit.reason.code.as_str()), (Change::Requeue, "internal"));
     assert_eq!(exit.reason.message, "the reader failed: the line is dead");
 }
 

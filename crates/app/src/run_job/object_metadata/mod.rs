@@ -56,13 +56,13 @@ pub(crate) async fn read_and_write(run: JobRun<'_>, source: &Source) -> Result<W
     let size = record::size_bytes(&record);
     let (units, permits) = (readers::write_units(size), u32::try_from(size).unwrap_or(u32::MAX));
     let permit = services.memory.rows().acquire_many_owned(permits).await.map_err(|closed| {
-        JobExit::new(Change::Return, "internal", format!("the memory budget is closed: {closed}"))
+        JobExit::new(Change::Requeue, "internal", format!("the memory budget is closed: {closed}"))
     })?;
     let (send, batches) = mpsc::channel(1);
     // The channel holds one batch and its receiver is alive: the send succeeds.
     drop(send.send(Batched { rows: vec![(1, record)], permit }).await);
     drop(send);
-    let writer = RowWriter { run, shards: manifest::spread(units) };
+    let writer = RowWriter { run, shards: manifest::shards(units) };
     writer.write(batches).await?;
     writer.finish(progress, units)
 }

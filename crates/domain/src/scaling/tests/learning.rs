@@ -63,69 +63,69 @@ fn nothing_learned_is_zero() {
 
 #[test]
 fn arrivals_are_a_rate_only_when_they_go_on() {
-    let quiet = next_look(None, at(0), 0, 0, 100).look;
-    let burst = next_look(Some(&quiet), at(60), 600, 0, 100);
+    let quiet = observe_queue(None, at(0), 0, 0, 100).snapshot;
+    let burst = observe_queue(Some(&quiet), at(60), 600, 0, 100);
     assert_eq!(burst.arrivals_per_second, 0.0);
     // 600 were done, and 600 more came.
-    let stream = next_look(Some(&burst.look), at(120), 590, 10, 700);
+    let stream = observe_queue(Some(&burst.snapshot), at(120), 590, 10, 700);
     assert_eq!((stream.arrivals_per_second, stream.done_lately), (10.0, 600));
-    let over = next_look(Some(&stream.look), at(180), 0, 0, 1300);
+    let over = observe_queue(Some(&stream.snapshot), at(180), 0, 0, 1300);
     assert_eq!(over.arrivals_per_second, 0.0);
 }
 
 #[test]
 fn runs_close_together_share_one_interval() {
-    let first = next_look(None, at(0), 0, 0, 0).look;
-    let second = next_look(Some(&first), at(60), 300, 0, 300).look;
-    let between = next_look(Some(&second), at(70), 1000, 0, 330);
-    assert_eq!(between.look, second);
+    let first = observe_queue(None, at(0), 0, 0, 0).snapshot;
+    let second = observe_queue(Some(&first), at(60), 300, 0, 300).snapshot;
+    let between = observe_queue(Some(&second), at(70), 1000, 0, 330);
+    assert_eq!(between.snapshot, second);
     assert_eq!((between.arrivals_per_second, between.done_lately), (0.0, 330));
-    let third = next_look(Some(&between.look), at(120), 300, 0, 900);
+    let third = observe_queue(Some(&between.snapshot), at(120), 300, 0, 900);
     assert_eq!(third.arrivals_per_second, 10.0);
 }
 
 #[test]
 fn an_old_look_counts_as_none() {
-    let old = next_look(None, at(0), 100, 0, 100).look;
-    let late = next_look(Some(&old), at(181), 100, 0, 1000);
-    assert_eq!(late, next_look(None, at(181), 100, 0, 1000));
-    assert_eq!(next_look(Some(&old), at(180), 100, 0, 100).waited, Duration::from_secs(180));
+    let old = observe_queue(None, at(0), 100, 0, 100).snapshot;
+    let late = observe_queue(Some(&old), at(181), 100, 0, 1000);
+    assert_eq!(late, observe_queue(None, at(181), 100, 0, 1000));
+    assert_eq!(observe_queue(Some(&old), at(180), 100, 0, 100).waited, Duration::from_secs(180));
 }
 
 #[test]
 fn waiting_begins_anew_when_nothing_waits() {
-    let mut look = next_look(None, at(0), 5, 0, 0).look;
+    let mut snapshot = observe_queue(None, at(0), 5, 0, 0).snapshot;
     let mut waited = Vec::new();
     for (minute, visible) in [(1, 5), (2, 5), (3, 0), (4, 5), (5, 5)] {
-        let trend = next_look(Some(&look), at(minute * 60), visible, 1, 0);
+        let trend = observe_queue(Some(&snapshot), at(minute * 60), visible, 1, 0);
         waited.push(trend.waited.as_secs());
-        look = trend.look;
+        snapshot = trend.snapshot;
     }
     assert_eq!(waited, [60, 120, 0, 0, 60]);
 }
 
 #[test]
 fn a_queue_that_is_never_empty_and_never_long_does_not_wait() {
-    let mut look = next_look(None, at(0), 20, 5, 0).look;
+    let mut snapshot = observe_queue(None, at(0), 20, 5, 0).snapshot;
     for minute in 1..60 {
-        let trend = next_look(Some(&look), at(minute * 60), 20, 5, minute as u64 * 600);
+        let trend = observe_queue(Some(&snapshot), at(minute * 60), 20, 5, minute as u64 * 600);
         assert_eq!(trend.waited, Duration::from_secs(2), "20 at 10 a second");
-        look = trend.look;
+        snapshot = trend.snapshot;
     }
 }
 
 #[test]
 fn clocks_that_disagree_and_counters_that_fall_are_survived() {
-    let look = next_look(None, at(100), 10, 0, 1000).look;
-    let earlier = next_look(Some(&look), at(90), 10, 0, 1000);
+    let snapshot = observe_queue(None, at(100), 10, 0, 1000).snapshot;
+    let earlier = observe_queue(Some(&snapshot), at(90), 10, 0, 1000);
     assert_eq!((earlier.waited, earlier.done_lately), (Duration::ZERO, 0));
-    let fallen = next_look(Some(&look), at(160), 10, 0, 0);
+    let fallen = observe_queue(Some(&snapshot), at(160), 10, 0, 0);
     assert_eq!((fallen.done_lately, fallen.arrivals_per_second), (0, 0.0));
 }
 
 #[test]
 fn a_look_survives_being_stored() {
-    let look = next_look(None, at(0), 10, 2, 3).look;
-    let next = next_look(Some(&look), at(61), 10, 2, 30).look;
-    assert_eq!(serde_json::from_str::<Look>(&serde_json::to_string(&next).unwrap()).unwrap(), next);
+    let snapshot = observe_queue(None, at(0), 10, 2, 3).snapshot;
+    let next = observe_queue(Some(&snapshot), at(61), 10, 2, 30).snapshot;
+    assert_eq!(serde_json::from_str::<QueueSnapshot>(&serde_json::to_string(&next).unwrap()).unwrap(), next);
 }

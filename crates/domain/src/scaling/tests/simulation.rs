@@ -74,7 +74,7 @@ struct Simulation {
     queue: VecDeque<Message>,
     in_flight: usize,
     slots: Vec<Slot>,
-    look: Option<Look>,
+    snapshot: Option<QueueSnapshot>,
     counts: VecDeque<(Ms, usize, usize)>,
     expected: usize,
     history: History,
@@ -90,7 +90,7 @@ pub(super) fn play(world: &World, arrivals: &Arrivals, seed: u64, until: Ms) -> 
         queue: VecDeque::new(),
         in_flight: 0,
         slots: vec![Slot::default(); world.maximum as usize],
-        look: None,
+        snapshot: None,
         counts: VecDeque::from([(0, 0, 0)]),
         expected: arrivals.iter().map(|(_, count, _)| count).sum(),
         history: History::default(),
@@ -186,7 +186,7 @@ impl Simulation {
         let learned = estimates(&reports);
         let now = Timestamp::UNIX_EPOCH + Duration::from_millis(self.now);
         let done = self.history.done as u64;
-        let trend = next_look(self.look.as_ref(), now, visible, in_flight as u64, done);
+        let trend = observe_queue(self.snapshot.as_ref(), now, visible, in_flight as u64, done);
         let tasks = || self.slots.iter().filter_map(|slot| slot.task.as_ref());
         let late = late_after(learned.startup).as_millis() as Ms;
         let not_polling = || tasks().filter(|task| task.polling.is_none());
@@ -204,7 +204,7 @@ impl Simulation {
             late: not_polling().filter(is_late).count() as u32,
             maximum: self.world.maximum,
         };
-        self.look = Some(trend.look);
+        self.snapshot = Some(trend.snapshot);
         let wanted = (self.world.law)(&signals);
         let free = (0..self.slots.len()).filter(|slot| self.slots[*slot].task.is_none());
         let free: Vec<_> = free.take(wanted as usize).collect();

@@ -44,7 +44,7 @@ fn a_summary_tells_of_states_pipelines_verdicts_and_failures() {
     failed.reason = Some(Reason::new("bad_input", "row 7"));
     let verdict = Reason::new("bad_input", "row 7");
     failed.history =
-        vec![Attempt { number: 1, task: "t".into(), verdict, stopped_at: at("12:02:00"), parked: false }];
+        vec![Attempt { number: 1, task: "t".into(), verdict, stopped_at: at("12:02:00"), paused: false }];
     for job in [&failed, &job("good.csv", State::Done, "12:01:00", "12:01:30")] {
         tally.settled(job).unwrap();
     }

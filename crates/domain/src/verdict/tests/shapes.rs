@@ -117,7 +117,7 @@ fn the_ledger_and_the_exit_code_may_say_different_things() {
         (State::Done, Some(137), Kind::Succeeded),
         (State::Done, None, Kind::Succeeded),
         (State::Superseded, Some(139), Kind::Superseded),
-        (State::Gone, Some(70), Kind::Gone),
+        (State::SourceDeleted, Some(70), Kind::SourceDeleted),
         (State::Failed, Some(65), Kind::BadInput),
         (State::Failed, Some(1), Kind::Duplicate),
         (State::Running, Some(65), Kind::BadInput),
@@ -126,9 +126,9 @@ fn the_ledger_and_the_exit_code_may_say_different_things() {
         let verdict = verdict(&stop(EXITED, ESSENTIAL, exit, ""), &facts);
         assert_eq!(verdict.kind, expected, "{state:?} {exit:?}");
     }
-    // An exit without a word is tried again, and charged: it would go on for ever.
+    // An exit without a word is tried again, and counted against it: it would go on for ever.
     let silent = verdict(&stop(EXITED, ESSENTIAL, Some(0), ""), &facts(State::Running));
-    assert!(silent.charged());
+    assert!(silent.counts_against_object());
     assert!(matches!(next_step(&silent, &facts(State::Running), 0.5), NextStep::Retry { .. }));
 }
 

@@ -1,26 +1,26 @@
 //! What happened to a job beside the attempts that its history holds, for the person who asks later.
 //!
 //! The ordinary way of a job is told by its own fields, so that it costs no write: recorded, claimed, settled, told.
-//! A [`Note`] is written where something else happened: a duplicate event, a launch that was put off, a replay.
+//! An [`AuditEntry`] is written where something else happened: a duplicate event, a deferred launch, a replay.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// How many notes a job keeps. Its item stays small, and whoever has read so many knows the rest.
-pub const MOST_NOTES: usize = 60;
+pub const MAX_AUDIT_ENTRIES: usize = 60;
 
-/// What a [`Note`] tells of.
+/// AuditKind an [`AuditEntry`] records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum What {
+pub enum AuditKind {
     /// Its event came again.
     Duplicate,
     /// A task was launched for it.
     Launched,
     /// Its launch found no room and waits.
-    PutOff,
+    Deferred,
     /// Its launch waits until somebody has mended the configuration.
-    Parked,
+    Paused,
     /// It was given to the pooled workers.
     Pooled,
     /// The sweep brought it back.
@@ -34,15 +34,15 @@ pub enum What {
     Other,
 }
 
-impl What {
+impl AuditKind {
     /// The word that is stored and printed.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Duplicate => "duplicate",
             Self::Launched => "launched",
-            Self::PutOff => "put_off",
-            Self::Parked => "parked",
+            Self::Deferred => "deferred",
+            Self::Paused => "paused",
             Self::Pooled => "pooled",
             Self::Relaunched => "relaunched",
             Self::Replayed => "replayed",
@@ -54,20 +54,20 @@ impl What {
 
 /// Something that happened to a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Note {
+pub struct AuditEntry {
     /// When.
     pub at: Timestamp,
-    /// What.
-    pub what: What,
+    /// AuditKind kind of event it was.
+    pub kind: AuditKind,
     /// In words, which may hold what others say: to be escaped where it is shown.
     pub words: String,
 }
 
-impl Note {
-    /// A note of what happened now.
+impl AuditEntry {
+    /// An entry of kind happened at this time.
     #[must_use]
-    pub fn new(at: Timestamp, what: What, words: impl Into<String>) -> Self {
-        Self { at, what, words: words.into() }
+    pub fn new(at: Timestamp, kind: AuditKind, words: impl Into<String>) -> Self {
+        Self { at, kind, words: words.into() }
     }
 }
 
@@ -77,11 +77,11 @@ mod tests {
 
     #[test]
     fn a_note_reads_back_and_one_of_a_newer_kind_keeps_its_words() {
-        let note = Note::new(Timestamp::UNIX_EPOCH, What::PutOff, "throttled");
+        let note = AuditEntry::new(Timestamp::UNIX_EPOCH, AuditKind::Deferred, "throttled");
         let text = serde_json::to_string(&note).unwrap();
-        assert_eq!(serde_json::from_str::<Note>(&text).unwrap(), note);
-        let newer = text.replace("put_off", "teleported");
-        let read: Note = serde_json::from_str(&newer).unwrap();
-        assert_eq!((read.what, read.words.as_str()), (What::Other, "throttled"));
+        assert_eq!(serde_json::from_str::<AuditEntry>(&text).unwrap(), note);
+        let newer = text.replace("deferred", "teleported");
+        let read: AuditEntry = serde_json::from_str(&newer).unwrap();
+        assert_eq!((read.kind, read.words.as_str()), (AuditKind::Other, "throttled"));
     }
 }

@@ -1,6 +1,6 @@
 //! Many failures, few mails.
 
-use domain::storm::SINGLES;
+use domain::alerts::SINGLES_PER_MINUTE;
 use localcloud::faults::Call;
 use tests::{JobAsserts, TestEnv, call};
 
@@ -71,7 +71,7 @@ fn storms_of_many_causes_at_once_stay_below_the_rate_that_sns_takes() {
         minutes(45).await;
         let (single, folded) = told(env);
         assert_eq!(single + folded, 96, "{:#?}", env.subjects());
-        assert!(most_in_a_second(env) <= SINGLES + 2, "{}", most_in_a_second(env));
+        assert!(most_in_a_second(env) <= SINGLES_PER_MINUTE + 2, "{}", most_in_a_second(env));
         let sent = env.mails().iter().map(|mail| mail.sent_at).collect::<Vec<_>>();
         let most = sent
             .iter()

@@ -3,7 +3,7 @@
 use std::{fmt::Write, time::Duration};
 
 use super::{LINE_CHARS, Mail, SUBJECT_CHARS, ascii, bounded, escaped, grouped, links, shortened};
-use crate::storm::{Folded, QUIET, Source};
+use crate::alerts::{GroupedMail, QUIET, Source};
 
 impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -26,30 +26,30 @@ fn minutes(time: Duration) -> String {
 
 /// The mail that tells of many failures at once, or that a storm of them is over.
 #[must_use]
-pub fn folded(folded: &Folded) -> Mail {
-    let code = shortened(&ascii(&folded.code), 30);
-    let source = shortened(&ascii(&folded.source.to_string()), 40);
-    let subject = if folded.over {
-        format!("[tidemill] quiet: {source} ({code}), {} failed", grouped(folded.total))
+pub fn grouped_failures(mail: &GroupedMail) -> Mail {
+    let code = shortened(&ascii(&mail.code), 30);
+    let source = shortened(&ascii(&mail.source.to_string()), 40);
+    let subject = if mail.over {
+        format!("[tidemill] quiet: {source} ({code}), {} failed", grouped(mail.total))
     } else {
-        format!("[tidemill] {} failed: {source} ({code})", grouped(folded.count))
+        format!("[tidemill] {} failed: {source} ({code})", grouped(mail.count))
     };
     let mut body = String::new();
     // Writing to a String cannot fail.
-    let _ = write_body(folded, &mut body);
+    let _ = write_body(mail, &mut body);
     Mail { subject: shortened(&subject, SUBJECT_CHARS), body: bounded(body) }
 }
 
-fn write_body(folded: &Folded, out: &mut String) -> std::fmt::Result {
+fn write_body(mail: &GroupedMail, out: &mut String) -> std::fmt::Result {
     let line = |text: &str| shortened(&escaped(text), LINE_CHARS);
-    let Folded { count, total, since, last, .. } = *folded;
-    let (source, code) = (line(&folded.source.to_string()), line(&folded.code));
-    let things = if is_of_jobs(&folded.source) { "object" } else { "run" };
+    let GroupedMail { count, total, since, last, .. } = *mail;
+    let (source, code) = (line(&mail.source.to_string()), line(&mail.code));
+    let things = if is_of_jobs(&mail.source) { "object" } else { "run" };
     let several = |count: u64| match count {
         1 => format!("1 {things}"),
         many => format!("{} {things}s", grouped(many)),
     };
-    if folded.over {
+    if mail.over {
         let quiet = minutes(QUIET);
         writeln!(out, "QUIET: {source}: in the {quiet} after {last:.0} nothing failed with {code}.")?;
         writeln!(out, "Whether it is mended, or only nothing more came, is not known here.\n")?;
@@ -63,56 +63,56 @@ fn write_body(folded: &Folded, out: &mut String) -> std::fmt::Result {
     writeln!(out, "First      {since:.0}")?;
     writeln!(out, "Last       {last:.0}")?;
     writeln!(out, "Reason     {code}")?;
-    if !folded.examples.is_empty() {
+    if !mail.examples.is_empty() {
         writeln!(out, "\nFailed")?;
-        for example in &folded.examples {
+        for example in &mail.examples {
             writeln!(out, "  {}\n    {}", line(&example.what), line(&example.words))?;
         }
-        let more = count.saturating_sub(folded.examples.len() as u64);
+        let more = count.saturating_sub(mail.examples.len() as u64);
         if more > 0 {
             writeln!(out, "  and {} more", grouped(more))?;
         }
     }
-    write_next(folded, out)?;
-    if is_of_jobs(&folded.source) {
+    write_next(mail, out)?;
+    if is_of_jobs(&mail.source) {
         writeln!(out, "\nWhere to look")?;
-        writeln!(out, "  the story of the last: {}", escaped(&links::explain(&folded.latest)))?;
+        writeln!(out, "  the story of the last: {}", escaped(&links::explain(&mail.latest)))?;
         writeln!(out, "  all jobs: tidemill jobs")?;
     }
     Ok(())
 }
 
-fn write_next(folded: &Folded, out: &mut String) -> std::fmt::Result {
+fn write_next(mail: &GroupedMail, out: &mut String) -> std::fmt::Result {
     writeln!(out, "\nWhat happens next")?;
-    if !is_of_jobs(&folded.source) {
+    if !is_of_jobs(&mail.source) {
         writeln!(
             out,
             "  Nothing by itself. A sweep's work is made up for by the next, within the hour; a command runs"
         )?;
         writeln!(out, "  again at its next hour.")?;
     } else {
-        writeln!(out, "  Nothing by itself. Each is in the dead-letter queue.")?;
+        writeln!(out, "  Nothing by itself. Each is in the dead-report queue.")?;
     }
-    if !folded.over {
-        let next = minutes(folded.next);
+    if !mail.over {
+        let next = minutes(mail.next);
         writeln!(
             out,
             "  If more fail for this reason, the next mail comes in {next} at the earliest, and one more when nothing has"
         )?;
         writeln!(out, "  failed for {}.", minutes(QUIET))?;
     }
-    if is_of_jobs(&folded.source) {
-        let verdict = match folded.source {
+    if is_of_jobs(&mail.source) {
+        let verdict = match mail.source {
             Source::Various => None,
-            _ => Some(format!(" --verdict {}", super::quoted(&folded.code))),
+            _ => Some(format!(" --verdict {}", super::quoted(&mail.code))),
         };
         // Made of plain characters only.
-        let prefix = Some(&folded.prefix).filter(|prefix| !prefix.is_empty());
+        let prefix = Some(&mail.prefix).filter(|prefix| !prefix.is_empty());
         let prefix = prefix.map(|prefix| format!(" --prefix {prefix}"));
         writeln!(out, "\nTo run them again, when the cause is mended")?;
         match [verdict, prefix].into_iter().flatten().collect::<String>().as_str() {
             "" => writeln!(out, "  tidemill replay --dead")?,
-            which => writeln!(out, "  tidemill replay{which} --since {:.0}", folded.since)?,
+            which => writeln!(out, "  tidemill replay{which} --since {:.0}", mail.since)?,
         }
     }
     Ok(())
@@ -125,11 +125,11 @@ fn is_of_jobs(source: &Source) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storm::Example;
+    use crate::alerts::Example;
 
-    fn storm(source: Source) -> Folded {
+    fn storm(source: Source) -> GroupedMail {
         let at = |text: &str| text.parse().unwrap();
-        Folded {
+        GroupedMail {
             source,
             code: "worker_lost".into(),
             count: 1_200,
@@ -149,7 +149,7 @@ mod tests {
     fn sns_takes_the_subject_and_no_line_can_be_faked_whatever_the_names() {
         let evil = "x\nIn all     9\r\u{2028}\u{202e}\u{1b}[2J'$(rm)".repeat(30);
         for over in [false, true] {
-            let mail = folded(&Folded {
+            let mail = grouped_failures(&GroupedMail {
                 code: evil.clone(),
                 examples: vec![Example { id: evil.clone(), what: evil.clone(), words: evil.clone() }; 10],
                 latest: evil.clone(),
@@ -164,17 +164,17 @@ mod tests {
 
     #[test]
     fn the_command_names_what_is_known_of_them() {
-        let command = |folded: &Folded| {
-            let body = super::folded(folded).body;
+        let command = |mail: &GroupedMail| {
+            let body = super::grouped_failures(mail).body;
             body.lines().find(|line| line.starts_with("  tidemill replay")).map(str::to_owned)
         };
         let pipeline = storm(Source::Pipeline("p".into()));
         let said = "  tidemill replay --verdict worker_lost --prefix uploads/ --since 2026-03-14T09:10:00Z";
         assert_eq!(command(&pipeline).as_deref(), Some(said));
-        let various = Folded { prefix: String::new(), ..storm(Source::Various) };
+        let various = GroupedMail { prefix: String::new(), ..storm(Source::Various) };
         assert_eq!(command(&various).as_deref(), Some("  tidemill replay --dead"));
         assert_eq!(command(&storm(Source::Sweep)), None);
-        let mail = super::folded(&storm(Source::Command("nightly".into())));
+        let mail = super::grouped_failures(&storm(Source::Command("nightly".into())));
         assert_eq!(mail.subject, "[tidemill] 1,200 failed: the command nightly (worker_lost)");
         assert!(mail.body.contains("the next mail comes in 60 minutes at the earliest"), "{}", mail.body);
     }

@@ -1,17 +1,17 @@
-//! Storms: when many jobs fail for one cause, people get few mails of it and miss none.
+//! Alerts: when many jobs fail for one group, people get few mails of it and miss none.
 //!
 //! ```text
-//!              the first 3 in 15 minutes, and 6 a minute of all causes
+//!              the first 3 in 15 minutes, and 6 a minute of all groups
 //! a failure ─┬──────────────────────────────────────────────────────────▶ a mail of its own, at once
-//!            └─▶ counted ─▶ a folded mail after 1, 5, 15, 60, 60 … minutes, while more fail
+//!            └─▶ counted ─▶ a grouped mail after 1, 5, 15, 60, 60 … minutes, while more fail
 //!                                    └─ 15 minutes without any ─▶ one mail that it is quiet
 //! ```
 //!
 //! SNS suspends an address that gets more than ten mails a second, and people stop reading long before. All of this is
-//! one small document ([`Storms`]) that λ stops and λ scaler change, each change whole or not at all; here is what a
+//! one small document ([`AlertState`]) that λ stops and λ scaler change, each change whole or not at all; here is what a
 //! change makes of it. Times are those of whoever changes it.
 
-mod cause;
+mod group;
 #[cfg(test)]
 mod tests;
 
@@ -20,51 +20,51 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use cause::{Cause, Example, Source};
+pub use group::{AlertGroup, Example, Source};
 
-/// How many failures of one cause within [`WINDOW`] have mails of their own: one says what is wrong, three that it is
+/// How many failures of one group within [`WINDOW`] have mails of their own: one says what is wrong, three that it is
 /// no accident.
 pub const AT_ONCE: usize = 3;
 
 /// Within this time.
 pub const WINDOW: Duration = Duration::from_mins(15);
 
-/// How many single mails there are within a minute, of all causes. With a folded mail a second, two flushes at once and
+/// How many single mails there are within a minute, of all groups. With a grouped mail a second, two flushes at once and
 /// a digest it stays below the ten a second at which SNS suspends an address, even if all come in the same second.
 /// <https://docs.aws.amazon.com/general/latest/gr/sns.html>
-pub const SINGLES: usize = 6;
+pub const SINGLES_PER_MINUTE: usize = 6;
 
 /// Within this time.
 pub const MINUTE: Duration = Duration::from_mins(1);
 
-/// When the next folded mail of a storm is due: after its beginning, and after each mail. The last goes for all others.
+/// When the next grouped mail of a burst is due: after its beginning, and after each mail. The last goes for all others.
 pub const INTERVALS: [Duration; 4] =
     [Duration::from_mins(1), Duration::from_mins(5), Duration::from_mins(15), Duration::from_mins(60)];
 
-/// A storm is over when nothing has failed for this long.
+/// A burst is over when nothing has failed for this long.
 pub const QUIET: Duration = Duration::from_mins(15);
 
 /// How long a flush has to send a mail before another may: longer than λ scaler may run (`template.yaml`).
 pub const SENDING: Duration = Duration::from_secs(50);
 
 /// How many mails one flush sends; the next minute's goes on.
-pub const FLUSHED: usize = 6;
+pub const MAILS_PER_FLUSH: usize = 6;
 
-/// How many causes are told apart. The document stays well below DynamoDB's 400 KB with all of them in full storm.
-pub const CAUSES: usize = 20;
+/// How many groups are told apart. The document stays well below DynamoDB's 400 KB with all of them in full burst.
+pub const MAX_GROUPS: usize = 20;
 
-/// The layout of [`Storms`].
+/// The layout of [`AlertState`].
 pub const LAYOUT: u32 = 1;
 
 /// What has failed lately and what people were told of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Storms {
+pub struct AlertState {
     /// The layout of this document.
     pub v: u32,
     /// When the single mails of the last minute were let out.
     pub singles: Vec<Timestamp>,
-    /// The causes of late.
-    pub causes: Vec<Cause>,
+    /// The groups of late.
+    pub groups: Vec<AlertGroup>,
 }
 
 /// Something has failed for good.
@@ -88,14 +88,14 @@ pub struct Failure {
 
 /// How people hear of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
+pub enum Delivery {
     /// By a mail of its own, which whoever asked is to send.
-    AtOnce,
-    /// By a folded mail, which a flush will send: it is counted.
-    Counted,
+    Immediate,
+    /// By a grouped mail, which a flush will send: it is counted.
+    Grouped,
 }
 
-/// Which folded mails are to be sent.
+/// Which grouped mails are to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
     /// Those that are due.
@@ -104,9 +104,9 @@ pub enum Which {
     All,
 }
 
-/// A folded mail that is to be sent, by whoever was told so and nobody else.
+/// A grouped mail that is to be sent, by whoever was told so and nobody else.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Folded {
+pub struct GroupedMail {
     /// What failed.
     pub source: Source,
     /// Why: the reason's code.
@@ -115,7 +115,7 @@ pub struct Folded {
     pub count: u64,
     /// From when: the first of them, if there are any.
     pub counted_since: Timestamp,
-    /// How many have failed since the storm began, those with mails of their own included.
+    /// How many have failed since the burst began, those with mails of their own included.
     pub total: u64,
     /// When the first of all failed.
     pub since: Timestamp,
@@ -127,74 +127,78 @@ pub struct Folded {
     pub latest: String,
     /// What the keys of all begin with, up to a slash; empty if nothing.
     pub prefix: String,
-    /// Whether the storm is over.
+    /// Whether the burst is over.
     pub over: bool,
     /// How long it takes at least until the next mail.
     pub next: Duration,
 }
 
-impl Storms {
+impl AlertState {
     /// Decides how people hear of a failure. One that is asked about again, because whoever was to tell of it died, is
     /// not counted twice as long as it is among the latest; else it is, once more.
-    pub fn tell(&mut self, failure: &Failure, now: Timestamp) -> Told {
+    pub fn record(&mut self, failure: &Failure, now: Timestamp) -> Delivery {
         self.v = LAYOUT;
         self.singles.retain(|at| now.duration_since(*at) < signed(MINUTE));
-        let room = self.singles.len() < SINGLES;
-        let told = self.cause(failure, now).tell(failure, now, room);
-        if told == Told::AtOnce {
+        let room = self.singles.len() < SINGLES_PER_MINUTE;
+        let told = self.group(failure, now).record(failure, now, room);
+        if told == Delivery::Immediate {
             self.singles.push(now);
         }
         told
     }
 
-    /// The folded mails to be sent now, at most [`FLUSHED`], those that wait longest first. Each is reserved for
-    /// `holder` for a while: no other flush sends it. Storms that are over and small enough to be forgotten are.
-    pub fn flush(&mut self, which: Which, holder: &str, now: Timestamp) -> Vec<Folded> {
-        for cause in &mut self.causes {
-            cause.forget(now);
+    /// The grouped mails to be sent now, at most [`MAILS_PER_FLUSH`], those that wait longest first. Each is reserved for
+    /// `holder` for a while: no other flush sends it. Alerts that are over and small enough to be forgotten are.
+    pub fn flush(&mut self, which: Which, holder: &str, now: Timestamp) -> Vec<GroupedMail> {
+        for group in &mut self.groups {
+            group.forget(now);
         }
         let mut ready: Vec<(Timestamp, usize)> = self
-            .causes
+            .groups
             .iter()
             .enumerate()
-            .filter_map(|(n, cause)| Some((cause.ready_since(which, now)?, n)))
+            .filter_map(|(n, group)| Some((group.ready_since(which, now)?, n)))
             .collect();
         ready.sort_unstable();
-        ready.into_iter().take(FLUSHED).filter_map(|(_, n)| self.causes[n].fold(holder, now)).collect()
+        ready
+            .into_iter()
+            .take(MAILS_PER_FLUSH)
+            .filter_map(|(_, n)| self.groups[n].fold(holder, now))
+            .collect()
     }
 
-    /// Notes that a folded mail was sent. Refused, as false, when it is no longer `holder`'s to send.
-    pub fn sent(&mut self, folded: &Folded, holder: &str, now: Timestamp) -> bool {
-        let cause = self.causes.iter_mut().find(|it| it.is_of(&folded.source, &folded.code));
-        cause.is_some_and(|cause| cause.sent(holder, now))
+    /// Notes that a grouped mail was sent. Refused, as false, when it is no longer `holder`'s to send.
+    pub fn sent(&mut self, grouped: &GroupedMail, holder: &str, now: Timestamp) -> bool {
+        let group = self.groups.iter_mut().find(|it| it.is_of(&grouped.source, &grouped.code));
+        group.is_some_and(|group| group.sent(holder, now))
     }
 
     /// Whether anything waits to be told.
     #[must_use]
     pub fn is_calm(&self) -> bool {
-        self.causes.iter().all(Cause::is_calm)
+        self.groups.iter().all(AlertGroup::is_calm)
     }
 
-    /// The cause of a failure. Too many causes at once are one.
-    fn cause(&mut self, failure: &Failure, now: Timestamp) -> &mut Cause {
+    /// The group of a failure. Too many groups at once are one.
+    fn group(&mut self, failure: &Failure, now: Timestamp) -> &mut AlertGroup {
         let Failure { source, code, .. } = failure;
-        let found = self.causes.iter().position(|it| it.is_of(source, code));
+        let found = self.groups.iter().position(|it| it.is_of(source, code));
         let at = found.unwrap_or_else(|| {
-            if self.causes.len() >= CAUSES {
-                self.causes.retain(|cause| !cause.is_forgettable(now));
+            if self.groups.len() >= MAX_GROUPS {
+                self.groups.retain(|group| !group.is_forgettable(now));
             }
-            let (source, code) = if self.causes.len() < CAUSES {
+            let (source, code) = if self.groups.len() < MAX_GROUPS {
                 (source.clone(), code.clone())
             } else {
                 (Source::Various, "various".to_owned())
             };
-            let found = self.causes.iter().position(|it| it.is_of(&source, &code));
+            let found = self.groups.iter().position(|it| it.is_of(&source, &code));
             found.unwrap_or_else(|| {
-                self.causes.push(Cause::new(source, code));
-                self.causes.len() - 1
+                self.groups.push(AlertGroup::new(source, code));
+                self.groups.len() - 1
             })
         });
-        &mut self.causes[at]
+        &mut self.groups[at]
     }
 }
 

@@ -9,7 +9,7 @@ use crate::fleet::{Phase, Slot, free_for_drain};
 
 /// The fleet of pooled workers, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Census {
+pub struct FleetCounts {
     /// Workers that poll.
     pub running: u32,
     /// Tasks launched, not polling yet, and not [late](late_after).
@@ -27,9 +27,9 @@ pub struct Census {
 
 /// Counts the fleet from all its slots, in order.
 #[must_use]
-pub fn census(slots: &[Slot], now: Timestamp) -> Census {
+pub fn fleet_counts(slots: &[Slot], now: Timestamp) -> FleetCounts {
     let age = |at: Timestamp| Duration::try_from(now.duration_since(at)).unwrap_or_default();
-    // One that has not polled has told nothing: it must not make what others told look old.
+    // One that has not polled has told nothing: it must not make what others told snapshot old.
     let told = slots.iter().filter(|slot| slot.polling_at.is_some());
     let told = told.map(|slot| Report {
         startup: slot.startup(),
@@ -48,7 +48,7 @@ pub fn census(slots: &[Slot], now: Timestamp) -> Census {
     let launching = count(&|slot| slot.phase == Phase::Launching && !is_late(slot));
     let late = count(&|slot| slot.phase == Phase::Launching && is_late(slot));
     let free = u32::try_from(free_for_drain(slots).count()).unwrap_or(u32::MAX);
-    Census {
+    FleetCounts {
         running,
         launching,
         late,
@@ -58,14 +58,14 @@ pub fn census(slots: &[Slot], now: Timestamp) -> Census {
     }
 }
 
-impl Census {
+impl FleetCounts {
     /// Whether a worker is there, or on its way, to take what is queued now.
     #[must_use]
     pub fn is_attended(&self) -> bool {
         self.running > 0 || self.launching > 0
     }
 
-    /// With the queue's counts and what they have become since the last look, all that [`launches`](super::launches)
+    /// With the queue's counts and what they have become since the last snapshot, all that [`launches`](super::launches)
     /// asks for.
     #[must_use]
     pub fn signals(&self, visible: u64, in_flight: u64, trend: &Trend) -> Signals {

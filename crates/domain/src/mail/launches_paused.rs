@@ -1,4 +1,4 @@
-//! The two mails of the breaker: launches are held back, and launches work again.
+//! The two mails of the breaker: launches are paused back, and launches work again.
 
 use std::fmt::Write;
 
@@ -11,13 +11,13 @@ use crate::breaker::{Breaker, Closed};
 #[must_use]
 pub fn launches(breaker: &Breaker, waiting: u64, now: Timestamp) -> Option<Mail> {
     match (breaker.opened_at, breaker.closed) {
-        (Some(opened_at), _) => Some(held(breaker, opened_at, waiting)),
-        (None, Some(closed)) => Some(mended(breaker, closed, waiting, now)),
+        (Some(opened_at), _) => Some(paused(breaker, opened_at, waiting)),
+        (None, Some(closed)) => Some(resumed(breaker, closed, waiting, now)),
         (None, None) => None,
     }
 }
 
-fn held(breaker: &Breaker, opened_at: Timestamp, waiting: u64) -> Mail {
+fn paused(breaker: &Breaker, opened_at: Timestamp, waiting: u64) -> Mail {
     let code = breaker.cause.as_ref().map_or("unknown", |cause| cause.code.as_str());
     let subject = format!("[tidemill] no task can be launched ({})", ascii(code));
     let what = if breaker.refused {
@@ -31,7 +31,7 @@ fn held(breaker: &Breaker, opened_at: Timestamp, waiting: u64) -> Mail {
         body,
         "HELD BACK: {what}\n\nReason     {code}\nIn words   {words}\nSince      {opened_at:.0}\nBacklog    about {waiting} for pooled workers; jobs with a task of their own wait besides\n\n\
          What happens next\n  Jobs wait, and use up none of their attempts. One launch in a while, at least every 15 \
-         minutes, tries\n  whether it is mended; then all go on by themselves, and you get one mail that says so.\n\n\
+         minutes, tries\n  whether it is resumed; then all go on by themselves, and you get one mail that says so.\n\n\
          What to do\n  Look at the role, image, cluster and network that the words above name. If it began with a \
          deployment,\n  roll that back.\n",
         code = line(code),
@@ -41,7 +41,7 @@ fn held(breaker: &Breaker, opened_at: Timestamp, waiting: u64) -> Mail {
     Mail { subject: shortened(&subject, SUBJECT_CHARS), body: bounded(body) }
 }
 
-fn mended(breaker: &Breaker, closed: Closed, waiting: u64, now: Timestamp) -> Mail {
+fn resumed(breaker: &Breaker, closed: Closed, waiting: u64, now: Timestamp) -> Mail {
     let Closed { opened_at, closed_at } = closed;
     let took = closed_at.duration_since(opened_at).try_into().unwrap_or_default();
     let mut body = String::new();
@@ -66,19 +66,20 @@ mod tests {
     use jiff::ToSpan;
 
     use super::*;
-    use crate::{breaker::Sign, job::Reason};
+    use crate::{breaker::Signal, job::Reason};
 
     #[test]
     fn both_mails_say_what_was_wrong_and_that_nothing_is_lost() {
         let begin: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
         let words = "is not authorized to perform: iam:PassRole\r\nBcc: all@example.com";
-        let refused = Sign::Refused(Reason::new("AccessDeniedException", words));
+        let refused = Signal::Refused(Reason::new("AccessDeniedException", words));
         let open = Breaker::default().after(&refused, begin).unwrap();
         let mail = launches(&open, 40, begin).unwrap();
         assert_eq!(mail.subject, "[tidemill] no task can be launched (AccessDeniedException)");
         assert!(mail.body.contains("iam:PassRole\\r\\nBcc"), "{}", mail.body);
         assert!(mail.body.contains("about 40 messages"), "{}", mail.body);
-        let closed = Breaker { told: true, ..open }.after(&Sign::Accepted, begin + 90.minutes()).unwrap();
+        let closed =
+            Breaker { notified: true, ..open }.after(&Signal::Accepted, begin + 90.minutes()).unwrap();
         let mail = launches(&closed, 1, begin + 91.minutes()).unwrap();
         assert!(mail.body.contains("which is 1 h 30 min\nBacklog    about 1 message for"), "{}", mail.body);
         assert_eq!(launches(&Breaker::default(), 0, begin), None);

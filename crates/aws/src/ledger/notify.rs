@@ -16,10 +16,15 @@ impl Ledger {
     ///
     /// # Errors
     /// [`CallError`]: it may be reserved; nobody tells until then.
-    pub async fn tell(&self, id: &JobId, now: Timestamp, until: Timestamp) -> Result<Changed, CallError> {
+    pub async fn lease_notification(
+        &self,
+        id: &JobId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Changed, CallError> {
         let change = Write::new(
-            "SET telling_until = :until",
-            "attribute_not_exists(notified_at) AND (attribute_not_exists(telling_until) OR telling_until < :now)",
+            "SET notify_lease_until = :until",
+            "attribute_not_exists(notified_at) AND (attribute_not_exists(notify_lease_until) OR notify_lease_until < :now)",
         );
         self.update(id, "tell of", change.value(":until", time(until)).value(":now", time(now))).await
     }

@@ -1,13 +1,13 @@
-//! One cause of failures: what was told of it, and its storm while there is one.
+//! One group of failures: what was reported of it, and its burst while there is one.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AT_ONCE, Failure, Folded, INTERVALS, QUIET, SENDING, Told, WINDOW, Which, signed};
+use super::{AT_ONCE, Delivery, Failure, GroupedMail, INTERVALS, QUIET, SENDING, WINDOW, Which, signed};
 
-/// How many examples a folded mail has.
+/// How many examples a grouped mail has.
 const EXAMPLES: usize = 10;
 
 /// How much of an example's name, of its reason and of a prefix is kept, in bytes: the document has many.
@@ -25,28 +25,28 @@ pub enum Source {
     Sweep,
     /// The command of the schedule of this name.
     Command(String),
-    /// More causes at once than are told apart.
+    /// More groups at once than are reported apart.
     Various,
 }
 
 /// Failures of one source and code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cause {
+pub struct AlertGroup {
     /// What failed.
     pub source: Source,
     /// Why: the reason's code.
     pub code: String,
     /// Those of late that had mails of their own.
     singles: Vec<Single>,
-    /// The storm, while there is one.
-    storm: Option<Storm>,
+    /// The burst, while there is one.
+    burst: Option<Burst>,
 }
 
 /// A failure that had a mail of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Single {
     id: String,
-    told_at: Timestamp,
+    mailed_at: Timestamp,
     failed_at: Timestamp,
     prefix: String,
 }
@@ -63,19 +63,19 @@ pub struct Example {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Storm {
+struct Burst {
     since: Timestamp,
     /// When the last failure was, and when it was heard of.
     last: Timestamp,
-    heard_at: Timestamp,
+    recorded_at: Timestamp,
     total: u64,
     latest: String,
     prefix: String,
-    /// Folded mails sent.
+    /// Grouped mails sent.
     mails: u32,
     due: Timestamp,
-    /// Counted, and in no mail yet.
-    untold: Count,
+    /// Grouped, and in no mail yet.
+    unreported: Count,
     sending: Option<Sending>,
 }
 
@@ -92,126 +92,128 @@ struct Sending {
     holder: String,
     until: Timestamp,
     over: bool,
-    told: Count,
+    reported: Count,
     total: u64,
     last: Timestamp,
 }
 
-impl Cause {
+impl AlertGroup {
     pub(super) fn new(source: Source, code: String) -> Self {
-        Self { source, code, singles: Vec::new(), storm: None }
+        Self { source, code, singles: Vec::new(), burst: None }
     }
 
     pub(super) fn is_of(&self, source: &Source, code: &str) -> bool {
         (&self.source, self.code.as_str()) == (source, code)
     }
 
-    /// Whether nothing waits to be told.
+    /// Whether nothing waits to be reported.
     pub(super) fn is_calm(&self) -> bool {
-        self.storm.is_none()
+        self.burst.is_none()
     }
 
     /// Whether it may be forgotten for the sake of another: at worst, more of its failures have mails of their own.
     pub(super) fn is_forgettable(&self, now: Timestamp) -> bool {
-        self.storm.is_none() && self.singles.iter().all(|single| is_past(single.told_at, WINDOW, now))
+        self.burst.is_none() && self.singles.iter().all(|single| is_past(single.mailed_at, WINDOW, now))
     }
 
-    pub(super) fn tell(&mut self, failure: &Failure, now: Timestamp, room: bool) -> Told {
-        self.singles.retain(|single| !is_past(single.told_at, WINDOW, now) || self.storm.is_some());
+    pub(super) fn record(&mut self, failure: &Failure, now: Timestamp, room: bool) -> Delivery {
+        self.singles.retain(|single| !is_past(single.mailed_at, WINDOW, now) || self.burst.is_some());
         // Let out before, and whoever was to send its mail died or was refused: it is asked about anew.
         let before = self.singles.len();
         self.singles.retain(|single| single.id != failure.id);
         let again = before - self.singles.len();
-        let Some(storm) = &mut self.storm else {
+        let Some(burst) = &mut self.burst else {
             if room && self.singles.len() < AT_ONCE {
                 self.singles.push(Single::of(failure, now));
-                return Told::AtOnce;
+                return Delivery::Immediate;
             }
-            self.storm = Some(Storm::begin(&self.singles, failure, now));
-            return Told::Counted;
+            self.burst = Some(Burst::begin(&self.singles, failure, now));
+            return Delivery::Grouped;
         };
-        storm.total -= again as u64;
-        let sending = storm.sending.iter().flat_map(|sending| &sending.told.examples);
-        if !storm.untold.examples.iter().chain(sending).any(|example| example.id == failure.id) {
-            storm.count(failure, now);
+        burst.total -= again as u64;
+        let sending = burst.sending.iter().flat_map(|sending| &sending.reported.examples);
+        if !burst.unreported.examples.iter().chain(sending).any(|example| example.id == failure.id) {
+            burst.count(failure, now);
         }
-        Told::Counted
+        Delivery::Grouped
     }
 
-    /// Ends a storm that needs no mail: all was told, and there was hardly any.
+    /// Ends a burst that needs no mail: all was reported, and there was hardly any.
     pub(super) fn forget(&mut self, now: Timestamp) {
-        let small = |storm: &Storm| {
-            storm.is_over(now)
-                && storm.sending.is_none()
-                && storm.untold.count == 0
-                && storm.total <= AT_ONCE as u64
+        let small = |burst: &Burst| {
+            burst.is_over(now)
+                && burst.sending.is_none()
+                && burst.unreported.count == 0
+                && burst.total <= AT_ONCE as u64
         };
-        if self.storm.as_ref().is_some_and(small) {
-            self.storm = None;
+        if self.burst.as_ref().is_some_and(small) {
+            self.burst = None;
         }
     }
 
     /// Since when a mail of it waits, if one does.
     pub(super) fn ready_since(&self, which: Which, now: Timestamp) -> Option<Timestamp> {
-        let storm = self.storm.as_ref()?;
-        match &storm.sending {
+        let burst = self.burst.as_ref()?;
+        match &burst.sending {
             // Whoever had it has died before the mail or before the note of it: it is sent, perhaps once more.
             Some(sending) if sending.until <= now => Some(sending.until),
             Some(_) => None,
-            None if storm.is_over(now) => Some(storm.heard_at),
-            None if storm.untold.count > 0 && (storm.due <= now || which == Which::All) => Some(storm.due),
+            None if burst.is_over(now) => Some(burst.recorded_at),
+            None if burst.unreported.count > 0 && (burst.due <= now || which == Which::All) => {
+                Some(burst.due)
+            }
             None => None,
         }
     }
 
     /// Reserves the mail that waits for this holder.
-    pub(super) fn fold(&mut self, holder: &str, now: Timestamp) -> Option<Folded> {
-        let storm = self.storm.as_mut()?;
+    pub(super) fn fold(&mut self, holder: &str, now: Timestamp) -> Option<GroupedMail> {
+        let burst = self.burst.as_mut()?;
         let until = now.checked_add(SENDING).unwrap_or(now);
-        let mut sending = storm.sending.take().unwrap_or_else(|| Sending {
+        let mut sending = burst.sending.take().unwrap_or_else(|| Sending {
             holder: String::new(),
             until,
-            over: storm.is_over(now),
-            told: std::mem::replace(&mut storm.untold, Count::none(now)),
-            total: storm.total,
-            last: storm.last,
+            over: burst.is_over(now),
+            reported: std::mem::replace(&mut burst.unreported, Count::none(now)),
+            total: burst.total,
+            last: burst.last,
         });
         (sending.holder, sending.until) = (holder.to_owned(), until);
-        let folded = Folded {
+        let grouped = GroupedMail {
             source: self.source.clone(),
             code: self.code.clone(),
-            count: sending.told.count,
-            counted_since: sending.told.since,
+            count: sending.reported.count,
+            counted_since: sending.reported.since,
             total: sending.total,
-            since: storm.since,
+            since: burst.since,
             last: sending.last,
-            examples: sending.told.examples.clone(),
-            latest: storm.latest.clone(),
-            prefix: storm.prefix.clone(),
+            examples: sending.reported.examples.clone(),
+            latest: burst.latest.clone(),
+            prefix: burst.prefix.clone(),
             over: sending.over,
-            next: interval(storm.mails + 1),
+            next: interval(burst.mails + 1),
         };
-        storm.sending = Some(sending);
-        Some(folded)
+        burst.sending = Some(sending);
+        Some(grouped)
     }
 
     /// The mail that was reserved for this holder was sent.
     pub(super) fn sent(&mut self, holder: &str, now: Timestamp) -> bool {
-        let Some(storm) = self.storm.as_mut() else { return false };
-        let Some(sending) = storm.sending.take_if(|sending| sending.holder == holder) else { return false };
-        storm.mails = storm.mails.saturating_add(1);
-        storm.due = after(now, interval(storm.mails));
+        let Some(burst) = self.burst.as_mut() else { return false };
+        let Some(sending) = burst.sending.take_if(|sending| sending.holder == holder) else { return false };
+        burst.mails = burst.mails.saturating_add(1);
+        burst.due = after(now, interval(burst.mails));
         if sending.over {
             self.singles.clear();
-            // What has failed while the mail was on its way is a storm of its own.
-            let next = Storm {
-                since: storm.untold.since,
-                total: storm.untold.count,
+            // What has failed while the mail was on its way is a burst of its own.
+            let next = Burst {
+                since: burst.unreported.since,
+                total: burst.unreported.count,
                 mails: 0,
                 due: after(now, interval(0)),
-                ..storm.clone()
+                ..burst.clone()
             };
-            self.storm = (next.untold.count > 0).then_some(next);
+            self.burst = (next.unreported.count > 0).then_some(next);
         }
         true
     }
@@ -221,38 +223,38 @@ impl Single {
     fn of(failure: &Failure, now: Timestamp) -> Self {
         Self {
             id: failure.id.clone(),
-            told_at: now,
+            mailed_at: now,
             failed_at: failure.at,
             prefix: folder(failure.key.as_deref()),
         }
     }
 }
 
-impl Storm {
+impl Burst {
     /// With this failure, and those before it that had mails of their own.
     fn begin(singles: &[Single], failure: &Failure, now: Timestamp) -> Self {
-        let mut storm = Self {
+        let mut burst = Self {
             since: failure.at,
             last: failure.at,
-            heard_at: now,
+            recorded_at: now,
             total: singles.len() as u64,
             latest: String::new(),
             prefix: folder(failure.key.as_deref()),
             mails: 0,
             due: after(now, interval(0)),
-            untold: Count::none(now),
+            unreported: Count::none(now),
             sending: None,
         };
         for single in singles {
-            storm.since = storm.since.min(single.failed_at);
-            storm.prefix = common(&storm.prefix, &single.prefix);
+            burst.since = burst.since.min(single.failed_at);
+            burst.prefix = common(&burst.prefix, &single.prefix);
         }
-        storm.count(failure, now);
-        storm
+        burst.count(failure, now);
+        burst
     }
 
     fn count(&mut self, failure: &Failure, now: Timestamp) {
-        let Count { count, since, examples } = &mut self.untold;
+        let Count { count, since, examples } = &mut self.unreported;
         *since = if *count == 0 { failure.at } else { failure.at.min(*since) };
         *count = count.saturating_add(1);
         if examples.len() < EXAMPLES {
@@ -266,12 +268,12 @@ impl Storm {
         self.latest.clone_from(&failure.what);
         self.since = self.since.min(failure.at);
         self.last = self.last.max(failure.at);
-        self.heard_at = self.heard_at.max(now);
+        self.recorded_at = self.recorded_at.max(now);
         self.prefix = common(&self.prefix, &folder(failure.key.as_deref()));
     }
 
     fn is_over(&self, now: Timestamp) -> bool {
-        is_past(self.heard_at, QUIET, now)
+        is_past(self.recorded_at, QUIET, now)
     }
 }
 
@@ -281,7 +283,7 @@ impl Count {
     }
 }
 
-/// The wait before the folded mail that follows so many.
+/// The wait before the grouped mail that follows so many.
 fn interval(mails: u32) -> Duration {
     INTERVALS[(mails as usize).min(INTERVALS.len() - 1)]
 }

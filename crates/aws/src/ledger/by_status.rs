@@ -1,4 +1,4 @@
-//! The ledger's index `shelf`: the jobs that are open, and those that settled in one hour; and what happens to a job
+//! The ledger's index `by_status`: the jobs that are open, and those that settled in one hour; and what happens to a job
 //! after it has settled.
 
 use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, Select, Update};
@@ -6,22 +6,22 @@ use jiff::Timestamp;
 
 use super::{Changed, Item, Ledger, Write, text, time};
 use crate::CallError;
-use domain::job::{Job, JobId, State, collected_shelf, settled_shelf};
+use domain::job::{Job, JobId, State, collected_shard, settled_shard};
 
 /// The index's name (template.yaml).
-const INDEX: &str = "shelf";
+const INDEX: &str = "by_status";
 
 /// How many ids a page holds at most: what is then read by id is held in memory at once.
 const PAGE: i32 = 200;
 
-/// Where the next page of a shelf starts.
+/// Where the next page of a shard starts.
 #[derive(Debug, Clone)]
-pub struct ShelfPage(Item);
+pub struct StatusPage(Item);
 
-/// A job on a shelf, and when it was put there.
-pub type Shelved = (JobId, Timestamp);
+/// A job on a shard, and when it was put there.
+pub type IndexEntry = (JobId, Timestamp);
 
-/// What of a shelf is read.
+/// What of a shard is read.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Part {
     /// All of it.
@@ -33,40 +33,40 @@ pub(super) enum Part {
 }
 
 impl Ledger {
-    /// A page of the jobs on a shelf, those put there first first, and the token of the next. An index is a moment
-    /// behind its table: a job may have left the shelf by now, or be missing although it has just been put there.
+    /// A page of the jobs on a shard, those put there first first, and the token of the next. An index is a moment
+    /// behind its table: a job may have left the shard by now, or be missing although it has just been put there.
     /// [`Ledger::read_all`] tells how it stands.
     ///
     /// # Errors
     /// [`CallError`]
-    pub async fn shelf(
+    pub async fn by_status(
         &self,
-        shelf: &str,
-        from: Option<ShelfPage>,
-    ) -> Result<(Vec<JobId>, Option<ShelfPage>), CallError> {
-        let (found, next) = self.shelf_page(shelf, Part::Whole, from).await?;
+        status_shard: &str,
+        from: Option<StatusPage>,
+    ) -> Result<(Vec<JobId>, Option<StatusPage>), CallError> {
+        let (found, next) = self.by_status_page(status_shard, Part::Whole, from).await?;
         Ok((found.into_iter().map(|(id, _)| id).collect(), next))
     }
 
-    pub(super) async fn shelf_page(
+    pub(super) async fn by_status_page(
         &self,
-        shelf: &str,
+        status_shard: &str,
         part: Part,
-        from: Option<ShelfPage>,
-    ) -> Result<(Vec<Shelved>, Option<ShelfPage>), CallError> {
-        let attempt = || format!("read the shelf {shelf}");
+        from: Option<StatusPage>,
+    ) -> Result<(Vec<IndexEntry>, Option<StatusPage>), CallError> {
+        let attempt = || format!("read the status_shard {status_shard}");
         let call = self
             .client
             .query()
             .table_name(&self.table)
             .index_name(INDEX)
             .select(Select::AllProjectedAttributes)
-            .expression_attribute_values(":shelf", text(shelf))
+            .expression_attribute_values(":status_shard", text(status_shard))
             .limit(PAGE)
             .set_exclusive_start_key(from.map(|from| from.0));
-        let since = "shelf = :shelf AND shelf_at >= :since";
+        let since = "status_shard = :status_shard AND status_at >= :since";
         let call = match part {
-            Part::Whole => call.key_condition_expression("shelf = :shelf"),
+            Part::Whole => call.key_condition_expression("status_shard = :status_shard"),
             Part::Since(at) => {
                 call.key_condition_expression(since).expression_attribute_values(":since", time(at))
             }
@@ -78,26 +78,26 @@ impl Ledger {
         let answer = call.send().await.map_err(|e| CallError::of(attempt(), e))?;
         let shelved = |item: &Item| {
             let word = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
-            Some((JobId::parse(word("job")?)?, word("shelf_at")?.parse().ok()?))
+            Some((JobId::parse(word("job")?)?, word("status_at")?.parse().ok()?))
         };
         let found = answer.items().iter().map(|item| {
             shelved(item).ok_or_else(|| CallError::nonsense(attempt(), "an item without a job id and a time"))
         });
         let found = found.collect::<Result<_, _>>()?;
-        Ok((found, answer.last_evaluated_key.map(ShelfPage)))
+        Ok((found, answer.last_evaluated_key.map(StatusPage)))
     }
 
     /// The write that notes, as a part of the publish transaction, that a newer version's records took the place of
-    /// this job's, and puts the job on the shelf of this hour: its rows are to be collected a day from now.
+    /// this job's, and puts the job on the shard of this hour: its rows are to be collected a day from now.
     pub(crate) fn replaced(&self, id: &JobId, now: Timestamp) -> Result<Update, CallError> {
         Update::builder()
             .table_name(&self.table)
             .key("job", text(id))
-            .update_expression("SET replaced_at = :now, shelf = :shelf, shelf_at = :now")
+            .update_expression("SET replaced_at = :now, status_shard = :status_shard, status_at = :now")
             // An update of a job that is not there would make one.
             .condition_expression("attribute_exists(job)")
             .expression_attribute_values(":now", time(now))
-            .expression_attribute_values(":shelf", text(settled_shelf(id.part(), now)))
+            .expression_attribute_values(":status_shard", text(settled_shard(id.shard(), now)))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::None)
             .build()
             .map_err(|e| CallError::nonsense(format!("note that job {id} is replaced"), e))
@@ -116,19 +116,22 @@ impl Ledger {
         self.update(id, "collect the rows of", write).await
     }
 
-    /// Notes that a job's rows are deleted, and moves it from its shelf to the one of the collected: no sweep looks at
+    /// Notes that a job's rows are deleted, and moves it from its shard to the one of the collected: no sweep looks at
     /// it again, and whoever asks about that hour still finds it. A repeat is refused.
     ///
     /// # Errors
     /// [`CallError`]
     pub async fn collected(&self, job: &Job, now: Timestamp) -> Result<Changed, CallError> {
         let condition = "attribute_exists(collecting_until)";
-        let write = match job.shelf.as_deref().and_then(collected_shelf) {
-            Some(shelf) => {
-                let update = "SET collected_at = :now, shelf = :shelf REMOVE collecting_until";
-                Write::new(update, condition).value(":shelf", text(shelf))
+        let write = match job.status_shard.as_deref().and_then(collected_shard) {
+            Some(status_shard) => {
+                let update = "SET collected_at = :now, status_shard = :status_shard REMOVE collecting_until";
+                Write::new(update, condition).value(":status_shard", text(status_shard))
             }
-            None => Write::new("SET collected_at = :now REMOVE collecting_until, shelf, shelf_at", condition),
+            None => Write::new(
+                "SET collected_at = :now REMOVE collecting_until, status_shard, status_at",
+                condition,
+            ),
         };
         self.update(&job.id, "note that nothing is left of", write.value(":now", time(now))).await
     }

@@ -37,25 +37,25 @@ fn who_runs_starts_and_is_late_and_what_is_left_for_others() {
         Slot::untouched(7),
         Slot::untouched(8),
     ];
-    let census = census(&slots, Timestamp::from_second(NOW).unwrap());
-    assert_eq!((census.running, census.launching, census.late), (1, 1, 1));
-    assert_eq!(census.maximum, 5, "those three and two free places; the last is for objects' own tasks");
-    assert_eq!(census.done, 10 + 2 + 5 + 100 + 1);
-    assert!(census.is_attended());
-    assert_eq!(census.estimates.startup, Duration::from_secs(30));
+    let counts = fleet_counts(&slots, Timestamp::from_second(NOW).unwrap());
+    assert_eq!((counts.running, counts.launching, counts.late), (1, 1, 1));
+    assert_eq!(counts.maximum, 5, "those three and two free places; the last is for objects' own tasks");
+    assert_eq!(counts.done, 10 + 2 + 5 + 100 + 1);
+    assert!(counts.is_attended());
+    assert_eq!(counts.estimates.startup, Duration::from_secs(30));
 }
 
 #[test]
 fn late_tasks_and_leaving_workers_attend_to_nothing() {
     let slots = [launching(1, 91), Slot { phase: Phase::Leaving, ..polling(2, 2, 0) }, Slot::untouched(3)];
-    assert!(!census(&slots, Timestamp::from_second(NOW).unwrap()).is_attended());
+    assert!(!fleet_counts(&slots, Timestamp::from_second(NOW).unwrap()).is_attended());
 }
 
 #[test]
 fn tasks_that_have_told_nothing_do_not_make_old_lessons_forgotten() {
     let long_ago = Slot { phase: Phase::Free, heard_at: Some(at(90_000)), ..polling(1, 1000, 1_000_000) };
     let slots = [long_ago, launching(2, 10)];
-    let learned = census(&slots, Timestamp::from_second(NOW).unwrap()).estimates.service;
+    let learned = fleet_counts(&slots, Timestamp::from_second(NOW).unwrap()).estimates.service;
     assert!(learned > Duration::from_millis(900), "{learned:?}");
 }
 
@@ -75,14 +75,14 @@ fn why_nothing_is_launched_is_said() {
 #[test]
 fn an_idle_queue_is_news_once() {
     let now = |seconds| Timestamp::from_second(NOW + seconds).unwrap();
-    let first = next_look(None, now(0), 0, 0, 7);
+    let first = observe_queue(None, now(0), 0, 0, 7);
     assert!(!first.is_news);
-    let busy = next_look(None, now(60), 3, 0, 7);
+    let busy = observe_queue(None, now(60), 3, 0, 7);
     assert!(busy.is_news);
-    let done = next_look(Some(&busy.look), now(120), 0, 0, 10);
+    let done = observe_queue(Some(&busy.snapshot), now(120), 0, 0, 10);
     assert!(done.is_news, "three were done");
-    let idle = next_look(Some(&done.look), now(180), 0, 0, 10);
+    let idle = observe_queue(Some(&done.snapshot), now(180), 0, 0, 10);
     assert!(idle.is_news, "no more");
-    assert!(!next_look(Some(&idle.look), now(240), 0, 0, 10).is_news);
-    assert!(!next_look(Some(&idle.look), now(181), 0, 0, 10).is_news, "too short to tell anything");
+    assert!(!observe_queue(Some(&idle.snapshot), now(240), 0, 0, 10).is_news);
+    assert!(!observe_queue(Some(&idle.snapshot), now(181), 0, 0, 10).is_news, "too short to tell anything");
 }

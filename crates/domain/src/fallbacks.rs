@@ -1,7 +1,7 @@
 //! Where a task may run instead, when Fargate has no room where it was asked for first.
 //!
-//! AWS's advice for a shortage is another zone's subnet, another size, or later. Here it is done by itself: each step
-//! of the [`ladder`] differs from the first in one way, and only steps that [`help`](Step::helps) against what is short
+//! AWS's advice for a shortage is another zone's subnet, another size, or later. Here it is done by itself: each fallback
+//! of the [`fallbacks`] differs from the first in one way, and only all that [`help`](Fallback::helps) against what is short
 //! are tried. When none has room, the job waits.
 
 use std::fmt;
@@ -37,8 +37,8 @@ impl Provider {
 
 /// What a task is launched on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// In this subnet alone, by its place in the list; in whichever ECS chooses, when there is none.
+pub struct LaunchTarget {
+    /// In this subnet alone, by its target in the list; in whichever ECS chooses, when there is none.
     pub subnet: Option<usize>,
     /// By this provider.
     pub provider: Provider,
@@ -46,7 +46,7 @@ pub struct Place {
     pub size: Option<Size>,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for LaunchTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.provider {
             Provider::OnDemand => f.write_str("on demand")?,
@@ -62,9 +62,9 @@ impl fmt::Display for Place {
     }
 }
 
-/// In what a step differs from the first.
+/// In what a fallback differs from the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum Fallback {
     /// In nothing: it is the first.
     First,
     /// It is in one subnet, and so in one zone, alone.
@@ -84,7 +84,7 @@ pub enum Shortage {
     Addresses,
     /// vCPUs that the account may use at once; on demand and Spot are counted apart.
     Quota,
-    /// Something that no other place is known to help against.
+    /// Something that no other target is known to help against.
     Unknown,
 }
 
@@ -105,7 +105,7 @@ impl Shortage {
     }
 }
 
-impl Step {
+impl Fallback {
     /// Whether what differs can help against this shortage.
     #[must_use]
     pub fn helps(self, shortage: Shortage) -> bool {
@@ -121,32 +121,34 @@ impl Step {
 
 /// The places to try, best first. `either`: the other provider is as good.
 #[must_use]
-pub fn ladder(first: Place, either: bool, subnets: usize) -> Vec<(Step, Place)> {
-    let mut steps = vec![(Step::First, first)];
+pub fn fallbacks(first: LaunchTarget, either: bool, subnets: usize) -> Vec<(Fallback, LaunchTarget)> {
+    let mut all = vec![(Fallback::First, first)];
     if subnets > 1 {
-        steps.extend((0..subnets).map(|subnet| (Step::Subnet, Place { subnet: Some(subnet), ..first })));
+        all.extend(
+            (0..subnets).map(|subnet| (Fallback::Subnet, LaunchTarget { subnet: Some(subnet), ..first })),
+        );
     }
     if either {
-        steps.push((Step::Provider, Place { provider: first.provider.other(), ..first }));
+        all.push((Fallback::Provider, LaunchTarget { provider: first.provider.other(), ..first }));
     }
     let larger = first.size.and_then(|size| next_size(size, Size::LARGEST));
-    steps.extend(larger.map(|size| (Step::Size, Place { size: Some(size), ..first })));
-    steps
+    all.extend(larger.map(|size| (Fallback::Size, LaunchTarget { size: Some(size), ..first })));
+    all
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const FIRST: Place = Place { subnet: None, provider: Provider::Spot, size: Some(Size::SMALLEST) };
+    const FIRST: LaunchTarget =
+        LaunchTarget { subnet: None, provider: Provider::Spot, size: Some(Size::SMALLEST) };
 
     /// The places tried when each is short of the same.
     fn tried(shortage: Shortage, either: bool, subnets: usize) -> Vec<String> {
-        let steps = ladder(FIRST, either, subnets);
-        steps
-            .into_iter()
-            .filter(|(step, _)| step.helps(shortage))
-            .map(|(_, place)| place.to_string())
+        let all = fallbacks(FIRST, either, subnets);
+        all.into_iter()
+            .filter(|(fallback, _)| fallback.helps(shortage))
+            .map(|(_, target)| target.to_string())
             .collect()
     }
 

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::CallError;
 use domain::{
+    audit::{AuditEntry, AuditKind, MAX_AUDIT_ENTRIES},
     job::{Job, JobId},
-    story::{MOST_NOTES, Note, What},
 };
 
 impl Ledger {
@@ -23,9 +23,9 @@ impl Ledger {
         id: &JobId,
         attempt: u32,
         task: &str,
-        note: &Note,
+        note: &AuditEntry,
     ) -> Result<Changed, CallError> {
-        // As many notes as there may be attempts: the story's bound is not looked at.
+        // As many notes as there may be attempts: the audit's bound is not looked at.
         let change = Write::new(
             &format!("SET task = :task{}", adding(Some(note))),
             "attempt = :attempt AND #state IN (:waiting, :running) AND (attribute_not_exists(task) OR task <> :task)",
@@ -39,16 +39,16 @@ impl Ledger {
     }
 
     /// Notes that a message brings this attempt to its launch again, not before `until`: another message for it before
-    /// then is one too many. The note becomes part of the story if it says something else than the last, and there is
+    /// then is one too many. The note becomes part of the audit if it says something else than the last, and there is
     /// room.
     ///
     /// # Errors
     /// [`CallError`]: it may be noted.
-    pub async fn put_off(&self, job: &Job, until: Timestamp, note: &Note) -> Result<Changed, CallError> {
-        let is_new = job.story.last().is_none_or(|last| (last.what, &last.words) != (note.what, &note.words));
+    pub async fn defer(&self, job: &Job, until: Timestamp, note: &AuditEntry) -> Result<Changed, CallError> {
+        let is_new = job.audit.last().is_none_or(|last| (last.kind, &last.words) != (note.kind, &note.words));
         let note = fitting(job, note).filter(|_| is_new);
         let write = Write::new(
-            &format!("SET put_off_until = :until{}", adding(note)),
+            &format!("SET deferred_until = :until{}", adding(note)),
             "attempt = :attempt AND #state = :waiting",
         )
         .value(":until", time(until))
@@ -63,38 +63,42 @@ impl Ledger {
     /// # Errors
     /// [`CallError`]
     pub async fn duplicate(&self, id: &JobId, now: Timestamp) -> Result<Changed, CallError> {
-        self.note(id, &Note::new(now, What::Duplicate, "its event came again, and changed nothing")).await
+        self.note(
+            id,
+            &AuditEntry::new(now, AuditKind::Duplicate, "its event came again, and changed nothing"),
+        )
+        .await
     }
 
-    /// Adds a note to the job's story, unless that is full. A repeat adds it twice.
+    /// Adds a note to the job's audit, unless that is full. A repeat adds it twice.
     ///
     /// # Errors
     /// [`CallError`]: it may be added.
-    pub async fn note(&self, id: &JobId, note: &Note) -> Result<Changed, CallError> {
+    pub async fn note(&self, id: &JobId, note: &AuditEntry) -> Result<Changed, CallError> {
         let write = Write::new(
             &format!("SET {}", adding(Some(note)).trim_start_matches(", ")),
             // Absent on jobs of before stories were kept.
-            "(attribute_not_exists(story) OR size(story) < :most)",
+            "(attribute_not_exists(audit) OR size(audit) < :most)",
         )
-        .value(":most", number(MOST_NOTES))
+        .value(":most", number(MAX_AUDIT_ENTRIES))
         .noting(Some(note))?;
         self.update(id, "note what happened to", write).await
     }
 }
 
-/// The note, if the job's story has room for it.
-pub(super) fn fitting<'a>(job: &Job, note: &'a Note) -> Option<&'a Note> {
-    (job.story.len() < MOST_NOTES).then_some(note)
+/// The note, if the job's audit has room for it.
+pub(super) fn fitting<'a>(job: &Job, note: &'a AuditEntry) -> Option<&'a AuditEntry> {
+    (job.audit.len() < MAX_AUDIT_ENTRIES).then_some(note)
 }
 
-/// The part of an update that adds a note to the story; nothing without one.
-pub(super) fn adding(note: Option<&Note>) -> &'static str {
-    note.map_or("", |_| ", story = list_append(if_not_exists(story, :none), :note)")
+/// The part of an update that adds a note to the audit; nothing without one.
+pub(super) fn adding(note: Option<&AuditEntry>) -> &'static str {
+    note.map_or("", |_| ", audit = list_append(if_not_exists(audit, :none), :note)")
 }
 
 impl Write {
     /// The values of that part.
-    pub(super) fn noting(self, note: Option<&Note>) -> Result<Self, CallError> {
+    pub(super) fn noting(self, note: Option<&AuditEntry>) -> Result<Self, CallError> {
         let Some(note) = note else { return Ok(self) };
         Ok(self.value(":none", AttributeValue::L(Vec::new())).value(":note", notes(note)?))
     }

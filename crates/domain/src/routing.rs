@@ -11,16 +11,16 @@ use crate::{
 
 /// Where a job is worked on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Route {
     /// By a pooled worker, through the jobs queue.
     Pool,
     /// In a task of its own, for this reason.
-    Task(Why),
+    Dedicated(DedicatedReason),
 }
 
-/// Why a job gets a task of its own.
+/// DedicatedReason a job gets a task of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum DedicatedReason {
     /// Its object is above its pipeline's `dedicated_above`.
     Large,
     /// It needs more processor or memory than a pooled worker has: its pipeline says so, or it ran out of memory.
@@ -39,18 +39,18 @@ const LOSSES: usize = 2;
 /// Where to work on a job when pooled workers have this size, and are of this revision of the task definition if that is
 /// known.
 #[must_use]
-pub fn place(job: &Job, pooled: Size, revision: Option<&str>) -> Place {
+pub fn route(job: &Job, pooled: Size, revision: Option<&str>) -> Route {
     let size = adjusted(&job.history, job.pipeline.task).size;
     if job.object.size_bytes.is_some_and(|bytes| bytes > job.pipeline.dedicated_above) {
-        Place::Task(Why::Large)
+        Route::Dedicated(DedicatedReason::Large)
     } else if !pooled.holds(size) {
-        Place::Task(Why::Size)
+        Route::Dedicated(DedicatedReason::Size)
     } else if count(&job.history, Kind::WorkerLost) >= LOSSES {
-        Place::Task(Why::Suspect)
+        Route::Dedicated(DedicatedReason::Suspect)
     } else if !may_take(job, revision) {
-        Place::Task(Why::Pinned)
+        Route::Dedicated(DedicatedReason::Pinned)
     } else {
-        Place::Pool
+        Route::Pool
     }
 }
 
@@ -78,7 +78,7 @@ mod tests {
                 task: String::new(),
                 verdict: Reason::new(code, ""),
                 stopped_at: Timestamp::UNIX_EPOCH,
-                parked: false,
+                paused: false,
             })
             .collect();
         job
@@ -86,45 +86,51 @@ mod tests {
 
     #[test]
     fn small_objects_are_pooled_and_large_ones_are_not() {
-        let of = |pipeline, bytes| place(&job(pipeline, bytes, &[]), Size::SMALLEST, None);
-        assert_eq!(of("", Some(6_000)), Place::Pool);
-        assert_eq!(of("", None), Place::Pool, "a worker streams, whatever the size");
-        assert_eq!(of("", Some(33_554_432)), Place::Pool);
-        assert_eq!(of("", Some(33_554_433)), Place::Task(Why::Large));
-        assert_eq!(of("dedicated_above = 0", Some(0)), Place::Pool);
-        assert_eq!(of("dedicated_above = 0", Some(1)), Place::Task(Why::Large));
+        let of = |pipeline, bytes| route(&job(pipeline, bytes, &[]), Size::SMALLEST, None);
+        assert_eq!(of("", Some(6_000)), Route::Pool);
+        assert_eq!(of("", None), Route::Pool, "a worker streams, whatever the size");
+        assert_eq!(of("", Some(33_554_432)), Route::Pool);
+        assert_eq!(of("", Some(33_554_433)), Route::Dedicated(DedicatedReason::Large));
+        assert_eq!(of("dedicated_above = 0", Some(0)), Route::Pool);
+        assert_eq!(of("dedicated_above = 0", Some(1)), Route::Dedicated(DedicatedReason::Large));
     }
 
     #[test]
     fn what_pooled_workers_have_no_room_for_gets_a_task() {
-        let of = |pipeline, history: &[&str], pooled| place(&job(pipeline, Some(1), history), pooled, None);
+        let of = |pipeline, history: &[&str], pooled| route(&job(pipeline, Some(1), history), pooled, None);
         let larger = Size::new(512, 1_024).unwrap();
-        assert_eq!(of("task = { cpu = 512, memory = 1024 }", &[], Size::SMALLEST), Place::Task(Why::Size));
-        assert_eq!(of("task = { cpu = 512, memory = 1024 }", &[], larger), Place::Pool);
-        assert_eq!(of("", &["out_of_memory"], Size::SMALLEST), Place::Task(Why::Size));
-        assert_eq!(of("", &["out_of_memory"], larger), Place::Pool);
+        assert_eq!(
+            of("task = { cpu = 512, memory = 1024 }", &[], Size::SMALLEST),
+            Route::Dedicated(DedicatedReason::Size)
+        );
+        assert_eq!(of("task = { cpu = 512, memory = 1024 }", &[], larger), Route::Pool);
+        assert_eq!(of("", &["out_of_memory"], Size::SMALLEST), Route::Dedicated(DedicatedReason::Size));
+        assert_eq!(of("", &["out_of_memory"], larger), Route::Pool);
         let command = "format = \"command\"\ncommand = [\"cat\"]\n";
         let larger = format!("{command}task = {{ cpu = 512, memory = 1024 }}");
-        assert_eq!(of(command, &[], Size::SMALLEST), Place::Pool);
-        assert_eq!(of(&larger, &[], Size::SMALLEST), Place::Task(Why::Size));
-        assert_eq!(of(command, &["out_of_memory"], Size::SMALLEST), Place::Task(Why::Size));
+        assert_eq!(of(command, &[], Size::SMALLEST), Route::Pool);
+        assert_eq!(of(&larger, &[], Size::SMALLEST), Route::Dedicated(DedicatedReason::Size));
+        assert_eq!(of(command, &["out_of_memory"], Size::SMALLEST), Route::Dedicated(DedicatedReason::Size));
     }
 
     #[test]
     fn a_retry_is_for_the_revision_of_the_first_attempt() {
         let mut job = job("", Some(1), &[]);
-        let of = |job: &Job, revision| place(job, Size::SMALLEST, revision);
-        assert_eq!(of(&job, Some("worker:2")), Place::Pool, "nothing was tried yet");
+        let of = |job: &Job, revision| route(job, Size::SMALLEST, revision);
+        assert_eq!(of(&job, Some("worker:2")), Route::Pool, "nothing was tried yet");
         job.revision = Some("worker:1".into());
-        assert_eq!(of(&job, Some("worker:1")), Place::Pool);
-        assert_eq!(of(&job, Some("worker:2")), Place::Task(Why::Pinned));
-        assert_eq!(of(&job, None), Place::Pool);
+        assert_eq!(of(&job, Some("worker:1")), Route::Pool);
+        assert_eq!(of(&job, Some("worker:2")), Route::Dedicated(DedicatedReason::Pinned));
+        assert_eq!(of(&job, None), Route::Pool);
     }
 
     #[test]
     fn a_job_that_workers_are_lost_with_is_tried_alone() {
-        let of = |history: &[&str]| place(&job("", Some(1), history), Size::SMALLEST, None);
-        assert_eq!(of(&["worker_lost"]), Place::Pool);
-        assert_eq!(of(&["worker_lost", "try_again", "worker_lost"]), Place::Task(Why::Suspect));
+        let of = |history: &[&str]| route(&job("", Some(1), history), Size::SMALLEST, None);
+        assert_eq!(of(&["worker_lost"]), Route::Pool);
+        assert_eq!(
+            of(&["worker_lost", "try_again", "worker_lost"]),
+            Route::Dedicated(DedicatedReason::Suspect)
+        );
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::{
+    audit::{AuditEntry, AuditKind},
     job::{Job, State},
-    story::{Note, What},
     verdict::Kind,
 };
 
@@ -59,7 +59,7 @@ pub struct Facts {
 
 /// What is to be done about a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Care {
+pub enum JobRepair {
     /// Nothing: somebody works on it, or it is on its way.
     Leave,
     /// Whoever worked on it is gone, and the word of it was lost: its attempt has ended.
@@ -69,7 +69,7 @@ pub enum Care {
     /// Its task does not end by itself: it is to be stopped.
     Stop(Overdue),
     /// It has failed and nobody was told: to be told.
-    Tell,
+    Notify,
 }
 
 /// Why a task is to be stopped.
@@ -83,39 +83,43 @@ pub enum Overdue {
 
 /// What is to be done about a job. Whatever it is, done twice it is harmless.
 #[must_use]
-pub fn care(job: &Job, facts: &Facts, now: Timestamp) -> Care {
+pub fn job_repair(job: &Job, facts: &Facts, now: Timestamp) -> JobRepair {
     let since = |at: Timestamp| Duration::try_from(now.duration_since(at)).unwrap_or_default();
     match (job.state, facts.task) {
         (State::Failed, _)
             if job.notified_at.is_none() && job.settled_at.is_some_and(|at| since(at) > LATE) =>
         {
-            Care::Tell
+            JobRepair::Notify
         }
-        (State::Done | State::Failed | State::Superseded | State::Gone, _) => Care::Leave,
+        (State::Done | State::Failed | State::Superseded | State::SourceDeleted, _) => JobRepair::Leave,
         (_, Task::Live { created_at, started_at }) => {
             let allowed = job.pipeline.timeout + OVERTIME;
             match (started_at.map(since), created_at.map(since)) {
-                (Some(ran), _) if ran > allowed => Care::Stop(Overdue::Running(ran - job.pipeline.timeout)),
-                (None, Some(age)) if age > NEVER => Care::Stop(Overdue::Starting(age)),
-                _ => Care::Leave,
+                (Some(ran), _) if ran > allowed => {
+                    JobRepair::Stop(Overdue::Running(ran - job.pipeline.timeout))
+                }
+                (None, Some(age)) if age > NEVER => JobRepair::Stop(Overdue::Starting(age)),
+                _ => JobRepair::Leave,
             }
         }
         (State::Running, task) => {
             let expired = since(job.lease_until.or(job.claimed_at).unwrap_or(job.created_at));
             // A message that pooled workers did not delete comes back to them, if their queue moves.
             let patience = if task == Task::None && facts.backlog_since.is_some() { LATE } else { EXPIRED };
-            if expired > patience { Care::TakeBack } else { Care::Leave }
+            if expired > patience { JobRepair::TakeBack } else { JobRepair::Leave }
         }
         (State::Waiting, Task::None) => {
             let begun = job.history.last().map_or(job.created_at, |ended| ended.stopped_at);
             // A launch that was put off has a message that comes for it then.
-            let waits_since = job.put_off_until.map_or(begun, |until| until.max(begun));
+            let waits_since = job.deferred_until.map_or(begun, |until| until.max(begun));
             // Its message may stand behind all the others: a second one would make the backlog longer, not shorter.
             let in_line = facts.pooled && facts.backlog_since.is_some_and(|busy| busy <= waits_since);
-            if since(waits_since) > LATE && !in_line { Care::Relaunch } else { Care::Leave }
+            if since(waits_since) > LATE && !in_line { JobRepair::Relaunch } else { JobRepair::Leave }
         }
-        (State::Waiting, Task::Stopped { at }) if at.is_some_and(|at| since(at) <= UNDER_WAY) => Care::Leave,
-        (State::Waiting, Task::Stopped { .. } | Task::Unknown) => Care::TakeBack,
+        (State::Waiting, Task::Stopped { at }) if at.is_some_and(|at| since(at) <= UNDER_WAY) => {
+            JobRepair::Leave
+        }
+        (State::Waiting, Task::Stopped { .. } | Task::Unknown) => JobRepair::TakeBack,
     }
 }
 
@@ -124,8 +128,8 @@ pub fn care(job: &Job, facts: &Facts, now: Timestamp) -> Care {
 #[must_use]
 pub fn lost(job: &Job) -> Kind {
     let ended_before = job.history.last().map(|ended| ended.stopped_at);
-    let cancels_this = |note: &Note| note.what == What::Cancelled && Some(note.at) > ended_before;
-    if job.story.iter().any(cancels_this) {
+    let cancels_this = |note: &AuditEntry| note.kind == AuditKind::Cancelled && Some(note.at) > ended_before;
+    if job.audit.iter().any(cancels_this) {
         // A person had its task stopped.
         return Kind::Cancelled;
     }
