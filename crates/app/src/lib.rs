@@ -9,6 +9,7 @@ pub mod item_failures;
 pub mod launch;
 pub mod notify;
 pub mod pipelines_file;
+pub mod replay;
 #[cfg(feature = "worker")]
 pub mod run_job;
 pub mod run_schedule;

@@ -9,7 +9,7 @@
 
 mod repair;
 
-use std::time::Duration;
+use std::{ops::ControlFlow, time::Duration};
 
 use futures::FutureExt;
 use jiff::Timestamp;
@@ -27,7 +27,10 @@ use domain::{
 };
 use telemetry::metrics::{self, Metric};
 
-use crate::launch::{Launcher, breaker};
+use crate::{
+    item_failures::ItemFailures,
+    launch::{Launcher, breaker},
+};
 
 /// Where a run leaves its [`QueueSnapshot`] for the next. A snapshot of another layout goes under another name.
 const QUEUE_SNAPSHOT: &str = "queue_snapshot:1";
@@ -188,44 +191,55 @@ impl Scaling {
             // To see whether it is mended, one is enough.
             wanted = wanted.min(1);
         }
-        let began = Instant::now();
+        let (began, mut failures) = (Instant::now(), ItemFailures::default());
         for slot in free_for_drain(slots).take(wanted as usize) {
             if began.elapsed() >= ROUND {
                 scaled.reason = Some("the round is over".to_owned());
                 break;
             }
-            let Some(slot) = self.fleet.reserve(slot, Occupant::Drain, now).await? else {
-                scaled.reason = Some("another run is launching".to_owned());
-                continue;
-            };
-            let launched = self.launch(&slot).await?;
-            if matches!(launched, Launched::NoRoom(_) | Launched::Refused(_)) {
-                self.fleet.free(slot.number, slot.generation).await?;
-            }
-            // What keeps one from being launched will keep the next.
-            match launched {
-                Launched::Task(_) => {
-                    scaled.launched += 1;
-                    if breaker.is_open() {
-                        breaker::record(&self.fleet, &Signal::Accepted, now).await?;
-                    }
-                }
-                Launched::Refused(reason) => {
-                    scaled.reason = Some(reason.message.clone());
-                    breaker::record(&self.fleet, &Signal::Refused(reason), now).await?;
-                    break;
-                }
-                Launched::NoRoom(reason) => {
-                    scaled.reason = Some(reason);
-                    break;
-                }
-                Launched::Unanswered => {
-                    scaled.reason = Some("RunTask does not answer".to_owned());
-                    break;
-                }
+            let launched = self.launch_into(slot, breaker, now, scaled).await;
+            match failures.record(format!("slot {}", slot.number), launched) {
+                Some(ControlFlow::Break(())) => break,
+                _ if failures.should_give_up() => break,
+                _ => {}
             }
         }
-        Ok(())
+        failures.finish().map_err(|failed| CallError::exhausted("launch the missing workers", failed))
+    }
+
+    /// Reserves a slot as it was seen, and launches a worker into it. Breaks when whatever kept this worker from being
+    /// launched will keep the next.
+    async fn launch_into(
+        &self,
+        slot: &Slot,
+        breaker: &Breaker,
+        now: Timestamp,
+        scaled: &mut Scaled,
+    ) -> Result<ControlFlow<()>, CallError> {
+        let Some(slot) = self.fleet.reserve(slot, Occupant::Drain, now).await? else {
+            scaled.reason = Some("another run is launching".to_owned());
+            return Ok(ControlFlow::Continue(()));
+        };
+        let launched = self.launch(&slot).await?;
+        if matches!(launched, Launched::NoRoom(_) | Launched::Refused(_)) {
+            self.fleet.free(slot.number, slot.generation).await?;
+        }
+        match launched {
+            Launched::Task(_) => {
+                scaled.launched += 1;
+                if breaker.is_open() {
+                    breaker::record(&self.fleet, &Signal::Accepted, now).await?;
+                }
+                return Ok(ControlFlow::Continue(()));
+            }
+            Launched::Refused(reason) => {
+                scaled.reason = Some(reason.message.clone());
+                breaker::record(&self.fleet, &Signal::Refused(reason), now).await?;
+            }
+            Launched::NoRoom(reason) => scaled.reason = Some(reason),
+            Launched::Unanswered => scaled.reason = Some("RunTask does not answer".to_owned()),
+        }
+        Ok(ControlFlow::Break(()))
     }
 
     /// Launches a worker into a slot that is reserved for it, and notes its task.

@@ -1,21 +1,15 @@
 //! `--dead`: every entry of the dead-letter queue goes back to where it came from, and is deleted when that is durable.
 
-use std::time::Duration;
-
 use anyhow::Context;
-use aws::{
-    dead_letters::{DeadLetter, DeadLetters},
-    queue::Queue,
-};
-use domain::{
-    job::{JobId, State},
-    message::{self, JobMessage, Message},
-};
+use app::replay::{Outcome, Replayed};
+use aws::dead_letters::{DeadLetter, DeadLetters};
+use domain::message::{self, Message};
 use jiff::Timestamp;
 
-use super::{Became, Replay};
+use super::Replaying;
 use crate::{
     commands::dead::{HIDDEN, Held, what},
+    commands::deployment::now,
     signals::{Asked, Signals},
 };
 
@@ -23,7 +17,7 @@ use crate::{
 const MOST_HELD: usize = 10_000;
 
 /// Goes through the queue once, and returns the exit code if it was asked to end.
-pub(super) async fn replay(replay: &mut Replay<'_>, began_at: Timestamp) -> anyhow::Result<Option<u8>> {
+pub(super) async fn replay(replay: &mut Replaying<'_>, began_at: Timestamp) -> anyhow::Result<Option<u8>> {
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let queue = replay.deployment.dead_letters()?;
     let mut held = Held::default();
@@ -35,7 +29,7 @@ pub(super) async fn replay(replay: &mut Replay<'_>, began_at: Timestamp) -> anyh
 }
 
 async fn entries(
-    replay: &mut Replay<'_>,
+    replay: &mut Replaying<'_>,
     queue: &DeadLetters,
     signals: &mut Signals,
     held: &mut Held,
@@ -69,7 +63,7 @@ async fn entries(
 
 /// Replays one entry, and deletes it when that is durable; one that stays is kept to be given back.
 async fn one(
-    replay: &mut Replay<'_>,
+    replay: &mut Replaying<'_>,
     queue: &DeadLetters,
     held: &mut Held,
     letter: &DeadLetter,
@@ -80,68 +74,20 @@ async fn one(
         held.keep(letter);
         return Ok(());
     }
-    let Answer { what, job, became } = entry(replay, letter).await?;
-    if replay.dry_run || matches!(became, Became::Refused(_)) {
+    let Replayed { job, object, outcome } = replay.replay.dead_letter(&letter.body, now()).await?;
+    if replay.replay.dry_run || matches!(outcome, Outcome::Refused(_)) {
         held.keep(letter);
     } else {
         queue.delete(letter).await?;
     }
-    replay.tell(&what, job.as_ref(), &became)
+    replay.tell(&about(&letter.body, object.as_deref()), job.as_ref(), &outcome)
 }
 
-/// What an entry is about, and what it becomes.
-struct Answer {
-    what: String,
-    job: Option<JobId>,
-    became: Became,
-}
-
-/// What an entry becomes; whatever it says of it is durable.
-async fn entry(replay: &Replay<'_>, letter: &DeadLetter) -> anyhow::Result<Answer> {
-    let body = &letter.body;
-    let (job, became) = match message::read(body) {
-        Message::Job(due) => return due_job(replay, due).await,
-        Message::Created(_) | Message::Object(_) => {
-            (None, send(replay, &replay.uploads, body, "uploads").await?)
-        }
-        Message::Failed(failed) => (Some(failed.failed), send(replay, &replay.stops, body, "stops").await?),
-        Message::Task(_) => (None, send(replay, &replay.stops, body, "stops").await?),
-        Message::Foreign => (None, Became::Refused("no queue of ours carries it: it stays".to_owned())),
-        Message::Malformed { .. } => (None, Became::Refused("nobody can read it: it stays".to_owned())),
-    };
-    Ok(Answer { what: what(body), job, became })
-}
-
-async fn send(replay: &Replay<'_>, queue: &Queue, body: &str, name: &str) -> anyhow::Result<Became> {
-    if replay.dry_run {
-        return Ok(Became::Replayed(format!("it would go back to the {name} queue")));
+/// What an entry is about: of a job that the ledger has, its object.
+fn about(body: &str, object: Option<&str>) -> String {
+    match (message::read(body), object) {
+        (Message::Job(due), Some(object)) => format!("attempt {} of {object}", due.attempt),
+        (Message::Job(due), None) => format!("attempt {}", due.attempt),
+        _ => what(body),
     }
-    queue.send(body, Duration::ZERO).await?;
-    Ok(Became::Replayed(format!("it is back on the {name} queue")))
-}
-
-/// The entry of a job: that it failed, or a message that should have brought it to a worker.
-async fn due_job(replay: &Replay<'_>, due: JobMessage) -> anyhow::Result<Answer> {
-    let Some(job) = replay.deployment.ledger.read(&due.job).await? else {
-        let became = Became::Refused("the ledger has no such job: it stays".to_owned());
-        return Ok(Answer { what: format!("attempt {}", due.attempt), job: Some(due.job), became });
-    };
-    let became = match (job.state, &job.task) {
-        (State::Failed, _) => replay.job(&job).await?,
-        (State::Waiting, None) if job.attempt == due.attempt => {
-            if !replay.dry_run {
-                replay.launch(&job).await?;
-            }
-            Became::Replayed(format!("attempt {} waited for its message, which is sent again", job.attempt))
-        }
-        (State::Waiting | State::Running, _) => {
-            Became::Nothing(format!("it is {} already, in attempt {}", job.state.as_str(), job.attempt))
-        }
-        (state, _) => Became::Nothing(format!("it is {} by now", state.as_str())),
-    };
-    Ok(Answer {
-        what: format!("attempt {} of {}", due.attempt, job.object.uri()),
-        job: Some(due.job),
-        became,
-    })
 }

@@ -1,22 +1,15 @@
-//! `tidemill replay`: failed jobs run again.
-//!
-//! Of each job the ledger is told first, and then a message brings it to a worker. Whoever dies between the two leaves a
-//! waiting job, which the hourly sweep relaunches; the other way round, the message might find the job still failed,
-//! and be gone.
+//! `tidemill replay`: failed jobs run again ([`app::replay`]).
 
 mod dead_letters;
 
-use std::time::Duration;
-
 use anyhow::Context;
-use app::item_failures::ItemFailures;
-use aws::{ledger::Changed, queue::Queue};
+use app::{
+    item_failures::ItemFailures,
+    replay::{Outcome, Replay},
+};
 use domain::{
-    audit::{AuditEntry, AuditKind},
     job::{Job, JobId, State},
     mail::shortened,
-    message::JobMessage,
-    replay::refusal,
 };
 use serde_json::json;
 
@@ -39,10 +32,10 @@ pub(crate) async fn run(arguments: &ReplayArguments) -> anyhow::Result<u8> {
     let now = deployment::now();
     let since = moment(arguments.since.as_deref().unwrap_or(SINCE), now)?;
     let deployment = Deployment::find(&arguments.target).await?;
-    let mut replay = Replay::new(arguments, &deployment).await?;
+    let mut replay = Replaying::new(arguments, &deployment).await?;
     let asked = if let Some(id) = &job {
         let job = deployment.job(id).await?;
-        let became = replay.job(&job).await?;
+        let became = replay.replay.job(&job, deployment::now()).await?;
         replay.tell(&job.object.uri(), Some(id), &became)?;
         None
     } else if arguments.dead {
@@ -51,7 +44,7 @@ pub(crate) async fn run(arguments: &ReplayArguments) -> anyhow::Result<u8> {
         let mut settled = SettledJobs::since(&deployment.ledger, since, now);
         while let Some(jobs) = settled.next().await? {
             for job in jobs.iter().filter(|job| wants(arguments, job)) {
-                let became = replay.job(job).await;
+                let became = replay.replay.job(job, deployment::now()).await.map_err(anyhow::Error::from);
                 if let Some(became) = replay.record(&job.object.uri(), became) {
                     replay.tell(&job.object.uri(), Some(&job.id), &became)?;
                 }
@@ -76,24 +69,10 @@ fn wants(arguments: &ReplayArguments, job: &Job) -> bool {
         && arguments.prefix.as_ref().is_none_or(|prefix| job.object.key.starts_with(prefix))
 }
 
-/// What became of something that was to be replayed.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Became {
-    /// It was, or in a dry run would be.
-    Replayed(String),
-    /// Nothing was left to be done about it.
-    Nothing(String),
-    /// It could not be, for this reason.
-    Refused(String),
-}
-
-/// A replay under way.
-struct Replay<'r> {
+/// A replay, and what it has come to so far.
+struct Replaying<'r> {
     deployment: &'r Deployment,
-    uploads: Queue,
-    stops: Queue,
-    who: String,
-    dry_run: bool,
+    replay: Replay,
     json: bool,
     replayed: u64,
     nothing: u64,
@@ -101,14 +80,17 @@ struct Replay<'r> {
     failures: ItemFailures,
 }
 
-impl<'r> Replay<'r> {
+impl<'r> Replaying<'r> {
     async fn new(arguments: &ReplayArguments, deployment: &'r Deployment) -> anyhow::Result<Self> {
         Ok(Self {
-            uploads: deployment.queue("UploadsQueue")?,
-            stops: deployment.queue("StopsQueue")?,
-            who: deployment.caller().await?,
+            replay: Replay {
+                ledger: deployment.ledger.clone(),
+                uploads: deployment.queue("UploadsQueue")?,
+                stops: deployment.queue("StopsQueue")?,
+                who: deployment.caller().await?,
+                dry_run: arguments.dry_run,
+            },
             deployment,
-            dry_run: arguments.dry_run,
             json: arguments.target.json,
             replayed: 0,
             nothing: 0,
@@ -125,49 +107,11 @@ impl<'r> Replay<'r> {
         self.failures.record(item, result)
     }
 
-    /// A failed job runs again. Durable when this says so.
-    async fn job(&self, job: &Job) -> anyhow::Result<Became> {
-        let now = deployment::now();
-        if let Some(refused) = refusal(job, now) {
-            return Ok(Became::Refused(refused.to_string()));
-        }
-        let next = job.attempt.saturating_add(1);
-        if self.dry_run {
-            return Ok(Became::Replayed(format!("attempt {next} would be launched")));
-        }
-        let note = AuditEntry::new(now, AuditKind::Replayed, words(job, &self.who));
-        match self.deployment.ledger.replay(job, &note, now).await? {
-            Changed::Yes(job) => {
-                self.launch(&job).await?;
-                Ok(Became::Replayed(format!("attempt {next} is on its way")))
-            }
-            Changed::No(found) => {
-                let why = found.and_then(|found| refusal(&found, now)).map(|refused| refused.to_string());
-                Ok(Became::Refused(
-                    why.unwrap_or_else(|| "somebody else has just changed it: try again".to_owned()),
-                ))
-            }
-        }
-    }
-
-    /// Has λ uploads place a waiting job's present attempt.
-    async fn launch(&self, job: &Job) -> anyhow::Result<()> {
-        let message = JobMessage::new(job.id.clone(), job.attempt, 0).to_body();
-        self.uploads.send(&message, Duration::ZERO).await.map_err(|error| {
-            let words = format!(
-                "the job {} waits, but is not on its way: the hourly sweep sends it, or you, with \
-                 {{\"tidemill\":1,\"job\":…,\"attempt\":…}} to the uploads queue",
-                job.id
-            );
-            anyhow::Error::msg(telemetry::causes(&error)).context(words)
-        })
-    }
-
-    fn tell(&mut self, what: &str, job: Option<&JobId>, became: &Became) -> anyhow::Result<()> {
+    fn tell(&mut self, what: &str, job: Option<&JobId>, became: &Outcome) -> anyhow::Result<()> {
         let (counter, word, words) = match became {
-            Became::Replayed(words) => (&mut self.replayed, "replayed", words),
-            Became::Nothing(words) => (&mut self.nothing, "nothing", words),
-            Became::Refused(words) => (&mut self.refused, "refused", words),
+            Outcome::Replayed(words) => (&mut self.replayed, "replayed", words),
+            Outcome::Nothing(words) => (&mut self.nothing, "nothing", words),
+            Outcome::Refused(words) => (&mut self.refused, "refused", words),
         };
         *counter += 1;
         if self.json {
@@ -176,32 +120,21 @@ impl<'r> Replay<'r> {
                 "job": job,
                 "replayed": word == "replayed",
                 "became": word,
-                "dry_run": self.dry_run,
+                "dry_run": self.replay.dry_run,
                 "words": words,
             }));
         }
-        let word = if self.dry_run && word == "replayed" { "would be" } else { word };
+        let word = if self.replay.dry_run && word == "replayed" { "would be" } else { word };
         let job = job.map(|job| format!(" ({job})")).unwrap_or_default();
         print(&format!("{word:8}  {}{job}: {}\n", shortened(&one_line(what), 400), one_line(words)))
     }
 
     fn summarise(&self) {
-        let verb = if self.dry_run { "would be replayed" } else { "replayed" };
+        let verb = if self.replay.dry_run { "would be replayed" } else { "replayed" };
         let nothing = match self.nothing {
             0 => String::new(),
             count => format!(", {count} needed nothing"),
         };
         eprintln!("{} {verb}{nothing}, {} could not be", self.replayed, self.refused);
     }
-}
-
-/// What the job's story says of it: who, and what of the failure is forgotten by it.
-fn words(job: &Job, who: &str) -> String {
-    let failed = match (&job.reason, job.settled_at) {
-        (Some(reason), Some(at)) => {
-            format!("; it had failed at {at:.0}: {}: {}", reason.code, shortened(&reason.message, 300))
-        }
-        _ => String::new(),
-    };
-    format!("by {who}{failed}")
 }

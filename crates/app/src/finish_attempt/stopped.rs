@@ -32,6 +32,7 @@ use telemetry::metrics::{self, Metric};
 use super::{Ended, finish};
 use crate::{
     batch::{self, QueueMessage},
+    item_failures::ItemFailures,
     launch::breaker as launch_breaker,
     notify::{Notified, Notifier},
     scale,
@@ -218,11 +219,14 @@ impl FinishAttempt {
             LaunchedFor::Job { job, attempt } => {
                 // Two launches of one attempt may each have reserved a slot for the one task.
                 let task = Some(change.task_arn.as_str());
+                let mut failures = ItemFailures::default();
                 for slot in self.fleet.slots(self.maximum_tasks).await? {
                     if slot.is_of(job, *attempt) && (slot.task.is_none() || slot.task.as_deref() == task) {
-                        self.fleet.free(slot.number, slot.generation).await?;
+                        let freed = self.fleet.free(slot.number, slot.generation).await;
+                        failures.record(format!("slot {}", slot.number), freed);
                     }
                 }
+                failures.finish().map_err(|failed| CallError::exhausted("free the task's slots", failed))?;
             }
             LaunchedFor::Sweep(_) | LaunchedFor::Command(_) => {}
         }
