@@ -14,10 +14,7 @@ use std::{
 
 use anyhow::Context;
 use aws::{Clients, fleet::Fleet};
-use domain::{
-    pipelines::Pipelines,
-    sweep::{KeptPipelines, PIPELINES as PIPELINES_DOCUMENT},
-};
+use domain::{pipelines::Pipelines, sweep::KeptPipelines};
 use jiff::Timestamp;
 use localcloud::{
     Builder, Cloud,
@@ -108,7 +105,7 @@ impl Plan {
     /// When the fleet table does not answer.
     pub(crate) async fn keep_pipelines(&self, clients: &Clients) -> anyhow::Result<()> {
         let kept = KeptPipelines { text: self.text.clone(), kept_at: Timestamp::now() };
-        Ok(Fleet::new(clients, self.output("FleetTable")?).keep(PIPELINES_DOCUMENT, &kept).await?)
+        Ok(Fleet::new(clients, self.output("FleetTable")?).put_document(&kept).await?)
     }
 
     /// The tasks of an earlier run with the same data have ended with it, untold: their slots are free.

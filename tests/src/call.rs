@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use domain::job::JobId;
+use domain::{alerts::AlertState, document::document_id, job::JobId};
 use localcloud::{
     faults::{Call, Rule},
     wire::Caller,
@@ -94,6 +94,14 @@ pub fn record_job(key: &'static str) -> Verb {
 #[must_use]
 pub fn launch_task() -> Verb {
     Verb::any("ecs", "RunTask")
+}
+
+/// Launching a pooled worker.
+#[must_use]
+pub fn launch_pooled_worker() -> Verb {
+    Verb::that("ecs", "RunTask", |input| {
+        input["startedBy"].as_str().is_some_and(|started_by| started_by.starts_with("drain"))
+    })
 }
 
 /// Claiming a job.
@@ -201,7 +209,7 @@ pub fn mark_notified() -> Verb {
 /// Saving what the alerts count.
 #[must_use]
 pub fn save_alerts() -> Verb {
-    Verb::that("dynamodb", "PutItem", |input| input["Item"]["id"]["S"] == "alerts:1")
+    Verb::that("dynamodb", "PutItem", |input| input["Item"]["id"]["S"] == *document_id::<AlertState>())
 }
 
 /// Saving that the first grouped mail of an alert was sent.
@@ -209,7 +217,8 @@ pub fn save_alerts() -> Verb {
 pub fn save_first_grouped_mail() -> Verb {
     Verb::that("dynamodb", "PutItem", |input| {
         let item = &input["Item"];
-        item["id"]["S"] == "alerts:1" && item["groups"]["L"][0]["M"]["burst"]["M"]["mails"]["N"] == "1"
+        item["id"]["S"] == *document_id::<AlertState>()
+            && item["groups"]["L"][0]["M"]["burst"]["M"]["mails"]["N"] == "1"
     })
 }
 

@@ -1,5 +1,6 @@
 //! Sweeps, as λ schedule launches them, and what they leave behind.
 
+use domain::{document::document_id, sweep::KeptPipelines};
 use serde_json::{Value, json};
 
 use crate::{TestEnv, golden, observe::scan};
@@ -38,7 +39,8 @@ impl TestEnv {
         let tables = ["LedgerTable", "RecordsTable", "FleetTable"];
         let names = tables.map(|table| &self.cloud.stack().resources[table].name);
         let mut items: Vec<Value> = names.into_iter().flat_map(|name| scan(dynamodb, name)).collect();
-        items.retain(|item| item["id"]["S"] != "pipelines");
+        let pipelines = document_id::<KeptPipelines>();
+        items.retain(|item| item["id"]["S"] != *pipelines);
         items.sort_by_key(ToString::to_string);
         items
     }

@@ -18,7 +18,7 @@ use domain::{
     job::{Job, JobId},
     pipelines::Pipelines,
     settings::Settings,
-    sweep::{KeptPipelines, PIPELINES},
+    sweep::KeptPipelines,
 };
 use jiff::Timestamp;
 
@@ -126,7 +126,7 @@ impl Deployment {
     /// The pipelines that it routed by when λ schedule last ran, if it ever has.
     pub(super) async fn pipelines(&self) -> anyhow::Result<Option<Pipelines>> {
         let fleet = Fleet::new(&self.clients, self.stack.output("FleetTable")?);
-        let Some(kept) = fleet.kept::<KeptPipelines>(PIPELINES).await? else { return Ok(None) };
+        let Some(kept) = fleet.get_document::<KeptPipelines>().await? else { return Ok(None) };
         let parsed = Pipelines::parse(&kept.text, "pipelines.toml");
         parsed
             .map(Some)

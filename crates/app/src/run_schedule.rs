@@ -11,7 +11,7 @@ use clock::Clock;
 use domain::{
     pipelines::{Pipelines, Run, Schedule, due},
     settings::Settings,
-    sweep::{Ask, AskError, KeptPipelines, Moment, PIPELINES, hour_of},
+    sweep::{Ask, AskError, KeptPipelines, Moment, hour_of},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -105,7 +105,7 @@ impl RunSchedule {
     pub async fn run(&self, event: Event, request: &str) -> Result<Vec<Launched>, TickError> {
         // The sweep's container has no layer. Before the launch: whoever is launched finds it.
         let kept = KeptPipelines { text: self.text.clone(), kept_at: self.clock.now() };
-        self.fleet.keep(PIPELINES, &kept).await?;
+        self.fleet.put_document(&kept).await?;
         let orders = match event {
             Event::Tick { scheduled_at } => ticked(self.pipelines.schedules(), scheduled_at),
             Event::Sweep { sweep } => {

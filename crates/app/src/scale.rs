@@ -32,9 +32,6 @@ use crate::{
     launch::{Launcher, breaker},
 };
 
-/// Where a run leaves its [`QueueSnapshot`] for the next. A snapshot of another layout goes under another name.
-const QUEUE_SNAPSHOT: &str = "queue_snapshot:1";
-
 /// For how long a run launches. Functions have 30 s (`template.yaml`); with the pace of RunTask this is some 25
 /// launches. The next run, within the minute, goes on from what it finds.
 const ROUND: Duration = Duration::from_secs(20);
@@ -127,8 +124,7 @@ impl Scaling {
     }
 
     async fn size_fleet(&self, trigger: Trigger, now: Timestamp) -> Result<Scaled, CallError> {
-        let (mut slots, snapshot, mut breaker) =
-            self.fleet.slots_and::<QueueSnapshot>(self.maximum, QUEUE_SNAPSHOT).await?;
+        let (mut slots, snapshot, mut breaker) = self.fleet.slots_and::<QueueSnapshot>(self.maximum).await?;
         let mut scaled = Scaled::default();
         if came_to_work(&slots, &breaker) {
             breaker = breaker::record(&self.fleet, &Signal::Works, now).await?;
@@ -164,7 +160,7 @@ impl Scaling {
         let fleet_counts = fleet_counts(slots, now);
         let trend = observe_queue(snapshot, now, visible, counts.in_flight, fleet_counts.done);
         if trend.is_news {
-            self.fleet.keep(QUEUE_SNAPSHOT, &trend.snapshot).await?;
+            self.fleet.put_document(&trend.snapshot).await?;
         }
         Ok(fleet_counts.signals(visible, counts.in_flight, &trend))
     }

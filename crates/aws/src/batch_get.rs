@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::{Client, types::KeysAndAttributes};
 
-use super::{CallError, ledger::Item, leftovers::Leftovers};
+use super::{CallError, attributes::Item, leftovers::Leftovers};
 
 /// BatchGetItem's limit (DynamoDB API reference).
 const KEYS: usize = 100;

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
 
 use super::{
     CallError,
-    ledger::text,
+    attributes::text,
     leftovers::Leftovers,
     pace::Pace,
     records::{BATCH_ITEMS, Records},

@@ -1,10 +1,6 @@
-//! The fleet table: the slots, and the few other things that functions and sweep must agree on.
-//!
-//! | `id` | what |
-//! | --- | --- |
-//! | `slot:0001` … | a [`Slot`] |
-//! | `lease:<name>` | who may do what only one may do at a time ([`Fleet::lease`]) |
-//! | any other | a small document that one program leaves for another ([`Fleet::keep`]), or that several change ([`Fleet::change`]) |
+//! The fleet table: the [slots](Slot), the [leases](Lease), and the small [documents](StoredDocument) that one program
+//! leaves for another ([`Fleet::put_document`]) or that several change ([`Fleet::update_document`]). Which item has which
+//! id is decided in [`domain::document`].
 
 mod documents;
 
@@ -24,11 +20,11 @@ use serde::de::DeserializeOwned;
 use self::documents::decode;
 use super::{
     CallError, Clients,
-    breaker::BREAKER,
-    ledger::{Item, number, text, time},
+    attributes::{Item, number, text, time},
 };
 use domain::{
     breaker::Breaker,
+    document::{Lease, StoredDocument, document_id, slot_id},
     fleet::{LAYOUT, Occupant, Slot},
 };
 
@@ -68,35 +64,47 @@ impl Fleet {
     /// # Errors
     /// [`CallError`]
     pub async fn slots_and_breaker(&self, count: u32) -> Result<(Vec<Slot>, Breaker), CallError> {
-        let (slots, mut found) = self.read(count, &[BREAKER]).await?;
-        Ok((slots, self.document(&mut found, BREAKER)?.unwrap_or_default()))
+        let (slots, mut found) = self.read(count, &[document_id::<Breaker>()]).await?;
+        Ok((slots, self.document(&mut found)?.unwrap_or_default()))
     }
 
-    /// The slots 1 to `count`, in order, the document kept under this id, and the breaker: in one call up to 98 slots,
-    /// strongly consistent.
+    /// The slots 1 to `count`, in order, the document of type `T`, and the breaker: in one call up to 98 slots, strongly
+    /// consistent.
     ///
     /// # Errors
     /// [`CallError`]
-    pub async fn slots_and<T: DeserializeOwned>(
+    pub async fn slots_and<T: StoredDocument + DeserializeOwned>(
         &self,
         count: u32,
-        id: &str,
     ) -> Result<(Vec<Slot>, Option<T>, Breaker), CallError> {
-        let (slots, mut found) = self.read(count, &[id, BREAKER]).await?;
-        let document = self.document(&mut found, id)?;
-        Ok((slots, document, self.document(&mut found, BREAKER)?.unwrap_or_default()))
+        let ids = [document_id::<T>(), document_id::<Breaker>()];
+        let (slots, mut found) = self.read(count, &ids).await?;
+        let document = self.document(&mut found)?;
+        Ok((slots, document, self.document(&mut found)?.unwrap_or_default()))
+    }
+
+    /// The breaker as it stands; closed where none was ever stored.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub async fn breaker(&self) -> Result<Breaker, CallError> {
+        Ok(self.get_document().await?.unwrap_or_default())
     }
 
     /// Slots, and whichever of these documents are there, by their ids.
-    async fn read(&self, count: u32, ids: &[&str]) -> Result<(Vec<Slot>, HashMap<String, Item>), CallError> {
+    async fn read(
+        &self,
+        count: u32,
+        ids: &[String],
+    ) -> Result<(Vec<Slot>, HashMap<String, Item>), CallError> {
         let attempt = || format!("read {count} slots of {}", self.table);
         let mut slots: Vec<Slot> = (1..=count).map(Slot::untouched).collect();
-        let keys = slots.iter().map(|slot| key(&Slot::id(slot.number)));
+        let keys = slots.iter().map(|slot| key(&slot_id(slot.number)));
         let keys = keys.chain(ids.iter().map(|id| key(id))).collect();
         let mut found = HashMap::new();
         for item in super::batch_get(&self.client, &self.table, keys, attempt).await? {
             let id = item.get("id").and_then(|id| id.as_s().ok()).cloned().unwrap_or_default();
-            if ids.contains(&id.as_str()) {
+            if ids.contains(&id) {
                 found.insert(id, item);
                 continue;
             }
@@ -122,7 +130,7 @@ impl Fleet {
         let reserved = slot.reserved(occupant, fastrand::u64(..), now);
         let mut item: Item =
             serde_dynamo::to_item(&reserved).map_err(|e| CallError::nonsense(attempt(), e))?;
-        item.insert("id".into(), text(Slot::id(slot.number)));
+        item.insert("id".into(), text(slot_id(slot.number)));
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         let answer = put
             .condition_expression("attribute_not_exists(id) OR (generation = :generation AND phase = :free)")
@@ -208,39 +216,39 @@ impl Fleet {
         self.update(update.expression_attribute_values(":phase", text("free")), "free", slot).await
     }
 
-    /// Takes or renews the lease of this name until `until`. False: another holder has it.
+    /// Takes or renews this lease until `until`. False: another holder has it.
     ///
     /// # Errors
     /// [`CallError`]: it may be taken.
     pub async fn lease(
         &self,
-        name: &str,
+        lease: &Lease<'_>,
         holder: &str,
         now: Timestamp,
         until: Timestamp,
     ) -> Result<bool, CallError> {
         let update = self
-            .of_item(&format!("lease:{name}"))
+            .of_item(&lease.id())
             .update_expression("SET holder = :holder, lease_until = :until")
             .condition_expression("attribute_not_exists(id) OR holder = :holder OR lease_until < :now")
             .expression_attribute_values(":holder", text(holder))
             .expression_attribute_values(":until", time(until))
             .expression_attribute_values(":now", time(now));
-        made(update, || format!("take the lease {name}")).await
+        made(update, || format!("take {} in {}", lease.id(), self.table)).await
     }
 
     /// Gives the lease back, if it is still this holder's.
     ///
     /// # Errors
-    /// [`CallError`]: it runs out by itself.
-    pub async fn release(&self, name: &str, holder: &str) -> Result<bool, CallError> {
+    /// [`CallError`]: the lease may still be held, until it runs out.
+    pub async fn release(&self, lease: &Lease<'_>, holder: &str) -> Result<bool, CallError> {
         let update = self
-            .of_item(&format!("lease:{name}"))
+            .of_item(&lease.id())
             .update_expression("SET lease_until = :never")
             .condition_expression("holder = :holder")
             .expression_attribute_values(":holder", text(holder))
             .expression_attribute_values(":never", time(Timestamp::UNIX_EPOCH));
-        made(update, || format!("give back the lease {name}")).await
+        made(update, || format!("give back {} in {}", lease.id(), self.table)).await
     }
 
     fn of_item(&self, id: &str) -> UpdateItemFluentBuilder {
@@ -255,7 +263,7 @@ impl Fleet {
         update: &str,
         condition: &str,
     ) -> UpdateItemFluentBuilder {
-        self.of_item(&Slot::id(slot))
+        self.of_item(&slot_id(slot))
             .update_expression(update)
             .condition_expression(format!("v = :layout AND generation = :generation AND {condition}"))
             .expression_attribute_values(":layout", number(LAYOUT))

@@ -21,7 +21,10 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 
-use super::{CallError, Clients};
+use super::{
+    CallError, Clients,
+    attributes::{Item, text},
+};
 use domain::job::{Job, JobId};
 use telemetry::metrics;
 
@@ -30,10 +33,6 @@ pub use claim::{Claim, Expired};
 pub use end::Over;
 pub use leave::{Leaving, Progress};
 use write::Write;
-pub(super) use write::{number, text, time};
-
-/// A DynamoDB item, as the SDK has it.
-pub(super) type Item = HashMap<String, AttributeValue>;
 
 /// The table of jobs.
 #[derive(Debug, Clone)]

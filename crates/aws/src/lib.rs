@@ -1,9 +1,9 @@
 //! The AWS adapters: each speaks the domain's words, and SDK types are born and die inside it. One verb is one
 //! call, so what a function or task may do is the list of verbs it uses.
 
+mod attributes;
 pub mod backlog;
 mod batch_get;
-mod breaker;
 mod clients;
 pub mod cluster;
 pub mod collect;
@@ -17,7 +17,7 @@ pub mod logs;
 pub mod mail;
 pub mod objects;
 mod pace;
-mod publish;
+pub mod publish;
 pub mod queue;
 pub mod records;
 #[cfg(feature = "stack")]

@@ -9,7 +9,8 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::{
     CallError,
-    ledger::{Item, Ledger, Progress, text},
+    attributes::{Item, text},
+    ledger::{Ledger, Progress},
     records::Records,
 };
 use domain::{

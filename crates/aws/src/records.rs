@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::{
 
 use super::{
     CallError, Clients,
-    ledger::{Item, number, text},
+    attributes::{Item, number, text},
 };
 use domain::{
     job::Job,
@@ -18,8 +18,6 @@ use domain::{
     object,
     record::{Record, Value},
 };
-
-pub use super::publish::Published;
 
 /// The table of records and manifests.
 #[derive(Debug, Clone)]
@@ -111,7 +109,13 @@ impl Records {
     ///
     /// # Errors
     /// [`CallError`]: the record may be written; a repeat changes nothing more.
-    pub async fn keep(&self, job: &Job, key: &str, row: u64, record: Record) -> Result<Kept, CallError> {
+    pub async fn upsert_by_key(
+        &self,
+        job: &Job,
+        key: &str,
+        row: u64,
+        record: Record,
+    ) -> Result<Kept, CallError> {
         let part = manifest::natural_partition(&job.pipeline, key);
         let attempt = format!("write {part} to {}", self.table);
         let mut item = item(part, 0, record);

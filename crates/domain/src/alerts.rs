@@ -20,6 +20,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::document::StoredDocument;
+
 pub use group::{AlertGroup, Example, Source};
 
 /// How many failures of one group within [`WINDOW`] have mails of their own: one says what is wrong, three that it is
@@ -131,6 +133,11 @@ pub struct GroupedMail {
     pub over: bool,
     /// How long it takes at least until the next mail.
     pub next: Duration,
+}
+
+impl StoredDocument for AlertState {
+    const NAME: &'static str = "alerts";
+    const VERSION: u32 = LAYOUT;
 }
 
 impl AlertState {

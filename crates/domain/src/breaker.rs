@@ -14,6 +14,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::document::StoredDocument;
 use crate::{events::TaskStateChange, exit_code::ExitCode, job::Reason, verdict::Kind};
 
 /// So many tasks in a row that could not start are no accident: about one in a hundred never starts.
@@ -100,6 +101,10 @@ pub enum Permit {
     Probe(Box<Breaker>),
     /// Not before this time.
     Paused(Timestamp),
+}
+
+impl StoredDocument for Breaker {
+    const NAME: &'static str = "breaker";
 }
 
 impl Breaker {

@@ -160,12 +160,6 @@ impl Slot {
         self.done_before.saturating_add(self.done)
     }
 
-    /// The key of this slot's item.
-    #[must_use]
-    pub fn id(number: u32) -> String {
-        format!("slot:{number:04}")
-    }
-
     /// Whether nothing holds it.
     #[must_use]
     pub fn is_free(&self) -> bool {

@@ -11,6 +11,7 @@ pub mod backoff;
 pub mod breaker;
 pub mod claim;
 pub mod cron;
+pub mod document;
 pub mod events;
 pub mod exit_code;
 pub mod fallbacks;

@@ -20,20 +20,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::document::StoredDocument;
+
 pub use ask::{Ask, AskError, Moment, Range};
 pub use repair::{Facts, JobRepair, Overdue, Task, job_repair, lost};
-
-/// The name of the sweep's lease.
-pub const LEASE: &str = "sweep";
-
-/// Where the fleet table has [`Progress`].
-pub const PROGRESS: &str = "sweep";
-
-/// Where the fleet table has [`KeptPipelines`].
-pub const PIPELINES: &str = "pipelines";
-
-/// Where the fleet table has what the scaler remembers of the jobs queue.
-pub const QUEUE_SNAPSHOT: &str = "queue_snapshot";
 
 /// An hour.
 pub const HOUR: Duration = Duration::from_hours(1);
@@ -51,12 +41,14 @@ pub const HOURS_AT_ONCE: usize = 24;
 /// How far sweeps have come. The field names are the item's attribute names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// The layout of this document.
-    pub v: u32,
     /// The end of the last hour that was reported.
     pub reported_until: Timestamp,
     /// The end of the last hour whose jobs' rows were collected.
     pub collected_until: Timestamp,
+}
+
+impl StoredDocument for Progress {
+    const NAME: &'static str = "sweep_progress";
 }
 
 impl Progress {
@@ -65,7 +57,7 @@ impl Progress {
     pub fn at_first(now: Timestamp) -> Self {
         let hour = hour_of(now);
         let back = |duration: Duration| hour.checked_sub(duration).unwrap_or(Timestamp::MIN);
-        Self { v: 1, reported_until: back(HOUR), collected_until: back(2 * KEPT) }
+        Self { reported_until: back(HOUR), collected_until: back(2 * KEPT) }
     }
 
     /// The hours to report at this time, told by their beginnings, oldest first.
@@ -106,12 +98,8 @@ pub struct KeptPipelines {
     pub kept_at: Timestamp,
 }
 
-/// What of the scaler's memory the sweep looks at.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-pub struct SeenQueue {
-    /// Since when the jobs queue has held messages; none while it is empty.
-    #[serde(default)]
-    pub waiting_since: Option<Timestamp>,
+impl StoredDocument for KeptPipelines {
+    const NAME: &'static str = "pipelines";
 }
 
 #[cfg(test)]
@@ -136,7 +124,6 @@ mod tests {
     #[test]
     fn rows_are_collected_a_day_after_their_hour_and_after_its_report() {
         let progress = Progress {
-            v: 1,
             reported_until: at("2026-11-21T13:00:00Z"),
             collected_until: at("2026-11-20T12:00:00Z"),
         };

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use localcloud::{
     ecs::{KillCause, Status, Timing},
-    faults::{Call, Delivery, Rule},
+    faults::{Call, Delivery, Partial, Rule},
     wire::ApiError,
 };
+use serde_json::json;
 use tests::{JobAsserts, TIMING, TestEnv, call};
 
 use crate::{csv, minutes, records};
@@ -129,5 +130,39 @@ fn a_failure_that_nobody_was_told_of_is_told() {
             "{:?}",
             env.subjects()
         );
+    });
+}
+
+#[test]
+fn jobs_that_stand_in_a_long_backlog_are_not_queued_a_second_time() {
+    TestEnv::plan(427).run(async |env| {
+        let reason = "Capacity is unavailable at this time. Please try again later".to_owned();
+        let full = Call::Part(Partial::LaunchFailures { reason, detail: None });
+        env.on(call::launch_pooled_worker().meets(full));
+        for n in 0..12 {
+            env.put(&format!("uploads/{n}.csv"), csv(n, 3)).await;
+        }
+        let queue = &env.cloud().stack().resources["JobsQueue"].arn;
+        let queued = || env.cloud().services().sqs.counts(queue).unwrap().visible;
+        env.until("a message for each job", || queued() == 12).await;
+        minutes(40).await;
+        env.sweep(json!({})).await;
+        let is_swept = || {
+            let mut tasks = env.ecs().tasks().into_iter();
+            tasks.any(|task| {
+                let is_sweep =
+                    task.started_by.as_deref().is_some_and(|started_by| started_by.starts_with("sweep"));
+                is_sweep && task.status == Status::Stopped
+            })
+        };
+        env.until("the end of the sweep", is_swept).await;
+        // Long enough for a message on its way through the uploads queue.
+        minutes(2).await;
+        assert_eq!(queued(), 12, "a job that waits in line is queued once");
+        env.cloud().faults().clear();
+        env.settle().await;
+        for job in env.jobs().await {
+            job.assert_done().assert_attempt(1);
+        }
     });
 }

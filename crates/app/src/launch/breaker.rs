@@ -29,7 +29,7 @@ pub async fn paused_until(
             None
         }
     };
-    fleet.change_breaker("take the turn to launch", take).await
+    fleet.update_document("take the turn to launch", take).await
 }
 
 /// Records what is seen of a launch, and returns the breaker as it stands then. A repeat changes nothing.
@@ -44,7 +44,7 @@ pub async fn record(fleet: &Fleet, signal: &Signal, now: Timestamp) -> Result<Br
         }
         (was_open, breaker.clone())
     };
-    let (was_open, breaker) = fleet.change_breaker("record how a launch went", note).await?;
+    let (was_open, breaker) = fleet.update_document("record how a launch went", note).await?;
     match (was_open, breaker.is_open()) {
         (false, true) => warn!(cause = breaker.words(), "launches are paused until this is fixed"),
         (true, false) => info!("launches work again"),
@@ -64,5 +64,5 @@ pub(crate) async fn mail_sent(fleet: &Fleet, mailed: &Breaker) -> Result<(), Cal
             breaker.notified = true;
         }
     };
-    fleet.change_breaker("record the mail about launches", note).await
+    fleet.update_document("record the mail about launches", note).await
 }

@@ -1,6 +1,6 @@
 //! The alerts' document in the fleet table: what has failed lately and what people were told of it.
 //!
-//! Every change is decided by [`domain::alerts`]. No count is lost, however many write at once ([`Fleet::change`]).
+//! Every change is decided by [`domain::alerts`]. No count is lost, however many write at once ([`Fleet::update_document`]).
 
 use std::sync::Arc;
 
@@ -14,9 +14,6 @@ use domain::{
     alerts::{AlertState as Document, Delivery, Failure, GroupedMail, Which},
     mail,
 };
-
-/// Where it is. A document of another layout goes under another name.
-const ID: &str = "alerts:1";
 
 /// The alerts. Clones take turns.
 #[derive(Debug, Clone)]
@@ -78,7 +75,7 @@ impl Alerts {
     /// Makes a change, until nobody else was faster. One that changes nothing writes nothing.
     async fn change<T>(&self, verb: &str, change: impl Fn(&mut Document) -> T) -> Result<T, CallError> {
         let _turn = self.turn.lock().await;
-        self.fleet.change(ID, verb, change).await
+        self.fleet.update_document(verb, change).await
     }
 }
 

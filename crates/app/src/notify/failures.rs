@@ -21,6 +21,7 @@ use aws::{
 use clock::Clock;
 use domain::{
     alerts::{Delivery, Failure, Source},
+    document::{Lease, StoredDocument},
     events::TaskStateChange,
     job::{Attempt, Job, Reason},
     mail::{self, ConsoleLinks, FailureReport, Log, Mail},
@@ -38,10 +39,15 @@ use super::Alerts;
 /// message comes again after 180 s: whoever died at it is past, and the message that comes again finds it so.
 const NOTIFY_LEASE: Duration = Duration::from_secs(60);
 
-/// The note in the fleet table that people were told of a task.
+/// Says in the fleet table that people were notified of a failed task.
 #[derive(Debug, Serialize, Deserialize)]
-struct NotifiedTask {
+struct TaskNotice {
     notified_at: jiff::Timestamp,
+}
+
+/// One for each task, by its ARN.
+impl StoredDocument for TaskNotice {
+    const NAME: &'static str = "task_notice";
 }
 
 /// Mails failures, each at once or counted for one grouped mail.
@@ -112,12 +118,11 @@ impl Notifier {
             return Ok(());
         }
         let (task, now) = (&change.task_arn, self.clock.now());
-        let note = format!("notified:{task}");
-        if self.fleet.kept::<NotifiedTask>(&note).await?.is_some() {
+        if self.fleet.get_document_for::<TaskNotice>(task).await?.is_some() {
             return Ok(());
         }
         let holder = format!("{:032x}", fastrand::u128(..));
-        if !self.fleet.lease(&note, &holder, now, now + NOTIFY_LEASE).await? {
+        if !self.fleet.lease(&Lease::TaskNotice(task), &holder, now, now + NOTIFY_LEASE).await? {
             return Err(CallError::exhausted(format!("mail about {name}"), "another stop is at it"));
         }
         let reason = Reason::new(kind.code(), kind.words());
@@ -134,7 +139,7 @@ impl Notifier {
             Delivery::Immediate => self.post.send(&mail::run_failed(&name, &reason, task, now)).await?,
             Delivery::Grouped => {}
         }
-        self.fleet.keep(&note, &NotifiedTask { notified_at: self.clock.now() }).await
+        self.fleet.put_document_for(task, &TaskNotice { notified_at: self.clock.now() }).await
     }
 
     /// A job has failed: once, it enters the dead letter queue, and a mail goes out or the alerts count it. `ended` is

@@ -3,16 +3,13 @@
 use std::time::Duration;
 
 use aws::{CallError, fleet::Fleet, mail::Post};
-use domain::{breaker::Breaker, mail};
+use domain::{breaker::Breaker, document::Lease, mail};
 use jiff::Timestamp;
 
 use crate::launch::breaker;
 
 /// For how long one run may be mailing before another tries.
 const MAILING: Duration = Duration::from_secs(60);
-
-/// Its lease in the fleet table.
-const LEASE: &str = "notify:breaker";
 
 /// Mails, once each, that launches are paused and that they work again. `breaker` is what was read of it lately, and
 /// `waiting` how many jobs wait. Dying between SNS's answer and the note of it mails twice.
@@ -34,11 +31,11 @@ pub async fn mail_launches(
     let mail = mail::launches(&breaker, waiting, now);
     let Some(mail) = mail.filter(|_| breaker.is_news()) else { return Ok(()) };
     let holder = format!("{:032x}", fastrand::u128(..));
-    if !fleet.lease(LEASE, &holder, now, now + MAILING).await? {
+    if !fleet.lease(&Lease::LaunchNotice, &holder, now, now + MAILING).await? {
         return Ok(());
     }
     post.send(&mail).await?;
     breaker::mail_sent(fleet, &breaker).await?;
-    fleet.release(LEASE, &holder).await?;
+    fleet.release(&Lease::LaunchNotice, &holder).await?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use aws::{
     CallError,
     ledger::{Changed, Claim, Expired, Leaving},
-    records::Published,
+    publish::Published,
 };
 use domain::{
     backoff,

@@ -139,7 +139,7 @@ impl RowWriter<'_> {
             let puts = rows.into_iter().map(async |(row, record)| {
                 // A record without its key was rejected before.
                 let Ok(key) = natural_key(key, &record) else { return Ok(()) };
-                services.records.keep(job, &key, row, record).await?;
+                services.records.upsert_by_key(job, &key, row, record).await?;
                 progress.add_rows(1);
                 Ok(())
             });

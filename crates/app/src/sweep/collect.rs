@@ -6,7 +6,7 @@ use aws::ledger::Changed;
 use domain::{
     job::{Job, STATUS_SHARDS, State, settled_shard},
     manifest,
-    sweep::{HOUR, KEPT, PROGRESS, Progress, report::Doings},
+    sweep::{HOUR, KEPT, Progress, report::Doings},
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -62,7 +62,7 @@ impl Sweep {
             }
             progress.collected_until = hour.checked_add(HOUR).unwrap_or(hour);
             if !self.dry_run {
-                self.fleet.keep(PROGRESS, progress).await?;
+                self.fleet.put_document(progress).await?;
             }
         }
         Ok(failures.finish()?)

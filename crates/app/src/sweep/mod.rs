@@ -33,13 +33,15 @@ use aws::{
 };
 use clock::Clock;
 use domain::{
+    document::Lease,
     exit_code::ExitCode,
     fargate::Size,
     job::Job,
     notify::NotifyOn,
+    scaling::QueueSnapshot,
     settings::{Settings, SettingsError},
     sweep::{
-        Ask, AskError, LEASE, QUEUE_SNAPSHOT, Range, SeenQueue,
+        Ask, AskError, Range,
         report::{Doings, Open},
     },
 };
@@ -177,7 +179,7 @@ pub async fn run(
             ExitCode::Terminated
         }
     };
-    if let Err(error) = sweep.fleet.release(LEASE, &holder).await {
+    if let Err(error) = sweep.fleet.release(&Lease::Sweep, &holder).await {
         warn!(error = telemetry::causes(&error), "the lease is not given back: it runs out within a minute");
     }
     code
@@ -284,7 +286,7 @@ impl Sweep {
 
     async fn lease(&self, holder: &str) -> Result<bool, CallError> {
         let now = self.clock.now();
-        self.fleet.lease(LEASE, holder, now, now + HELD).await
+        self.fleet.lease(&Lease::Sweep, holder, now, now + HELD).await
     }
 
     /// Renews the lease until it is lost: refused, or not renewed in time.
@@ -305,7 +307,7 @@ impl Sweep {
 
     /// Since when the jobs queue has held messages, as the scaler saw it last.
     async fn backlog_since(&self) -> Result<Option<jiff::Timestamp>, CallError> {
-        Ok(self.fleet.kept::<SeenQueue>(QUEUE_SNAPSHOT).await?.and_then(|seen| seen.waiting_since))
+        Ok(self.fleet.get_document::<QueueSnapshot>().await?.and_then(|seen| seen.waiting_since))
     }
 
     /// The next jobs of a shard, as they stand in the ledger; none when there are no more.

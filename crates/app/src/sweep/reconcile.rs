@@ -8,7 +8,7 @@ use domain::{
     message::ObjectMessage,
     object::Sequencer,
     pipelines::Pipelines,
-    sweep::{KeptPipelines, PIPELINES, report::Doings},
+    sweep::{KeptPipelines, report::Doings},
 };
 use futures::{StreamExt, stream};
 use tracing::info;
@@ -26,7 +26,7 @@ impl Sweep {
     /// A repeat, or an event that comes after all, finds the job known. A version that is still in the uploads queue
     /// is sent a second time.
     pub(super) async fn reconcile(&self, doings: &mut Doings) -> Result<(), StepError> {
-        let kept: KeptPipelines = self.fleet.kept(PIPELINES).await?.ok_or(StepError::NoPipelines)?;
+        let kept = self.fleet.get_document::<KeptPipelines>().await?.ok_or(StepError::NoPipelines)?;
         let pipelines = Pipelines::parse(&kept.text, "pipelines.toml")?;
         let Some(prefix) = within(&self.watched_prefix, self.prefix.as_deref()) else {
             info!(

@@ -3,7 +3,7 @@
 use domain::{
     mail, object,
     sweep::{
-        HOUR, PROGRESS, Progress,
+        HOUR, Progress,
         report::{Doings, Open, Summary, lines_key, summary_key},
     },
 };
@@ -67,7 +67,7 @@ impl Sweep {
             }
         }
         progress.reported_until = hour.checked_add(HOUR).unwrap_or(hour);
-        self.fleet.keep(PROGRESS, progress).await?;
+        self.fleet.put_document(progress).await?;
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use aws::objects::Writing;
 use domain::{
     job::{Job, STATUS_SHARDS, settled_shard},
     sweep::{
-        Facts, HOUR, HOUR_SETTLES, PROGRESS, Progress, Task, hour_of,
+        Facts, HOUR, HOUR_SETTLES, Progress, Task, hour_of,
         report::{Doings, Tally, lines_key},
     },
 };
@@ -61,7 +61,8 @@ impl Sweep {
             tokio::time::sleep_until(self.clock.instant(settles)).await;
         }
         let now = self.clock.now();
-        let progress = self.fleet.kept(PROGRESS).await?.unwrap_or_else(|| Progress::at_first(now));
+        let progress =
+            self.fleet.get_document::<Progress>().await?.unwrap_or_else(|| Progress::at_first(now));
         let hours = progress.to_report(now);
         let counted = |hour| Counted { tally: Tally::new(hour), lines: None };
         Ok(Tallies { hours: hours.into_iter().map(counted).collect(), progress, came_in: HashSet::new() })

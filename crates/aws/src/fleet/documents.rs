@@ -12,8 +12,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Fleet, key};
 use crate::{
     CallError,
-    ledger::{Item, text},
+    attributes::{Item, text},
 };
+use domain::document::{StoredDocument, document_id, keyed_document_id};
 
 /// How often a change is tried. The functions that change a document run two or three at once, and each makes one change
 /// at a time: whoever loses so often has no luck but trouble.
@@ -43,41 +44,72 @@ impl Fleet {
         }
     }
 
-    /// A document kept under this id, strongly consistent.
+    /// Reads the document of this type, strongly consistent.
     ///
     /// # Errors
     /// [`CallError`]
-    pub async fn kept<T: DeserializeOwned>(&self, id: &str) -> Result<Option<T>, CallError> {
+    pub async fn get_document<T: StoredDocument + DeserializeOwned>(&self) -> Result<Option<T>, CallError> {
+        self.get(&document_id::<T>()).await
+    }
+
+    /// Reads the document of this type for this key, strongly consistent.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub async fn get_document_for<T: StoredDocument + DeserializeOwned>(
+        &self,
+        key: &str,
+    ) -> Result<Option<T>, CallError> {
+        self.get(&keyed_document_id::<T>(key)).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, id: &str) -> Result<Option<T>, CallError> {
         let attempt = || format!("read {id} of {}", self.table);
         self.item(id, attempt).await?.map(|item| decode(item, attempt)).transpose()
     }
 
-    /// Keeps a document under this id, whatever was there. It is to have no attribute `id`.
+    /// Writes the document of this type, and replaces one that is there. Durable on return.
     ///
     /// # Errors
-    /// [`CallError`]: it may be kept.
-    pub async fn keep<T: Serialize>(&self, id: &str, document: &T) -> Result<(), CallError> {
-        let attempt = || format!("keep {id} in {}", self.table);
+    /// [`CallError`]: it may be written; a repeat writes the same.
+    pub async fn put_document<T: StoredDocument + Serialize>(&self, document: &T) -> Result<(), CallError> {
+        self.put(&document_id::<T>(), document).await
+    }
+
+    /// Writes the document of this type for this key, and replaces one that is there. Durable on return.
+    ///
+    /// # Errors
+    /// [`CallError`]: it may be written; a repeat writes the same.
+    pub async fn put_document_for<T: StoredDocument + Serialize>(
+        &self,
+        key: &str,
+        document: &T,
+    ) -> Result<(), CallError> {
+        self.put(&keyed_document_id::<T>(key), document).await
+    }
+
+    async fn put<T: Serialize>(&self, id: &str, document: &T) -> Result<(), CallError> {
+        let attempt = || format!("write {id} to {}", self.table);
         let item = encode(id, document, attempt)?;
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         put.send().await.map(drop).map_err(|e| CallError::of(attempt(), e))
     }
 
-    /// Changes the document kept under this id, or one that was never kept, and returns what `change` does. Durable on
-    /// return; a change that leaves it as it was writes nothing. `change` is called again when somebody else was faster.
-    /// The document is to have no attributes `id` and `stamp`.
+    /// Updates the document of this type, or its default where none is there, and returns what `change` returns. Durable
+    /// on return; a change that leaves the document as it was writes nothing. When somebody else was faster, the document
+    /// is read again and `change` is called again. `verb` begins the attempt that an error names ("count a failure").
     ///
     /// # Errors
-    /// [`CallError`]: it may be changed.
-    pub async fn change<T, R>(
+    /// [`CallError`]: it may be updated.
+    pub async fn update_document<T, R>(
         &self,
-        id: &str,
         verb: &str,
         change: impl Fn(&mut T) -> R,
     ) -> Result<R, CallError>
     where
-        T: Clone + Default + PartialEq + Serialize + DeserializeOwned,
+        T: StoredDocument + Clone + Default + PartialEq + Serialize + DeserializeOwned,
     {
+        let id = &*document_id::<T>();
         let attempt = || format!("{verb} in {id} of {}", self.table);
         for tried in 0..TRIES {
             let item = self.item(id, attempt).await?;
@@ -131,14 +163,14 @@ impl Fleet {
         }
     }
 
-    /// The document of this id among those found, if it is there.
-    pub(super) fn document<T: DeserializeOwned>(
+    /// The document of this type among those found, if it is there.
+    pub(super) fn document<T: StoredDocument + DeserializeOwned>(
         &self,
         found: &mut HashMap<String, Item>,
-        id: &str,
     ) -> Result<Option<T>, CallError> {
+        let id = document_id::<T>();
         let attempt = || format!("read {id} of {}", self.table);
-        found.remove(id).map(|item| decode(item, attempt)).transpose()
+        found.remove(&id).map(|item| decode(item, attempt)).transpose()
     }
 }
 

@@ -5,9 +5,12 @@ use jiff::Timestamp;
 
 use super::{
     Changed, Ledger,
-    write::{Write, notes, number, text, time},
+    write::{Write, notes},
 };
-use crate::CallError;
+use crate::{
+    CallError,
+    attributes::{number, text, time},
+};
 use domain::{
     audit::{AuditEntry, AuditKind, MAX_AUDIT_ENTRIES},
     job::{Job, JobId},

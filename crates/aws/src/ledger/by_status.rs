@@ -4,8 +4,11 @@
 use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, Select, Update};
 use jiff::Timestamp;
 
-use super::{Changed, Item, Ledger, Write, text, time};
-use crate::CallError;
+use super::{Changed, Ledger, Write};
+use crate::{
+    CallError,
+    attributes::{Item, text, time},
+};
 use domain::job::{Job, JobId, State, collected_shard, settled_shard};
 
 /// The index's name (template.yaml).

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{
-    Changed, Ledger,
-    write::{Write, number, text, time},
+use super::{Changed, Ledger, write::Write};
+use crate::{
+    CallError,
+    attributes::{number, text, time},
 };
-use crate::CallError;
 use domain::job::{Change, Job, JobId, State};
 
 /// Who takes a job.

@@ -2,11 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::{
-    Changed, Ledger,
-    write::{Write, number},
-};
-use crate::CallError;
+use super::{Changed, Ledger, write::Write};
+use crate::{CallError, attributes::number};
 use domain::job::{Attempt, Change, JobId};
 
 /// How it is known that an attempt is over: what must still be so when its end is written.

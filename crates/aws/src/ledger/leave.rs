@@ -5,9 +5,12 @@ use jiff::Timestamp;
 
 use super::{
     Changed, Ledger,
-    write::{self, Write, number, text},
+    write::{self, Write},
 };
-use crate::CallError;
+use crate::{
+    CallError,
+    attributes::{number, text},
+};
 use domain::job::{Attempt, Change, Job, Reason};
 
 /// How a worker leaves a job.

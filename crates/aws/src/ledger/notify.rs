@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use super::{
     Changed, Ledger,
-    write::{self, Write, time},
+    write::{self, Write},
 };
-use crate::CallError;
+use crate::{CallError, attributes::time};
 use domain::job::{Attempt, JobId};
 
 impl Ledger {

@@ -5,9 +5,12 @@ use jiff::Timestamp;
 use super::{
     Changed, Ledger, Write,
     audit::{adding, fitting},
-    write::{attempts, number, reason_value, text, time},
+    write::{attempts, reason_value},
 };
-use crate::CallError;
+use crate::{
+    CallError,
+    attributes::{number, text, time},
+};
 use domain::{
     audit::AuditEntry,
     job::{Attempt, Change, Job, Reason, State, open_shard},

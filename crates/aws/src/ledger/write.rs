@@ -5,8 +5,11 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
-use super::{Item, Over};
-use crate::CallError;
+use super::Over;
+use crate::{
+    CallError,
+    attributes::{Item, number, text, time},
+};
 use domain::{
     audit::AuditEntry,
     job::{Attempt, Change, JobId, Reason, allowed_from, settled_shard},
@@ -104,19 +107,6 @@ pub(super) fn notes(note: &AuditEntry) -> Result<AttributeValue, CallError> {
     let attempt = || format!("note \"{}\"", note.kind.as_str());
     let item = serde_dynamo::to_item(note).map_err(|e| CallError::nonsense(attempt(), e))?;
     Ok(AttributeValue::L(vec![AttributeValue::M(item)]))
-}
-
-pub(crate) fn text(value: impl ToString) -> AttributeValue {
-    AttributeValue::S(value.to_string())
-}
-
-pub(crate) fn number(value: impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
-}
-
-/// Microseconds, always six digits: conditions compare times as text.
-pub(crate) fn time(at: Timestamp) -> AttributeValue {
-    text(format!("{at:.6}"))
 }
 
 pub(super) fn reason_value(reason: &Reason) -> AttributeValue {

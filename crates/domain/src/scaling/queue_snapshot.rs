@@ -5,6 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::document::StoredDocument;
+
 /// A snapshot older than this counts as none: what it says is not about now.
 pub const STALE_AFTER: Duration = Duration::from_secs(180);
 
@@ -27,6 +29,10 @@ pub struct QueueSnapshot {
     pub done_per_second: f64,
     /// Since when every snapshot has seen messages that nobody holds.
     pub waiting_since: Option<Timestamp>,
+}
+
+impl StoredDocument for QueueSnapshot {
+    const NAME: &'static str = "queue_snapshot";
 }
 
 impl QueueSnapshot {
