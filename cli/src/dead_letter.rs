@@ -1,6 +1,6 @@
 //! What lies in the dead-letter queue, and which jobs it means the end of.
 
-use aws::tasks::{LaunchedFor, launched_for};
+use aws::tasks::{TaskPurpose, task_purpose};
 use domain::{
     job::{Job, JobId},
     message::{self, Message},
@@ -84,9 +84,9 @@ fn about(body: &str, pipelines: &Pipelines) -> Option<(JobId, About)> {
         }
         Message::Task(change) => {
             let started_by = change.started_by.as_deref();
-            match launched_for(started_by, |name| change.variable(name))? {
-                LaunchedFor::Job { job, .. } => Some((job, About::Stop)),
-                LaunchedFor::Drain { .. } | LaunchedFor::Sweep(_) | LaunchedFor::Command(_) => None,
+            match task_purpose(started_by, |name| change.variable(name))? {
+                TaskPurpose::Job { job, .. } => Some((job, About::Stop)),
+                TaskPurpose::Drain { .. } | TaskPurpose::Sweep(_) | TaskPurpose::Command(_) => None,
             }
         }
         Message::Object(_) | Message::Foreign | Message::Malformed { .. } => None,

@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_call_that_ran_out_of_patience_is_told_whole() {
-        let call = CallError::exhausted("delete message 1 of q", "ReceiptHandleIsInvalid");
+        let call = CallError::retries_exhausted("delete message 1 of q", "ReceiptHandleIsInvalid");
         let told = complaint(&anyhow::Error::new(call).context("more"));
         assert_eq!(told, "failed to delete message 1 of q: ReceiptHandleIsInvalid");
     }

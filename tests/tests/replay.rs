@@ -31,14 +31,14 @@ async fn replay(env: &TestEnv, job: &Job) -> Changed {
 
 fn replayed(changed: Changed) -> Job {
     match changed {
-        Changed::Yes(job) => *job,
-        Changed::No(found) => panic!("refused: {found:#?}"),
+        Changed::Applied(job) => *job,
+        Changed::Rejected(found) => panic!("refused: {found:#?}"),
     }
 }
 
 /// Why it is refused.
 fn refused(env: &TestEnv, changed: Changed) -> Option<NotReplayed> {
-    let Changed::No(Some(found)) = changed else { panic!("not refused: {changed:?}") };
+    let Changed::Rejected(Some(found)) = changed else { panic!("not refused: {changed:?}") };
     refusal(&found, env.cloud().clock().now())
 }
 
@@ -93,7 +93,7 @@ fn no_job_is_replayed_while_its_rows_are_deleted() {
         let failed = env.job(KEY).await;
         let until = env.cloud().clock().now() + Duration::from_hours(1);
         let reserved = ledger(env).collecting(&failed.id, State::Failed, until).await.unwrap();
-        assert!(matches!(reserved, Changed::Yes(_)));
+        assert!(matches!(reserved, Changed::Applied(_)));
         let why = refused(env, replay(env, &failed).await);
         assert!(matches!(why, Some(NotReplayed::Collecting { .. })), "{why:?}");
         minutes(61).await;

@@ -107,7 +107,7 @@ impl Drain {
         let own = match &drain.slot {
             Some(slot) => {
                 tokio::select! {
-                    own = slot.first_check_in() => own,
+                    own = slot.first_heartbeat() => own,
                     () = stop.cancelled() => true,
                 }
             }
@@ -167,7 +167,7 @@ impl Drain {
                 let Some(slot) = &self.slot else { return };
                 if phase.now() >= Phase::Leaving {
                     slot.leave(in_flight.stats()).await;
-                } else if !slot.check_in(in_flight.stats()).await {
+                } else if !slot.heartbeat(in_flight.stats()).await {
                     phase.advance(Phase::Replaced);
                 }
             };

@@ -77,8 +77,8 @@ async fn stop(deployment: &Deployment, job: &Job, who: &str) -> anyhow::Result<O
         paused: false,
     });
     match deployment.ledger.cancel(job, &reason, ended.as_ref(), &note, now).await? {
-        Changed::No(_) => return Ok(None),
-        Changed::Yes(_) => {}
+        Changed::Rejected(_) => return Ok(None),
+        Changed::Applied(_) => {}
     }
     let told = FailureMessage::new(job.id.clone()).to_body();
     deployment.queue("StopsQueue")?.send(&told, Duration::ZERO).await?;

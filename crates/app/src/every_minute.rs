@@ -1,7 +1,7 @@
 //! What is due every minute: as many pooled workers are launched as the backlog needs, slots whose tasks are gone come
 //! free, grouped failures are mailed, and so is that launches are paused or work again.
 
-use aws::{CallError, Clients, fleet::Fleet, mail::Post};
+use aws::{CallError, Clients, fleet::Fleet, mail::Mailer};
 use clock::Clock;
 use domain::{
     alerts::Which,
@@ -25,7 +25,7 @@ pub struct EveryMinute {
     scaling: Scaling,
     fleet: Fleet,
     alerts: Alerts,
-    post: Post,
+    mailer: Mailer,
     notify_on: NotifyOn,
     clock: Clock,
 }
@@ -41,7 +41,7 @@ impl EveryMinute {
             scaling: Scaling::new(clients, settings)?,
             fleet: Fleet::new(clients, fleet),
             alerts: Alerts::new(clients, fleet),
-            post: Post::paced(clients, settings.require("MAIL_TOPIC")?, MAILS),
+            mailer: Mailer::rate_limited(clients, settings.require("MAIL_TOPIC")?, MAILS),
             notify_on: settings.parse("NOTIFY_ON", NotifyOn::EXPECTED)?,
             clock,
         })
@@ -62,7 +62,7 @@ impl EveryMinute {
         let sized = self.scaling.run(Trigger::Tick, now);
         let flushed = async {
             match self.notify_on.of_failures() {
-                true => self.alerts.flush(&self.post, Which::Due, now).await,
+                true => self.alerts.flush(&self.mailer, Which::Due, now).await,
                 false => Ok(0),
             }
         };
@@ -71,7 +71,7 @@ impl EveryMinute {
         let mailed = match &sized {
             Ok(scaled) if self.notify_on.of_failures() => {
                 let (breaker, waiting) = (&scaled.breaker, scaled.visible);
-                mail_launches(&self.fleet, &self.post, breaker, waiting, self.clock.now()).boxed().await
+                mail_launches(&self.fleet, &self.mailer, breaker, waiting, self.clock.now()).boxed().await
             }
             _ => Ok(()),
         };

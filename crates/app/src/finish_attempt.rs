@@ -61,22 +61,22 @@ pub async fn finish(
         NextStep::Nothing => return Ok(Ended::Nothing),
     };
     Ok(match (changed, step) {
-        (Changed::Yes(job), NextStep::Retry { after, .. }) => {
+        (Changed::Applied(job), NextStep::Retry { after, .. }) => {
             metrics::ended(verdict.kind.code());
             Ended::Retry { job, after }
         }
-        (Changed::Yes(job), _) => Ended::GivenUp(job),
+        (Changed::Applied(job), _) => Ended::GivenUp(job),
         // The SDK repeats a write whose answer was lost: then it is our own that refuses.
-        (Changed::No(Some(found)), NextStep::Retry { after, .. })
+        (Changed::Rejected(Some(found)), NextStep::Retry { after, .. })
             if found.state == State::Waiting && found.history.last() == Some(ended) =>
         {
             Ended::Retry { job: found, after }
         }
-        (Changed::No(Some(found)), NextStep::GiveUp)
+        (Changed::Rejected(Some(found)), NextStep::GiveUp)
             if found.state == State::Failed && found.history.last() == Some(ended) =>
         {
             Ended::GivenUp(found)
         }
-        (Changed::No(found), _) => Ended::Refused(found),
+        (Changed::Rejected(found), _) => Ended::Refused(found),
     })
 }

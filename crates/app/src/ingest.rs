@@ -171,7 +171,9 @@ impl Ingest {
                 for (created, outcome) in join_all(all).await {
                     outcomes.extend(failures.record(created.object(), outcome));
                 }
-                failures.finish().map_err(|failed| CallError::exhausted("record the objects", failed))?;
+                failures
+                    .finish()
+                    .map_err(|failed| CallError::retries_exhausted("record the objects", failed))?;
                 Ok(match outcomes.len() {
                     0 => Outcome::Foreign,
                     1 => outcomes.remove(0),
@@ -235,8 +237,8 @@ impl Ingest {
             }
             // Recorded by a call that died before it launched or queued. Where that was queued and not yet taken, it
             // is queued twice: whoever takes the second finds the job taken.
-            Recorded::Known(job) if is_due(&job, 1, now) => self.route(&job, 0).await,
-            Recorded::Known(job) => {
+            Recorded::Existing(job) if is_due(&job, 1, now) => self.route(&job, 0).await,
+            Recorded::Existing(job) => {
                 self.ledger.duplicate(&job.id, self.clock.now()).await?;
                 Ok(Outcome::Duplicate { job: job.id })
             }

@@ -93,11 +93,11 @@ impl Replay {
         }
         let note = AuditEntry::new(now, AuditKind::Replayed, words(job, &self.who));
         match self.ledger.replay(job, &note, now).await? {
-            Changed::Yes(job) => {
+            Changed::Applied(job) => {
                 self.send_due(&job).await?;
                 Ok(Outcome::Replayed(format!("attempt {next} is on its way")))
             }
-            Changed::No(found) => {
+            Changed::Rejected(found) => {
                 let why = found.and_then(|found| refusal(&found, now)).map(|refused| refused.to_string());
                 Ok(Outcome::Refused(
                     why.unwrap_or_else(|| "somebody else has just changed it: try again".to_owned()),

@@ -6,7 +6,7 @@
 //! | `{"scheduled_at": "2026-11-21T12:00:00Z"}` | what is due in that hour; from EventBridge Scheduler |
 //! | `{"sweep": {"since": "7d", "until": "…", "prefix": "uploads/orders/", "dry_run": true}}` | one sweep; each member is optional and defaults to the hourly sweep's |
 
-use aws::{CallError, Clients, fleet::Fleet, tasks::Order};
+use aws::{CallError, Clients, fleet::Fleet, tasks::TaskSpec};
 use clock::Clock;
 use domain::{
     pipelines::{Pipelines, Run, Schedule, due},
@@ -106,29 +106,29 @@ impl RunSchedule {
         // The sweep's container has no layer. Before the launch: whoever is launched finds it.
         let kept = KeptPipelines { text: self.text.clone(), kept_at: self.clock.now() };
         self.fleet.put_document(&kept).await?;
-        let orders = match event {
+        let specs = match event {
             Event::Tick { scheduled_at } => ticked(self.pipelines.schedules(), scheduled_at),
             Event::Sweep { sweep } => {
                 // What cannot be is said here, and not by a task a minute later.
                 sweep.range(self.clock.now())?;
                 vec![(
                     Definition::Sweep,
-                    Order::of_sweep(&format!("by-hand-{request}"), &sweep.to_arguments()),
+                    TaskSpec::of_sweep(&format!("by-hand-{request}"), &sweep.to_arguments()),
                 )]
             }
         };
-        let mut launched = Vec::with_capacity(orders.len());
+        let mut launched = Vec::with_capacity(specs.len());
         let mut failures = ItemFailures::default();
-        for (definition, order) in orders {
+        for (definition, spec) in specs {
             let launcher = match definition {
                 Definition::Sweep => &self.sweeps,
                 Definition::Worker => &self.workers,
             };
-            let answer = launcher.launch(&order).await;
-            if let Some(answer) = failures.record(&order.started_by, answer) {
+            let answer = launcher.launch(&spec).await;
+            if let Some(answer) = failures.record(&spec.started_by, answer) {
                 let task = answer.task;
-                info!(task, started_by = order.started_by, command = ?order.command, "launched task {task}");
-                launched.push(Launched { started_by: order.started_by, task });
+                info!(task, started_by = spec.started_by, command = ?spec.command, "launched task {task}");
+                launched.push(Launched { started_by: spec.started_by, task });
             }
         }
         failures.finish().map_err(TickError::Launch)?;
@@ -160,7 +160,7 @@ impl Event {
     }
 }
 
-/// Which task definition an order is of.
+/// Which task definition a task has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Definition {
     Sweep,
@@ -168,19 +168,19 @@ enum Definition {
 }
 
 /// What is to be launched at this tick: the hourly sweep, and what is due.
-fn ticked(schedules: &[Schedule], tick: Timestamp) -> Vec<(Definition, Order)> {
+fn ticked(schedules: &[Schedule], tick: Timestamp) -> Vec<(Definition, TaskSpec)> {
     let hour = hour_of(tick);
     let name = hour.strftime("%Y%m%dT%H").to_string();
-    let mut orders = vec![(Definition::Sweep, Order::of_sweep(&name, &[]))];
-    orders.extend(due(schedules, hour).into_iter().map(|schedule| match &schedule.run {
-        Run::Command(command) => (Definition::Worker, Order::of_command(&schedule.name, &name, command)),
+    let mut specs = vec![(Definition::Sweep, TaskSpec::of_sweep(&name, &[]))];
+    specs.extend(due(schedules, hour).into_iter().map(|schedule| match &schedule.run {
+        Run::Command(command) => (Definition::Worker, TaskSpec::of_command(&schedule.name, &name, command)),
         Run::Sweep { prefix, since } => {
             let ask = Ask { since: since.map(Moment::Ago), prefix: prefix.clone(), ..Ask::default() };
             let which = format!("{}-{name}", schedule.name);
-            (Definition::Sweep, Order::of_sweep(&which, &ask.to_arguments()))
+            (Definition::Sweep, TaskSpec::of_sweep(&which, &ask.to_arguments()))
         }
     }));
-    orders
+    specs
 }
 
 #[cfg(test)]

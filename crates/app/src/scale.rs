@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use aws::{CallError, Clients, fleet::Fleet, queue::Queue, tasks::Order};
+use aws::{CallError, Clients, fleet::Fleet, queue::Queue, tasks::TaskSpec};
 use domain::{
     breaker::{Breaker, Signal},
     fargate::Size,
@@ -70,7 +70,7 @@ pub struct Scaled {
     /// Tasks that were starting.
     pub launching: u32,
     /// Tasks that should have started long ago.
-    pub late: u32,
+    pub overdue: u32,
     /// How many pooled workers there could be.
     pub maximum: u32,
     /// Workers that were missing.
@@ -200,7 +200,7 @@ impl Scaling {
                 _ => {}
             }
         }
-        failures.finish().map_err(|failed| CallError::exhausted("launch the missing workers", failed))
+        failures.finish().map_err(|failed| CallError::retries_exhausted("launch the missing workers", failed))
     }
 
     /// Reserves a slot as it was seen, and launches a worker into it. Breaks when whatever kept this worker from being
@@ -240,7 +240,7 @@ impl Scaling {
 
     /// Launches a worker into a slot that is reserved for it, and notes its task.
     async fn launch(&self, slot: &Slot) -> Result<Launched, CallError> {
-        match self.launcher.launch(&Order::of_drain(slot, self.size)).await {
+        match self.launcher.launch(&TaskSpec::of_drain(slot, self.size)).await {
             Ok(launched) => {
                 // Refused when the task has already stopped and its slot is free: nothing is left to note.
                 self.fleet.launched(slot.number, slot.generation, &launched.task).await?;
@@ -278,7 +278,7 @@ fn came_to_work(slots: &[Slot], breaker: &Breaker) -> bool {
 impl Scaled {
     fn saw(&mut self, signals: &Signals, wanted: u32) {
         (self.visible, self.in_flight) = (signals.visible, signals.in_flight);
-        (self.running, self.launching, self.late) = (signals.running, signals.launching, signals.late);
+        (self.running, self.launching, self.overdue) = (signals.running, signals.launching, signals.overdue);
         (self.maximum, self.wanted) = (signals.maximum, wanted);
         self.reason = (wanted == 0).then(|| why_none(signals).to_owned());
     }
@@ -316,7 +316,7 @@ fn log_decision(signals: &Signals, scaled: &Scaled) {
                 backlog.arrivals_per_second = signals.arrivals_per_second,
                 fleet.running = signals.running,
                 fleet.launching = signals.launching,
-                fleet.late = signals.late,
+                fleet.overdue = signals.overdue,
                 fleet.maximum = signals.maximum,
                 service_ms = signals.service.as_millis() as u64,
                 startup_s = signals.startup.as_secs(),

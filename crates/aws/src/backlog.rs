@@ -87,7 +87,7 @@ impl Backlog {
                 id: message.message_id.unwrap_or_default(),
                 body: message.body.unwrap_or_default(),
                 receipt: receipt
-                    .ok_or_else(|| CallError::nonsense(attempt(), "a message without a receipt"))?,
+                    .ok_or_else(|| CallError::malformed_response(attempt(), "a message without a receipt"))?,
                 receives: receives.unwrap_or(1),
             })
         });
@@ -110,7 +110,7 @@ impl Backlog {
         for (index, receipt) in receipts.iter().enumerate() {
             let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(index.to_string());
             let entry = entry.receipt_handle(receipt).visibility_timeout(seconds).build();
-            call = call.entries(entry.map_err(|e| CallError::nonsense(attempt(), e))?);
+            call = call.entries(entry.map_err(|e| CallError::malformed_response(attempt(), e))?);
         }
         let answer = call.send().await.map_err(|e| CallError::of(attempt(), e))?;
         failures(&answer.failed, attempt)
@@ -127,7 +127,7 @@ impl Backlog {
         for (index, receipt) in receipts.iter().enumerate() {
             let entry =
                 DeleteMessageBatchRequestEntry::builder().id(index.to_string()).receipt_handle(receipt);
-            call = call.entries(entry.build().map_err(|e| CallError::nonsense(attempt(), e))?);
+            call = call.entries(entry.build().map_err(|e| CallError::malformed_response(attempt(), e))?);
         }
         let answer = call.send().await.map_err(|e| CallError::of(attempt(), e))?;
         failures(&answer.failed, attempt)
@@ -139,7 +139,7 @@ fn failures(
     attempt: impl Fn() -> String,
 ) -> Result<Vec<Failure>, CallError> {
     let failure = |entry: &BatchResultErrorEntry| {
-        let index = entry.id().parse().map_err(|e| CallError::nonsense(attempt(), e))?;
+        let index = entry.id().parse().map_err(|e| CallError::malformed_response(attempt(), e))?;
         Ok(Failure { index, code: entry.code().to_owned(), is_retryable: !entry.sender_fault() })
     };
     failed.iter().map(failure).collect()

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::{Client, types::KeysAndAttributes};
 
-use super::{CallError, attributes::Item, leftovers::Leftovers};
+use super::{CallError, attributes::Item, unprocessed::Unprocessed};
 
 /// BatchGetItem's limit (DynamoDB API reference).
 const KEYS: usize = 100;
@@ -16,18 +16,18 @@ pub(super) async fn batch_get(
     attempt: impl Fn() -> String,
 ) -> Result<Vec<Item>, CallError> {
     let mut items = Vec::with_capacity(keys.len());
-    let mut leftovers = Leftovers::default();
+    let mut unprocessed = Unprocessed::default();
     while !keys.is_empty() {
         let batch: Vec<Item> = keys.drain(..keys.len().min(KEYS)).collect();
         let wanted = KeysAndAttributes::builder().set_keys(Some(batch)).consistent_read(true).build();
-        let wanted = wanted.map_err(|e| CallError::nonsense(attempt(), e))?;
+        let wanted = wanted.map_err(|e| CallError::malformed_response(attempt(), e))?;
         let answer = client.batch_get_item().request_items(table, wanted).send().await;
         let answer = answer.map_err(|e| CallError::of(attempt(), e))?;
         items.extend(answer.responses.unwrap_or_default().into_values().flatten());
         let unread = answer.unprocessed_keys.unwrap_or_default().into_values().flat_map(|left| left.keys);
         let before = keys.len();
         keys.extend(unread);
-        leftovers.after(keys.len() > before, &attempt).await?;
+        unprocessed.after(keys.len() > before, &attempt).await?;
     }
     Ok(items)
 }

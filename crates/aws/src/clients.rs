@@ -18,7 +18,7 @@ pub struct Clients {
 #[derive(Debug, Default)]
 struct Built {
     dynamodb: OnceLock<aws_sdk_dynamodb::Client>,
-    patient_dynamodb: OnceLock<aws_sdk_dynamodb::Client>,
+    dynamodb_adaptive: OnceLock<aws_sdk_dynamodb::Client>,
     ecs: OnceLock<aws_sdk_ecs::Client>,
     #[cfg(feature = "logs")]
     logs: OnceLock<aws_sdk_cloudwatchlogs::Client>,
@@ -45,8 +45,8 @@ impl Clients {
     }
 
     /// One that repeats a call often, and slows down all its calls until DynamoDB keeps up.
-    pub(super) fn patient_dynamodb(&self) -> &aws_sdk_dynamodb::Client {
-        self.built.patient_dynamodb.get_or_init(|| {
+    pub(super) fn dynamodb_adaptive(&self) -> &aws_sdk_dynamodb::Client {
+        self.built.dynamodb_adaptive.get_or_init(|| {
             let patient = RetryConfig::adaptive().with_max_attempts(10);
             let config = aws_sdk_dynamodb::config::Builder::from(self.config()).retry_config(patient).build();
             aws_sdk_dynamodb::Client::from_conf(config)

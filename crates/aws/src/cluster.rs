@@ -59,7 +59,7 @@ impl Cluster {
             let answer = answer.map_err(|e| CallError::of(format!("describe {} tasks", some.len()), e))?;
             if let Some(failure) = untold(answer.failures()) {
                 let words = format!("{failure:?}");
-                return Err(CallError::exhausted(format!("describe {} tasks", some.len()), words));
+                return Err(CallError::retries_exhausted(format!("describe {} tasks", some.len()), words));
             }
             known.extend(answer.tasks().iter().filter_map(|task| {
                 Some(Known {

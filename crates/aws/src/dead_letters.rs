@@ -77,7 +77,8 @@ impl DeadLetters {
             .map_err(|e| CallError::of(attempt(), e))?;
         let messages = answer.messages.unwrap_or_default().into_iter();
         let letters = messages.map(|message| {
-            read(message).ok_or_else(|| CallError::nonsense(attempt(), "a message without id or receipt"))
+            read(message)
+                .ok_or_else(|| CallError::malformed_response(attempt(), "a message without id or receipt"))
         });
         letters.collect()
     }
@@ -103,7 +104,7 @@ impl DeadLetters {
             None => Ok(()),
             Some(failure) => {
                 let attempt = format!("delete message {} of {}", letter.id, self.url);
-                Err(CallError::exhausted(attempt, failure.code.clone()))
+                Err(CallError::retries_exhausted(attempt, failure.code.clone()))
             }
         }
     }

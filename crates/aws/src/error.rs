@@ -66,7 +66,7 @@ impl CallError {
     }
 
     /// An answer that was received and makes no sense.
-    pub(crate) fn nonsense(
+    pub(crate) fn malformed_response(
         attempt: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
@@ -75,7 +75,7 @@ impl CallError {
 
     /// An attempt that ran out of patience and may be made again later.
     #[must_use]
-    pub fn exhausted(
+    pub fn retries_exhausted(
         attempt: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {

@@ -37,7 +37,7 @@ pub struct Fleet {
 
 /// What a worker tells of itself with a heartbeat, since it began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct WorkerStats {
     /// Messages settled.
     pub done: u64,
     /// For how long it had something to do, until now: what it has in hand counts, so that one that is stuck says so.
@@ -129,7 +129,7 @@ impl Fleet {
         let attempt = || format!("reserve slot {} of {}", slot.number, self.table);
         let reserved = slot.reserved(occupant, fastrand::u64(..), now);
         let mut item: Item =
-            serde_dynamo::to_item(&reserved).map_err(|e| CallError::nonsense(attempt(), e))?;
+            serde_dynamo::to_item(&reserved).map_err(|e| CallError::malformed_response(attempt(), e))?;
         item.insert("id".into(), text(slot_id(slot.number)));
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         let answer = put
@@ -167,24 +167,24 @@ impl Fleet {
     ///
     /// # Errors
     /// [`CallError`]
-    pub async fn check_in(
+    pub async fn heartbeat(
         &self,
         slot: u32,
         generation: u64,
         now: Timestamp,
-        tally: Tally,
+        stats: WorkerStats,
     ) -> Result<bool, CallError> {
         let update = self.of_generation(
             slot,
             generation,
-            "SET phase = :phase, heard_at = :now, polling_at = if_not_exists(polling_at, :now), done = :done, \
+            "SET phase = :phase, last_heartbeat_at = :now, polling_at = if_not_exists(polling_at, :now), done = :done, \
              busy_ms = :busy",
             "phase IN (:launching, :phase)",
         );
         let update = update
             .expression_attribute_values(":phase", text("polling"))
             .expression_attribute_values(":launching", text("launching"));
-        self.update(told(update, now, tally), "check in at", slot).await
+        self.update(told(update, now, stats), "check in at", slot).await
     }
 
     /// A worker tells that it takes no more, before it looks at the queue for the last time: whoever queues a message
@@ -197,14 +197,14 @@ impl Fleet {
         slot: u32,
         generation: u64,
         now: Timestamp,
-        tally: Tally,
+        stats: WorkerStats,
     ) -> Result<bool, CallError> {
-        let set = "SET phase = :phase, heard_at = :now, done = :done, busy_ms = :busy";
+        let set = "SET phase = :phase, last_heartbeat_at = :now, done = :done, busy_ms = :busy";
         let update = self.of_generation(slot, generation, set, "phase <> :free");
         let update = update
             .expression_attribute_values(":phase", text("leaving"))
             .expression_attribute_values(":free", text("free"));
-        self.update(told(update, now, tally), "leave", slot).await
+        self.update(told(update, now, stats), "leave", slot).await
     }
 
     /// The slot's task is no more, or there never was one. What its worker told of itself stays, to learn from.
@@ -280,11 +280,11 @@ impl Fleet {
     }
 }
 
-fn told(update: UpdateItemFluentBuilder, now: Timestamp, tally: Tally) -> UpdateItemFluentBuilder {
+fn told(update: UpdateItemFluentBuilder, now: Timestamp, stats: WorkerStats) -> UpdateItemFluentBuilder {
     update
         .expression_attribute_values(":now", time(now))
-        .expression_attribute_values(":done", number(tally.done))
-        .expression_attribute_values(":busy", number(tally.busy.as_millis()))
+        .expression_attribute_values(":done", number(stats.done))
+        .expression_attribute_values(":busy", number(stats.busy.as_millis()))
 }
 
 /// Makes a conditional update; false when its condition refused it.

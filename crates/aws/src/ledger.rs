@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::{
     Client,
     operation::update_item::UpdateItemError,
-    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
+    types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 
 use super::{
@@ -47,16 +47,16 @@ pub enum Recorded {
     /// The job was not known: it is recorded now.
     New,
     /// It was known: a duplicate event, or a repeat after a crash. As it stands now.
-    Known(Box<Job>),
+    Existing(Box<Job>),
 }
 
 /// What became of a change.
 #[derive(Debug)]
 pub enum Changed {
     /// It is made. The job as it stands now.
-    Yes(Box<Job>),
+    Applied(Box<Job>),
     /// The job is not where this change is legal, or somebody else holds it. As it stands, if it is there at all.
-    No(Option<Box<Job>>),
+    Rejected(Option<Box<Job>>),
 }
 
 impl Ledger {
@@ -66,14 +66,15 @@ impl Ledger {
         Self { client: clients.dynamodb().clone(), table: table.to_owned() }
     }
 
-    /// Records a new job. Durable on return; a repeat finds it [`Recorded::Known`] and changes nothing, which is
+    /// Records a new job. Durable on return; a repeat finds it [`Recorded::Existing`] and changes nothing, which is
     /// what makes a duplicate event harmless.
     ///
     /// # Errors
     /// [`CallError`]: the job may or may not be recorded; repeat.
     pub async fn record(&self, job: &Job) -> Result<Recorded, CallError> {
         let attempt = || format!("record job {} for {}", job.id, job.object);
-        let item: Item = serde_dynamo::to_item(job).map_err(|e| CallError::nonsense(attempt(), e))?;
+        let item: Item =
+            serde_dynamo::to_item(job).map_err(|e| CallError::malformed_response(attempt(), e))?;
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         let answer = put
             .condition_expression("attribute_not_exists(job)")
@@ -85,8 +86,10 @@ impl Ledger {
             Some(aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(
                 found,
             )) => match found.item() {
-                Some(item) => Ok(Recorded::Known(Box::new(decode(item.clone(), attempt)?))),
-                None => Err(CallError::exhausted(attempt(), "refused, without the item that refused it")),
+                Some(item) => Ok(Recorded::Existing(Box::new(decode(item.clone(), attempt)?))),
+                None => {
+                    Err(CallError::retries_exhausted(attempt(), "refused, without the item that refused it"))
+                }
             },
             _ => Err(CallError::of(attempt(), error)),
         }
@@ -133,18 +136,19 @@ impl Ledger {
             .await;
         match answer {
             Ok(made) => {
-                let item =
-                    made.attributes.ok_or_else(|| CallError::nonsense(attempt(), "no item returned"))?;
+                let item = made
+                    .attributes
+                    .ok_or_else(|| CallError::malformed_response(attempt(), "no item returned"))?;
                 let job = decode(item, attempt)?;
                 if write.change.is_some_and(|change| change.leads_to().is_settled()) {
                     metrics::settled(&job);
                 }
-                Ok(Changed::Yes(Box::new(job)))
+                Ok(Changed::Applied(Box::new(job)))
             }
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(refusal)) => {
                     let found = refusal.item().map(|item| decode(item.clone(), attempt)).transpose()?;
-                    Ok(Changed::No(found.map(Box::new)))
+                    Ok(Changed::Rejected(found.map(Box::new)))
                 }
                 _ => Err(CallError::of(attempt(), error)),
             },
@@ -153,5 +157,5 @@ impl Ledger {
 }
 
 fn decode(item: Item, attempt: impl Fn() -> String) -> Result<Job, CallError> {
-    serde_dynamo::from_item(item).map_err(|e| CallError::nonsense(attempt(), e))
+    serde_dynamo::from_item(item).map_err(|e| CallError::malformed_response(attempt(), e))
 }

@@ -1,29 +1,29 @@
 //! The AWS adapters: each speaks the domain's words, and SDK types are born and die inside it. One verb is one
 //! call, so what a function or task may do is the list of verbs it uses.
 
+mod ambiguous_attempt;
 mod attributes;
 pub mod backlog;
 mod batch_get;
 mod clients;
 pub mod cluster;
-pub mod collect;
 pub mod dead_letters;
+pub mod delete_rows;
 mod error;
 pub mod fleet;
 pub mod ledger;
-mod leftovers;
 #[cfg(feature = "logs")]
 pub mod logs;
 pub mod mail;
 pub mod objects;
-mod pace;
 pub mod publish;
 pub mod queue;
+mod rate_limit;
 pub mod records;
 #[cfg(feature = "stack")]
 pub mod stack;
 pub mod tasks;
-mod unanswered;
+mod unprocessed;
 pub mod versions;
 
 use aws_config::{

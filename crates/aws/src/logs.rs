@@ -79,7 +79,7 @@ impl Logs {
         let attempt = || format!("read the log of job {}", job.id);
         tokio::time::timeout(PATIENCE, reading)
             .await
-            .map_err(|_elapsed| CallError::exhausted(attempt(), "no answer in time"))?
+            .map_err(|_elapsed| CallError::retries_exhausted(attempt(), "no answer in time"))?
     }
 
     /// The last lines of a task's stream.

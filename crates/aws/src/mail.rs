@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CallError, Clients, pace::Pace};
+use super::{CallError, Clients, rate_limit::RateLimit};
 use domain::mail::Mail;
 use telemetry::metrics::{self, Metric};
 
@@ -11,26 +11,26 @@ use telemetry::metrics::{self, Metric};
 /// <https://docs.aws.amazon.com/general/latest/gr/sns.html>
 const MAILS: usize = 4;
 
-/// The topic that people subscribe to. Clones keep one pace.
+/// The topic that people subscribe to. Clones share one rate limit.
 #[derive(Debug, Clone)]
-pub struct Post {
+pub struct Mailer {
     clients: Clients,
     topic: String,
-    pace: Pace,
+    rate_limit: RateLimit,
 }
 
-impl Post {
+impl Mailer {
     /// The topic with this ARN.
     #[must_use]
     pub fn new(clients: &Clients, topic: &str) -> Self {
-        Self::paced(clients, topic, MAILS)
+        Self::rate_limited(clients, topic, MAILS)
     }
 
     /// The topic with this ARN, for so many mails a second.
     #[must_use]
-    pub fn paced(clients: &Clients, topic: &str, mails: usize) -> Self {
-        let pace = Pace::new(mails, Duration::from_secs(1));
-        Self { clients: clients.clone(), topic: topic.to_owned(), pace }
+    pub fn rate_limited(clients: &Clients, topic: &str, mails: usize) -> Self {
+        let rate_limit = RateLimit::new(mails, Duration::from_secs(1));
+        Self { clients: clients.clone(), topic: topic.to_owned(), rate_limit }
     }
 
     /// Hands a mail to SNS, after a wait if there are many. SNS has no token that would make a repeat the same
@@ -41,7 +41,7 @@ impl Post {
     pub async fn send(&self, mail: &Mail) -> Result<(), CallError> {
         let publish =
             self.clients.sns().publish().topic_arn(&self.topic).subject(&mail.subject).message(&mail.body);
-        let sent = self.pace.keep(publish.send()).await;
+        let sent = self.rate_limit.run(publish.send()).await;
         sent.map(drop).map_err(|e| {
             metrics::put(Metric::MailsRefused, 1);
             CallError::of(format!("mail {:?}", mail.subject), e)

@@ -203,7 +203,7 @@ impl Reading {
             };
             if failures == RESUMES {
                 let attempt = format!("read {} beyond byte {}", self.object, self.offset);
-                return Err(CallError::exhausted(attempt, broken).into());
+                return Err(CallError::retries_exhausted(attempt, broken).into());
             }
             tokio::time::sleep(backoff::delay(failures, FIRST_WAIT, LONGEST_WAIT, fastrand::f64())).await;
             failures += 1;

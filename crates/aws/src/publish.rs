@@ -88,13 +88,17 @@ impl Records {
                 },
             }
         }
-        Err(CallError::exhausted(attempt(), "other versions of the key keep being published in between"))
+        Err(CallError::retries_exhausted(
+            attempt(),
+            "other versions of the key keep being published in between",
+        ))
     }
 
     /// The write of the manifest, if it is still as it was read.
     fn flip(&self, manifest: &Manifest, visible: Option<&Manifest>) -> Result<Put, CallError> {
         let attempt = || format!("write {}", manifest.part);
-        let item: Item = serde_dynamo::to_item(manifest).map_err(|e| CallError::nonsense(attempt(), e))?;
+        let item: Item =
+            serde_dynamo::to_item(manifest).map_err(|e| CallError::malformed_response(attempt(), e))?;
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))
@@ -109,7 +113,7 @@ impl Records {
                 .expression_attribute_names("#job", "job")
                 .expression_attribute_values(":before", text(&visible.job)),
         };
-        put.build().map_err(|e| CallError::nonsense(attempt(), e))
+        put.build().map_err(|e| CallError::malformed_response(attempt(), e))
     }
 }
 
@@ -136,7 +140,7 @@ fn refused(attempt: String, error: PublishError) -> Result<Refused, CallError> {
         // TransactionConflict, ThrottlingError, ProvisionedThroughputExceeded: nothing was changed.
         None => {
             let words = reasons.iter().filter_map(CancellationReason::code).collect::<Vec<_>>().join(", ");
-            Err(CallError::exhausted(attempt, format!("transaction cancelled: {words}")))
+            Err(CallError::retries_exhausted(attempt, format!("transaction cancelled: {words}")))
         }
     }
 }

@@ -64,7 +64,7 @@ impl Queue {
         let count = |name| {
             let text = answer.attributes().and_then(|all| all.get(&name)).map(String::as_str);
             let count = text.unwrap_or_default().parse();
-            count.map_err(|e| CallError::nonsense(attempt(), e))
+            count.map_err(|e| CallError::malformed_response(attempt(), e))
         };
         Ok(Counts { visible: count(waiting)?, in_flight: count(held)? })
     }
@@ -77,7 +77,7 @@ impl Queue {
         let attempt = || format!("send to {}", self.url);
         let attribute = |value: &str| {
             let value = MessageAttributeValue::builder().data_type("String").string_value(sendable(value));
-            value.build().map_err(|e| CallError::nonsense(attempt(), e))
+            value.build().map_err(|e| CallError::malformed_response(attempt(), e))
         };
         let send = self.client.send_message().queue_url(&self.url).message_body(sendable(body));
         let send = send.message_attributes("reason", attribute(&reason.code)?);

@@ -86,7 +86,7 @@ impl Records {
     }
 
     pub(super) fn client(&self) -> &Client {
-        self.clients.patient_dynamodb()
+        self.clients.dynamodb_adaptive()
     }
 
     /// Writes a batch in one call. Rows are pure functions of their object version, or else of a write epoch of the claim's
@@ -171,7 +171,7 @@ impl Records {
         let get = get.key(manifest::PART, text(Manifest::partition(bucket, key)));
         let answer = get.key(manifest::ROW, number(0)).send().await;
         let item = answer.map_err(|e| CallError::of(attempt(), e))?.item;
-        item.map(serde_dynamo::from_item).transpose().map_err(|e| CallError::nonsense(attempt(), e))
+        item.map(serde_dynamo::from_item).transpose().map_err(|e| CallError::malformed_response(attempt(), e))
     }
 
     /// Visible rows of one partition, in row order, a page at a time: those after `after`, with their rows'
@@ -253,7 +253,8 @@ fn item(part: String, row: u64, record: Record) -> Item {
 /// The row's number, from the attribute of this name, and the record without our own attributes, by name.
 fn row(mut item: Item, number: &str, attempt: impl Fn() -> String) -> Result<(u64, Record), CallError> {
     let row = item.get(number).and_then(|value| value.as_n().ok()).and_then(|n| n.parse().ok());
-    let row = row.ok_or_else(|| CallError::nonsense(attempt(), format!("an item without {number}")))?;
+    let row =
+        row.ok_or_else(|| CallError::malformed_response(attempt(), format!("an item without {number}")))?;
     for ours in manifest::RESERVED {
         item.remove(ours);
     }
@@ -261,7 +262,7 @@ fn row(mut item: Item, number: &str, attempt: impl Fn() -> String) -> Result<(u6
         .into_iter()
         .map(|(name, value)| Ok((name.into(), from_attribute(value)?)))
         .collect::<Result<_, UnknownAttribute>>()
-        .map_err(|e| CallError::nonsense(attempt(), e))?;
+        .map_err(|e| CallError::malformed_response(attempt(), e))?;
     record.sort_by(|(a, _): &(std::sync::Arc<str>, _), (b, _)| a.cmp(b));
     Ok((row, record))
 }

@@ -1,11 +1,13 @@
 //! ECS: launching tasks, asking about them, stopping them.
 
-mod order;
+mod task_spec;
 
 use std::time::Duration;
 
 pub use super::cluster::Known;
-use super::{CallError, Clients, cluster::Cluster, pace::Pace, unanswered::Unanswered};
+use super::{
+    CallError, Clients, ambiguous_attempt::AmbiguousAttempt, cluster::Cluster, rate_limit::RateLimit,
+};
 use aws_sdk_ecs::{
     operation::run_task::RunTaskError,
     types::{
@@ -18,9 +20,9 @@ use domain::{
     job::Reason,
     settings::{Settings, SettingsError},
 };
-pub use order::{
-    ATTEMPT_VARIABLE, GENERATION_VARIABLE, JOB_VARIABLE, LaunchedFor, Order, REVISION_VARIABLE,
-    SLOT_VARIABLE, drain_name, launched_for,
+pub use task_spec::{
+    ATTEMPT_VARIABLE, GENERATION_VARIABLE, JOB_VARIABLE, REVISION_VARIABLE, SLOT_VARIABLE, TaskPurpose,
+    TaskSpec, drain_name, task_purpose,
 };
 
 /// How many RunTask calls one process makes a second. ECS takes 20 a second of an account
@@ -28,7 +30,7 @@ pub use order::{
 /// most ten launching functions at once.
 const LAUNCHES: usize = 2;
 
-/// Where and as what tasks are launched. Clones keep one pace.
+/// Where and as what tasks are launched. Clones share one rate limit.
 #[derive(Debug, Clone)]
 pub struct Tasks {
     cluster: Cluster,
@@ -39,7 +41,7 @@ pub struct Tasks {
     public_address: AssignPublicIp,
     /// The percentage of tasks that are first tried on Spot.
     spot_share: u8,
-    pace: Pace,
+    rate_limit: RateLimit,
 }
 
 /// A task that was launched.
@@ -96,7 +98,7 @@ impl Tasks {
             security_group: settings.require("SECURITY_GROUP")?.to_owned(),
             public_address: public_address(settings)?,
             spot_share: settings.parse("SPOT_SHARE", "it must be a percentage from 0 to 100")?,
-            pace: Pace::new(LAUNCHES, Duration::from_secs(1)),
+            rate_limit: RateLimit::new(LAUNCHES, Duration::from_secs(1)),
         })
     }
 
@@ -125,12 +127,12 @@ impl Tasks {
     /// [`LaunchError`]: after [`LaunchError::Call`] the task may exist; a repeat finds it.
     pub async fn run(
         &self,
-        order: &Order,
+        spec: &TaskSpec,
         revision: &str,
         target: LaunchTarget,
     ) -> Result<Launched, LaunchError> {
-        let attempt = || format!("launch a task for {}", order.started_by);
-        let variables = order
+        let attempt = || format!("launch a task for {}", spec.started_by);
+        let variables = spec
             .environment
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
@@ -138,7 +140,7 @@ impl Tasks {
             .map(|(name, value)| KeyValuePair::builder().name(name).value(value).build());
         let container = ContainerOverride::builder()
             .name(&self.container)
-            .set_command((!order.command.is_empty()).then(|| order.command.clone()))
+            .set_command((!spec.command.is_empty()).then(|| spec.command.clone()))
             .set_environment(Some(variables.collect()))
             .build();
         let subnets = match target.subnet {
@@ -150,7 +152,7 @@ impl Tasks {
             .security_groups(&self.security_group)
             .assign_public_ip(self.public_address.clone())
             .build()
-            .map_err(|e| LaunchError::Call(CallError::nonsense(attempt(), e)))?;
+            .map_err(|e| LaunchError::Call(CallError::malformed_response(attempt(), e)))?;
         let overrides = TaskOverride::builder()
             .set_cpu(target.size.map(|size| size.cpu().to_string()))
             .set_memory(target.size.map(|size| size.memory().to_string()))
@@ -164,8 +166,8 @@ impl Tasks {
             .task_definition(revision)
             .network_configuration(NetworkConfiguration::builder().awsvpc_configuration(network).build())
             .count(1)
-            .client_token(&order.token)
-            .started_by(&order.started_by)
+            .client_token(&spec.token)
+            .started_by(&spec.started_by)
             .overrides(overrides);
         // A launch type and a strategy exclude each other, and Spot is had by a strategy only.
         let call = match target.provider {
@@ -175,13 +177,13 @@ impl Tasks {
                 let spot = spot
                     .weight(1)
                     .build()
-                    .map_err(|e| LaunchError::Call(CallError::nonsense(attempt(), e)))?;
+                    .map_err(|e| LaunchError::Call(CallError::malformed_response(attempt(), e)))?;
                 call.capacity_provider_strategy(spot)
             }
         };
-        let unanswered = Unanswered::default();
+        let unanswered = AmbiguousAttempt::default();
         let call = call.customize().interceptor(unanswered.clone());
-        let answer = match self.pace.keep(call.send()).await {
+        let answer = match self.rate_limit.run(call.send()).await {
             Ok(answer) => answer,
             Err(error) => {
                 let adopted = adopt(error.as_service_error());
@@ -276,11 +278,11 @@ fn refusal(
     let disguised = message.contains("Rate exceeded") || message.contains("ErrorCode: Throttling");
     let open = meta.and_then(|meta| meta.code()) == Some("ThrottlingException");
     if unanswered {
-        return LaunchError::Call(CallError::exhausted(attempt, error));
+        return LaunchError::Call(CallError::retries_exhausted(attempt, error));
     }
     // Of a conflict that names no task, nothing is known but that it passes when the token dies.
     if matches!(error.as_service_error(), Some(RunTaskError::ConflictException(_))) {
-        return LaunchError::Call(CallError::exhausted(attempt, error));
+        return LaunchError::Call(CallError::retries_exhausted(attempt, error));
     }
     let error = CallError::of(attempt, error);
     if open || disguised { LaunchError::Throttled(error) } else { LaunchError::Call(error) }

@@ -78,13 +78,13 @@ impl Objects {
         // Who does not say that it encodes, does not.
         let is_encoded = answer.encoding_type() == Some(&EncodingType::Url);
         let raw = |key: &str| match is_encoded {
-            true => decoded(key).map_err(|e| CallError::nonsense(attempt(), e)),
+            true => decoded(key).map_err(|e| CallError::malformed_response(attempt(), e)),
             false => Ok(key.to_owned()),
         };
         let mut versions = Vec::with_capacity(answer.versions().len());
         for version in answer.versions() {
             let (Some(key), Some(modified)) = (version.key(), version.last_modified()) else {
-                return Err(CallError::nonsense(attempt(), "a version without key or time"));
+                return Err(CallError::malformed_response(attempt(), "a version without key or time"));
             };
             let modified_at = Timestamp::from_nanosecond(modified.as_nanos());
             versions.push(Version {
@@ -92,7 +92,7 @@ impl Objects {
                 version_id: version.version_id().unwrap_or("null").to_owned(),
                 etag: version.e_tag().map(|etag| etag.trim_matches('"').to_owned()),
                 size_bytes: version.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
-                modified_at: modified_at.map_err(|e| CallError::nonsense(attempt(), e))?,
+                modified_at: modified_at.map_err(|e| CallError::malformed_response(attempt(), e))?,
             });
         }
         let next = match answer.next_key_marker() {

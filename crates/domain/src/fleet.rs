@@ -75,7 +75,7 @@ pub struct Slot {
     pub polling_at: Option<Timestamp>,
     /// When its worker was last heard of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub heard_at: Option<Timestamp>,
+    pub last_heartbeat_at: Option<Timestamp>,
     /// Messages its worker has settled.
     #[serde(default)]
     pub done: u64,
@@ -133,7 +133,7 @@ impl Slot {
             launched_at: Timestamp::UNIX_EPOCH,
             task: None,
             polling_at: None,
-            heard_at: None,
+            last_heartbeat_at: None,
             done: 0,
             done_before: 0,
             busy_ms: 0,
@@ -208,7 +208,7 @@ impl Slot {
             (Occupant::Drain, Phase::Launching) if age >= HOPELESS => SlotRepair::AskAndStop,
             (Occupant::Drain, Phase::Launching) if age >= SLOW => SlotRepair::Ask,
             (Occupant::Drain, Phase::Polling | Phase::Leaving) => {
-                match since(self.heard_at.unwrap_or(self.launched_at)) {
+                match since(self.last_heartbeat_at.unwrap_or(self.launched_at)) {
                     silent if silent >= HOPELESS => SlotRepair::AskAndStop,
                     silent if silent >= SILENT => SlotRepair::Ask,
                     _ => SlotRepair::None,
@@ -269,8 +269,11 @@ mod tests {
         assert_eq!(launching(299, Some("t")).repair(now), SlotRepair::None);
         assert_eq!(launching(300, Some("t")).repair(now), SlotRepair::Ask);
         assert_eq!(launching(600, Some("t")).repair(now), SlotRepair::AskAndStop);
-        let polling =
-            |heard| Slot { phase: Phase::Polling, heard_at: Some(ago(heard)), ..launching(9_000, Some("t")) };
+        let polling = |heard| Slot {
+            phase: Phase::Polling,
+            last_heartbeat_at: Some(ago(heard)),
+            ..launching(9_000, Some("t"))
+        };
         assert_eq!(
             [polling(74), polling(75), polling(600)].map(|slot| slot.repair(now)),
             [SlotRepair::None, SlotRepair::Ask, SlotRepair::AskAndStop]

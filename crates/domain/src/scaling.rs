@@ -37,7 +37,7 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 /// Twice the usual, and never less than 90 s, since image pulls vary by that much; never more than 4 minutes, since
 /// after 5 its slot is taken from it.
 #[must_use]
-pub fn late_after(startup: Duration) -> Duration {
+pub fn overdue_after(startup: Duration) -> Duration {
     startup.saturating_mul(2).clamp(Duration::from_secs(90), Duration::from_secs(240))
 }
 
@@ -61,11 +61,11 @@ pub struct Signals {
     pub startup: Duration,
     /// Workers that poll.
     pub running: u32,
-    /// Tasks launched, not polling yet, and not [late](late_after).
+    /// Tasks launched, not polling yet, and not [overdue](overdue_after).
     pub launching: u32,
-    /// Tasks launched longer ago than [`late_after`] and still not polling. They hold slots; nothing more is
+    /// Tasks launched longer ago than [`overdue_after`] and still not polling. They hold slots; nothing more is
     /// expected of them.
-    pub late: u32,
+    pub overdue: u32,
     /// How many tasks the fleet may have.
     pub maximum: u32,
 }
@@ -82,32 +82,32 @@ pub struct Signals {
 /// - Never more than the messages that nobody holds and no launched task will take: each takes at least one.
 /// - While messages wait and nobody runs or starts: at least one. Nobody running also means that the counts may show
 ///   what a fleet did before it left: what was done lately is then no reason for more than that one.
-/// - Nobody running and launches late: starting itself is in trouble, so one at a time until one polls.
+/// - Nobody running and launches overdue: starting itself is in trouble, so one at a time until one polls.
 /// - Messages that wait longer than `startup` + [`PATIENCE`] while nobody starts: workers are stuck, or dead, or the
 ///   estimates wrong. Then at least half as many as run, on top, each time.
-/// - Never above the maximum, late tasks included.
+/// - Never above the maximum, overdue tasks included.
 ///
 /// Launching what it says makes `there` as large as `needed`: run again on the same counts, it says 0.
 #[must_use]
 pub fn launches(signals: &Signals) -> u32 {
-    let Signals { visible, done_lately, running, launching, late, maximum, .. } = *signals;
-    let wanted = if running == 0 && late > 0 { 0 } else { by_deficit(signals).max(by_patience(signals)) };
+    let Signals { visible, done_lately, running, launching, overdue, maximum, .. } = *signals;
+    let wanted = if running == 0 && overdue > 0 { 0 } else { by_deficit(signals).max(by_patience(signals)) };
     let waiting = if running == 0 { visible.saturating_sub(done_lately) } else { visible };
     let unclaimed = u32::try_from(waiting).unwrap_or(u32::MAX).saturating_sub(launching);
     let first = u32::from(visible > 0 && running == 0 && launching == 0);
-    let live = running.saturating_add(launching).saturating_add(late);
+    let live = running.saturating_add(launching).saturating_add(overdue);
     wanted.min(unclaimed).max(first).min(maximum.saturating_sub(live))
 }
 
 /// Why [`launches`] says 0, in words.
 #[must_use]
 pub fn why_none(signals: &Signals) -> &'static str {
-    let Signals { visible, running, launching, late, maximum, .. } = *signals;
+    let Signals { visible, running, launching, overdue, maximum, .. } = *signals;
     if visible == 0 && signals.in_flight == 0 {
         "nothing waits"
     } else if visible == 0 {
         "workers have all there is in hand"
-    } else if running.saturating_add(launching).saturating_add(late) >= maximum {
+    } else if running.saturating_add(launching).saturating_add(overdue) >= maximum {
         "every place for pooled workers is taken"
     } else {
         "those that run and start are enough"

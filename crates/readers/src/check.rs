@@ -66,7 +66,7 @@ pub struct Checked {
 }
 
 #[derive(Default)]
-struct Tally {
+struct RowCounts {
     rows: u64,
     rejected: u64,
     first_rejects: Vec<(u64, Reject)>,
@@ -74,7 +74,7 @@ struct Tally {
     write_units: u64,
 }
 
-impl Tally {
+impl RowCounts {
     fn good(&mut self, bytes: usize) {
         self.rows += 1;
         self.item_bytes += bytes as u64;
@@ -116,7 +116,7 @@ pub async fn check(
     tolerance: Tolerance,
 ) -> Result<Checked, ReadError> {
     let mut opened = Opened::open(source, options).await?;
-    let mut tally = Tally::default();
+    let mut tally = RowCounts::default();
     let mut columns = Vec::new();
     if let Reader::Table(table) = &mut opened.reader {
         let settling = check_table(table, &mut opened.input, options, tolerance, &mut tally).await?;
@@ -155,7 +155,7 @@ async fn check_table(
     input: &mut Input,
     options: &Options,
     tolerance: Tolerance,
-    tally: &mut Tally,
+    tally: &mut RowCounts,
 ) -> Result<Settling, ReadError> {
     let mut settling = Settling::new(table.names(), &options.columns)?;
     while table.next(input).await? {
@@ -175,7 +175,7 @@ async fn check_json(
     opened: Opened,
     options: &Options,
     tolerance: Tolerance,
-    tally: &mut Tally,
+    tally: &mut RowCounts,
 ) -> Result<Opened, ReadError> {
     let mut rows = Rows::of(opened, options);
     let mut names = Names::new(&options.columns);

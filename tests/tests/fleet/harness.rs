@@ -13,7 +13,7 @@ use std::{
 use app::scale::{Scaled, Scaling, Trigger};
 use aws::{
     CallError, Clients,
-    fleet::{Fleet, Tally},
+    fleet::{Fleet, WorkerStats},
 };
 use aws_sdk_s3::config::Region;
 use clock::Clock;
@@ -244,7 +244,7 @@ async fn work(frontend: Frontend, launch: Launch, act: Worker) -> Exit {
     let services = frontend.services().clone();
     let unspoilt = clients(&Frontend::new(services, Default::default(), clock));
     let fleet = Fleet::new(&unspoilt, &launch.env["FLEET_TABLE"]);
-    let (began, mut tally) = (clock.now(), Tally::default());
+    let (began, mut stats) = (clock.now(), WorkerStats::default());
     loop {
         let speaks = match act {
             Worker::Polls => true,
@@ -254,11 +254,11 @@ async fn work(frontend: Frontend, launch: Launch, act: Worker) -> Exit {
             }
         };
         if speaks {
-            if !fleet.check_in(slot, generation, clock.now(), tally).await.expect("the table") {
+            if !fleet.heartbeat(slot, generation, clock.now(), stats).await.expect("the table") {
                 return Exit::Code(0);
             }
-            tally.done += take(&frontend, &launch.env["JOBS_QUEUE"]).await;
-            tally.busy = SERVICE * u32::try_from(tally.done).expect("it fits");
+            stats.done += take(&frontend, &launch.env["JOBS_QUEUE"]).await;
+            stats.busy = SERVICE * u32::try_from(stats.done).expect("it fits");
         }
         tokio::select! {
             () = stop.cancelled() => return Exit::Code(0),

@@ -49,7 +49,7 @@ fn a_task_that_never_starts_is_passed_over_then_stopped() {
         assert_eq!(harness.tick().await.launched, 0);
         harness.pass(60).await;
         let scaled = harness.tick().await;
-        assert_eq!((scaled.late, scaled.launched), (1, 1), "late: another is launched");
+        assert_eq!((scaled.overdue, scaled.launched), (1, 1), "overdue: another is launched");
         assert_eq!(harness.minutes(7).await, 0);
         assert_eq!(harness.live(), 2);
         harness.pass(60).await;
@@ -141,15 +141,15 @@ fn what_objects_own_tasks_left_behind_is_freed_and_one_that_works_is_left_alone(
 
 #[test]
 fn what_workers_have_done_is_counted_over_all_generations() {
-    use aws::fleet::Tally;
+    use aws::fleet::WorkerStats;
     FleetHarness::play(1, async |harness| {
         for n in 1..=3 {
             let slot = harness.slots().await.remove(0);
             let slot = harness.fleet.reserve(&slot, Occupant::Drain, harness.now()).await.unwrap().unwrap();
             assert_eq!(slot.done_ever(), 10 * (n - 1));
-            let tally = Tally { done: 10, busy: Duration::from_secs(1) };
+            let stats = WorkerStats { done: 10, busy: Duration::from_secs(1) };
             assert!(
-                harness.fleet.check_in(slot.number, slot.generation, harness.now(), tally).await.unwrap()
+                harness.fleet.heartbeat(slot.number, slot.generation, harness.now(), stats).await.unwrap()
             );
             assert!(harness.fleet.free(slot.number, slot.generation).await.unwrap());
         }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use aws::fleet::Tally;
+use aws::fleet::WorkerStats;
 use tokio::time::Instant;
 
 /// The messages in flight. Clones share them.
@@ -81,10 +81,10 @@ impl InFlight {
     }
 
     /// What each check-in at the fleet reports: messages done, and how long messages were in flight, up to now.
-    pub(super) fn stats(&self) -> Tally {
+    pub(super) fn stats(&self) -> WorkerStats {
         let state = self.state();
         let now = if state.receipts.is_empty() { Duration::ZERO } else { state.since.elapsed() };
-        Tally { done: state.settled, busy: state.busy + now }
+        WorkerStats { done: state.settled, busy: state.busy + now }
     }
 
     /// How many records became visible so far.
@@ -133,7 +133,7 @@ mod tests {
         let idle_since = Instant::now();
         tokio::time::advance(second * 9).await;
         in_flight.settled(7);
-        assert_eq!((in_flight.stats(), in_flight.records()), (Tally { done: 1, busy: second * 5 }, 7));
+        assert_eq!((in_flight.stats(), in_flight.records()), (WorkerStats { done: 1, busy: second * 5 }, 7));
         assert_eq!(in_flight.idle_since(), Some(idle_since));
     }
 }

@@ -145,7 +145,7 @@ impl Poller {
         loop {
             tokio::select! {
                 polled = &mut poll => {
-                    return polled.unwrap_or_else(|elapsed| Err(CallError::exhausted("receive", elapsed)));
+                    return polled.unwrap_or_else(|elapsed| Err(CallError::retries_exhausted("receive", elapsed)));
                 }
                 () = self.join_next() => {}
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws::{
     CallError, Clients,
-    fleet::{Fleet, Tally},
+    fleet::{Fleet, WorkerStats},
     tasks,
 };
 use clock::Clock;
@@ -55,9 +55,9 @@ impl Slot {
     /// Checks in before the first poll; false if the slot is reassigned to another worker. If the table does not answer, it
     /// retries for a while and then starts to work: every heartbeat checks in too, and λ scaler asks ECS about silent slots
     /// before it frees them.
-    pub(super) async fn first_check_in(&self) -> bool {
+    pub(super) async fn first_heartbeat(&self) -> bool {
         for n in 0..FIRST_TRIES {
-            match self.try_check_in(Tally::default()).await {
+            match self.try_heartbeat(WorkerStats::default()).await {
                 Ok(own) => return own,
                 Err(error) => error!(error = telemetry::causes(&error), "failed to check in at the fleet"),
             }
@@ -68,21 +68,23 @@ impl Slot {
     }
 
     /// Reports that the worker polls; false if the slot is reassigned to another worker.
-    pub(super) async fn check_in(&self, tally: Tally) -> bool {
-        self.try_check_in(tally).await.unwrap_or_else(|error| {
+    pub(super) async fn heartbeat(&self, stats: WorkerStats) -> bool {
+        self.try_heartbeat(stats).await.unwrap_or_else(|error| {
             warn!(error = telemetry::causes(&error), "failed to check in at the fleet");
             true
         })
     }
 
-    async fn try_check_in(&self, tally: Tally) -> Result<bool, CallError> {
-        let call = self.fleet.check_in(self.number, self.generation, self.clock.now(), tally);
-        timeout(CALL, call).await.unwrap_or_else(|elapsed| Err(CallError::exhausted("check in", elapsed)))
+    async fn try_heartbeat(&self, stats: WorkerStats) -> Result<bool, CallError> {
+        let call = self.fleet.heartbeat(self.number, self.generation, self.clock.now(), stats);
+        timeout(CALL, call)
+            .await
+            .unwrap_or_else(|elapsed| Err(CallError::retries_exhausted("check in", elapsed)))
     }
 
     /// Reports that the worker receives no more messages.
-    pub(super) async fn leave(&self, tally: Tally) {
-        let call = self.fleet.leaving(self.number, self.generation, self.clock.now(), tally);
+    pub(super) async fn leave(&self, stats: WorkerStats) {
+        let call = self.fleet.leaving(self.number, self.generation, self.clock.now(), stats);
         match timeout(CALL, call).await {
             // `false`: the slot is reassigned, so there is nothing to report.
             Ok(Ok(_)) => {}

@@ -15,7 +15,7 @@ use aws::{
     fleet::Fleet,
     ledger::{Ledger, Over},
     queue::Queue,
-    tasks::{LaunchedFor, launched_for},
+    tasks::{TaskPurpose, task_purpose},
 };
 use clock::Clock;
 use domain::{
@@ -77,7 +77,7 @@ pub enum Outcome {
     /// A pooled worker, a sweep or a schedule's command has ended.
     Ended {
         /// What it was.
-        what: LaunchedFor,
+        what: TaskPurpose,
         /// Why it ended.
         verdict: &'static str,
     },
@@ -138,7 +138,7 @@ impl FinishAttempt {
 
     async fn stopped(&self, change: &TaskStateChange) -> Result<Outcome, CallError> {
         let started_by = change.started_by.as_deref();
-        let Some(what) = launched_for(started_by, |name| change.variable(name)) else {
+        let Some(what) = task_purpose(started_by, |name| change.variable(name)) else {
             return Ok(Outcome::Foreign);
         };
         let breaker = if change.is_stopped() {
@@ -150,7 +150,7 @@ impl FinishAttempt {
         } else {
             None
         };
-        let LaunchedFor::Job { job: id, attempt: number } = what else {
+        let TaskPurpose::Job { job: id, attempt: number } = what else {
             return self.run_ended(what, change).await;
         };
         // The job was recorded before its task was launched: a job that is not there is another system's.
@@ -180,9 +180,9 @@ impl FinishAttempt {
     }
 
     /// A task that was launched for no job has ended. A sweep or command that did not succeed is mailed, once.
-    async fn run_ended(&self, what: LaunchedFor, change: &TaskStateChange) -> Result<Outcome, CallError> {
+    async fn run_ended(&self, what: TaskPurpose, change: &TaskStateChange) -> Result<Outcome, CallError> {
         let kind = match &what {
-            LaunchedFor::Command(_) => verdict::of_command(change),
+            TaskPurpose::Command(_) => verdict::of_command(change),
             _ => verdict::of_task(change),
         };
         if kind != Kind::Succeeded && change.is_stopped() {
@@ -211,12 +211,12 @@ impl FinishAttempt {
     }
 
     /// Frees the slot of a task that is no more. A repeat finds the slot's next generation, and changes nothing.
-    async fn give_back(&self, what: &LaunchedFor, change: &TaskStateChange) -> Result<(), CallError> {
+    async fn give_back(&self, what: &TaskPurpose, change: &TaskStateChange) -> Result<(), CallError> {
         match what {
-            LaunchedFor::Drain { slot, generation } => {
+            TaskPurpose::Drain { slot, generation } => {
                 self.fleet.free(*slot, *generation).await?;
             }
-            LaunchedFor::Job { job, attempt } => {
+            TaskPurpose::Job { job, attempt } => {
                 // Two launches of one attempt may each have reserved a slot for the one task.
                 let task = Some(change.task_arn.as_str());
                 let mut failures = ItemFailures::default();
@@ -226,9 +226,11 @@ impl FinishAttempt {
                         failures.record(format!("slot {}", slot.number), freed);
                     }
                 }
-                failures.finish().map_err(|failed| CallError::exhausted("free the task's slots", failed))?;
+                failures
+                    .finish()
+                    .map_err(|failed| CallError::retries_exhausted("free the task's slots", failed))?;
             }
-            LaunchedFor::Sweep(_) | LaunchedFor::Command(_) => {}
+            TaskPurpose::Sweep(_) | TaskPurpose::Command(_) => {}
         }
         Ok(())
     }
@@ -236,13 +238,13 @@ impl FinishAttempt {
     /// Tells the breaker what this stop says of launches, and returns it as it stands then; none if it says nothing.
     async fn signal(
         &self,
-        what: &LaunchedFor,
+        what: &TaskPurpose,
         change: &TaskStateChange,
     ) -> Result<Option<Breaker>, CallError> {
         match what {
-            LaunchedFor::Drain { .. } | LaunchedFor::Job { .. } => {}
+            TaskPurpose::Drain { .. } | TaskPurpose::Job { .. } => {}
             // The sweep has a definition of its own, and a command its own exit codes.
-            LaunchedFor::Sweep(_) | LaunchedFor::Command(_) => return Ok(None),
+            TaskPurpose::Sweep(_) | TaskPurpose::Command(_) => return Ok(None),
         }
         let Some(signal) = breaker::signal_of(change, verdict::of_task(change)) else { return Ok(None) };
         launch_breaker::record(&self.fleet, &signal, self.clock.now()).await.map(Some)

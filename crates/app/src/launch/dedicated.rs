@@ -7,7 +7,7 @@ use aws::{
     fleet::Fleet,
     ledger::Ledger,
     queue::Queue,
-    tasks::{Launched, Order},
+    tasks::{Launched, TaskSpec},
 };
 use clock::Clock;
 use domain::{
@@ -104,7 +104,7 @@ impl DedicatedTasks {
         let Some((slot, is_new)) = self.slot(job, &slots).await? else {
             return self.defer(job, why, times_deferred, "every place for tasks is taken").await;
         };
-        let refused = match self.launcher.launch(&Order::of_job(job)).await {
+        let refused = match self.launcher.launch(&TaskSpec::of_job(job)).await {
             Ok(launched) => return self.launched(job, &slot, launched, &breaker).await,
             Err(refused) => refused,
         };

@@ -7,7 +7,7 @@ use std::{
 
 use aws::{
     CallError, Clients,
-    tasks::{Known, LaunchError, Launched, Order, Tasks},
+    tasks::{Known, LaunchError, Launched, TaskSpec, Tasks},
 };
 use domain::{
     fallbacks::{Fallback, LaunchTarget, Provider, Shortage, fallbacks},
@@ -57,20 +57,20 @@ impl Launcher {
     ///
     /// # Errors
     /// [`LaunchError`]: after [`LaunchError::Call`] the task may exist; a repeat finds it.
-    pub async fn launch(&self, order: &Order) -> Result<Launched, LaunchError> {
-        let mut launched = self.launch_somewhere(order, order.revision.as_deref()).await;
+    pub async fn launch(&self, spec: &TaskSpec) -> Result<Launched, LaunchError> {
+        let mut launched = self.launch_somewhere(spec, spec.revision.as_deref()).await;
         // Somebody has deregistered the image of the first attempt. Another is better than none.
-        if let (Err(error), Some(revision)) = (&launched, &order.revision)
+        if let (Err(error), Some(revision)) = (&launched, &spec.revision)
             && error.is_refusal()
             && *revision != self.tasks.definition()
         {
             warn!(
-                started_by = order.started_by,
+                started_by = spec.started_by,
                 revision,
                 error = telemetry::causes(error),
                 "the task definition's revision cannot be launched any more: launching the deployed one"
             );
-            let again = self.launch_somewhere(order, None).await;
+            let again = self.launch_somewhere(spec, None).await;
             launched = again.map(|launched| Launched { other_revision: true, ..launched });
         }
         if launched.is_err() {
@@ -95,17 +95,21 @@ impl Launcher {
         self.tasks.stop(task, reason).await
     }
 
-    async fn launch_somewhere(&self, order: &Order, revision: Option<&str>) -> Result<Launched, LaunchError> {
+    async fn launch_somewhere(
+        &self,
+        spec: &TaskSpec,
+        revision: Option<&str>,
+    ) -> Result<Launched, LaunchError> {
         let revision = revision.unwrap_or(self.tasks.definition());
         let mut short: Option<String> = None;
-        for (fallback, target) in self.targets(order) {
+        for (fallback, target) in self.targets(spec) {
             let helps = short.as_deref().is_none_or(|words| fallback.helps(Shortage::of(words)));
             if !helps || (fallback != Fallback::First && self.is_still_short()) {
                 continue;
             }
-            match self.tasks.run(order, revision, target).await {
+            match self.tasks.run(spec, revision, target).await {
                 Err(LaunchError::Unavailable { reason }) => {
-                    info!(started_by = order.started_by, %target, reason, "Fargate has no capacity here");
+                    info!(started_by = spec.started_by, %target, reason, "Fargate has no capacity here");
                     short = Some(reason);
                 }
                 answered => {
@@ -119,13 +123,13 @@ impl Launcher {
     }
 
     /// Where to try, best first. Which tasks are tried on Spot their tokens say: the same for every repeat.
-    fn targets(&self, order: &Order) -> Vec<(Fallback, LaunchTarget)> {
+    fn targets(&self, spec: &TaskSpec) -> Vec<(Fallback, LaunchTarget)> {
         let share = self.tasks.spot_share();
-        let lot = order.token.bytes().fold(0_u32, |sum, byte| (sum * 31 + u32::from(byte)) % 10_007) % 100;
-        let spot = order.spot && lot < u32::from(share);
+        let lot = spec.token.bytes().fold(0_u32, |sum, byte| (sum * 31 + u32::from(byte)) % 10_007) % 100;
+        let spot = spec.spot && lot < u32::from(share);
         let provider = if spot { Provider::Spot } else { Provider::OnDemand };
-        let either = order.spot && share > 0;
-        fallbacks(LaunchTarget { subnet: None, provider, size: order.size }, either, self.tasks.subnets())
+        let either = spec.spot && share > 0;
+        fallbacks(LaunchTarget { subnet: None, provider, size: spec.size }, either, self.tasks.subnets())
     }
 
     fn is_still_short(&self) -> bool {

@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use tracing::info;
 
 use crate::item_failures::ItemFailures;
-use aws::{CallError, Clients, fleet::Fleet, mail::Post};
+use aws::{CallError, Clients, fleet::Fleet, mail::Mailer};
 use domain::{
     alerts::{AlertState as Document, Delivery, Failure, GroupedMail, Which},
     mail,
@@ -44,7 +44,7 @@ impl Alerts {
     ///
     /// # Errors
     /// [`CallError`]: of the mails not sent, nothing is lost; a later flush sends them.
-    pub async fn flush(&self, post: &Post, which: Which, now: Timestamp) -> Result<usize, CallError> {
+    pub async fn flush(&self, mailer: &Mailer, which: Which, now: Timestamp) -> Result<usize, CallError> {
         let holder = format!("{:032x}", fastrand::u128(..));
         let grouped = self.change("group mails", |alerts| alerts.flush(which, &holder, now)).await?;
         let mut failures = ItemFailures::default();
@@ -52,21 +52,21 @@ impl Alerts {
             if failures.should_give_up() {
                 break;
             }
-            let sent = self.send(post, one, &holder, now).await;
+            let sent = self.send(mailer, one, &holder, now).await;
             failures.record(format!("mail about {}", one.code), sent);
         }
-        failures.finish().map_err(|failed| CallError::exhausted("send the grouped mails", failed))?;
+        failures.finish().map_err(|failed| CallError::retries_exhausted("send the grouped mails", failed))?;
         Ok(grouped.len())
     }
 
     async fn send(
         &self,
-        post: &Post,
+        mailer: &Mailer,
         grouped: &GroupedMail,
         holder: &str,
         now: Timestamp,
     ) -> Result<(), CallError> {
-        post.send(&mail::grouped_failures(grouped)).await?;
+        mailer.send(&mail::grouped_failures(grouped)).await?;
         self.change("note a grouped mail", |alerts| alerts.sent(grouped, holder, now)).await?;
         log_sent(grouped);
         Ok(())

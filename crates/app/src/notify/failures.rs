@@ -14,9 +14,9 @@ use aws::{
     fleet::Fleet,
     ledger::{Changed, Ledger},
     logs::{self, Logs, Tail},
-    mail::Post,
+    mail::Mailer,
     queue::Queue,
-    tasks::LaunchedFor,
+    tasks::TaskPurpose,
 };
 use clock::Clock;
 use domain::{
@@ -58,7 +58,7 @@ pub struct Notifier {
     dead_letters: Queue,
     alerts: Alerts,
     logs: Logs,
-    post: Post,
+    mailer: Mailer,
     notify_on: NotifyOn,
     console: ConsoleLinks,
     cluster: String,
@@ -88,7 +88,7 @@ impl Notifier {
             dead_letters: Queue::new(clients, settings.require("DEAD_LETTER_QUEUE_URL")?),
             alerts: Alerts::new(clients, fleet),
             logs: Logs::new(clients, settings)?,
-            post: Post::new(clients, topic),
+            mailer: Mailer::new(clients, topic),
             notify_on: settings.parse("NOTIFY_ON", NotifyOn::EXPECTED)?,
             console: ConsoleLinks::of(topic, clients.config().endpoint_url()),
             cluster: settings.require("CLUSTER")?.to_owned(),
@@ -103,16 +103,16 @@ impl Notifier {
     /// [`CallError`]: the mail may be sent; come again.
     pub async fn run_failed(
         &self,
-        what: &LaunchedFor,
+        what: &TaskPurpose,
         change: &TaskStateChange,
         kind: Kind,
     ) -> Result<(), CallError> {
         let (source, name) = match what {
-            LaunchedFor::Sweep(which) => (Source::Sweep, format!("the sweep {which}")),
-            LaunchedFor::Command(schedule) => {
+            TaskPurpose::Sweep(which) => (Source::Sweep, format!("the sweep {which}")),
+            TaskPurpose::Command(schedule) => {
                 (Source::Command(schedule.clone()), format!("the command {schedule}"))
             }
-            LaunchedFor::Drain { .. } | LaunchedFor::Job { .. } => return Ok(()),
+            TaskPurpose::Drain { .. } | TaskPurpose::Job { .. } => return Ok(()),
         };
         if !self.notify_on.of_failures() {
             return Ok(());
@@ -123,7 +123,7 @@ impl Notifier {
         }
         let holder = format!("{:032x}", fastrand::u128(..));
         if !self.fleet.lease(&Lease::TaskNotice(task), &holder, now, now + NOTIFY_LEASE).await? {
-            return Err(CallError::exhausted(format!("mail about {name}"), "another stop is at it"));
+            return Err(CallError::retries_exhausted(format!("mail about {name}"), "another stop is at it"));
         }
         let reason = Reason::new(kind.code(), kind.words());
         let failure = Failure {
@@ -136,7 +136,7 @@ impl Notifier {
             key: None,
         };
         match self.alerts.record(&failure, now).await? {
-            Delivery::Immediate => self.post.send(&mail::run_failed(&name, &reason, task, now)).await?,
+            Delivery::Immediate => self.mailer.send(&mail::run_failed(&name, &reason, task, now)).await?,
             Delivery::Grouped => {}
         }
         self.fleet.put_document_for(task, &TaskNotice { notified_at: self.clock.now() }).await
@@ -153,13 +153,16 @@ impl Notifier {
         }
         let now = self.clock.now();
         match self.ledger.lease_notification(&job.id, now, now + NOTIFY_LEASE).await? {
-            Changed::Yes(_) => {}
-            Changed::No(Some(told)) if told.notified_at.is_some() => {
+            Changed::Applied(_) => {}
+            Changed::Rejected(Some(told)) if told.notified_at.is_some() => {
                 return Ok(Notified::Before);
             }
             // Another stop of it is telling, and may die at it: come again and see.
-            Changed::No(_) => {
-                return Err(CallError::exhausted(format!("tell of job {}", job.id), "another stop is at it"));
+            Changed::Rejected(_) => {
+                return Err(CallError::retries_exhausted(
+                    format!("tell of job {}", job.id),
+                    "another stop is at it",
+                ));
             }
         }
         job.history.extend(ended.cloned());
@@ -168,7 +171,7 @@ impl Notifier {
         self.dead_letters.dead_letter(&entry, &reason).await?;
         if self.notify_on.of_failures() {
             match self.alerts.record(&failure(&job, &reason, now), now).await? {
-                Delivery::Immediate => self.post.send(&self.report(&job).await).await?,
+                Delivery::Immediate => self.mailer.send(&self.report(&job).await).await?,
                 // The count is durable, and a folded mail will tell of it. Whoever dies here is asked again when the
                 // message comes again, and may then be counted a second time: a number in a mail, no second mail.
                 Delivery::Grouped => {}

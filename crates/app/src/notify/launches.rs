@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws::{CallError, fleet::Fleet, mail::Post};
+use aws::{CallError, fleet::Fleet, mail::Mailer};
 use domain::{breaker::Breaker, document::Lease, mail};
 use jiff::Timestamp;
 
@@ -18,7 +18,7 @@ const MAILING: Duration = Duration::from_secs(60);
 /// [`CallError`]: the mail may be sent; a later run sends it.
 pub async fn mail_launches(
     fleet: &Fleet,
-    post: &Post,
+    mailer: &Mailer,
     breaker: &Breaker,
     waiting: u64,
     now: Timestamp,
@@ -34,7 +34,7 @@ pub async fn mail_launches(
     if !fleet.lease(&Lease::LaunchNotice, &holder, now, now + MAILING).await? {
         return Ok(());
     }
-    post.send(&mail).await?;
+    mailer.send(&mail).await?;
     breaker::mail_sent(fleet, &breaker).await?;
     fleet.release(&Lease::LaunchNotice, &holder).await?;
     Ok(())

@@ -144,8 +144,8 @@ async fn claim(
     };
     let claim = Claim { attempt, holder: &holder, expired, revision: services.revision.as_deref() };
     match services.ledger.claim(id, claim, services.clock.now(), LEASE).await {
-        Ok(Changed::Yes(job)) => Ok(job),
-        Ok(Changed::No(found)) => {
+        Ok(Changed::Applied(job)) => Ok(job),
+        Ok(Changed::Rejected(found)) => {
             let state = found.as_ref().map_or("missing", |job| job.state.as_str());
             info!(job.id = %id, attempt, state, "did not claim job {id}: it is {state}");
             Err(Outcome::Refused(found))
@@ -208,11 +208,11 @@ async fn renew_until_lost(run: JobRun<'_>) {
         let (records, reported) = (progress.rows_written(), progress.reported());
         let until = services.clock.now() + LEASE;
         match services.ledger.renew(id, job.fence, until, records, reported.as_deref()).await {
-            Ok(Changed::Yes(_)) => {
+            Ok(Changed::Applied(_)) => {
                 lease_until = tokio::time::Instant::now() + LEASE;
                 info!(job.id = %id, records, progress = reported, "working on job {id}: {records} records written");
             }
-            Ok(Changed::No(_)) => return,
+            Ok(Changed::Rejected(_)) => return,
             Err(error) => {
                 warn!(job.id = %id, error = telemetry::causes(&error), "failed to renew the claim of job {id}")
             }
@@ -286,8 +286,8 @@ async fn leave(run: JobRun<'_>, mode: ClaimMode<'_>, exit: JobExit) -> Outcome {
     };
     let leaving = Leaving { change: *change, reason, progress, worker };
     match services.ledger.leave(job, leaving, services.clock.now()).await {
-        Ok(Changed::Yes(job)) => Outcome::Left(*change, job),
-        Ok(Changed::No(_)) => Outcome::ClaimLost,
+        Ok(Changed::Applied(job)) => Outcome::Left(*change, job),
+        Ok(Changed::Rejected(_)) => Outcome::ClaimLost,
         Err(error) => {
             warn!(job.id = %id, error = telemetry::causes(&error), "failed to record how job {id} was left");
             Outcome::Unrecorded

@@ -121,7 +121,10 @@ impl RowWriter<'_> {
             accepted = Accepted::InParts;
             fruitless = if batch.len() < rows { 0 } else { fruitless + 1 };
             if fruitless > FRUITLESS_TRIES {
-                return Err(CallError::exhausted(format!("write {rows} rows"), "DynamoDB took none of them"));
+                return Err(CallError::retries_exhausted(
+                    format!("write {rows} rows"),
+                    "DynamoDB took none of them",
+                ));
             }
             tokio::time::sleep(backoff::delay(fruitless, FIRST_WAIT, LONGEST_WAIT, fastrand::f64())).await;
         }

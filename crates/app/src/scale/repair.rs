@@ -47,7 +47,7 @@ impl Scaling {
             };
             failures.record(format!("slot {}", slot.number), repaired);
         }
-        failures.finish().map_err(|failed| CallError::exhausted("repair the slots", failed))
+        failures.finish().map_err(|failed| CallError::retries_exhausted("repair the slots", failed))
     }
 
     async fn stop_overdue(&self, slot: &Slot, scaled: &mut Scaled) -> Result<(), CallError> {

@@ -89,7 +89,9 @@ impl Sweep {
         }
         let until = self.clock.now() + RESERVED;
         // Refused: it was replayed since it was read.
-        let Changed::Yes(_) = self.ledger.collecting(&job.id, job.state, until).await? else { return Ok(()) };
+        let Changed::Applied(_) = self.ledger.collecting(&job.id, job.state, until).await? else {
+            return Ok(());
+        };
         let rows = self.delete_write_epochs(job, write_epochs(job)).await?;
         // Killed before this line, the next sweep finds the job on its shard and no rows.
         self.ledger.collected(job, self.clock.now()).await?;

@@ -58,7 +58,7 @@ impl Sweep {
         file.finish().await?;
         if self.notify_on.digest() && !summary.is_quiet() {
             let report = object::uri(&self.bucket, &lines_key(&self.reports_prefix, hour));
-            match self.post.send(&mail::digest(&summary, &report)).await {
+            match self.mailer.send(&mail::digest(&summary, &report)).await {
                 // A digest that SNS will never accept must not hold up those that follow: its report is in S3.
                 Err(error) if !error.is_retryable() => {
                     _ = failures.record::<(), _>(format!("digest of {hour}"), Err(error))

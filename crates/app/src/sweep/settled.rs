@@ -7,7 +7,7 @@ use domain::{
     job::{Job, STATUS_SHARDS, settled_shard},
     sweep::{
         Facts, HOUR, HOUR_SETTLES, Progress, Task, hour_of,
-        report::{Doings, Tally, lines_key},
+        report::{Doings, HourStats, lines_key},
     },
 };
 use jiff::Timestamp;
@@ -33,7 +33,7 @@ pub(super) struct Tallies {
 /// An hour as far as it is counted.
 #[derive(Debug)]
 pub(super) struct Counted {
-    pub(super) tally: Tally,
+    pub(super) tally: HourStats,
     /// Its lines so far; none yet, none.
     pub(super) lines: Option<Writing>,
 }
@@ -64,7 +64,7 @@ impl Sweep {
         let progress =
             self.fleet.get_document::<Progress>().await?.unwrap_or_else(|| Progress::at_first(now));
         let hours = progress.to_report(now);
-        let counted = |hour| Counted { tally: Tally::new(hour), lines: None };
+        let counted = |hour| Counted { tally: HourStats::new(hour), lines: None };
         Ok(Tallies { hours: hours.into_iter().map(counted).collect(), progress, came_in: HashSet::new() })
     }
 

@@ -125,7 +125,7 @@ impl Fleet {
             }
             tokio::time::sleep(WAIT.mul_f64((f64::from(tried) + 1.0) * fastrand::f64())).await;
         }
-        Err(CallError::exhausted(attempt(), "others were faster every time"))
+        Err(CallError::retries_exhausted(attempt(), "others were faster every time"))
     }
 
     /// The item of this id, strongly consistent.
@@ -176,7 +176,8 @@ impl Fleet {
 
 /// A document as the item of this id.
 fn encode<T: Serialize>(id: &str, document: &T, attempt: impl Fn() -> String) -> Result<Item, CallError> {
-    let mut item: Item = serde_dynamo::to_item(document).map_err(|e| CallError::nonsense(attempt(), e))?;
+    let mut item: Item =
+        serde_dynamo::to_item(document).map_err(|e| CallError::malformed_response(attempt(), e))?;
     item.insert("id".into(), text(id));
     Ok(item)
 }
@@ -188,5 +189,5 @@ pub(super) fn decode<T: DeserializeOwned>(
 ) -> Result<T, CallError> {
     item.remove("id");
     item.remove(STAMP);
-    serde_dynamo::from_item(item).map_err(|e| CallError::nonsense(attempt(), e))
+    serde_dynamo::from_item(item).map_err(|e| CallError::malformed_response(attempt(), e))
 }

@@ -84,7 +84,9 @@ impl Ledger {
             Some((JobId::parse(word("job")?)?, word("status_at")?.parse().ok()?))
         };
         let found = answer.items().iter().map(|item| {
-            shelved(item).ok_or_else(|| CallError::nonsense(attempt(), "an item without a job id and a time"))
+            shelved(item).ok_or_else(|| {
+                CallError::malformed_response(attempt(), "an item without a job id and a time")
+            })
         });
         let found = found.collect::<Result<_, _>>()?;
         Ok((found, answer.last_evaluated_key.map(StatusPage)))
@@ -103,7 +105,7 @@ impl Ledger {
             .expression_attribute_values(":status_shard", text(settled_shard(id.shard(), now)))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::None)
             .build()
-            .map_err(|e| CallError::nonsense(format!("note that job {id} is replaced"), e))
+            .map_err(|e| CallError::malformed_response(format!("note that job {id} is replaced"), e))
     }
 
     /// Notes that the rows of a job that nobody can see are being deleted, until this time at the latest. Refused

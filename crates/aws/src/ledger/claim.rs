@@ -77,7 +77,7 @@ impl Ledger {
         }
         let changed = self.update(id, "claim", change).await?;
         Ok(match changed {
-            Changed::No(Some(job)) if is_held(&job, holder) => Changed::Yes(job),
+            Changed::Rejected(Some(job)) if is_held(&job, holder) => Changed::Applied(job),
             changed => changed,
         })
     }

@@ -94,7 +94,7 @@ impl Ledger {
                 && found.reason.as_ref() == Some(reason)
         };
         Ok(match self.update(&job.id, "leave", write).await? {
-            Changed::No(Some(found)) if is_left(&found) => Changed::Yes(found),
+            Changed::Rejected(Some(found)) if is_left(&found) => Changed::Applied(found),
             changed => changed,
         })
     }
@@ -131,6 +131,6 @@ impl Ledger {
             .set_expression_attribute_values(Some(write.values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
-            .map_err(|e| CallError::nonsense(format!("publish job {}", job.id), e))
+            .map_err(|e| CallError::malformed_response(format!("publish job {}", job.id), e))
     }
 }

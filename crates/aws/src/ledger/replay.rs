@@ -57,7 +57,7 @@ impl Ledger {
         };
         Ok(match self.update(&job.id, "replay", write).await? {
             // The SDK repeats a write whose answer was lost: then it is our own that refuses.
-            Changed::No(Some(found)) if is_replayed(&found) => Changed::Yes(found),
+            Changed::Rejected(Some(found)) if is_replayed(&found) => Changed::Applied(found),
             changed => changed,
         })
     }
@@ -105,7 +105,7 @@ impl Ledger {
                 && found.reason.as_ref() == Some(reason)
         };
         Ok(match self.update(&job.id, "stop", write).await? {
-            Changed::No(Some(found)) if is_cancelled(&found) => Changed::Yes(found),
+            Changed::Rejected(Some(found)) if is_cancelled(&found) => Changed::Applied(found),
             changed => changed,
         })
     }

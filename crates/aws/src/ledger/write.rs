@@ -98,14 +98,14 @@ impl Write {
 /// A list of one attempt, to be appended to the history.
 pub(super) fn attempts(ended: &Attempt) -> Result<AttributeValue, CallError> {
     let attempt = || format!("note attempt {}", ended.number);
-    let item = serde_dynamo::to_item(ended).map_err(|e| CallError::nonsense(attempt(), e))?;
+    let item = serde_dynamo::to_item(ended).map_err(|e| CallError::malformed_response(attempt(), e))?;
     Ok(AttributeValue::L(vec![AttributeValue::M(item)]))
 }
 
 /// A list of one note, to be appended to the audit.
 pub(super) fn notes(note: &AuditEntry) -> Result<AttributeValue, CallError> {
     let attempt = || format!("note \"{}\"", note.kind.as_str());
-    let item = serde_dynamo::to_item(note).map_err(|e| CallError::nonsense(attempt(), e))?;
+    let item = serde_dynamo::to_item(note).map_err(|e| CallError::malformed_response(attempt(), e))?;
     Ok(AttributeValue::L(vec![AttributeValue::M(item)]))
 }
 

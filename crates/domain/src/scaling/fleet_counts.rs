@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Estimates, Report, Signals, Trend, estimates, late_after};
+use super::{Estimates, Report, Signals, Trend, estimates, overdue_after};
 use crate::fleet::{Phase, Slot, free_for_drain};
 
 /// The fleet of pooled workers, counted.
@@ -12,10 +12,10 @@ use crate::fleet::{Phase, Slot, free_for_drain};
 pub struct FleetCounts {
     /// Workers that poll.
     pub running: u32,
-    /// Tasks launched, not polling yet, and not [late](late_after).
+    /// Tasks launched, not polling yet, and not [overdue](overdue_after).
     pub launching: u32,
     /// Tasks launched longer ago than that and still not polling.
-    pub late: u32,
+    pub overdue: u32,
     /// How many pooled workers there may be: those above, and one for each free slot that they may take. Slots held
     /// by objects' own tasks or by workers that leave are nobody's for now.
     pub maximum: u32,
@@ -35,24 +35,24 @@ pub fn fleet_counts(slots: &[Slot], now: Timestamp) -> FleetCounts {
         startup: slot.startup(),
         done: slot.done,
         busy: Duration::from_millis(slot.busy_ms),
-        age: age(slot.heard_at.unwrap_or(slot.launched_at)),
+        age: age(slot.last_heartbeat_at.unwrap_or(slot.launched_at)),
     });
     let estimates = estimates(&told.collect::<Vec<_>>());
-    let late_after = late_after(estimates.startup);
+    let overdue_after = overdue_after(estimates.startup);
     let count = |is: &dyn Fn(&Slot) -> bool| {
         let found = slots.iter().filter(|slot| slot.is_drain() && is(slot)).count();
         u32::try_from(found).unwrap_or(u32::MAX)
     };
-    let is_late = |slot: &Slot| age(slot.launched_at) > late_after;
+    let is_overdue = |slot: &Slot| age(slot.launched_at) > overdue_after;
     let running = count(&|slot| slot.phase == Phase::Polling);
-    let launching = count(&|slot| slot.phase == Phase::Launching && !is_late(slot));
-    let late = count(&|slot| slot.phase == Phase::Launching && is_late(slot));
+    let launching = count(&|slot| slot.phase == Phase::Launching && !is_overdue(slot));
+    let overdue = count(&|slot| slot.phase == Phase::Launching && is_overdue(slot));
     let free = u32::try_from(free_for_drain(slots).count()).unwrap_or(u32::MAX);
     FleetCounts {
         running,
         launching,
-        late,
-        maximum: [running, launching, late].into_iter().fold(free, u32::saturating_add),
+        overdue,
+        maximum: [running, launching, overdue].into_iter().fold(free, u32::saturating_add),
         done: slots.iter().map(Slot::done_ever).fold(0, u64::saturating_add),
         estimates,
     }
@@ -79,7 +79,7 @@ impl FleetCounts {
             startup: self.estimates.startup,
             running: self.running,
             launching: self.launching,
-            late: self.late,
+            overdue: self.overdue,
             maximum: self.maximum,
         }
     }

@@ -21,7 +21,7 @@ fn quiet() -> Signals {
         startup: FIRST_STARTUP,
         running: 0,
         launching: 0,
-        late: 0,
+        overdue: 0,
         maximum: 100,
     }
 }
@@ -30,7 +30,7 @@ fn quiet() -> Signals {
 fn random(random: &mut fastrand::Rng) -> Signals {
     let mut count = |most: u32| if random.bool() { random.u32(..=most.min(20)) } else { random.u32(..=most) };
     let (visible, in_flight, done_lately) = (count(u32::MAX), count(u32::MAX), count(10_000));
-    let (running, launching, late, maximum) = (count(u32::MAX), count(1000), count(1000), count(2000));
+    let (running, launching, overdue, maximum) = (count(u32::MAX), count(1000), count(1000), count(2000));
     let seconds = |random: &mut fastrand::Rng, most| Duration::from_secs_f64(random.f64() * most);
     Signals {
         visible: visible.into(),
@@ -42,7 +42,7 @@ fn random(random: &mut fastrand::Rng) -> Signals {
         startup: seconds(random, 200.0),
         running,
         launching,
-        late,
+        overdue,
         maximum,
     }
 }
@@ -51,7 +51,7 @@ fn random(random: &mut fastrand::Rng) -> Signals {
 fn nothing_is_launched_when_nothing_waits() {
     let idle = Signals { in_flight: 1000, arrivals_per_second: 50.0, waited: PATIENCE * 9, ..quiet() };
     assert_eq!(launches(&idle), 0);
-    assert_eq!(launches(&Signals { late: 3, ..idle }), 0);
+    assert_eq!(launches(&Signals { overdue: 3, ..idle }), 0);
 }
 
 #[test]
@@ -99,14 +99,14 @@ fn arrivals_that_go_on_are_launched_for_before_they_wait_long() {
 
 #[test]
 fn late_tasks_hold_their_places_and_are_no_capacity() {
-    let one_polls = Signals { visible: 3000, running: 1, late: 3, ..quiet() };
-    assert_eq!(launches(&one_polls), launches(&Signals { late: 0, ..one_polls.clone() }));
+    let one_polls = Signals { visible: 3000, running: 1, overdue: 3, ..quiet() };
+    assert_eq!(launches(&one_polls), launches(&Signals { overdue: 0, ..one_polls.clone() }));
     assert_eq!(launches(&Signals { maximum: 5, ..one_polls }), 1);
 }
 
 #[test]
 fn when_no_start_succeeds_it_is_tried_one_at_a_time() {
-    let broken = Signals { visible: 2000, late: 4, ..quiet() };
+    let broken = Signals { visible: 2000, overdue: 4, ..quiet() };
     assert_eq!(launches(&broken), 1);
     assert_eq!(launches(&Signals { launching: 1, ..broken }), 0);
 }
@@ -127,7 +127,7 @@ fn whatever_the_signals_it_stays_within_the_maximum_and_says_nothing_twice() {
     for _ in 0..100_000 {
         let signals = random(rng);
         let n = launches(&signals);
-        let live = u64::from(signals.running) + u64::from(signals.launching) + u64::from(signals.late);
+        let live = u64::from(signals.running) + u64::from(signals.launching) + u64::from(signals.overdue);
         assert!(n == 0 || live + u64::from(n) <= u64::from(signals.maximum), "{n} for {signals:?}");
         let after = Signals { launching: signals.launching + n, ..signals.clone() };
         assert!(n == 0 || launches(&after) == 0, "{n}, then {} for {signals:?}", launches(&after));
@@ -161,5 +161,5 @@ fn numbers_that_are_none_are_survived() {
             Signals { visible: u64::MAX, in_flight: u64::MAX, running: 1, arrivals_per_second, ..quiet() };
         assert!(launches(&odd) <= 99);
     }
-    assert_eq!(late_after(Duration::MAX), Duration::from_secs(240));
+    assert_eq!(overdue_after(Duration::MAX), Duration::from_secs(240));
 }

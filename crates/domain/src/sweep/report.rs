@@ -228,14 +228,14 @@ impl Summary {
 
 /// Counts an hour's jobs as they go by. It holds eight bytes of each.
 #[derive(Debug)]
-pub struct Tally {
+pub struct HourStats {
     summary: Summary,
     took_ms: Vec<u64>,
     slowest: Option<(u64, String)>,
     cost: Dollars,
 }
 
-impl Tally {
+impl HourStats {
     /// Of the hour that begins then.
     #[must_use]
     pub fn new(hour: Timestamp) -> Self {

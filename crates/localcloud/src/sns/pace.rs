@@ -1,6 +1,6 @@
 //! Our own sender of mails against the limit that SNS suspends addresses by.
 
-use aws::{Clients, mail::Post};
+use aws::{Clients, mail::Mailer};
 use clock::Clock;
 use domain::mail::Mail;
 use futures::future::join_all;
@@ -14,7 +14,7 @@ async fn a_storm_of_mails_from_two_senders_arrives_whole() {
     let topic = sns.create_topic("told").unwrap();
     sns.subscribe(&topic, "email", "you@example.com").unwrap();
     let clients = Clients::new(&sdk_config(&frontend, Clock::system(), OWNER_KEY));
-    let senders = [Post::new(&clients, &topic), Post::new(&clients, &topic)];
+    let senders = [Mailer::new(&clients, &topic), Mailer::new(&clients, &topic)];
     let mail = Mail { subject: "s".into(), body: "b".into() };
     let sent = join_all((0..60).map(|n| senders[n % 2].send(&mail))).await;
     assert!(sent.iter().all(Result::is_ok));

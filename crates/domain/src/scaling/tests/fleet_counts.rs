@@ -20,8 +20,8 @@ fn launching(number: u32, seconds_ago: i64) -> Slot {
 
 /// Polled 30 s after its launch; heard of 10 s ago.
 fn polling(number: u32, done: u64, busy_ms: u64) -> Slot {
-    let (polling_at, heard_at) = (Some(at(970)), Some(at(10)));
-    Slot { phase: Phase::Polling, polling_at, heard_at, done, busy_ms, ..launching(number, 1000) }
+    let (polling_at, last_heartbeat_at) = (Some(at(970)), Some(at(10)));
+    Slot { phase: Phase::Polling, polling_at, last_heartbeat_at, done, busy_ms, ..launching(number, 1000) }
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn who_runs_starts_and_is_late_and_what_is_left_for_others() {
         Slot::untouched(8),
     ];
     let counts = fleet_counts(&slots, Timestamp::from_second(NOW).unwrap());
-    assert_eq!((counts.running, counts.launching, counts.late), (1, 1, 1));
+    assert_eq!((counts.running, counts.launching, counts.overdue), (1, 1, 1));
     assert_eq!(counts.maximum, 5, "those three and two free places; the last is for objects' own tasks");
     assert_eq!(counts.done, 10 + 2 + 5 + 100 + 1);
     assert!(counts.is_attended());
@@ -53,7 +53,8 @@ fn late_tasks_and_leaving_workers_attend_to_nothing() {
 
 #[test]
 fn tasks_that_have_told_nothing_do_not_make_old_lessons_forgotten() {
-    let long_ago = Slot { phase: Phase::Free, heard_at: Some(at(90_000)), ..polling(1, 1000, 1_000_000) };
+    let long_ago =
+        Slot { phase: Phase::Free, last_heartbeat_at: Some(at(90_000)), ..polling(1, 1000, 1_000_000) };
     let slots = [long_ago, launching(2, 10)];
     let learned = fleet_counts(&slots, Timestamp::from_second(NOW).unwrap()).estimates.service;
     assert!(learned > Duration::from_millis(900), "{learned:?}");

@@ -15,12 +15,12 @@ fn max_scale(signals: &Signals) -> u32 {
 
 /// Its strategy `accurate`, for queues that do not count held messages; of launched jobs it knows none as pending.
 fn accurate(signals: &Signals) -> u32 {
-    max_scale(signals).min(signals.maximum - signals.running - signals.launching - signals.late)
+    max_scale(signals).min(signals.maximum - signals.running - signals.launching - signals.overdue)
 }
 
 /// Its strategy `default`: what runs is taken to be in the queue's length.
 fn subtract_running(signals: &Signals) -> u32 {
-    max_scale(signals).saturating_sub(signals.running + signals.launching + signals.late)
+    max_scale(signals).saturating_sub(signals.running + signals.launching + signals.overdue)
 }
 
 /// <https://github.com/kedacore/keda/issues/525>, <https://github.com/kedacore/keda/issues/6157>,
@@ -35,7 +35,7 @@ fn slow_starts_are_not_launched_for_again_and_again() {
         let ours = play(&ours, &burst, seed, 60 * MINUTE);
         let theirs = play(&theirs, &burst, seed, 60 * MINUTE);
         assert!(theirs.launched >= 12, "seed {seed}: {theirs:?}");
-        // Four, while those are late one more, and when the first polls others for those that are still late.
+        // Four, while those are overdue one more, and when the first polls others for those that are still overdue.
         assert!(ours.done == 2000 && ours.launched <= 8, "seed {seed}: {ours:?}");
     }
 }
@@ -66,8 +66,8 @@ fn workers_busy_with_messages_that_left_the_queue_do_not_stall_the_next() {
 fn tasks_on_their_way_count_at_the_maximum_too() {
     let full = Signals { visible: 100_000, running: 5, launching: 5, maximum: 10, ..quiet() };
     assert_eq!(launches(&full), 0);
-    assert_eq!(launches(&Signals { launching: 3, late: 2, ..full.clone() }), 0);
-    assert_eq!(launches(&Signals { launching: 3, late: 1, ..full }), 1);
+    assert_eq!(launches(&Signals { launching: 3, overdue: 2, ..full.clone() }), 0);
+    assert_eq!(launches(&Signals { launching: 3, overdue: 1, ..full }), 1);
 }
 
 /// <https://github.com/kedacore/keda/issues/1323>
@@ -85,7 +85,7 @@ fn a_task_that_never_starts_does_not_block_the_others() {
         let world = World { starts_work_from: MINUTE, ..World::default() };
         // The first task is launched at once and is dead.
         let history = play(&world, &vec![(0, 10, 200)], seed, 60 * MINUTE);
-        let wait = late_after(FIRST_STARTUP).as_millis() as Ms + MINUTE + world.startup.end + 10 * SECOND;
+        let wait = overdue_after(FIRST_STARTUP).as_millis() as Ms + MINUTE + world.startup.end + 10 * SECOND;
         assert!(history.done == 10 && history.finished < wait, "seed {seed}: {history:?}");
     }
 }

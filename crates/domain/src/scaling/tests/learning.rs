@@ -87,8 +87,8 @@ fn runs_close_together_share_one_interval() {
 #[test]
 fn an_old_look_counts_as_none() {
     let old = observe_queue(None, at(0), 100, 0, 100).snapshot;
-    let late = observe_queue(Some(&old), at(181), 100, 0, 1000);
-    assert_eq!(late, observe_queue(None, at(181), 100, 0, 1000));
+    let overdue = observe_queue(Some(&old), at(181), 100, 0, 1000);
+    assert_eq!(overdue, observe_queue(None, at(181), 100, 0, 1000));
     assert_eq!(observe_queue(Some(&old), at(180), 100, 0, 100).waited, Duration::from_secs(180));
 }
 

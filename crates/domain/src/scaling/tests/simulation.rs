@@ -188,9 +188,9 @@ impl Simulation {
         let done = self.history.done as u64;
         let trend = observe_queue(self.snapshot.as_ref(), now, visible, in_flight as u64, done);
         let tasks = || self.slots.iter().filter_map(|slot| slot.task.as_ref());
-        let late = late_after(learned.startup).as_millis() as Ms;
+        let overdue = overdue_after(learned.startup).as_millis() as Ms;
         let not_polling = || tasks().filter(|task| task.polling.is_none());
-        let is_late = |task: &&Task| self.now - task.launched > late;
+        let is_overdue = |task: &&Task| self.now - task.launched > overdue;
         let signals = Signals {
             visible,
             in_flight: in_flight as u64,
@@ -200,8 +200,8 @@ impl Simulation {
             service: self.world.told.unwrap_or(learned.service),
             startup: learned.startup,
             running: tasks().filter(|task| task.polling.is_some()).count() as u32,
-            launching: not_polling().filter(|task| !is_late(task)).count() as u32,
-            late: not_polling().filter(is_late).count() as u32,
+            launching: not_polling().filter(|task| !is_overdue(task)).count() as u32,
+            overdue: not_polling().filter(is_overdue).count() as u32,
             maximum: self.world.maximum,
         };
         self.snapshot = Some(trend.snapshot);

@@ -21,7 +21,7 @@ fn job(key: &str, state: State, created: &str, settled: &str) -> Job {
 
 #[test]
 fn a_job_counts_in_the_hour_it_came_in_and_in_the_hour_it_settled() {
-    let mut tally = Tally::new(at("12:00:00"));
+    let mut tally = HourStats::new(at("12:00:00"));
     let jobs = [
         job("a", State::Done, "11:59:59", "12:00:00"),
         job("b", State::Done, "12:00:00", "12:59:59.999999"),
@@ -39,7 +39,7 @@ fn a_job_counts_in_the_hour_it_came_in_and_in_the_hour_it_settled() {
 
 #[test]
 fn a_summary_tells_of_states_pipelines_verdicts_and_failures() {
-    let mut tally = Tally::new(at("12:00:00"));
+    let mut tally = HourStats::new(at("12:00:00"));
     let mut failed = job("bad.csv", State::Failed, "12:01:00", "12:02:00");
     failed.reason = Some(Reason::new("bad_input", "row 7"));
     let verdict = Reason::new("bad_input", "row 7");
@@ -84,7 +84,7 @@ fn a_line_is_one_line_of_json() {
 
 #[test]
 fn an_hour_in_which_nothing_happened_is_quiet() {
-    let summary = Tally::new(at("12:00:00")).finish(Open { waiting: 1, running: 0 }, Doings::default());
+    let summary = HourStats::new(at("12:00:00")).finish(Open { waiting: 1, running: 0 }, Doings::default());
     assert!(summary.is_quiet() && summary.took.is_none());
     let swept = Doings { listed: 9, collected: 1, collected_rows: 70, ..Doings::default() };
     assert!(Summary { sweep: swept, ..summary.clone() }.is_quiet(), "housekeeping wakes nobody");

@@ -7,9 +7,9 @@ use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
 use super::{
     CallError,
     attributes::text,
-    leftovers::Leftovers,
-    pace::Pace,
+    rate_limit::RateLimit,
     records::{BATCH_ITEMS, Records},
+    unprocessed::Unprocessed,
 };
 use domain::{job::JobId, manifest};
 
@@ -17,18 +17,18 @@ use domain::{job::JobId, manifest};
 /// a small row is one: slower than that, the workers' own writes keep most of the table.
 const BATCHES: usize = 20;
 
-/// Deletes rows at a pace of its own.
+/// Deletes rows, at most 20 batches a second.
 #[derive(Debug, Clone)]
-pub struct Collector {
+pub struct RowDeleter {
     records: Records,
-    pace: Pace,
+    rate_limit: RateLimit,
 }
 
-impl Collector {
-    /// A collector of this table's rows.
+impl RowDeleter {
+    /// Deletes rows of this table.
     #[must_use]
     pub fn new(records: Records) -> Self {
-        Self { records, pace: Pace::new(BATCHES, Duration::from_secs(1)) }
+        Self { records, rate_limit: RateLimit::new(BATCHES, Duration::from_secs(1)) }
     }
 
     /// Deletes all rows of one partition of a write epoch of a job and returns how many there were. The caller has made sure
@@ -58,7 +58,7 @@ impl Collector {
             let mut deletes = Vec::with_capacity(page.items().len());
             for key in page.items.unwrap_or_default() {
                 let delete = DeleteRequest::builder().set_key(Some(key)).build();
-                let delete = delete.map_err(|e| CallError::nonsense(attempt(), e))?;
+                let delete = delete.map_err(|e| CallError::malformed_response(attempt(), e))?;
                 deletes.push(WriteRequest::builder().delete_request(delete).build());
             }
             deleted += deletes.len() as u64;
@@ -76,17 +76,17 @@ impl Collector {
         mut left: Vec<WriteRequest>,
         attempt: impl Fn() -> String,
     ) -> Result<(), CallError> {
-        let mut leftovers = Leftovers::default();
+        let mut unprocessed = Unprocessed::default();
         while !left.is_empty() {
             let rest = left.split_off(left.len().min(BATCH_ITEMS));
             let call = self.records.client().batch_write_item().request_items(&self.records.table, left);
-            let answer = self.pace.keep(call.send()).await.map_err(|e| CallError::of(attempt(), e))?;
+            let answer = self.rate_limit.run(call.send()).await.map_err(|e| CallError::of(attempt(), e))?;
             let undone: Vec<_> =
                 answer.unprocessed_items.unwrap_or_default().into_values().flatten().collect();
             let is_left = !undone.is_empty();
             left = rest;
             left.extend(undone);
-            leftovers.after(is_left, &attempt).await?;
+            unprocessed.after(is_left, &attempt).await?;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Whether any of the tries that the SDK makes of one call went without an answer.
+//! Finds out whether any of the attempts that the SDK makes of one call was not answered and may have done its work.
 
 use std::sync::{
     Arc,
@@ -10,21 +10,21 @@ use aws_sdk_ecs::{
     error::BoxError,
 };
 
-/// Watches one call. The SDK tells only of its last try: a throttle may follow a try whose answer was lost and which did
-/// its work. Clones watch the same call.
+/// Watches one call. The SDK reports its last attempt only: a throttle may follow an attempt whose answer was lost and
+/// which did its work. Clones watch the same call.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Unanswered(Arc<AtomicBool>);
+pub(super) struct AmbiguousAttempt(Arc<AtomicBool>);
 
-impl Unanswered {
-    /// Whether a try so far was not answered, or by a broken service, and may have done its work.
+impl AmbiguousAttempt {
+    /// Whether an attempt so far was not answered, or with a 5xx, and may have done its work.
     pub(super) fn any(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-impl Intercept for Unanswered {
+impl Intercept for AmbiguousAttempt {
     fn name(&self) -> &'static str {
-        "Unanswered"
+        "AmbiguousAttempt"
     }
 
     fn read_after_attempt(

@@ -21,10 +21,10 @@ pub const REVISION_VARIABLE: &str = "TIDEMILL_REVISION";
 
 /// A task to be launched.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Order {
+pub struct TaskSpec {
     /// RunTask's client token: a repeat of the same order answers with the same task.
     pub token: String,
-    /// What for: [`launched_for`] reads it back from the task's stop.
+    /// What for: [`task_purpose`] reads it back from the task's stop.
     pub started_by: String,
     /// The container's command; the task definition's own when it is empty.
     pub command: Vec<String>,
@@ -38,7 +38,7 @@ pub struct Order {
     pub spot: bool,
 }
 
-impl Order {
+impl TaskSpec {
     /// The task for a job's present attempt.
     #[must_use]
     pub fn of_job(job: &Job) -> Self {
@@ -111,7 +111,7 @@ pub fn drain_name(slot: u32, generation: u64) -> String {
 
 /// What a task was launched for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LaunchedFor {
+pub enum TaskPurpose {
     /// This attempt of a job.
     Job {
         /// Which job.
@@ -134,22 +134,22 @@ pub enum LaunchedFor {
 
 /// What a task was launched for, from its `startedBy` and environment; `None` for another system's task.
 #[must_use]
-pub fn launched_for(
+pub fn task_purpose(
     started_by: Option<&str>,
     variable: impl Fn(&str) -> Option<String>,
-) -> Option<LaunchedFor> {
+) -> Option<TaskPurpose> {
     let mut parts = started_by.unwrap_or_default().split('/');
     match (parts.next(), parts.next(), parts.next()) {
         (Some("drain"), Some(slot), Some(generation)) => {
-            return Some(LaunchedFor::Drain {
+            return Some(TaskPurpose::Drain {
                 slot: slot.parse().ok()?,
                 generation: generation.parse().ok()?,
             });
         }
-        (Some("sweep"), Some(which), None) => return Some(LaunchedFor::Sweep(which.to_owned())),
-        (Some("command"), Some(schedule), _) => return Some(LaunchedFor::Command(schedule.to_owned())),
+        (Some("sweep"), Some(which), None) => return Some(TaskPurpose::Sweep(which.to_owned())),
+        (Some("command"), Some(schedule), _) => return Some(TaskPurpose::Command(schedule.to_owned())),
         _ => {}
     }
     let job = JobId::parse(&variable(JOB_VARIABLE).or_else(|| started_by.map(str::to_owned))?)?;
-    Some(LaunchedFor::Job { job, attempt: variable(ATTEMPT_VARIABLE)?.parse().ok()? })
+    Some(TaskPurpose::Job { job, attempt: variable(ATTEMPT_VARIABLE)?.parse().ok()? })
 }

@@ -1,24 +1,24 @@
-//! A pace for calls that AWS takes only so often.
+//! A rate limit for calls that AWS throttles.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
-/// At most so many calls of one process within a time. Clones keep one pace.
+/// Bounds the calls of one process within a time. Clones share the bound.
 #[derive(Debug, Clone)]
-pub(super) struct Pace {
+pub(super) struct RateLimit {
     turns: Arc<Semaphore>,
     within: Duration,
 }
 
-impl Pace {
+impl RateLimit {
     /// At most `calls` within this time.
     pub(super) fn new(calls: usize, within: Duration) -> Self {
         Self { turns: Arc::new(Semaphore::new(calls)), within }
     }
 
-    /// Makes a call when its turn has come.
-    pub(super) async fn keep<T>(&self, call: impl Future<Output = T>) -> T {
+    /// Runs a call when its turn has come.
+    pub(super) async fn run<T>(&self, call: impl Future<Output = T>) -> T {
         // Never closed, so never an error.
         let turn = self.turns.clone().acquire_owned().await.ok();
         let answer = call.await;
