@@ -104,6 +104,29 @@ fn too_many(row: u64, reject: Reject, tolerance: Tolerance) -> BadInput {
 
 /// Reads `source`, the object's raw bytes, to its end and finds out whether and how its rows can be read.
 ///
+/// ```
+/// use readers::{Options, Rows, Tolerance, check};
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+/// # runtime.block_on(async {
+/// let (object, options) = (&b"zip,total\n01001,7\n94110,12.50\n"[..], Options::default());
+/// let checked = check(object, &options, Tolerance::None).await?;
+/// assert_eq!((checked.rows, checked.rejected), (2, 0));
+///
+/// // The second reading gives the rows. A column in which a value has a leading zero is text; the other is numbers.
+/// let mut rows = Rows::open(object, &options, Some(&checked.schema)).await?;
+/// let first = rows.next().await?.expect("a row").content.expect("a good row");
+/// assert_eq!(format!("{:?}", first[0]), r#"("zip", Text("01001"))"#);
+/// assert_eq!(format!("{:?}", first[1]), r#"("total", Number("7"))"#);
+///
+/// // A row with a missing field fails the object, with the row and the reason.
+/// let error = check(&b"zip,total\n01001\n"[..], &options, Tolerance::None).await.unwrap_err();
+/// assert!(error.to_string().contains("row 1"), "{error}");
+/// # Ok::<(), readers::ReadError>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// [`Rows::open`] with the same bytes, the same options and the returned schema gives exactly the rows counted
 /// here, and refuses the same ones.
 ///

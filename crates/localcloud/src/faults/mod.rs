@@ -27,6 +27,33 @@ pub struct Lost;
 type Predicate = Arc<dyn Fn(&Value) -> bool + Send + Sync>;
 
 /// Which calls go wrong, and how.
+///
+/// ```
+/// use aws_sdk_sqs::Client;
+/// use localcloud::{
+///     Cloud,
+///     faults::{Call, Rule},
+/// };
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
+/// # runtime.block_on(async {
+/// # let folder = tempfile::tempdir()?;
+/// # let template = folder.path().join("template.yaml");
+/// std::fs::write(&template, "Resources: { Jobs: { Type: AWS::SQS::Queue } }\nOutputs: { Url: { Value: !Ref Jobs } }")?;
+/// let cloud = Cloud::builder(template).start().await?;
+/// cloud.faults().on(Rule::new("sqs", "SendMessage", Call::Throttle).first(1));
+///
+/// // The SDK retries a throttled call, so the message arrives once.
+/// let client = Client::new(&cloud.sdk_config());
+/// client.send_message().queue_url(&cloud.outputs()["Url"]).message_body("work").send().await?;
+/// assert_eq!(cloud.faults().fired(), 1);
+/// let received = client.receive_message().queue_url(&cloud.outputs()["Url"]).send().await?;
+/// assert_eq!(received.messages().len(), 1);
+/// # cloud.shutdown().await;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Rule {
     service: String,

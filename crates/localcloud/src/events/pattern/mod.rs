@@ -21,6 +21,24 @@ use serde_json::Value;
 use matcher::Matcher;
 
 /// A pattern that events are matched against.
+///
+/// ```
+/// use localcloud::events::Pattern;
+/// use serde_json::json;
+///
+/// let pattern = Pattern::parse(&json!({
+///     "source": ["aws.ecs"],
+///     "detail": { "containers": { "exitCode": [{ "numeric": [">", 0] }] } },
+/// }))?;
+/// let stopped = |code: i32| json!({ "source": "aws.ecs", "detail": { "containers": [{ "exitCode": code }] } });
+/// assert!(pattern.matches(&stopped(137)));
+/// assert!(!pattern.matches(&stopped(0)));
+///
+/// // An error names the place in the pattern.
+/// let error = Pattern::parse(&json!({ "source": "aws.ecs" })).unwrap_err();
+/// assert_eq!(error.path, "source");
+/// # Ok::<(), localcloud::events::PatternError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pattern {
     source: Value,
