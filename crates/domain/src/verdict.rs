@@ -191,6 +191,24 @@ pub fn verdict(change: &TaskStateChange, facts: &JobFacts) -> Verdict {
 }
 
 /// Names why a task stopped that was launched for no job: a pooled worker, a sweep or a command.
+///
+/// ```
+/// use domain::{events::TaskStateChange, verdict::of_task};
+///
+/// let stopped = |container: serde_json::Value| -> TaskStateChange {
+///     let change = serde_json::json!({
+///         "taskArn": "arn:aws:ecs:eu-north-1:111122223333:task/tidemill/1dc5",
+///         "lastStatus": "STOPPED",
+///         "stopCode": "EssentialContainerExited",
+///         "containers": [container],
+///     });
+///     serde_json::from_value(change).expect("a change")
+/// };
+/// let killed = serde_json::json!({ "name": "worker", "exitCode": 137, "reason": "OutOfMemoryError: Container killed" });
+/// assert_eq!(of_task(&stopped(killed)).code(), "out_of_memory");
+/// let done = serde_json::json!({ "name": "worker", "exitCode": 0 });
+/// assert_eq!(of_task(&stopped(done)).code(), "succeeded");
+/// ```
 #[must_use]
 pub fn of_task(change: &TaskStateChange) -> Kind {
     match by_task(change) {

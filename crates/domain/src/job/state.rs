@@ -91,6 +91,17 @@ impl Change {
 
 /// The state that follows.
 ///
+/// ```
+/// use domain::job::{Change, State, next};
+///
+/// assert_eq!(next(State::Waiting, Change::Claim), Ok(State::Running));
+/// assert_eq!(next(State::Running, Change::Publish), Ok(State::Done));
+/// // Done is done. A person can replay a job that has failed.
+/// assert!(next(State::Done, Change::Fail).is_err());
+/// assert!(next(State::Done, Change::Replay).is_err());
+/// assert_eq!(next(State::Failed, Change::Replay), Ok(State::Waiting));
+/// ```
+///
 /// # Errors
 /// [`IllegalChange`] where the table has no such arm: a settled job only ever moves by a replay.
 pub fn next(state: State, change: Change) -> Result<State, IllegalChange> {
