@@ -19,7 +19,7 @@ mod uri;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use domain::sweep::Moment;
+use domain::sweep::TimeArg;
 use jiff::Timestamp;
 
 use crate::output::failed;
@@ -36,7 +36,7 @@ pub(crate) fn main(command: impl Future<Output = anyhow::Result<u8>>) -> ExitCod
 
 /// The moment that a person means by this.
 fn moment(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
-    Ok(Moment::try_from(text.to_owned())?.at(now))
+    Ok(TimeArg::try_from(text.to_owned())?.at(now))
 }
 
 #[cfg(test)]
@@ -50,6 +50,10 @@ mod tests {
         assert_eq!(of("2h").unwrap(), "2026-11-21T10:00:00Z");
         assert_eq!(of("30d").unwrap(), "2026-10-22T12:00:00Z");
         assert_eq!(of("2026-11-21T10:00Z").unwrap(), "2026-11-21T10:00:00Z");
-        assert!(of("yesterday").unwrap_err().contains("\"yesterday\" is no time: a moment such as"));
+        assert!(
+            of("yesterday")
+                .unwrap_err()
+                .contains("\"yesterday\" is not a time; allowed: a timestamp such as")
+        );
     }
 }

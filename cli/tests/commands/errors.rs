@@ -39,12 +39,12 @@ fn wrong_usage_ends_with_2() {
 #[test]
 fn what_is_written_wrongly_is_told_before_anybody_is_called() {
     for (arguments, parts) in [
-        (&["jobs", "--since", "yesterday"][..], &["\"yesterday\" is no time", "26h or 7d"][..]),
+        (&["jobs", "--since", "yesterday"][..], &["\"yesterday\" is not a time", "26h or 7d"][..]),
         (&["explain", "orders.csv"], &["\"orders.csv\" is neither an object, as s3://BUCKET/KEY, nor"]),
         (&["records", "s3://bucket"], &["\"s3://bucket\" is no S3 URI", "s3://BUCKET/KEY"]),
         (&["stop", "x\ny"], &["\"x\\ny\" is no job's id", "`tidemill jobs` lists them"]),
         (&["replay", "--job", "x"], &["\"x\" is no job's id"]),
-        (&["replay", "--verdict", "x", "--since", "soon"], &["\"soon\" is no time"]),
+        (&["replay", "--verdict", "x", "--since", "soon"], &["\"soon\" is not a time"]),
         (&["explain", "s3://b/k", "--pipelines", "none.toml"], &["cannot read the pipelines file none.toml"]),
         (&["up", "--watch", "no/folder"], &["cannot watch no/folder", "No such file"]),
     ] {

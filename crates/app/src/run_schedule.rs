@@ -11,7 +11,7 @@ use clock::Clock;
 use domain::{
     pipelines::{Pipelines, Run, Schedule, due},
     settings::Settings,
-    sweep::{Ask, AskError, KeptPipelines, Moment, hour_of},
+    sweep::{KeptPipelines, SweepRequest, SweepRequestError, TimeArg, hour_of},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -46,7 +46,7 @@ pub enum TickError {
     Unknown(#[source] serde_json::Error),
     /// It asks for a sweep that cannot be.
     #[error(transparent)]
-    Ask(#[from] AskError),
+    SweepRequest(#[from] SweepRequestError),
     /// The fleet table did not answer.
     #[error(transparent)]
     Call(#[from] CallError),
@@ -66,7 +66,7 @@ pub enum Event {
     /// One sweep.
     Sweep {
         /// Its arguments.
-        sweep: Ask,
+        sweep: SweepRequest,
     },
 }
 
@@ -145,7 +145,7 @@ impl Event {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Asked {
-            sweep: Ask,
+            sweep: SweepRequest,
         }
         #[derive(Deserialize)]
         struct Tick {
@@ -175,7 +175,11 @@ fn ticked(schedules: &[Schedule], tick: Timestamp) -> Vec<(Definition, TaskSpec)
     specs.extend(due(schedules, hour).into_iter().map(|schedule| match &schedule.run {
         Run::Command(command) => (Definition::Worker, TaskSpec::of_command(&schedule.name, &name, command)),
         Run::Sweep { prefix, since } => {
-            let ask = Ask { since: since.map(Moment::Ago), prefix: prefix.clone(), ..Ask::default() };
+            let ask = SweepRequest {
+                since: since.map(TimeArg::Ago),
+                prefix: prefix.clone(),
+                ..SweepRequest::default()
+            };
             let which = format!("{}-{name}", schedule.name);
             (Definition::Sweep, TaskSpec::of_sweep(&which, &ask.to_arguments()))
         }

@@ -11,9 +11,9 @@
 //! Here is what it decides; the worker's `sweep` does it. What one sweep leaves to the next stands in two small
 //! documents of the fleet table: how far it came ([`Progress`]), and the pipelines it routes by ([`KeptPipelines`]).
 
-mod ask;
 mod repair;
 pub mod report;
+mod request;
 
 use std::time::Duration;
 
@@ -22,8 +22,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::StoredDocument;
 
-pub use ask::{Ask, AskError, Moment, Range};
 pub use repair::{Facts, JobRepair, Overdue, Task, job_repair, lost};
+pub use request::{Range, SweepRequest, SweepRequestError, TimeArg};
 
 /// An hour.
 pub const HOUR: Duration = Duration::from_hours(1);

@@ -1,4 +1,4 @@
-//! What a worker needs to run jobs: its adapters, its memory budget and the room for pipelines' commands.
+//! What a worker needs to run jobs: its adapters, its memory budget and the limits for pipelines' commands.
 
 use aws::{Clients, ledger::Ledger, objects::Objects, records::Records, tasks};
 use clock::Clock;

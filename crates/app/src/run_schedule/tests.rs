@@ -59,8 +59,8 @@ fn events_are_read_and_what_is_wrong_with_them_is_said() {
     let tick = Event::read(json!({ "scheduled_at": "2026-11-20T02:00:00Z" })).unwrap();
     assert_eq!(tick, Event::Tick { scheduled_at: "2026-11-20T02:00:00Z".parse().unwrap() });
     let asked = Event::read(json!({ "sweep": { "since": "7d", "dry_run": true } })).unwrap();
-    assert!(matches!(asked, Event::Sweep { sweep: Ask { dry_run: true, .. } }));
-    assert_eq!(Event::read(json!({ "sweep": {} })).unwrap(), Event::Sweep { sweep: Ask::default() });
+    assert!(matches!(asked, Event::Sweep { sweep: SweepRequest { dry_run: true, .. } }));
+    assert_eq!(Event::read(json!({ "sweep": {} })).unwrap(), Event::Sweep { sweep: SweepRequest::default() });
     let wrong = |event| telemetry::causes(&Event::read(event).unwrap_err());
     assert!(
         wrong(json!({ "sweep": { "sinc": "7d" } })).contains("since"),

@@ -1,4 +1,4 @@
-//! Rows that nobody can see or read any more.
+//! Deletes rows that are not visible any more.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -6,7 +6,7 @@ use aws::ledger::Changed;
 use domain::{
     job::{Job, STATUS_SHARDS, State, settled_shard},
     manifest,
-    sweep::{HOUR, KEPT, Progress, report::Doings},
+    sweep::{HOUR, KEPT, Progress, report::SweepStats},
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -16,13 +16,13 @@ use tracing::{info, warn};
 use super::{Pages, StepError, Sweep};
 use crate::item_failures::ItemFailures;
 
-/// How long a sweep collects at most: the next hour's sweep is to come by in time, and goes on where this one ended.
+/// How long a sweep deletes rows at most, so that it ends before the next one starts. That one continues.
 const LONGEST: Duration = Duration::from_mins(30);
 
-/// How long nobody may replay a job whose rows are being deleted: longer than a sweep collects.
+/// How long a job cannot be replayed while its rows are deleted: longer than a sweep deletes rows.
 const RESERVED: Duration = Duration::from_hours(1);
 
-/// How many partitions of a job are looked into at once.
+/// From how many partitions of a job rows are deleted at once.
 const PARTITIONS: usize = 8;
 
 impl Sweep {
@@ -32,7 +32,7 @@ impl Sweep {
     pub(super) async fn collect(
         &self,
         progress: &mut Progress,
-        doings: &mut Doings,
+        stats: &mut SweepStats,
     ) -> Result<(), StepError> {
         let deadline = Instant::now() + LONGEST;
         let (mut failures, mut is_complete) = (ItemFailures::default(), true);
@@ -48,7 +48,7 @@ impl Sweep {
                         if failures.should_give_up() {
                             return Ok(failures.finish()?);
                         }
-                        let collected = self.collect_job(&job, doings).await;
+                        let collected = self.collect_job(&job, stats).await;
                         // What a retry may fix, the next sweep tries again. What it cannot fix must not hold up the
                         // hours that follow: it is reported, and its rows stay.
                         is_complete &= !collected.as_ref().is_err_and(StepError::is_retryable);
@@ -68,48 +68,48 @@ impl Sweep {
         Ok(failures.finish()?)
     }
 
-    async fn collect_job(&self, job: &Job, doings: &mut Doings) -> Result<(), StepError> {
+    async fn collect_job(&self, job: &Job, stats: &mut SweepStats) -> Result<(), StepError> {
         if !self.is_collectable(job) {
             return if self.has_lost_write_epochs(job) {
-                self.collect_lost(job, doings).await
+                self.collect_lost(job, stats).await
             } else {
                 Ok(())
             };
         }
-        // The last word has the manifest: what it names is never deleted.
+        // The manifest decides: what it names is never deleted.
         let visible = self.records.manifest(&job.object.bucket, &job.object.key).await?;
         if visible.is_some_and(|visible| visible.job == job.id) {
-            warn!(job.id = %job.id, state = job.state.as_str(), "a job that should not be visible is: left alone");
+            warn!(job.id = %job.id, state = job.state.as_str(), "the manifest names job {}, which should not be visible: its rows are kept", job.id);
             return Ok(());
         }
-        doings.collected += 1;
+        stats.collected += 1;
         if self.dry_run {
-            info!(job.id = %job.id, "its rows would be deleted");
+            info!(job.id = %job.id, "dry run: would delete the rows of job {}", job.id);
             return Ok(());
         }
         let until = self.clock.now() + RESERVED;
-        // Refused: it was replayed since it was read.
+        // Rejected: the job was replayed after it was read.
         let Changed::Applied(_) = self.ledger.collecting(&job.id, job.state, until).await? else {
             return Ok(());
         };
         let rows = self.delete_write_epochs(job, write_epochs(job)).await?;
         // Killed before this line, the next sweep finds the job on its shard and no rows.
         self.ledger.collected(job, self.clock.now()).await?;
-        doings.collected_rows += rows;
-        info!(job.id = %job.id, state = job.state.as_str(), rows, "rows collected");
+        stats.collected_rows += rows;
+        info!(job.id = %job.id, state = job.state.as_str(), rows, "deleted {rows} rows of job {}", job.id);
         Ok(())
     }
 
     /// Deletes what attempts before the published one have left: write epochs that no manifest will ever name. The job stays
     /// on its shard, and as it is.
-    async fn collect_lost(&self, job: &Job, doings: &mut Doings) -> Result<(), StepError> {
+    async fn collect_lost(&self, job: &Job, stats: &mut SweepStats) -> Result<(), StepError> {
         if self.dry_run {
-            info!(job.id = %job.id, "the rows of its attempts before the last would be deleted");
+            info!(job.id = %job.id, "dry run: would delete the rows of earlier attempts of job {}", job.id);
             return Ok(());
         }
         let rows = self.delete_write_epochs(job, 1..=job.fence.saturating_sub(1)).await?;
-        doings.collected_rows += rows;
-        info!(job.id = %job.id, rows, "rows of earlier attempts collected");
+        stats.collected_rows += rows;
+        info!(job.id = %job.id, rows, "deleted {rows} rows of earlier attempts of job {}", job.id);
         Ok(())
     }
 
@@ -147,14 +147,14 @@ impl Sweep {
         since.and_then(|at| at.checked_add(KEPT).ok()).is_some_and(|at| at <= self.clock.now())
     }
 
-    /// Whether the rows of a job, if it has any, are of no use to anybody: not visible, and for a day already.
+    /// Whether the rows of a job, if it has any, have been invisible for a day.
     fn is_collectable(&self, job: &Job) -> bool {
         let since = match job.state {
             State::Waiting | State::Running => None,
             State::Done => job.replaced_at,
             State::Failed | State::Superseded | State::SourceDeleted => job.settled_at,
         };
-        // Records under natural keys are not under the job; and who never claimed wrote nothing.
+        // Records with natural keys are not stored under their job, and a job that was never claimed has no rows.
         self.is_old(since) && job.pipeline.key.is_none() && job.fence > 0
     }
 }

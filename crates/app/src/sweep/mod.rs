@@ -1,12 +1,13 @@
-//! The sweep: what every hour makes up for what was lost, late or left over. With a date range, it is the backfill.
+//! The sweep: every hour it repairs what was lost or is late, deletes what is left over, and reports the hour. With a date
+//! range it is the backfill.
 //!
-//! What is to be done is decided in [`domain::sweep`]; here it is looked up and done, step by step, each step
-//! in a file of its own. A step that fails does not keep the others from being tried. Only one sweep is at work at a
-//! time: it holds a lease. The hourly sweep that finds it held leaves with success, and one that was asked for something
-//! else waits for its turn.
+//! [`domain::sweep`] decides what to do; this module reads and writes, each step in a file of its own. A step that fails
+//! does not stop the others, and within a step an item that fails is named and passed over ([`crate::item_failures`]).
+//! Only one sweep runs at a time: it holds a lease. An hourly sweep that finds the lease held exits with success; a sweep
+//! that was started with arguments waits for its turn.
 //!
-//! Killed at any line, it leaves nothing that the next sweep does not find again: it looks at what is there, and not
-//! at what it did. What it has told others of stands where they read it before it is noted as told.
+//! If the process is killed at any line, the next sweep finds the same work again: a sweep reads the present state, not
+//! what an earlier one did. It records a step as done only after the results of that step are durable.
 
 mod collect;
 mod open;
@@ -41,15 +42,15 @@ use domain::{
     scaling::QueueSnapshot,
     settings::{Settings, SettingsError},
     sweep::{
-        Ask, AskError, Range,
-        report::{Doings, Open},
+        Range, SweepRequest, SweepRequestError,
+        report::{Open, SweepStats},
     },
 };
 use telemetry::metrics::{self, Metric};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-/// What a sweep works with.
+/// The adapters and the arguments of a sweep.
 #[derive(Debug)]
 struct Sweep {
     ledger: Ledger,
@@ -67,34 +68,34 @@ struct Sweep {
     reports_prefix: String,
     pooled: Size,
     clock: Clock,
-    /// Only say what would be done.
+    /// Only log what it would do.
     dry_run: bool,
-    /// It was asked for something else than the hourly sweep does.
-    is_asked: bool,
+    /// It was started with arguments, unlike the hourly sweep.
+    has_arguments: bool,
     prefix: Option<String>,
     range: Range,
 }
 
-/// Why a sweep cannot begin.
+/// Why a sweep cannot start.
 #[derive(Debug, thiserror::Error)]
 enum StartError {
     #[error(transparent)]
     Settings(#[from] SettingsError),
     #[error(transparent)]
-    Ask(#[from] AskError),
+    SweepRequest(#[from] SweepRequestError),
 }
 
-/// Why a step was not finished.
+/// Why a step failed.
 #[derive(Debug, thiserror::Error)]
 enum StepError {
     #[error(transparent)]
     Call(#[from] CallError),
     #[error(
-        "there are no pipelines to route by: λ schedule keeps them in the fleet table when it launches a sweep"
+        "the fleet table has no pipelines to route by: λ schedule writes them there when it launches a sweep"
     )]
     NoPipelines,
     #[error(
-        "the pipelines that λ schedule kept cannot be read: the worker's image may be older than they are"
+        "failed to parse the pipelines that λ schedule wrote to the fleet table: the worker's image may be too old for them"
     )]
     Pipelines(#[from] domain::pipelines::PipelinesError),
     #[error(transparent)]
@@ -116,16 +117,16 @@ impl StepError {
     }
 }
 
-/// How long the lease holds without being renewed, and how often it is: two renewals may fail.
-const HELD: Duration = Duration::from_secs(60);
+/// How long the lease holds without being renewed, and how often it is renewed: two renewals may fail.
+const LEASE_TIME: Duration = Duration::from_secs(60);
 const RENEW_EVERY: Duration = Duration::from_secs(20);
 
-/// How long a sweep that was asked for something of its own waits for another: longer than one collects.
+/// How long a sweep with arguments waits for another sweep: longer than one deletes rows.
 const TURN: Duration = Duration::from_hours(1);
 
-/// Sweeps as the arguments after `sweep` say, and returns the worker's exit code: 0 when all steps were done, or
-/// another sweep is at it; 75 when something did not answer and 78 when something is missing or forbidden, and the
-/// next sweep makes up for what was not done; 143 when it was asked to stop.
+/// Sweeps as the arguments after `sweep` say, and returns the worker's exit code: 0 if all steps succeeded or another
+/// sweep is running; 75 if a call failed that the next sweep may retry; 78 if something is missing or forbidden; 143 if it
+/// was asked to stop. In every case the next sweep does what this one did not.
 pub async fn run(
     arguments: &[String],
     clients: &Clients,
@@ -136,7 +137,7 @@ pub async fn run(
     let sweep = match Sweep::new(arguments, clients, settings, clock) {
         Ok(sweep) => sweep,
         Err(error) => {
-            error!(error = telemetry::causes(&error), "the sweep cannot begin");
+            error!(error = telemetry::causes(&error), "the sweep cannot start");
             return ExitCode::Usage;
         }
     };
@@ -154,33 +155,36 @@ pub async fn run(
     };
     match taken {
         Ok(true) => {}
-        Ok(false) if sweep.is_asked => {
-            error!("another sweep has been at work for too long: this one is to be asked for again");
+        Ok(false) if sweep.has_arguments => {
+            error!("another sweep has been running for too long: start this one again later");
             return ExitCode::TryAgain;
         }
         Ok(false) => {
-            info!("another sweep is at work: nothing to do");
+            info!("another sweep is running: nothing to do");
             return ExitCode::Done;
         }
         Err(error) => {
-            error!(error = telemetry::causes(&error), "cannot take the sweep's lease");
+            error!(error = telemetry::causes(&error), "failed to take the lease of the sweep");
             return StepError::from(error).exit_code();
         }
     }
-    // Whatever is dropped in mid-work is found again by the next sweep.
+    // The next sweep finds whatever this one drops unfinished.
     let code = tokio::select! {
         code = sweep.steps() => code,
-        () = sweep.lose_lease(&holder) => {
-            warn!("the lease is lost: another sweep goes on");
+        () = sweep.renew_until_lost(&holder) => {
+            warn!("lost the lease of the sweep: another sweep continues");
             return ExitCode::TryAgain;
         }
         () = stop.cancelled() => {
-            warn!("asked to stop: the next sweep makes up for the rest");
+            warn!("the sweep was asked to stop: the next one does the rest");
             ExitCode::Terminated
         }
     };
     if let Err(error) = sweep.fleet.release(&Lease::Sweep, &holder).await {
-        warn!(error = telemetry::causes(&error), "the lease is not given back: it runs out within a minute");
+        warn!(
+            error = telemetry::causes(&error),
+            "failed to release the lease of the sweep: it runs out within a minute"
+        );
     }
     code
 }
@@ -192,9 +196,9 @@ impl Sweep {
         settings: &Settings,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        let ask = Ask::parse(arguments)?;
-        let range = ask.range(clock.now())?;
-        info!(since = %range.since, until = %range.until, prefix = ask.prefix, dry_run = ask.dry_run, "sweep begins");
+        let request = SweepRequest::parse(arguments)?;
+        let range = request.range(clock.now())?;
+        info!(since = %range.since, until = %range.until, prefix = request.prefix, dry_run = request.dry_run, "sweep starts");
         let records = Records::new(clients, settings.require("RECORDS_TABLE")?);
         Ok(Self {
             ledger: Ledger::new(clients, settings.require("LEDGER_TABLE")?),
@@ -212,92 +216,93 @@ impl Sweep {
             reports_prefix: settings.require("REPORTS_PREFIX")?.to_owned(),
             pooled: scale::size(settings)?,
             clock,
-            dry_run: ask.dry_run,
-            is_asked: ask != Ask::default(),
-            prefix: ask.prefix,
+            dry_run: request.dry_run,
+            has_arguments: request != SweepRequest::default(),
+            prefix: request.prefix,
             range,
         })
     }
 
-    /// All steps. Those that fail are named in the report, and the first of them in the exit code.
+    /// Runs all steps. The report names those that fail; the first of them decides the exit code.
     async fn steps(&self) -> ExitCode {
-        let mut doings = Doings::default();
+        let mut stats = SweepStats::default();
         let mut code = ExitCode::Done;
-        let mut failed = |step: &str, error: &StepError, doings: &mut Doings| {
-            error!(step, error = telemetry::causes(error), "a step of the sweep failed");
-            doings.problems.push(format!("{step}: {}", telemetry::causes(error)));
+        let mut failed = |step: &str, error: &StepError, stats: &mut SweepStats| {
+            error!(step, error = telemetry::causes(error), "step \"{step}\" of the sweep failed");
+            stats.problems.push(format!("{step}: {}", telemetry::causes(error)));
             if code == ExitCode::Done {
                 code = error.exit_code();
             }
         };
-        if let Err(error) = self.reconcile(&mut doings).await {
-            failed("reconcile", &error, &mut doings);
+        if let Err(error) = self.reconcile(&mut stats).await {
+            failed("reconcile", &error, &mut stats);
         }
-        let mut tallies = match self.tallies().await {
-            Ok(tallies) => tallies,
+        let mut reports = match self.reports().await {
+            Ok(reports) => reports,
             Err(error) => {
-                failed("see how far the last sweep came", &error, &mut doings);
+                failed("read the progress of the last sweep", &error, &mut stats);
                 return code;
             }
         };
         let mut open = Open::default();
         let mut failures = ItemFailures::default();
         let looked = async {
-            self.open_jobs(&mut tallies, &mut open, &mut doings, &mut failures).await?;
-            self.settled_jobs(&mut tallies, &mut doings, &mut failures).await
+            self.open_jobs(&mut reports, &mut open, &mut stats, &mut failures).await?;
+            self.settled_jobs(&mut reports, &mut stats, &mut failures).await
         };
         let looked = looked.await;
         if let Err(error) = &looked {
-            failed("look at the jobs", error, &mut doings);
+            failed("look at the jobs", error, &mut stats);
         }
         if let Err(error) = failures.finish() {
-            failed("repair jobs", &error.into(), &mut doings);
+            failed("repair jobs", &error.into(), &mut stats);
         }
-        if let Err(error) = self.collect(&mut tallies.progress, &mut doings).await {
-            failed("collect rows", &error, &mut doings);
+        if let Err(error) = self.collect(&mut reports.progress, &mut stats).await {
+            failed("collect rows", &error, &mut stats);
         }
         // An hour whose jobs were not all seen is reported by the next sweep.
         if looked.is_ok()
-            && let Err(error) = self.report(tallies, open, &mut doings).await
+            && let Err(error) = self.report(reports, open, &mut stats).await
         {
-            failed("report", &error, &mut doings);
+            failed("report", &error, &mut stats);
         }
-        info!(doings = %serde_json::json!(doings), "sweep ends");
+        info!(stats = %serde_json::json!(stats), "sweep ends with exit code {}", code.code());
         if code == ExitCode::Done && !self.dry_run {
             metrics::put(Metric::Sweeps, 1);
         }
         code
     }
 
-    /// Takes the lease. The hourly sweep does not wait for another, which does the same; one that is asked for something
-    /// else does, for its turn.
+    /// Takes the lease. The hourly sweep does not wait for a running one, which does the same; a sweep with arguments does.
     async fn take_lease(&self, holder: &str) -> Result<bool, CallError> {
-        let patience = if self.is_asked { TURN } else { Duration::ZERO };
+        let patience = if self.has_arguments { TURN } else { Duration::ZERO };
         let deadline = tokio::time::Instant::now() + patience;
         loop {
             let taken = self.lease(holder).await?;
             if taken || tokio::time::Instant::now() >= deadline {
                 return Ok(taken);
             }
-            info!("another sweep is at work: this one waits for its turn");
+            info!("another sweep is running: waiting for it to end");
             tokio::time::sleep(RENEW_EVERY).await;
         }
     }
 
     async fn lease(&self, holder: &str) -> Result<bool, CallError> {
         let now = self.clock.now();
-        self.fleet.lease(&Lease::Sweep, holder, now, now + HELD).await
+        self.fleet.lease(&Lease::Sweep, holder, now, now + LEASE_TIME).await
     }
 
     /// Renews the lease until it is lost: refused, or not renewed in time.
-    async fn lose_lease(&self, holder: &str) {
-        let mut held_until = tokio::time::Instant::now() + HELD;
+    async fn renew_until_lost(&self, holder: &str) {
+        let mut held_until = tokio::time::Instant::now() + LEASE_TIME;
         loop {
             tokio::time::sleep(RENEW_EVERY).await;
             match self.lease(holder).await {
-                Ok(true) => held_until = tokio::time::Instant::now() + HELD,
+                Ok(true) => held_until = tokio::time::Instant::now() + LEASE_TIME,
                 Ok(false) => return,
-                Err(error) => warn!(error = telemetry::causes(&error), "cannot renew the sweep's lease"),
+                Err(error) => {
+                    warn!(error = telemetry::causes(&error), "failed to renew the lease of the sweep")
+                }
             }
             if tokio::time::Instant::now() >= held_until {
                 return;

@@ -1,4 +1,4 @@
-//! Jobs that are open: bringing back those that nobody works on, and stopping tasks that do not end.
+//! Open jobs: retries those that no worker runs, and stops tasks that are overdue.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -14,25 +14,25 @@ use domain::{
     routing::{Route, route},
     sweep::{
         Facts, JobRepair, Overdue, Task, job_repair, lost,
-        report::{Doings, Open},
+        report::{Open, SweepStats},
     },
     verdict::{self, Kind, Verdict},
 };
 use jiff::Timestamp;
 use tracing::info;
 
-use super::{Pages, StepError, Sweep, settled::Tallies};
+use super::{Pages, StepError, Sweep, settled::HourReports};
 
-/// ECS may not know a task that it launched a moment ago: what it does not know is asked for again after this long.
+/// ECS may not yet know a task that it has just launched: unknown tasks are described again after this time.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 
 impl Sweep {
     /// Looks at every open job.
     pub(super) async fn open_jobs(
         &self,
-        tallies: &mut Tallies,
+        reports: &mut HourReports,
         open: &mut Open,
-        doings: &mut Doings,
+        stats: &mut SweepStats,
         failures: &mut ItemFailures,
     ) -> Result<(), StepError> {
         let backlog_since = self.backlog_since().await?;
@@ -46,23 +46,23 @@ impl Sweep {
                     if failures.should_give_up() {
                         return Ok(());
                     }
-                    tallies.came_in(&job);
+                    reports.came_in(&job);
                     let counter =
                         if job.state == State::Running { &mut open.running } else { &mut open.waiting };
                     *counter += 1;
                     let known = |task: &str| tasks.get(task).copied().unwrap_or(Task::Unknown);
                     let task = job.task.as_deref().map_or(Task::None, known);
                     let pooled = route(&job, self.pooled, None) == Route::Pool;
-                    let cared = self.repair_job(&job, &Facts { task, pooled, backlog_since }, doings).await;
+                    let cared = self.repair_job(&job, &Facts { task, pooled, backlog_since }, stats).await;
                     failures.record(&job.object, cared);
                 }
             }
         }
-        info!(waiting = open.waiting, running = open.running, "open jobs looked at");
+        info!(waiting = open.waiting, running = open.running, "read all open jobs");
         Ok(())
     }
 
-    /// What ECS knows of the tasks of these jobs.
+    /// What ECS knows about the tasks of these jobs.
     async fn tasks_of(&self, jobs: &[Job]) -> Result<HashMap<String, Task>, CallError> {
         let mut wanted: Vec<String> = jobs.iter().filter_map(|job| job.task.clone()).collect();
         let mut found = HashMap::new();
@@ -92,7 +92,7 @@ impl Sweep {
         &self,
         job: &Job,
         facts: &Facts,
-        doings: &mut Doings,
+        stats: &mut SweepStats,
     ) -> Result<(), StepError> {
         let now = self.clock.now();
         let repair = job_repair(job, facts, now);
@@ -102,9 +102,9 @@ impl Sweep {
         info!(job.id = %job.id, job.state = job.state.as_str(), attempt = job.attempt, ?repair, dry_run = self.dry_run, "job repaired");
         match repair {
             JobRepair::Leave => {}
-            JobRepair::TakeBack => return self.take_back(job, now, doings).await,
+            JobRepair::TakeBack => return self.take_back(job, now, stats).await,
             JobRepair::Relaunch => {
-                doings.relaunched += 1;
+                stats.relaunched += 1;
                 if !self.dry_run {
                     self.send_again(job, Duration::ZERO).await?;
                     let words = "the sweep found that nothing would bring it to a worker any more";
@@ -112,14 +112,14 @@ impl Sweep {
                 }
             }
             JobRepair::Stop(overdue) => {
-                doings.stopped += 1;
+                stats.stopped += 1;
                 if let (Some(task), false) = (&job.task, self.dry_run) {
                     // Its stop's event tells λ stops, who knows the words.
                     self.cluster.stop(task, &stop_words(overdue)).await?;
                 }
             }
             JobRepair::Notify => {
-                doings.notified += 1;
+                stats.notified += 1;
                 if !self.dry_run {
                     let message = FailureMessage::new(job.id.clone());
                     self.stops.send(&message.to_body(), Duration::ZERO).await?;
@@ -130,9 +130,9 @@ impl Sweep {
     }
 
     /// Ends the attempt whose end nobody told of, as λ stops or its worker would have.
-    async fn take_back(&self, job: &Job, now: Timestamp, doings: &mut Doings) -> Result<(), StepError> {
+    async fn take_back(&self, job: &Job, now: Timestamp, stats: &mut SweepStats) -> Result<(), StepError> {
         if self.dry_run {
-            doings.taken_back += 1;
+            stats.taken_back += 1;
             return Ok(());
         }
         let verdict = Verdict::from(lost(job));
@@ -154,11 +154,11 @@ impl Sweep {
         };
         match finish(&self.ledger, job, &verdict, &ended, over, now).await? {
             Ended::Retry { job, after } => {
-                doings.taken_back += 1;
+                stats.taken_back += 1;
                 self.send_again(&job, after).await?;
             }
             Ended::GivenUp(job) => {
-                doings.given_up += 1;
+                stats.given_up += 1;
                 self.stops.send(&FailureMessage::new(job.id).to_body(), Duration::ZERO).await?;
             }
             // Its worker, or the word of its end, came back in the meantime.
@@ -167,14 +167,14 @@ impl Sweep {
         Ok(())
     }
 
-    /// A message for the job's present attempt, to λ uploads, who places it: a duplicate finds the job taken.
+    /// Sends a message for the job's present attempt to λ uploads, which routes it. A duplicate finds the job claimed.
     async fn send_again(&self, job: &Job, after: Duration) -> Result<(), CallError> {
         let message = JobMessage::new(job.id.clone(), job.attempt, 0);
         self.uploads.send(&message.to_body(), after).await
     }
 }
 
-/// The reason that StopTask is given; what it begins with, the verdict knows.
+/// The reason for StopTask. The verdict recognises how it begins.
 fn stop_words(overdue: Overdue) -> String {
     match overdue {
         Overdue::Running(by) => format!("{} by {} min", verdict::OVERDUE, by.as_secs() / 60),

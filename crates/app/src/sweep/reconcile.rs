@@ -1,4 +1,4 @@
-//! The bucket against the ledger: object versions that nobody told of.
+//! Compares the bucket with the ledger: finds object versions whose events were lost.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use domain::{
     message::ObjectMessage,
     object::Sequencer,
     pipelines::Pipelines,
-    sweep::{KeptPipelines, report::Doings},
+    sweep::{KeptPipelines, report::SweepStats},
 };
 use futures::{StreamExt, stream};
 use tracing::info;
@@ -20,35 +20,35 @@ use crate::item_failures::ItemFailures;
 const SENDS: usize = 8;
 
 impl Sweep {
-    /// Lists the versions under the prefix, and gives those in the range that a pipeline takes and the ledger does not
-    /// know to the uploads queue: λ uploads records them, and works out their order among their key's versions.
+    /// Lists the versions under the prefix, and sends those in the range that match a pipeline and are not in the ledger to
+    /// the uploads queue. λ uploads records them and finds their order among the versions of their key.
     ///
-    /// A repeat, or an event that comes after all, finds the job known. A version that is still in the uploads queue
-    /// is sent a second time.
-    pub(super) async fn reconcile(&self, doings: &mut Doings) -> Result<(), StepError> {
+    /// If this is repeated, or the event arrives late, λ uploads finds the job in the ledger. A version that is still in
+    /// the uploads queue is sent a second time.
+    pub(super) async fn reconcile(&self, stats: &mut SweepStats) -> Result<(), StepError> {
         let kept = self.fleet.get_document::<KeptPipelines>().await?.ok_or(StepError::NoPipelines)?;
         let pipelines = Pipelines::parse(&kept.text, "pipelines.toml")?;
         let Some(prefix) = within(&self.watched_prefix, self.prefix.as_deref()) else {
             info!(
                 prefix = self.prefix,
                 watched = self.watched_prefix,
-                "nothing under this prefix is watched"
+                "no watched key begins with this prefix"
             );
             return Ok(());
         };
         let (mut from, mut failures) = (None, ItemFailures::default());
         loop {
             let page = self.objects.versions(&self.bucket, &prefix, from).await?;
-            self.reconcile_page(page.versions, &pipelines, doings, &mut failures).await?;
+            self.reconcile_page(page.versions, &pipelines, stats, &mut failures).await?;
             match page.next {
                 Some(next) if !failures.should_give_up() => from = Some(next),
                 _ => break,
             }
         }
         info!(
-            listed = doings.listed,
-            ignored = doings.ignored,
-            found = doings.found,
+            listed = stats.listed,
+            ignored = stats.ignored,
+            found = stats.found,
             "compared the bucket with the ledger"
         );
         Ok(failures.finish()?)
@@ -58,15 +58,15 @@ impl Sweep {
         &self,
         versions: Vec<Version>,
         pipelines: &Pipelines,
-        doings: &mut Doings,
+        stats: &mut SweepStats,
         failures: &mut ItemFailures,
     ) -> Result<(), StepError> {
         let mut taken = Vec::with_capacity(versions.len());
         for version in versions.into_iter().filter(|version| self.range.holds(version.modified_at)) {
-            doings.listed += 1;
+            stats.listed += 1;
             match pipelines.route(&version.key, Some(version.size_bytes)) {
                 Some(pipeline) => taken.push((self.id(&pipeline.name, &version), version)),
-                None => doings.ignored += 1,
+                None => stats.ignored += 1,
             }
         }
         let ids: Vec<JobId> = taken.iter().map(|(id, _)| id.clone()).collect();
@@ -91,7 +91,7 @@ impl Sweep {
         let mut sends = sends.buffer_unordered(SENDS);
         while let Some((object, sent)) = sends.next().await {
             if failures.record(object, sent).is_some() {
-                doings.found += 1;
+                stats.found += 1;
             } else if failures.should_give_up() {
                 break;
             }
@@ -99,13 +99,13 @@ impl Sweep {
         Ok(())
     }
 
-    /// The id that this version's job has, whoever records it: in a bucket with versions they alone decide.
+    /// The id of this version's job. In a versioned bucket it depends on the version only, so λ uploads derives the same.
     fn id(&self, pipeline: &str, version: &Version) -> JobId {
         JobId::derive(pipeline, &version.object(&self.bucket, Sequencer::default()))
     }
 }
 
-/// The prefix to list: what is asked for, as far as it is watched.
+/// The prefix to list: the requested one, restricted to what is watched. `None` if none of it is watched.
 fn within(watched: &str, asked: Option<&str>) -> Option<String> {
     match asked {
         None => Some(watched.to_owned()),
@@ -120,7 +120,7 @@ mod tests {
     use super::within;
 
     #[test]
-    fn only_what_is_watched_is_swept() {
+    fn only_watched_prefixes_are_swept() {
         let of = |asked| within("uploads/", asked);
         assert_eq!(of(None).as_deref(), Some("uploads/"));
         assert_eq!(of(Some("uploads/orders/")).as_deref(), Some("uploads/orders/"));

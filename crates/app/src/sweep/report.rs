@@ -1,52 +1,52 @@
-//! The hours' reports and digests.
+//! Writes the report of each hour and mails its digest.
 
 use domain::{
     mail, object,
     sweep::{
         HOUR, Progress,
-        report::{Doings, Open, Summary, lines_key, summary_key},
+        report::{Open, Summary, SweepStats, lines_key, summary_key},
     },
 };
 use tracing::info;
 
 use super::{
     StepError, Sweep,
-    settled::{Counted, Tallies},
+    settled::{HourReport, HourReports},
 };
 use crate::item_failures::ItemFailures;
 
 impl Sweep {
-    /// Writes the reports of the hours that are over, oldest first, and mails their digests. An hour is noted as
-    /// reported when both are out: killed before that, the next sweep writes the same lines again, and the digest
-    /// may come twice.
+    /// Writes the reports of the hours that are over, oldest first, and mails their digests. An hour counts as reported
+    /// when both are done. If the process is killed before that, the next sweep writes the same lines again and may mail
+    /// the digest a second time.
     pub(super) async fn report(
         &self,
-        tallies: Tallies,
+        reports: HourReports,
         open: Open,
-        doings: &mut Doings,
+        stats: &mut SweepStats,
     ) -> Result<(), StepError> {
-        let Tallies { mut progress, hours, .. } = tallies;
+        let HourReports { mut progress, hours, .. } = reports;
         let last = hours.len().saturating_sub(1);
         let mut failures = ItemFailures::default();
         for (index, counted) in hours.into_iter().enumerate() {
-            let (open, doings) = if index == last { (open, doings.clone()) } else { Default::default() };
-            self.report_hour(counted, open, doings, &mut progress, &mut failures).await?;
+            let (open, stats) = if index == last { (open, stats.clone()) } else { Default::default() };
+            self.report_hour(counted, open, stats, &mut progress, &mut failures).await?;
         }
         Ok(failures.finish()?)
     }
 
     async fn report_hour(
         &self,
-        counted: Counted,
+        counted: HourReport,
         open: Open,
-        doings: Doings,
+        stats: SweepStats,
         progress: &mut Progress,
         failures: &mut ItemFailures,
     ) -> Result<(), StepError> {
-        let Counted { tally, lines } = counted;
-        let summary: Summary = tally.finish(open, doings);
+        let HourReport { counts, lines } = counted;
+        let summary: Summary = counts.finish(open, stats);
         let hour = summary.hour;
-        info!(hour = %hour, summary = %serde_json::json!(summary), dry_run = self.dry_run, "hour reported");
+        info!(hour = %hour, summary = %serde_json::json!(summary), dry_run = self.dry_run, "report of the hour {hour}");
         if self.dry_run {
             return Ok(());
         }

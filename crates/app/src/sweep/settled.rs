@@ -1,4 +1,4 @@
-//! Jobs that have settled: tallied by the hour, and told of where nobody was told.
+//! Jobs that have settled: counts them by the hour, and notifies of failures that were not notified.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use domain::{
     job::{Job, STATUS_SHARDS, settled_shard},
     sweep::{
         Facts, HOUR, HOUR_SETTLES, Progress, Task, hour_of,
-        report::{Doings, HourStats, lines_key},
+        report::{HourStats, SweepStats, lines_key},
     },
 };
 use jiff::Timestamp;
@@ -16,44 +16,43 @@ use tracing::info;
 use super::{Pages, StepError, Sweep};
 use crate::item_failures::ItemFailures;
 
-/// For so many hours back, failures are looked through for those that nobody was told of: λ stops had its time within
-/// the first, and two sweeps may be missing.
+/// How many hours back the sweep looks for failures that were not notified: λ stops notifies within the first, and two
+/// sweeps may have been missed.
 const TOLD_WITHIN: u32 = 3;
 
-/// The hours that are to be reported, as far as they are counted.
+/// The hours to report, as far as they are counted.
 #[derive(Debug)]
-pub(super) struct Tallies {
+pub(super) struct HourReports {
     pub(super) progress: Progress,
-    pub(super) hours: Vec<Counted>,
-    /// The jobs that came in within these hours, so that one that is seen open and then settled counts once. Sixteen
-    /// bytes each.
+    pub(super) hours: Vec<HourReport>,
+    /// The jobs that came in within these hours, 16 bytes each: a job that is read both open and settled counts once.
     came_in: HashSet<u128>,
 }
 
-/// An hour as far as it is counted.
+/// The report of one hour, as far as it is counted.
 #[derive(Debug)]
-pub(super) struct Counted {
-    pub(super) tally: HourStats,
-    /// Its lines so far; none yet, none.
+pub(super) struct HourReport {
+    pub(super) counts: HourStats,
+    /// The report object with its lines so far; `None` before the first line.
     pub(super) lines: Option<Writing>,
 }
 
-impl Tallies {
-    /// Counts a job, open or settled, in the hour that it came in.
+impl HourReports {
+    /// Counts a job, open or settled, in the hour in which it came in.
     pub(super) fn came_in(&mut self, job: &Job) {
         let hour = hour_of(job.created_at);
-        let counted = self.hours.iter_mut().find(|counted| counted.tally.hour() == hour);
+        let counted = self.hours.iter_mut().find(|counted| counted.counts.hour() == hour);
         if let Some(counted) = counted
             && self.came_in.insert(number(job))
         {
-            counted.tally.came_in(job);
+            counted.counts.came_in(job);
         }
     }
 }
 
 impl Sweep {
-    /// The hours that are to be reported. If the last one has just ended, waits until it has settled.
-    pub(super) async fn tallies(&self) -> Result<Tallies, StepError> {
+    /// The hours to report. If the last one has just ended, waits until its jobs can be read.
+    pub(super) async fn reports(&self) -> Result<HourReports, StepError> {
         let now = self.clock.now();
         if let Ok(settles) = hour_of(now).checked_add(HOUR_SETTLES)
             && !self.dry_run
@@ -64,8 +63,8 @@ impl Sweep {
         let progress =
             self.fleet.get_document::<Progress>().await?.unwrap_or_else(|| Progress::at_first(now));
         let hours = progress.to_report(now);
-        let counted = |hour| Counted { tally: HourStats::new(hour), lines: None };
-        Ok(Tallies { hours: hours.into_iter().map(counted).collect(), progress, came_in: HashSet::new() })
+        let counted = |hour| HourReport { counts: HourStats::new(hour), lines: None };
+        Ok(HourReports { hours: hours.into_iter().map(counted).collect(), progress, came_in: HashSet::new() })
     }
 
     /// Looks at every job that settled since the first hour that is to be reported, and in the last hours.
@@ -75,13 +74,13 @@ impl Sweep {
     /// moves between the two looks is recognised.
     pub(super) async fn settled_jobs(
         &self,
-        tallies: &mut Tallies,
-        doings: &mut Doings,
+        reports: &mut HourReports,
+        stats: &mut SweepStats,
         failures: &mut ItemFailures,
     ) -> Result<(), StepError> {
         let now = self.clock.now();
         let recent = hour_of(now).checked_sub(HOUR * TOLD_WITHIN).unwrap_or(Timestamp::MIN);
-        let first = tallies.hours.first().map_or(recent, |counted| recent.min(counted.tally.hour()));
+        let first = reports.hours.first().map_or(recent, |counted| recent.min(counted.counts.hour()));
         // Sixteen bytes a job, of the hours that are reported.
         let mut seen = HashSet::new();
         let mut status_shard = first;
@@ -91,22 +90,22 @@ impl Sweep {
                 let mut pages = Pages::of(settled_shard(part, status_shard));
                 while let Some(jobs) = self.next_jobs(&mut pages).await? {
                     for job in jobs {
-                        self.repair_settled(&job, doings, failures).await;
-                        self.count_settled(&job, tallies, &mut seen).await?;
+                        self.repair_settled(&job, stats, failures).await;
+                        self.count_settled(&job, reports, &mut seen).await?;
                     }
                 }
             }
             status_shard = status_shard.checked_add(HOUR).unwrap_or(Timestamp::MAX);
         }
-        info!(hours = tallies.hours.len(), jobs = seen.len(), "settled jobs looked at");
+        info!(hours = reports.hours.len(), jobs = seen.len(), "read all settled jobs");
         Ok(())
     }
 
     /// Repairs a settled job. A failure is recorded: the job still counts in the report.
-    async fn repair_settled(&self, job: &Job, doings: &mut Doings, failures: &mut ItemFailures) {
+    async fn repair_settled(&self, job: &Job, stats: &mut SweepStats, failures: &mut ItemFailures) {
         let facts = Facts { task: Task::None, pooled: false, backlog_since: None };
         if job.state.is_settled() && !failures.should_give_up() {
-            failures.record(&job.object, self.repair_job(job, &facts, doings).await);
+            failures.record(&job.object, self.repair_job(job, &facts, stats).await);
         }
     }
 
@@ -114,22 +113,22 @@ impl Sweep {
     async fn count_settled(
         &self,
         job: &Job,
-        tallies: &mut Tallies,
+        reports: &mut HourReports,
         seen: &mut HashSet<u128>,
     ) -> Result<(), StepError> {
-        let Some(first) = tallies.hours.first().map(|counted| counted.tally.hour()) else { return Ok(()) };
+        let Some(first) = reports.hours.first().map(|counted| counted.counts.hour()) else { return Ok(()) };
         // Replaced by now, and reported in its own hour.
         let before = job.settled_at.is_some_and(|at| at < first);
         if before || !job.state.is_settled() || !seen.insert(number(job)) {
             return Ok(());
         }
-        tallies.came_in(job);
-        for counted in &mut tallies.hours {
-            let Some(line) = counted.tally.settled(job) else { continue };
+        reports.came_in(job);
+        for counted in &mut reports.hours {
+            let Some(line) = counted.counts.settled(job) else { continue };
             if self.dry_run {
                 continue;
             }
-            let key = lines_key(&self.reports_prefix, counted.tally.hour());
+            let key = lines_key(&self.reports_prefix, counted.counts.hour());
             let lines = counted.lines.get_or_insert_with(|| self.objects.create(&self.bucket, &key));
             lines.write(line.to_json().as_bytes()).await?;
         }

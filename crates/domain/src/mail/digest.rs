@@ -12,7 +12,7 @@ use crate::{
     pricing::Dollars,
     sweep::{
         HOUR,
-        report::{Doings, Summary},
+        report::{Summary, SweepStats},
     },
 };
 
@@ -114,12 +114,12 @@ fn write_body(summary: &Summary, report: &str, out: &mut String) -> std::fmt::Re
             writeln!(out, "  and {} more", grouped(more))?;
         }
     }
-    write_doings(&summary.sweep, out)?;
+    write_stats(&summary.sweep, out)?;
     writeln!(out, "\nWhere to look\n  a line for each: {}", escaped(report))?;
     writeln!(out, "  the story of one: tidemill explain s3://BUCKET/KEY")
 }
 
-fn write_doings(sweep: &Doings, out: &mut String) -> std::fmt::Result {
+fn write_stats(sweep: &SweepStats, out: &mut String) -> std::fmt::Result {
     let several = |count, one: &str, many: &str| (count, if count == 1 { one } else { many }.to_owned());
     let lines = [
         several(

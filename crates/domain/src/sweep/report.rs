@@ -129,14 +129,14 @@ pub struct Summary {
     pub records: u64,
     /// Rows that were left out.
     pub rejected: u64,
-    /// How long the settled took from their record to their end; none when there are none.
-    pub took: Option<Took>,
+    /// How long the settled jobs took from their record to their end; `None` if none settled.
+    pub took: Option<LatencyStats>,
     /// About what they cost, in billionths of a dollar.
     pub cost_nanodollars: u64,
     /// Jobs that are open while this is written.
     pub open: Open,
     /// What the sweep that wrote this did; nothing, in the report of an hour that was made up for.
-    pub sweep: Doings,
+    pub sweep: SweepStats,
 }
 
 /// A failed job.
@@ -150,14 +150,14 @@ pub struct Failure {
 
 /// How long jobs took, in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Took {
-    /// Half of them took no longer.
+pub struct LatencyStats {
+    /// The median.
     pub p50_ms: u64,
-    /// 95 of 100 took no longer.
+    /// The 95th percentile.
     pub p95_ms: u64,
-    /// None took longer.
+    /// The maximum.
     pub max_ms: u64,
-    /// The object that took so long.
+    /// The object with the maximum.
     pub slowest: String,
 }
 
@@ -170,22 +170,22 @@ pub struct Open {
     pub running: u64,
 }
 
-/// What a sweep found and did.
+/// What one sweep found and did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Doings {
+pub struct SweepStats {
     /// Object versions it looked at.
     pub listed: u64,
-    /// Of them, those that no pipeline takes.
+    /// Those of them that match no pipeline.
     pub ignored: u64,
-    /// Of them, those that the ledger did not know: given to the uploads queue.
+    /// Those of them that were not in the ledger and were sent to the uploads queue.
     pub found: u64,
-    /// Jobs that waited too long and were sent again.
+    /// Jobs that waited too long and got a new message.
     pub relaunched: u64,
-    /// Jobs whose worker was gone without a word: to be tried again.
+    /// Jobs whose worker was lost and that are retried.
     pub taken_back: u64,
-    /// Jobs whose worker was gone without a word once too often: failed.
+    /// Jobs whose worker was lost too often: they failed.
     pub given_up: u64,
-    /// Tasks that did not end by themselves and were stopped.
+    /// Overdue tasks that were stopped.
     pub stopped: u64,
     /// Failures that nobody had been notified of.
     pub notified: u64,
@@ -193,14 +193,14 @@ pub struct Doings {
     pub collected: u64,
     /// Those rows.
     pub collected_rows: u64,
-    /// What the sweep could not do, in its own words.
+    /// The steps that failed, each with the items that failed and their causes.
     pub problems: Vec<String>,
 }
 
-impl Doings {
-    /// Whether there was anything to make up for, or anything that could not be.
+impl SweepStats {
+    /// Whether the sweep repaired anything, or failed to.
     #[must_use]
-    pub fn are_notable(&self) -> bool {
+    pub fn is_notable(&self) -> bool {
         let Self { found, relaunched, taken_back, given_up, stopped, notified, problems, .. } = self;
         found + relaunched + taken_back + given_up + stopped + notified > 0 || !problems.is_empty()
     }
@@ -210,7 +210,7 @@ impl Summary {
     /// Whether anything happened that is worth a mail.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.came_in == 0 && self.settled.is_empty() && !self.sweep.are_notable()
+        self.came_in == 0 && self.settled.is_empty() && !self.sweep.is_notable()
     }
 
     /// How many became this.
@@ -226,7 +226,7 @@ impl Summary {
     }
 }
 
-/// Counts an hour's jobs as they go by. It holds eight bytes of each.
+/// Counts the jobs of one hour. It holds eight bytes of each.
 #[derive(Debug)]
 pub struct HourStats {
     summary: Summary,
@@ -236,7 +236,7 @@ pub struct HourStats {
 }
 
 impl HourStats {
-    /// Of the hour that begins then.
+    /// Starts the counts of the hour that begins at this time.
     #[must_use]
     pub fn new(hour: Timestamp) -> Self {
         let summary = Summary { v: LAYOUT, hour, ..Summary::default() };
@@ -285,9 +285,9 @@ impl HourStats {
 
     /// The summary.
     #[must_use]
-    pub fn finish(mut self, open: Open, sweep: Doings) -> Summary {
+    pub fn finish(mut self, open: Open, sweep: SweepStats) -> Summary {
         self.took_ms.sort_unstable();
-        let took = self.slowest.map(|(max_ms, slowest)| Took {
+        let took = self.slowest.map(|(max_ms, slowest)| LatencyStats {
             p50_ms: percentile(&self.took_ms, 50),
             p95_ms: percentile(&self.took_ms, 95),
             max_ms,

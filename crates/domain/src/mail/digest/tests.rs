@@ -1,5 +1,5 @@
 use super::*;
-use crate::sweep::report::{Failure, Open, Took};
+use crate::sweep::report::{Failure, LatencyStats, Open};
 
 fn summary() -> Summary {
     let counts = |counts: &[(&str, u64)]| counts.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
@@ -14,7 +14,7 @@ fn summary() -> Summary {
         }],
         records: 1_234_567,
         rejected: 1,
-        took: Some(Took {
+        took: Some(LatencyStats {
             p50_ms: 41_200,
             p95_ms: 63_000,
             max_ms: 242_000,
@@ -22,7 +22,13 @@ fn summary() -> Summary {
         }),
         cost_nanodollars: 31_400_000,
         open: Open { waiting: 2, running: 1 },
-        sweep: Doings { found: 2, stopped: 1, collected: 1, collected_rows: 3_000, ..Doings::default() },
+        sweep: SweepStats {
+            found: 2,
+            stopped: 1,
+            collected: 1,
+            collected_rows: 3_000,
+            ..SweepStats::default()
+        },
         ..Summary::default()
     }
 }
@@ -68,7 +74,7 @@ fn what_the_sweep_could_not_do_is_told() {
     assert_eq!(mail.subject, "[tidemill] 14:00-15:00: 0 done");
     assert!(mail.body.contains("nothing was lost, late or left over"), "{}", mail.body);
     let problems = vec!["failed to list\nthe versions".to_owned()];
-    let swept = Summary { sweep: Doings { problems, ..Doings::default() }, ..quiet };
+    let swept = Summary { sweep: SweepStats { problems, ..SweepStats::default() }, ..quiet };
     assert!(digest(&swept, "s3://tides/r").body.contains("  not done: failed to list\\nthe versions\n"));
 }
 

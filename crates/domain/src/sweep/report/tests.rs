@@ -21,34 +21,35 @@ fn job(key: &str, state: State, created: &str, settled: &str) -> Job {
 
 #[test]
 fn a_job_counts_in_the_hour_it_came_in_and_in_the_hour_it_settled() {
-    let mut tally = HourStats::new(at("12:00:00"));
+    let mut counts = HourStats::new(at("12:00:00"));
     let jobs = [
         job("a", State::Done, "11:59:59", "12:00:00"),
         job("b", State::Done, "12:00:00", "12:59:59.999999"),
         job("c", State::Done, "12:59:59", "13:00:00"),
     ];
     let lines = jobs.iter().filter(|job| {
-        tally.came_in(job);
-        tally.settled(job).is_some()
+        counts.came_in(job);
+        counts.settled(job).is_some()
     });
     assert_eq!(lines.count(), 2);
-    let summary = tally.finish(Open::default(), Doings::default());
+    let summary = counts.finish(Open::default(), SweepStats::default());
     assert_eq!((summary.came_in, summary.count(State::Done), summary.records), (2, 2, 6));
     assert!(!summary.is_quiet());
 }
 
 #[test]
 fn a_summary_tells_of_states_pipelines_verdicts_and_failures() {
-    let mut tally = HourStats::new(at("12:00:00"));
+    let mut counts = HourStats::new(at("12:00:00"));
     let mut failed = job("bad.csv", State::Failed, "12:01:00", "12:02:00");
     failed.reason = Some(Reason::new("bad_input", "row 7"));
     let verdict = Reason::new("bad_input", "row 7");
     failed.history =
         vec![Attempt { number: 1, task: "t".into(), verdict, stopped_at: at("12:02:00"), paused: false }];
     for job in [&failed, &job("good.csv", State::Done, "12:01:00", "12:01:30")] {
-        tally.settled(job).unwrap();
+        counts.settled(job).unwrap();
     }
-    let summary = tally.finish(Open { waiting: 2, running: 1 }, Doings { found: 1, ..Doings::default() });
+    let summary =
+        counts.finish(Open { waiting: 2, running: 1 }, SweepStats { found: 1, ..SweepStats::default() });
     let counts = |of: &BTreeMap<String, u64>| of.iter().map(|(k, v)| format!("{k} {v}")).collect::<Vec<_>>();
     assert_eq!(counts(&summary.settled), ["done 1", "failed 1"]);
     assert_eq!(counts(&summary.pipelines["orders"]), ["done 1", "failed 1"]);
@@ -84,11 +85,12 @@ fn a_line_is_one_line_of_json() {
 
 #[test]
 fn an_hour_in_which_nothing_happened_is_quiet() {
-    let summary = HourStats::new(at("12:00:00")).finish(Open { waiting: 1, running: 0 }, Doings::default());
+    let summary =
+        HourStats::new(at("12:00:00")).finish(Open { waiting: 1, running: 0 }, SweepStats::default());
     assert!(summary.is_quiet() && summary.took.is_none());
-    let swept = Doings { listed: 9, collected: 1, collected_rows: 70, ..Doings::default() };
+    let swept = SweepStats { listed: 9, collected: 1, collected_rows: 70, ..SweepStats::default() };
     assert!(Summary { sweep: swept, ..summary.clone() }.is_quiet(), "housekeeping wakes nobody");
-    let found = Doings { found: 1, ..Doings::default() };
+    let found = SweepStats { found: 1, ..SweepStats::default() };
     assert!(!Summary { sweep: found, ..summary }.is_quiet());
 }
 
