@@ -30,9 +30,9 @@ pub enum Ended {
         /// At most SQS's longest delay.
         after: Duration,
     },
-    /// The job has failed for good: people are to be told.
+    /// The job has failed for good: a mail is due.
     GivenUp(Box<Job>),
-    /// Somebody else has moved the job, or this end was written before. As it stands, if it is there at all.
+    /// Somebody else has changed the job, or this end was written before. The job as it stands, if the ledger has it.
     Refused(Option<Box<Job>>),
     /// Nothing follows from this verdict.
     Nothing,

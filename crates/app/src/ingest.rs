@@ -77,12 +77,12 @@ pub enum Outcome {
         /// This job.
         job: JobId,
     },
-    /// There is no room for its task now, or launches are held back: a delayed message will try again.
+    /// Fargate has no capacity for its task now, or launches are paused: a delayed message tries again.
     Deferred {
         /// This job.
         job: JobId,
     },
-    /// The job was known and needs nothing.
+    /// The ledger has the job already, and nothing is left to do for it.
     Duplicate {
         /// This job.
         job: JobId,
@@ -93,7 +93,7 @@ pub enum Outcome {
     Foreign,
     /// Not something this queue carries: moved to the dead-letter queue with the reason.
     DeadLettered(Reason),
-    /// A classic notification told of several objects.
+    /// A classic notification named several objects.
     Several(Vec<Outcome>),
 }
 
@@ -137,13 +137,14 @@ impl Ingest {
         self.fleet.warm().await;
     }
 
-    /// Processes a batch; each message fails alone. A message is deleted when its [`Outcome`] is durable: the
-    /// job is in the ledger, and its task exists or another message will bring it to one. It goes back to the queue
-    /// on a [`CallError`], and after the queue's `maxReceiveCount` to the dead-letter queue. A message that comes twice finds its job known; RunTask answers a repeated client
-    /// token with the task that exists, and a second message for pooled workers finds the job taken.
+    /// Processes a batch, and returns the ids of the messages that failed; each message fails alone.
     ///
-    /// When work was queued and no worker is there, the first is launched at once.
-    /// Returns the ids of the messages that failed.
+    /// A message may be deleted when its [`Outcome`] is durable: the job is in the ledger, and its task exists or another
+    /// message will bring it to one. On a [`CallError`] it goes back to the queue, and after the queue's `maxReceiveCount`
+    /// to the dead-letter queue. A repeated message finds its job in the ledger, RunTask answers a repeated client token
+    /// with the task that exists, and a second message for pooled workers finds the job claimed.
+    ///
+    /// If jobs were queued and there is no pooled worker, the first is launched at once.
     pub async fn process_batch<'m>(
         &self,
         messages: impl IntoIterator<Item = QueueMessage<'m>>,
@@ -154,7 +155,10 @@ impl Ingest {
             && let Err(error) = self.scaling.run(Trigger::Queued { count }, self.clock.now()).await
         {
             // The jobs are safe in their queue, and λ scaler launches within the minute.
-            error!(error = telemetry::causes(&error), "no worker was launched for what was queued");
+            error!(
+                error = telemetry::causes(&error),
+                "failed to launch a worker for the jobs that were queued: λ scaler launches within the minute"
+            );
         }
         failed
     }
@@ -162,7 +166,7 @@ impl Ingest {
     /// Processes one message.
     ///
     /// # Errors
-    /// [`CallError`]: the message is to come again.
+    /// [`CallError`]: the message must come again.
     pub async fn process(&self, body: &str) -> Result<Outcome, CallError> {
         match message::read(body) {
             Message::Created(created) => {
@@ -190,7 +194,7 @@ impl Ingest {
     /// An object was created.
     async fn created(&self, body: &str, created: &S3Created) -> Result<Outcome, CallError> {
         let object = created.object();
-        // The rule filters by prefix; whoever else feeds this queue must not make us read what we write.
+        // The rule filters by prefix. Another sender to this queue must not make us read what we write.
         if !object.key.starts_with(&self.watched_prefix) {
             return Ok(Outcome::Foreign);
         }
@@ -203,7 +207,7 @@ impl Ingest {
         }
     }
 
-    /// Somebody asks for an object, or the sweep found one that nobody told of.
+    /// Somebody asks for an object, or the sweep found one whose event was lost.
     async fn asked(&self, body: &str, asked: &ObjectMessage) -> Result<Outcome, CallError> {
         if asked.bucket != self.bucket || !asked.key.starts_with(&self.watched_prefix) {
             let words =
@@ -218,7 +222,7 @@ impl Ingest {
         }
     }
 
-    /// Records the job of an object and has it worked on; `event` told of it, if one did.
+    /// Records the job of an object and routes it. `event` is the S3 event that named the object, if there was one.
     async fn begin(&self, object: Object, event: Option<&S3Created>) -> Result<Outcome, CallError> {
         let Some(pipeline) = self.pipelines.route(&object.key, object.size_bytes) else {
             return Ok(Outcome::NoPipeline);
@@ -231,12 +235,12 @@ impl Ingest {
         };
         match self.ledger.record(&job).await? {
             Recorded::New => {
-                info!(job.id = %job.id, trace.id = job.trace, object = %job.object, "recorded");
+                info!(job.id = %job.id, trace.id = job.trace, object = %job.object, "recorded job {} for {}", job.id, job.object);
                 metrics::put(Metric::ObjectsIn, 1);
                 self.route(&job, 0).await
             }
-            // Recorded by a call that died before it launched or queued. Where that was queued and not yet taken, it
-            // is queued twice: whoever takes the second finds the job taken.
+            // An earlier call recorded it, and may have died before it launched or queued. If it did queue the job, there
+            // are two messages now: the worker that receives the second finds the job claimed.
             Recorded::Existing(job) if is_due(&job, 1, now) => self.route(&job, 0).await,
             Recorded::Existing(job) => {
                 self.ledger.duplicate(&job.id, self.clock.now()).await?;
@@ -256,7 +260,7 @@ impl Ingest {
         }
     }
 
-    /// Gives a job to the pooled workers, or a task of its own.
+    /// Sends a job to the pooled workers, or launches a task of its own for it.
     async fn route(&self, job: &Job, times_deferred: u32) -> Result<Outcome, CallError> {
         match route(job, self.pooled, Some(self.dedicated.definition())) {
             Route::Pool => self.queue(job).await,

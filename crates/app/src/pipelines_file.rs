@@ -1,4 +1,4 @@
-//! The functions' layer: the pipelines file that is shipped beside them.
+//! The pipelines file, which the functions read from their Lambda layer.
 
 use domain::{
     pipelines::{Pipelines, PipelinesError},

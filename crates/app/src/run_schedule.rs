@@ -44,7 +44,7 @@ pub enum TickError {
         "the event is neither a tick nor a sweep: {{\"scheduled_at\": …}} and {{\"sweep\": {{…}}}} are known"
     )]
     Unknown(#[source] serde_json::Error),
-    /// It asks for a sweep that cannot be.
+    /// It asks for an impossible sweep, such as one that ends before it begins.
     #[error(transparent)]
     SweepRequest(#[from] SweepRequestError),
     /// The fleet table did not answer.
@@ -97,19 +97,19 @@ impl RunSchedule {
     }
 
     /// Carries out an event. `request` is the invocation's id, which Lambda's own retries keep. A repeated tick finds
-    /// the tasks that it launched before: their client tokens are made of the tick's hour. That no two sweeps are at
-    /// work at once is the sweep's own doing.
+    /// the tasks that it launched before: their client tokens contain the tick's hour. A lease that the sweep takes keeps
+    /// two sweeps from working at once.
     ///
     /// # Errors
     /// [`TickError`], after all that was due was tried.
     pub async fn run(&self, event: Event, request: &str) -> Result<Vec<Launched>, TickError> {
-        // The sweep's container has no layer. Before the launch: whoever is launched finds it.
+        // The sweep's container has no layer. Stored before the launch, so that the sweep finds the present file.
         let kept = KeptPipelines { text: self.text.clone(), kept_at: self.clock.now() };
         self.fleet.put_document(&kept).await?;
         let specs = match event {
             Event::Tick { scheduled_at } => ticked(self.pipelines.schedules(), scheduled_at),
             Event::Sweep { sweep } => {
-                // What cannot be is said here, and not by a task a minute later.
+                // Refused here, and not by a task a minute later.
                 sweep.range(self.clock.now())?;
                 vec![(
                     Definition::Sweep,

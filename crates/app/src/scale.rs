@@ -46,14 +46,14 @@ pub struct Scaling {
     size: Size,
 }
 
-/// Why the fleet is looked at.
+/// Why the fleet is sized now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trigger {
     /// A minute has passed, or an alarm says so.
     Tick,
-    /// Work was queued: nothing is to be done unless no worker is there.
+    /// Jobs were queued: if a pooled worker polls, nothing is done.
     Queued {
-        /// So many messages just now. The queue's own count may not show them yet.
+        /// How many messages were queued just now. The queue's own count may not show them yet.
         count: u64,
     },
 }
@@ -61,9 +61,9 @@ pub enum Trigger {
 /// What was seen and done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Scaled {
-    /// Messages that nobody holds.
+    /// Messages that wait in the queue.
     pub visible: u64,
-    /// Messages that workers hold.
+    /// Messages that workers have received and not deleted.
     pub in_flight: u64,
     /// Workers that polled.
     pub running: u32,
@@ -75,13 +75,13 @@ pub struct Scaled {
     pub maximum: u32,
     /// Workers that were missing.
     pub wanted: u32,
-    /// Workers launched for them. Where fewer, [`reason`](Self::reason) tells why.
+    /// Workers launched for them. If fewer than wanted, [`reason`](Self::reason) says why.
     pub launched: u32,
-    /// Tasks found, or launched, for slots whose launcher had not noted one.
+    /// Tasks found, or launched, for slots that were reserved without a task.
     pub recovered: u32,
-    /// Slots freed whose tasks were no more.
+    /// Slots freed because their tasks had stopped.
     pub freed: u32,
-    /// Tasks stopped that never started or were not heard of.
+    /// Tasks stopped because they never started or sent no heartbeat.
     pub stopped: u32,
     /// Why nothing, or less than wanted, was launched.
     pub reason: Option<String>,
@@ -110,14 +110,14 @@ impl Scaling {
         self.fleet.warm().await;
     }
 
-    /// Looks at the fleet and launches what is missing; a [`Trigger::Tick`] also repairs the slots. Each launch
-    /// is durable on its own. A repeat sees what the first did, or loses its slots to it.
+    /// Launches the pooled workers that are missing; a [`Trigger::Tick`] also repairs the slots. Each launch is durable on
+    /// its own. A repeat sees what the first run did, or loses its slots to it.
     ///
-    /// While the [breaker](domain::breaker) is open, nothing is launched but what tries whether it is mended.
+    /// While the [breaker](domain::breaker) is open, only probes are launched.
     ///
     /// # Errors
-    /// [`CallError`]: jobs wait safely in their queue, and the next run does what this one could not. Trouble with the
-    /// that of slots does not keep workers from being launched; it is told after.
+    /// [`CallError`]: jobs wait safely in their queue, and the next run does what this one could not. If the repair of slots
+    /// fails, workers are launched first and the error is returned afterwards.
     pub async fn run(&self, trigger: Trigger, now: Timestamp) -> Result<Scaled, CallError> {
         // Boxed: the SDK's futures nest so deeply that a function's main, around them, meets the compiler's limit.
         self.size_fleet(trigger, now).boxed().await
@@ -144,7 +144,7 @@ impl Scaling {
         launched.and(cared).map(|()| scaled)
     }
 
-    /// What is known now. It is remembered for the next run before anything is launched for it.
+    /// What the scaling law decides by. The snapshot is stored for the next run before anything is launched.
     async fn signals(
         &self,
         trigger: Trigger,
@@ -180,11 +180,11 @@ impl Scaling {
         if wanted > 0
             && let Some(until) = breaker::paused_until(&self.fleet, breaker, now).await?
         {
-            scaled.reason = Some(format!("launches are held back until {until:.0}: {}", breaker.words()));
+            scaled.reason = Some(format!("launches are paused until {until:.0}: {}", breaker.words()));
             return Ok(());
         }
         if breaker.is_open() {
-            // To see whether it is mended, one is enough.
+            // A probe is one launch.
             wanted = wanted.min(1);
         }
         let (began, mut failures) = (Instant::now(), ItemFailures::default());
@@ -248,7 +248,7 @@ impl Scaling {
             }
             Err(error) if !error.is_answer() => {
                 let error = telemetry::causes(&error);
-                warn!(slot = slot.number, error, "a launch was not answered: the next run makes up for it");
+                warn!(slot = slot.number, error, "RunTask did not answer: the next run repeats the launch");
                 Ok(Launched::Unanswered)
             }
             Err(error) if error.is_refusal() => Ok(Launched::Refused(error.to_reason())),
@@ -263,13 +263,13 @@ enum Launched {
     Task(String),
     /// Not now, for this reason.
     NoRoom(String),
-    /// Not before somebody mends it.
+    /// Not before somebody fixes the configuration.
     Refused(Reason),
-    /// Nobody knows.
+    /// RunTask did not answer: the task may exist.
     Unanswered,
 }
 
-/// Whether a worker polls that was not there before launches were held back.
+/// Whether a worker has come to poll since launches were paused.
 fn came_to_work(slots: &[Slot], breaker: &Breaker) -> bool {
     let since = breaker.opened_at;
     since.is_some_and(|since| slots.iter().any(|slot| slot.is_drain() && slot.polling_at > Some(since)))
@@ -292,7 +292,7 @@ impl Scaled {
     }
 }
 
-/// The minute's measures. Of an idle one there are none: a metric is paid for by the hour in which it has data.
+/// The minute's metrics. An idle minute emits none: a metric costs for each hour in which it has data.
 fn measure(slots: &[Slot], scaled: &Scaled) {
     let taken = slots.iter().filter(|slot| !slot.is_free()).count() as u64 + u64::from(scaled.launched);
     let places = slots.len().max(1) as u64;
@@ -305,7 +305,7 @@ fn measure(slots: &[Slot], scaled: &Scaled) {
     }
 }
 
-/// One line for each decision. Of an idle minute there is nothing to tell.
+/// One log line for each decision; at debug level while the fleet is idle.
 fn log_decision(signals: &Signals, scaled: &Scaled) {
     macro_rules! line {
         ($level:ident, $words:expr) => {

@@ -117,7 +117,7 @@ fn while_the_configuration_is_wrong_one_launch_in_a_while_tries_and_nothing_is_l
         harness.no_more_faults();
         let held = harness.tick().await;
         assert_eq!(held.launched, 0);
-        assert!(held.reason.unwrap().contains("held back until"));
+        assert!(held.reason.unwrap().contains("paused until"));
         harness.pass(900).await;
         assert_eq!(harness.tick().await.launched, 1, "the one that tries");
         assert_eq!(harness.tick().await.launched, 6, "RunTask takes them again");

@@ -53,11 +53,11 @@ pub struct FinishAttempt {
 /// What became of one message. Each deletes it from the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The job has settled; if it failed, its mail is sent or it is counted for a folded one, if mails are wanted.
+    /// The job has settled; if it failed, its mail is sent or it is counted for a grouped one, unless mails are off.
     Settled {
         /// This job.
         job: JobId,
-        /// So.
+        /// In this state.
         state: State,
     },
     /// The job's next attempt is due after this wait.
@@ -83,7 +83,7 @@ pub enum Outcome {
     },
     /// Not the stop of a task of ours.
     Foreign,
-    /// Not something this queue carries: moved to the dead letter queue with the reason.
+    /// Not something this queue carries: moved to the dead-letter queue with the reason.
     DeadLettered(Reason),
 }
 
@@ -109,11 +109,12 @@ impl FinishAttempt {
         self.fleet.warm().await;
     }
 
-    /// Processes a batch; each message fails alone. A message is deleted when its [`Outcome`] is durable, and
-    /// goes back to the queue when the ledger, a queue or SNS did not answer. One that comes twice finds the
-    /// attempt raised or the telling noted; of two that come at once, one tells and the other comes again. At least one
-    /// mail tells of each failed job, one unless this dies between SNS's answer and the note of it.
-    /// Returns the ids of the messages that failed.
+    /// Processes a batch, and returns the ids of the messages that failed; each message fails alone.
+    ///
+    /// A message may be deleted when its [`Outcome`] is durable, and goes back to the queue when the ledger, a queue or SNS
+    /// did not answer. A repeated message finds the next attempt or the mail recorded; of two at once, one sends the mail
+    /// and the other comes again. Each failed job is mailed at least once, and once unless the function dies between SNS's
+    /// answer and the record of it.
     pub async fn process_batch<'m>(
         &self,
         messages: impl IntoIterator<Item = QueueMessage<'m>>,
@@ -124,7 +125,7 @@ impl FinishAttempt {
     /// Processes one message.
     ///
     /// # Errors
-    /// [`CallError`]: the message is to come again.
+    /// [`CallError`]: the message must come again.
     pub async fn process(&self, body: &str) -> Result<Outcome, CallError> {
         match message::read(body) {
             Message::Task(change) => self.stopped(&change).await,
@@ -159,7 +160,7 @@ impl FinishAttempt {
         let verdict = verdict::verdict(change, &facts);
         let now = self.clock.now();
         let mut ended = verdict.of_attempt(number, &job, &change.task_arn, now);
-        // What a wrong configuration did to it is not to use up its tries.
+        // A wrong configuration must not use up its attempts.
         ended.paused = breaker.is_some_and(|breaker| breaker.is_open()) && !verdict.counts_against_object();
         match verdict.kind {
             // A Spot warning comes two minutes before the stop, as a change of what is desired.
@@ -172,8 +173,8 @@ impl FinishAttempt {
         match finish(&self.ledger, &job, &verdict, &ended, Over::Stopped, now).await? {
             Ended::Retry { job, after } => self.relaunch(&job, after).await,
             Ended::GivenUp(job) => self.settle(*job, None).await,
-            // Ours all the same, if the SDK repeated a write whose answer was lost. Whoever else settled it meanwhile has
-            // a stop of his own that tells of it.
+            // It may be our own write, if the SDK repeated it after its answer was lost. If another stop settled the job
+            // meanwhile, that stop sends the mail.
             Ended::Refused(Some(job)) => self.repeat(*job, change).await,
             Ended::Refused(None) | Ended::Nothing => Ok(Outcome::Duplicate { job: id }),
         }
@@ -235,7 +236,7 @@ impl FinishAttempt {
         Ok(())
     }
 
-    /// Tells the breaker what this stop says of launches, and returns it as it stands then; none if it says nothing.
+    /// Records what this stop says about launches, and returns the breaker as it stands then; none if it says nothing.
     async fn signal(
         &self,
         what: &TaskPurpose,
@@ -250,9 +251,9 @@ impl FinishAttempt {
         launch_breaker::record(&self.fleet, &signal, self.clock.now()).await.map(Some)
     }
 
-    /// A stop that the ledger already knows, or that is not of the job's present task. If it was this one that
-    /// raised the attempt or settled the job, and this function died on the next line, that line is made up for:
-    /// at worst a message or mail goes out once more.
+    /// A stop that the ledger has already, or that is not of the job's present task. If this stop raised the attempt or
+    /// settled the job, and the function died on the next line, that line is repeated: at worst a message or mail goes out
+    /// twice.
     async fn repeat(&self, job: Job, change: &TaskStateChange) -> Result<Outcome, CallError> {
         let ours = job.history.last().is_some_and(|ended| ended.task == change.task_arn);
         if ours && job.state.is_settled() {

@@ -1,4 +1,4 @@
-//! What a message does not tell of an object, from the bucket.
+//! What a message does not say about an object, read from the bucket.
 
 use aws::{CallError, versions::Version};
 use domain::{
@@ -11,9 +11,9 @@ use super::Ingest;
 impl Ingest {
     /// This version of the key, or its newest; `None` when the bucket does not hold it.
     ///
-    /// The bucket does not tell sequencers, by which versions are ordered, but lists versions in their order: the
-    /// place of this one is after the newest older version that the ledger or the manifest knows, by as many steps as
-    /// it has older versions. So of several that nobody told of, too, the newest wins, whichever comes first.
+    /// Events order versions by their sequencers. A listing has no sequencers, but lists versions in order: the sequencer
+    /// of this version is that of the newest older version in the ledger or the manifest, plus as many steps as there are
+    /// older versions. So the newest version wins even among versions whose events were all lost.
     pub(super) async fn resolve(
         &self,
         bucket: &str,
@@ -27,7 +27,7 @@ impl Ingest {
         let ids: Vec<JobId> = older.iter().filter_map(|version| self.id(bucket, version)).collect();
         let known = self.ledger.read_all(&ids).await?.into_iter().map(|job| job.object.sequencer);
         let visible = self.records.manifest(bucket, key).await?.filter(|visible| {
-            // One that is deleted by now was there before this one, which is there still.
+            // A visible version that is deleted by now is older than this one, which still exists.
             !newer.iter().any(|version| visible.version_id.as_deref() == Some(version.version_id.as_str()))
         });
         let before = known.chain(visible.map(|visible| visible.sequencer)).max().unwrap_or_default();

@@ -26,7 +26,7 @@ use tracing::info;
 use super::{Launcher, breaker};
 use crate::scale;
 
-/// The first wait after a launch that found no room, and the longest: SQS delays a message by 15 minutes at most.
+/// The first wait after a launch that found no capacity, and the longest: SQS delays a message by 15 minutes at most.
 const FIRST_DEFERRAL: Duration = Duration::from_secs(5);
 const LONGEST_DEFERRAL: Duration = Duration::from_secs(900);
 
@@ -34,7 +34,7 @@ const LONGEST_DEFERRAL: Duration = Duration::from_secs(900);
 /// are there when no other task can be.
 const PATIENCE: u32 = 4;
 
-/// Over how long parked jobs come back when the next launch may try, so that not all ask at once.
+/// Over how long paused jobs come back after the next probe is due, so that they do not all come at once.
 const SPREAD: Duration = Duration::from_secs(30);
 
 /// Launches tasks of their own for jobs.
@@ -85,8 +85,8 @@ impl DedicatedTasks {
     }
 
     /// Launches the task of the job's present attempt into a slot of its own. What cannot launch now waits in the
-    /// queue under a message of its own, so that a shortage of hours uses up none of the original's receives; nor does
-    /// a wrong configuration use up any of its attempts.
+    /// queue under a message of its own, so that a shortage of hours uses up none of the original's receives. A wrong
+    /// configuration uses up none of its attempts.
     ///
     /// # Errors
     /// [`CallError`]: the task may be launched; a repeat finds its slot and the task.
@@ -102,7 +102,7 @@ impl DedicatedTasks {
             return self.pause(job, times_deferred, &breaker, until).await;
         }
         let Some((slot, is_new)) = self.slot(job, &slots).await? else {
-            return self.defer(job, why, times_deferred, "every place for tasks is taken").await;
+            return self.defer(job, why, times_deferred, "every slot is taken").await;
         };
         let refused = match self.launcher.launch(&TaskSpec::of_job(job)).await {
             Ok(launched) => return self.launched(job, &slot, launched, &breaker).await,
@@ -131,7 +131,7 @@ impl DedicatedTasks {
         let Launched { task, target, other_revision } = launched;
         let now = self.clock.now();
         self.fleet.launched(slot.number, slot.generation, &task).await?;
-        let on = target.map_or_else(|| "found launched already".to_owned(), |target| target.to_string());
+        let on = target.map_or_else(|| "its task existed already".to_owned(), |target| target.to_string());
         let image =
             if other_revision { ", with the image deployed now as the first one's is gone" } else { "" };
         let words = format!("attempt {}: {on}{image}, task {task}", job.attempt);
@@ -170,12 +170,13 @@ impl DedicatedTasks {
         let now = self.clock.now();
         if why == DedicatedReason::Large && times_deferred >= PATIENCE {
             info!(job.id = %job.id, reason, "no task of its own could be launched: the job goes to the pooled workers");
-            let words = format!("to the pooled workers, as no task of its own could be had: {reason}");
+            let words =
+                format!("to the pooled workers, since no task of its own could be launched: {reason}");
             self.ledger.note(&job.id, &AuditEntry::new(now, AuditKind::Pooled, words)).await?;
             return Ok(Dedicated::ToPool);
         }
         let delay = backoff::delay(times_deferred, FIRST_DEFERRAL, LONGEST_DEFERRAL, fastrand::f64());
-        info!(job.id = %job.id, delay_s = delay.as_secs(), reason, "launch put off");
+        info!(job.id = %job.id, delay_s = delay.as_secs(), reason, "deferred the launch of job {}", job.id);
         self.wait(
             job,
             times_deferred.saturating_add(1),
@@ -185,7 +186,7 @@ impl DedicatedTasks {
         .await
     }
 
-    /// The configuration is wrong: the job waits until the next launch may try whether it is mended.
+    /// The configuration is wrong: the job waits until after the next probe.
     async fn pause(
         &self,
         job: &Job,
@@ -196,13 +197,13 @@ impl DedicatedTasks {
         let now = self.clock.now();
         let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
         let delay = (left + SPREAD.mul_f64(fastrand::f64())).min(LONGEST_DEFERRAL);
-        info!(job.id = %job.id, delay_s = delay.as_secs(), cause = breaker.words(), "parked");
-        let words = format!("until the configuration is mended: {}", breaker.words());
+        info!(job.id = %job.id, delay_s = delay.as_secs(), cause = breaker.words(), "paused job {}", job.id);
+        let words = format!("until the configuration is fixed: {}", breaker.words());
         self.wait(job, times_deferred, delay, &AuditEntry::new(now, AuditKind::Paused, words)).await
     }
 
-    /// Another message for the same attempt, after `delay`. Dying between the two lines sends it twice, and the second
-    /// is then told by `deferred_until`.
+    /// Another message for the same attempt, after `delay`. If the function dies between the two calls, the message is
+    /// sent twice, and `deferred_until` tells the second from the first.
     async fn wait(
         &self,
         job: &Job,

@@ -29,8 +29,8 @@ impl Alerts {
         Self { fleet: Fleet::new(clients, table), turn: Arc::default() }
     }
 
-    /// Decides how people hear of a failure, and counts it. Durable on return. Whoever dies before he has noted that
-    /// people were told asks again: [`Document::record`] says when that counts twice.
+    /// Counts a failure, and decides whether it is mailed at once or with others. Durable on return. A repeat, after a
+    /// crash, may count it twice: see [`Document::record`].
     ///
     /// # Errors
     /// [`CallError`]: it may be counted.
@@ -38,9 +38,9 @@ impl Alerts {
         self.change("count a failure", |alerts| alerts.record(failure, now)).await
     }
 
-    /// Sends the grouped mails that are to be sent now, one after the other, and says how many. Where nothing is, that is
-    /// one read. Each is reserved before it is sent and noted after, so that two flushes at once send it once; one that
-    /// dies between SNS's answer and the note leaves it to a later one, which sends it again.
+    /// Sends the grouped mails that are due, one after the other, and returns how many. If none is due, this is one read.
+    /// Each is reserved before it is sent and recorded after, so that two flushes at once send it once. If a flush dies
+    /// between SNS's answer and the record, a later one sends the mail again.
     ///
     /// # Errors
     /// [`CallError`]: of the mails not sent, nothing is lost; a later flush sends them.

@@ -1,8 +1,8 @@
 //! Mails about failures: of a job, a sweep or a command, each in a mail of its own or counted in a grouped one.
 //!
 //! ```text
-//! failed ─▶ reserve the telling ─▶ dead letter ─▶ alerts: at once? ─┬─▶ log tail, links ─▶ SNS ─┬─▶ note that it is told
-//!                                                                   └─▶ counted ────────────────┘
+//! failed ─▶ lease the mail ─▶ dead letter ─▶ alerts: at once? ─┬─▶ log tail, links ─▶ SNS ─┬─▶ record that it is mailed
+//!                                                              └─▶ counted ────────────────┘
 //! ```
 //! A notification that dies on the way is made again when its message comes again, by the same rule: the alerts decide
 //! anew whether it is a mail of its own.
@@ -35,11 +35,11 @@ use tracing::warn;
 
 use super::Alerts;
 
-/// How long one stop has to tell of a failure before another may. The template lets the function run for 30 s, and a
-/// message comes again after 180 s: whoever died at it is past, and the message that comes again finds it so.
+/// For how long one stop may be sending a mail before another may. The template lets the function run for 30 s, and a
+/// message comes again after 180 s: by then the lease of a function that died has run out.
 const NOTIFY_LEASE: Duration = Duration::from_secs(60);
 
-/// Says in the fleet table that people were notified of a failed task.
+/// The record in the fleet table that a task's failure was mailed.
 #[derive(Debug, Serialize, Deserialize)]
 struct TaskNotice {
     notified_at: jiff::Timestamp,
@@ -123,7 +123,10 @@ impl Notifier {
         }
         let holder = format!("{:032x}", fastrand::u128(..));
         if !self.fleet.lease(&Lease::TaskNotice(task), &holder, now, now + NOTIFY_LEASE).await? {
-            return Err(CallError::retries_exhausted(format!("mail about {name}"), "another stop is at it"));
+            return Err(CallError::retries_exhausted(
+                format!("mail the failure of {name}"),
+                "another stop is sending it",
+            ));
         }
         let reason = Reason::new(kind.code(), kind.words());
         let failure = Failure {
@@ -142,7 +145,7 @@ impl Notifier {
         self.fleet.put_document_for(task, &TaskNotice { notified_at: self.clock.now() }).await
     }
 
-    /// A job has failed: once, it enters the dead letter queue, and a mail goes out or the alerts count it. `ended` is
+    /// A job has failed: once, it enters the dead-letter queue, and a mail goes out or the alerts count it. `ended` is
     /// the attempt that settled it, if the ledger does not have it yet.
     ///
     /// # Errors
@@ -157,11 +160,11 @@ impl Notifier {
             Changed::Rejected(Some(told)) if told.notified_at.is_some() => {
                 return Ok(Notified::Before);
             }
-            // Another stop of it is telling, and may die at it: come again and see.
+            // Another stop of the job is sending the mail, and may die: come again and see.
             Changed::Rejected(_) => {
                 return Err(CallError::retries_exhausted(
-                    format!("tell of job {}", job.id),
-                    "another stop is at it",
+                    format!("mail the failure of job {}", job.id),
+                    "another stop is sending it",
                 ));
             }
         }
@@ -172,8 +175,8 @@ impl Notifier {
         if self.notify_on.of_failures() {
             match self.alerts.record(&failure(&job, &reason, now), now).await? {
                 Delivery::Immediate => self.mailer.send(&self.report(&job).await).await?,
-                // The count is durable, and a folded mail will tell of it. Whoever dies here is asked again when the
-                // message comes again, and may then be counted a second time: a number in a mail, no second mail.
+                // The count is durable, and a grouped mail will include it. If the function dies here, the failure may be
+                // counted twice when its message comes again: a wrong number in a mail, and no second mail.
                 Delivery::Grouped => {}
             }
         }
@@ -188,7 +191,7 @@ impl Notifier {
             Ok(tail) => tail,
             Err(error) => {
                 let reason = telemetry::causes(&error);
-                warn!(job.id = %job.id, error = reason, "the log of a failed job cannot be read");
+                warn!(job.id = %job.id, error = reason, "failed to read the log of a failed job: its mail goes out without it");
                 report.log = Log::Unread(reason);
                 Tail::default()
             }
@@ -200,13 +203,13 @@ impl Notifier {
         mail::compose(&report)
     }
 
-    /// Where to look besides: on AWS the console, on a machine of somebody's own the command.
+    /// Links for the mail: pages of the console on AWS, and a command on a local cloud.
     fn links(&self, job: &Job, tail: &Tail) -> Vec<(String, String)> {
         if self.console == ConsoleLinks::Local {
             return vec![("all jobs".to_owned(), "tidemill jobs".to_owned())];
         }
         let own = logs::own_task(job);
-        // Of a pooled worker, the stream that has the job's lines is known once they are found.
+        // The log stream of a pooled worker is known once the job's lines are found in it.
         let stream = own.map(|task| self.logs.stream_of(task)).or_else(|| tail.stream.clone());
         let task = stream.as_deref().and_then(|stream| stream.rsplit('/').next());
         let (bucket, key) = (&job.object.bucket, &job.object.key);

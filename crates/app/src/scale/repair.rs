@@ -1,4 +1,4 @@
-//! The repair of slots: whatever became of their tasks, and of those who launched them, slots come free again.
+//! The repair of slots: each slot comes free again, even if its task stopped unseen or its launcher died.
 
 use std::collections::HashSet;
 
@@ -40,7 +40,7 @@ impl Scaling {
                 SlotRepair::AskAndStop if is_live => self.stop_overdue(slot, scaled).await,
                 SlotRepair::Ask | SlotRepair::AskAndStop if !is_live => self.give_back(slot, scaled).await,
                 SlotRepair::Free => self.give_back(slot, scaled).await,
-                // Held back, it waits like any other launch.
+                // Launches are paused.
                 SlotRepair::Launch if breaker.is_open() => Ok(()),
                 SlotRepair::Launch => self.recover(slot, now, scaled).await,
                 SlotRepair::None | SlotRepair::Ask | SlotRepair::AskAndStop => Ok(()),
@@ -56,14 +56,14 @@ impl Scaling {
         Ok(())
     }
 
-    /// Those of these tasks that live.
+    /// The tasks among these that have not stopped.
     async fn live(&self, tasks: Vec<String>) -> Result<HashSet<String>, CallError> {
         let known = self.launcher.describe(&tasks).await?;
         Ok(known.into_iter().filter(|known| known.is_live).map(|known| known.task).collect())
     }
 
     async fn give_back(&self, slot: &mut Slot, scaled: &mut Scaled) -> Result<(), CallError> {
-        // Refused: it is of another generation by now, and not free as far as this run knows.
+        // Refused: the slot has another generation by now, and may not be free.
         if self.fleet.free(slot.number, slot.generation).await? {
             info!(slot = slot.number, task = slot.task.as_deref(), "freed a slot whose task is no more");
             slot.phase = Phase::Free;
@@ -72,14 +72,14 @@ impl Scaling {
         Ok(())
     }
 
-    /// Makes up for a launcher that did not come so far as to note the task. Where there is none yet, it is launched
-    /// even if the work it was for is done by now: only RunTask can tell.
+    /// Repeats the launch of a slot that has no task, since its launcher died or got no answer. If there is no task, one is
+    /// launched even if its work is done by now: only RunTask knows whether there is one.
     ///
     /// The slot is not freed when that fails: an earlier launch of it, or one that another run makes now, may succeed.
     async fn recover(&self, slot: &mut Slot, now: Timestamp, scaled: &mut Scaled) -> Result<(), CallError> {
         match self.launch(slot).await? {
             Launched::Task(task) => {
-                info!(slot = slot.number, task, "noted the task of a slot whose launcher had not");
+                info!(slot = slot.number, task, "found the task of a slot that was reserved without one");
                 slot.task = Some(task);
                 scaled.recovered += 1;
             }
