@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, builder::PossibleValuesParser};
-use domain::job::State;
+use domain::job::{ReasonCode, State};
 
 /// Files become records in DynamoDB: the whole system, on AWS or on this machine.
 #[derive(Debug, Parser)]
@@ -218,7 +218,7 @@ pub(crate) struct ReplayArguments {
     pub(crate) job: Option<String>,
     /// The jobs that failed for this reason, such as out_of_memory.
     #[arg(long, value_name = "CODE", conflicts_with = "dead")]
-    pub(crate) verdict: Option<String>,
+    pub(crate) verdict: Option<ReasonCode>,
     /// The failed jobs of objects whose keys begin with this.
     #[arg(long, value_name = "PREFIX", conflicts_with = "dead")]
     pub(crate) prefix: Option<String>,

@@ -89,7 +89,7 @@ fn row(job: &Job, now: Timestamp) -> Vec<String> {
         one_line(&job.object.key),
         job.pipeline.name.clone(),
         job.state.as_str().to_owned(),
-        job.reason.as_ref().map(|reason| one_line(&reason.code)).unwrap_or_default(),
+        job.reason.as_ref().map(|reason| one_line(reason.code.as_str())).unwrap_or_default(),
         job.attempt.to_string(),
         grouped(job.records),
         format_job::ago(job.created_at, now),

@@ -57,7 +57,7 @@ pub(crate) async fn run(arguments: &StopArguments) -> anyhow::Result<u8> {
 /// comes first: dying before people are to be told leaves a failed job that the sweep has told of.
 async fn stop(deployment: &Deployment, job: &Job, who: &str) -> anyhow::Result<Option<&'static str>> {
     let now = deployment::now();
-    let reason = Reason::new(Kind::Cancelled.code(), format!("stopped by {who}"));
+    let reason = Reason::new(Kind::Cancelled, format!("stopped by {who}"));
     let note = AuditEntry::new(now, AuditKind::Cancelled, format!("by {who}"));
     if let Some(task) = &job.task {
         let cluster = deployment.cluster()?;

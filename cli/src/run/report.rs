@@ -99,7 +99,7 @@ impl Report {
         let failed: Vec<&Job> = jobs().filter(|job| job.state == State::Failed).collect();
         for job in &failed {
             let why = job.reason.as_ref().map_or("no reason recorded", |reason| &reason.message);
-            text += &format!("\n{} failed: {}", one_line(&job.object.key), one_line(why));
+            text += &format!("\n{} failed: {}\n  {}", one_line(&job.object.key), one_line(why), job.advice());
         }
         if !failed.is_empty() {
             text += "\n";
@@ -190,9 +190,10 @@ impl Became {
             "attempts": job.attempt,
             "verdict": match (&job.reason, job.state) {
                 (_, State::Done) => Some("succeeded"),
-                (reason, _) => reason.as_ref().map(|reason| &*reason.code),
+                (reason, _) => reason.as_ref().map(|reason| reason.code.as_str()),
             },
             "reason": job.reason,
+            "advice": (job.state == State::Failed).then(|| job.advice()),
             "settled_ms": self.took().map(|took| took.as_secs_f64() * 1e3),
         })
     }

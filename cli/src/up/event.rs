@@ -153,7 +153,7 @@ fn outcome(job: &Job) -> String {
             format!("{key}: {} records{left_out}", grouped(job.records))
         }
         (_, Some(reason)) => {
-            format!("{key}: {}: {}", one_line(&reason.code), one_line(&reason.message))
+            format!("{key}: {}: {}", one_line(reason.code.as_str()), one_line(&reason.message))
         }
         (_, None) => key,
     }

@@ -54,7 +54,7 @@ async fn bring_back(ledger: &Ledger, uploads: &Queue, stops: &Queue, job: &Job) 
     let ended = Attempt {
         number: job.attempt,
         task: job.task.clone().or_else(|| job.pooled_worker().map(str::to_owned)).unwrap_or_default(),
-        verdict: Reason::new(verdict.code(), "the local cloud was ended while it was in work"),
+        verdict: Reason::new(verdict.kind, "the local cloud was ended while it was in work"),
         stopped_at: Timestamp::now(),
         paused: false,
     };

@@ -25,7 +25,7 @@ use domain::{
     events::S3Created,
     fargate::Size,
     job::{Job, JobId, Reason, State},
-    message::{self, JobMessage, Message, ObjectMessage},
+    message::{self, JobMessage, Message, ObjectMessage, Unusable},
     object::Object,
     pipelines::Pipelines,
     routing::{Route, route},
@@ -187,7 +187,9 @@ impl Ingest {
             Message::Job(due) => self.due(body, &due).await,
             Message::Object(asked) => self.asked(body, &asked).await,
             Message::Task(_) | Message::Failed(_) | Message::Foreign => Ok(Outcome::Foreign),
-            Message::Malformed { reason } => self.dead_letter(body, Reason::new("malformed", reason)).await,
+            Message::Malformed { reason } => {
+                self.dead_letter(body, Reason::new(Unusable::Malformed, reason)).await
+            }
         }
     }
 
@@ -212,7 +214,7 @@ impl Ingest {
         if asked.bucket != self.bucket || !asked.key.starts_with(&self.watched_prefix) {
             let words =
                 format!("only objects under s3://{}/{} are processed", self.bucket, self.watched_prefix);
-            return self.dead_letter(body, Reason::new("not_watched", words)).await;
+            return self.dead_letter(body, Reason::new(Unusable::NotWatched, words)).await;
         }
         match self.resolve(&asked.bucket, &asked.key, asked.version_id.as_deref()).await? {
             Some(object) => self.begin(object, None).await,
@@ -252,7 +254,10 @@ impl Ingest {
     /// An attempt is due.
     async fn due(&self, body: &str, due: &JobMessage) -> Result<Outcome, CallError> {
         match self.ledger.read(&due.job).await? {
-            None => self.dead_letter(body, Reason::new("unknown_job", "the ledger has no such job")).await,
+            None => {
+                self.dead_letter(body, Reason::new(Unusable::UnknownJob, Unusable::UnknownJob.sentence()))
+                    .await
+            }
             Some(job) if is_due(&job, due.attempt, self.clock.now()) => {
                 self.route(&job, due.times_deferred).await
             }
@@ -285,7 +290,7 @@ impl Ingest {
 }
 
 fn no_such_object(uri: &str) -> Reason {
-    Reason::new("no_such_object", format!("{uri} is not in the bucket, or not in this version"))
+    Reason::new(Unusable::NoSuchObject, format!("{uri} is not in the bucket, or not in this version"))
 }
 
 /// Clocks differ, and SQS delays by whole seconds.

@@ -80,7 +80,7 @@ impl Queue {
             value.build().map_err(|e| CallError::malformed_response(attempt(), e))
         };
         let send = self.client.send_message().queue_url(&self.url).message_body(sendable(body));
-        let send = send.message_attributes("reason", attribute(&reason.code)?);
+        let send = send.message_attributes("reason", attribute(reason.code.as_str())?);
         let send = send.message_attributes("detail", attribute(&reason.message)?);
         send.send().await.map(drop).map_err(|e| CallError::of(attempt(), e))
     }

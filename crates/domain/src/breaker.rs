@@ -239,8 +239,9 @@ pub fn signal_of(change: &TaskStateChange, kind: Kind) -> Option<Signal> {
         .filter_map(|container| container.reason.as_deref())
         .chain(change.stopped_reason.as_deref())
         .find(|words| !words.trim().is_empty());
-    let words = words.map_or_else(|| kind.words(), |aws| format!("{} (AWS says: {aws})", kind.words()));
-    Some(Signal::Failed { task: change.task_arn.clone(), reason: Reason::new(kind.code(), words) })
+    let words = words
+        .map_or_else(|| kind.sentence().to_owned(), |aws| format!("{} (AWS says: {aws})", kind.sentence()));
+    Some(Signal::Failed { task: change.task_arn.clone(), reason: Reason::new(kind, words) })
 }
 
 #[cfg(test)]

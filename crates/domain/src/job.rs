@@ -2,6 +2,7 @@
 //! between them.
 
 mod id;
+mod reason;
 mod state;
 mod status_index;
 
@@ -10,27 +11,11 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     id::{JobId, digest},
+    reason::{Reason, ReasonCode},
     state::{Change, IllegalChange, State, allowed_from, next},
     status_index::{STATUS_SHARDS, collected_shard, open_shard, settled_shard},
 };
 use crate::{audit::AuditEntry, object::Object, pipelines::Pipeline};
-
-/// A named reason, for programs (`code`) and for people (`message`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reason {
-    /// A stable word in `snake_case`.
-    pub code: String,
-    /// A sentence.
-    pub message: String,
-}
-
-impl Reason {
-    /// A reason of this code and sentence.
-    #[must_use]
-    pub fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into() }
-    }
-}
 
 /// How one attempt ended, as its task's stop or its pooled worker told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

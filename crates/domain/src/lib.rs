@@ -8,6 +8,7 @@
 pub mod alerts;
 pub mod audit;
 pub mod backoff;
+pub mod bad_input;
 pub mod breaker;
 pub mod claim;
 pub mod cron;
@@ -32,4 +33,5 @@ pub mod routing;
 pub mod scaling;
 pub mod settings;
 pub mod sweep;
+mod table;
 pub mod verdict;

@@ -89,8 +89,8 @@ pub struct FailureReport {
     pub next: String,
     /// Earlier attempts, oldest first.
     pub history: Vec<Past>,
-    /// Whether the object itself is at fault: it would fail again as it is.
-    pub bad_input: bool,
+    /// What a person can do about it, if it failed.
+    pub advice: Option<String>,
     /// What the worker logged.
     pub log: Log,
     /// Where to look: what it is, and its address.
@@ -116,16 +116,6 @@ pub fn settled(job: &Job) -> Mail {
     compose(&FailureReport::of(job))
 }
 
-/// Whether a job failed for what its object holds. The last attempt's verdict says so, or, of a pooled worker's, which
-/// ends with the worker's own reason, that nothing else can have ended it: all others are tried again.
-fn is_bad_input(job: &Job) -> bool {
-    let Some(reason) = job.reason.as_ref().filter(|_| job.state == State::Failed) else { return false };
-    let last = job.history.last();
-    let of_pool = last.is_some_and(|ended| !ended.task.starts_with("arn:") && ended.verdict == *reason);
-    let codes = [Some(reason.code.as_str()), last.map(|ended| ended.verdict.code.as_str())];
-    codes.contains(&Some(Kind::BadInput.code())) || (of_pool && !Kind::is_code(&reason.code))
-}
-
 impl FailureReport {
     /// What the ledger can tell of a job; log lines and links are for the caller to add.
     #[must_use]
@@ -133,7 +123,7 @@ impl FailureReport {
         let took = job.settled_at.and_then(|end| Duration::try_from(end.duration_since(job.created_at)).ok());
         Self {
             state: job.state,
-            code: job.reason.as_ref().map(|reason| reason.code.clone()),
+            code: job.reason.as_ref().map(|reason| reason.code.to_string()),
             words: job.reason.as_ref().map(|reason| reason.message.clone()),
             bucket: job.object.bucket.clone(),
             key: job.object.key.clone(),
@@ -155,11 +145,11 @@ impl FailureReport {
                 .map(|ended| Past {
                     number: ended.number,
                     at: ended.stopped_at,
-                    code: ended.verdict.code.clone(),
+                    code: ended.verdict.code.to_string(),
                     words: ended.verdict.message.clone(),
                 })
                 .collect(),
-            bad_input: is_bad_input(job),
+            advice: (job.state == State::Failed).then(|| job.advice()),
             log: Log::Unasked,
             links: Vec::new(),
         }
@@ -226,8 +216,8 @@ fn write_body(report: &FailureReport, out: &mut String) -> std::fmt::Result {
         writeln!(out, "Cost       about {cost}")?;
     }
     writeln!(out, "\nWhat happens next\n  {}", line(&report.next))?;
-    if report.state == State::Failed {
-        write_again(report, out)?;
+    if let Some(advice) = &report.advice {
+        writeln!(out, "\nWhat to do\n  {}\n  tidemill replay --job {}", line(advice), quoted(&report.job))?;
     }
     if !report.history.is_empty() {
         writeln!(out, "\nWhat happened")?;
@@ -244,19 +234,6 @@ fn write_body(report: &FailureReport, out: &mut String) -> std::fmt::Result {
         writeln!(out, "  {}: {}", line(name), escaped(address))?;
     }
     Ok(())
-}
-
-/// What a person can do about a failed job.
-fn write_again(report: &FailureReport, out: &mut String) -> std::fmt::Result {
-    writeln!(out, "\nTo run it again")?;
-    if report.bad_input {
-        writeln!(
-            out,
-            "  Mend the object and upload it: that is a new version with a job of its own, and nothing else is to be\n  \
-             done. As it is, it would fail again, unless the program has changed since. If so:"
-        )?;
-    }
-    writeln!(out, "  tidemill replay --job {}", quoted(&report.job))
 }
 
 /// How often it was tried. Attempts that failed through no fault of the object do not count towards its limit.
@@ -304,7 +281,7 @@ fn own_size(job: &Job) -> Option<Size> {
 
 /// Whether it was given up because there is no larger task to try.
 fn is_out_of_sizes(job: &Job) -> bool {
-    let ran_out = job.history.last().is_some_and(|ended| ended.verdict.code == Kind::OutOfMemory.code());
+    let ran_out = job.history.last().is_some_and(|ended| ended.verdict.code == Kind::OutOfMemory);
     ran_out && job.counted_attempts < job.pipeline.attempts
 }
 

@@ -10,6 +10,8 @@
 //! | `{"tidemill":1,"failed":"<id>"}` | this job has failed for good; tell people ([`FailureMessage`]) |
 //! | S3's *Object Created* through EventBridge, or its classic notification | process these objects |
 
+mod unusable;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -17,6 +19,8 @@ use crate::{
     events::{self, Classified, S3Created, TaskStateChange},
     job::JobId,
 };
+
+pub use unusable::Unusable;
 
 /// The layout of the messages written today.
 pub const LAYOUT: u32 = 1;

@@ -25,7 +25,7 @@ use crate::exit_code::ExitCode;
 use crate::fargate::{Size, next_size};
 use crate::job::{Attempt, Job, Reason, State};
 
-pub use kind::{Change, Kind};
+pub use kind::{Backoff, Change, Kind, Row, Rule};
 
 /// The reason the sweep gives StopTask for a task past its deadline begins with this; ECS shows it back.
 pub const OVERDUE: &str = "tidemill: overdue";
@@ -47,11 +47,13 @@ const SPOT_PATIENCE: usize = 2;
 /// Whatever AWS says about a stop, this many characters of it are kept.
 const DETAIL_CHARS: usize = 300;
 
-/// Why a task stopped: the named reason, and AWS's own words where they add to it.
+/// Why a task stopped: the named reason, and what adds to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// The named reason.
     pub kind: Kind,
+    /// The exit code of a crash.
+    pub exit_code: Option<i64>,
     /// What AWS said, on one line and of bounded length.
     pub detail: Option<String>,
 }
@@ -63,34 +65,31 @@ impl Verdict {
         self.kind.code()
     }
 
-    /// A plain sentence, with AWS's own words where they help.
+    /// A plain sentence, with the exit code of a crash or with AWS's own words where they help.
     #[must_use]
     pub fn words(&self) -> String {
-        match &self.detail {
-            Some(detail) => format!("{} (AWS says: {detail})", self.kind.words()),
-            None => self.kind.words(),
+        let sentence = self.kind.sentence();
+        match (&self.detail, self.exit_code) {
+            (Some(detail), _) => format!("{sentence} (AWS says: {detail})"),
+            (None, Some(code)) => crash_in_words(sentence, code),
+            (None, None) => sentence.to_owned(),
         }
     }
 
     /// Whether it uses up one of the object's attempts.
     #[must_use]
     pub fn counts_against_object(&self) -> bool {
-        self.kind.counts_against_object()
+        self.kind.row().counts_against_object
     }
 
     /// The attempt that ended with this verdict, as the ledger keeps it. What the worker said of its own failure is
     /// nearer to the cause than this verdict's words. `task` is the task's ARN, or the pooled worker's name.
     #[must_use]
     pub fn of_attempt(&self, number: u32, job: &Job, task: &str, stopped_at: Timestamp) -> Attempt {
-        let words = match &job.reason {
-            Some(worker) if self.kind.is_the_workers_word() => worker.message.clone(),
-            // The kernel's killer leaves no word; a worker that has killed its command does.
-            Some(worker) if self.kind == Kind::OutOfMemory && worker.code == self.code() => {
-                worker.message.clone()
-            }
-            _ => self.words(),
-        };
-        let verdict = Reason::new(self.code(), words);
+        let said_by_worker =
+            |reason: &&Reason| self.kind.is_said_by_worker() && reason.code.verdict() == Some(self.kind);
+        let words = job.reason.as_ref().filter(said_by_worker).map(|reason| reason.message.clone());
+        let verdict = Reason::new(self.kind, words.unwrap_or_else(|| self.words()));
         Attempt { number, task: task.to_owned(), verdict, stopped_at, paused: false }
     }
 }
@@ -98,8 +97,22 @@ impl Verdict {
 impl From<Kind> for Verdict {
     /// With nothing that AWS said.
     fn from(kind: Kind) -> Self {
-        Self { kind, detail: None }
+        Self { kind, exit_code: None, detail: None }
     }
+}
+
+/// A shell counts a process ended by a signal as 128 + the signal; 101 is a panic that nobody caught.
+fn crash_in_words(sentence: &str, code: i64) -> String {
+    let cause = match code {
+        101 => ": panic",
+        132 => ": illegal instruction",
+        134 => ": abort",
+        135 => ": bus error",
+        136 => ": arithmetic error",
+        139 => ": segmentation fault",
+        _ => "",
+    };
+    format!("{sentence} with exit code {code}{cause}")
 }
 
 /// What the ledger knows about the job a task was launched for.
@@ -174,7 +187,7 @@ pub fn adjusted(history: &[Attempt], base: Size) -> Adjusted {
 /// How many attempts ended for this reason.
 #[must_use]
 pub fn count(history: &[Attempt], kind: Kind) -> usize {
-    history.iter().filter(|ended| ended.verdict.code == kind.code()).count()
+    history.iter().filter(|ended| ended.verdict.code == kind).count()
 }
 
 fn larger(size: Size) -> Option<Size> {
@@ -185,9 +198,7 @@ fn larger(size: Size) -> Option<Size> {
 /// Names why a task stopped.
 #[must_use]
 pub fn verdict(change: &TaskStateChange, facts: &JobFacts) -> Verdict {
-    let kind = kind_of(change, facts);
-    let detail = if kind.wants_detail() { detail(change) } else { None };
-    Verdict { kind, detail }
+    explained(kind_of(change, facts), change)
 }
 
 /// Names why a task stopped that was launched for no job: a pooled worker, a sweep or a command.
@@ -210,24 +221,36 @@ pub fn verdict(change: &TaskStateChange, facts: &JobFacts) -> Verdict {
 /// assert_eq!(of_task(&stopped(done)).code(), "succeeded");
 /// ```
 #[must_use]
-pub fn of_task(change: &TaskStateChange) -> Kind {
+pub fn of_task(change: &TaskStateChange) -> Verdict {
     match by_task(change) {
         // Without a job there is no ledger that could say otherwise.
-        Kind::ExitedWithoutDone => Kind::Succeeded,
-        kind => kind,
+        Kind::ExitedWithoutDone => Kind::Succeeded.into(),
+        kind => explained(kind, change),
     }
 }
 
 /// Names why a schedule's command stopped: its exit codes are its own, and only 0 says success.
 #[must_use]
-pub fn of_command(change: &TaskStateChange) -> Kind {
-    match exit_code(change) {
-        Some(0) => Kind::Succeeded,
-        code => match (by_task(change), code) {
-            // What AWS says stands; a word of the worker's it is not.
-            (kind, Some(code)) if kind == by_exit_code(code) && code != 137 => Kind::Crashed(code),
-            (kind, _) => kind,
-        },
+pub fn of_command(change: &TaskStateChange) -> Verdict {
+    let code = exit_code(change);
+    if code == Some(0) {
+        return Kind::Succeeded.into();
+    }
+    match by_task(change) {
+        // What AWS says stands; a word of the worker's it is not. 137 is also how the kernel ends what needs too much memory.
+        kind if kind != Kind::OutOfMemory && code.is_some_and(|code| kind == by_exit_code(code)) => {
+            Verdict { kind: Kind::CommandCrashed, exit_code: code, detail: None }
+        }
+        kind => explained(kind, change),
+    }
+}
+
+/// The verdict of this kind, with what the task's end says besides.
+fn explained(kind: Kind, change: &TaskStateChange) -> Verdict {
+    Verdict {
+        kind,
+        exit_code: if kind == Kind::Crashed { exit_code(change) } else { None },
+        detail: if kind.row().aws_explains { detail(change) } else { None },
     }
 }
 
@@ -328,21 +351,10 @@ fn by_memory(text: &str) -> Option<Kind> {
     text.starts_with("OutOfMemory").then_some(Kind::OutOfMemory)
 }
 
+/// 137 is the worker's word, or SIGKILL from the kernel's memory killer: nobody asked the task to stop, or a stop code
+/// would have said so.
 fn by_exit_code(code: i64) -> Kind {
-    match ExitCode::from_code(code) {
-        Some(ExitCode::Done) => Kind::ExitedWithoutDone,
-        Some(ExitCode::BadInput) => Kind::BadInput,
-        Some(ExitCode::TryAgain) => Kind::TryAgain,
-        Some(ExitCode::CommandCrashed) => Kind::CommandCrashed,
-        Some(ExitCode::Usage | ExitCode::Config) => Kind::Misconfigured,
-        Some(ExitCode::Software) => Kind::InternalError,
-        Some(ExitCode::TimedOut) => Kind::TimedOut,
-        Some(ExitCode::Terminated) => Kind::Terminated,
-        // The worker's word, or SIGKILL from the kernel's memory killer: nobody asked it to stop, or a stop code would
-        // have said so.
-        Some(ExitCode::OutOfMemory) => Kind::OutOfMemory,
-        None => Kind::Crashed(code),
-    }
+    ExitCode::from_code(code).and_then(Kind::of_exit_code).unwrap_or(Kind::Crashed)
 }
 
 /// The exit code that counts: of several containers, that of one which did not succeed.
@@ -386,14 +398,16 @@ pub enum NextStep {
 /// Decides what follows. `jitter`, drawn from 0 to 1, spreads the waits.
 #[must_use]
 pub fn next_step(verdict: &Verdict, facts: &JobFacts, jitter: f64) -> NextStep {
-    if verdict.kind.changes_nothing() {
-        return NextStep::Nothing;
-    }
-    let Some(change) = verdict.kind.retry() else { return NextStep::GiveUp };
-    let counted_attempts = facts.counted_attempts.saturating_add(u32::from(verdict.counts_against_object()));
+    let (change, backoff) = match verdict.kind.row().rule {
+        Rule::Ignore => return NextStep::Nothing,
+        Rule::GiveUp => return NextStep::GiveUp,
+        Rule::Retry(change, backoff) => (change, backoff),
+    };
+    let counts_against_object = verdict.counts_against_object();
+    let counted_attempts = facts.counted_attempts.saturating_add(u32::from(counts_against_object));
     let uncounted = facts.launches.saturating_sub(counted_attempts);
-    let is_worn_out = counted_attempts >= facts.max_attempts || uncounted >= UNCOUNTED_LIMIT;
-    let counts = verdict.counts_against_object() || !facts.paused;
+    let is_worn_out = counted_attempts >= facts.max_attempts || uncounted_attempts >= UNCOUNTED_LIMIT;
+    let counts = counts_against_object || !facts.paused;
     if is_worn_out && counts {
         return NextStep::GiveUp;
     }
@@ -403,7 +417,6 @@ pub fn next_step(verdict: &Verdict, facts: &JobFacts, jitter: f64) -> NextStep {
         Change::OnDemand if facts.reclaimed + 1 < SPOT_PATIENCE => Change::Same,
         change => change,
     };
-    let (base, cap) = verdict.kind.backoff();
-    let after = backoff::delay(facts.launches.saturating_sub(1), base, cap, jitter);
+    let after = backoff::delay(facts.launches.saturating_sub(1), backoff.first, backoff.longest, jitter);
     NextStep::Retry { after, change }
 }

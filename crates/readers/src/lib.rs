@@ -29,6 +29,8 @@
 //! | the object, for its bytes | `truncated_gzip`, `truncated_zstd`, `checksum_mismatch`, `corrupt_compression`, `trailing_garbage`, `decompression_bomb`, `window_too_large`, `nested_compression`, `unsupported_format`, `unknown_binary`, `utf16_without_bom`, `unsupported_encoding`, `invalid_utf16` |
 //! | the object, for its text | `unbalanced_quote`, `text_after_quote`, `duplicate_header`, `empty_header`, `bad_header`, `too_many_columns`, `unknown_column`; in a header `reserved_name` and `name_too_long`; in a JSON document `json_syntax`, `json_cut_short`, `json_trailing`, `pointer_not_found`, `pointer_not_records`, thousands of open brackets (`json_too_deep`), and a name on the way to the records that occurs twice (`duplicate_key`) |
 //!
+//! A pipeline's command that prints too much is refused by the worker, as `output_too_large`.
+//!
 //! A quoted field that is too large is refused with its row, unless it runs over several lines: then it is taken
 //! for a quote that was never meant (`unbalanced_quote`), because going on would swallow rows.
 //!

@@ -2,6 +2,7 @@
 
 use aws::SdkConfig;
 use aws_sdk_s3::error::ProvideErrorMetadata;
+use domain::verdict::Kind;
 use localcloud::connector;
 use serde_json::Value;
 use tests::{Plan, TestEnv};
@@ -31,7 +32,7 @@ fn a_worker_that_may_not_read_says_so_in_awss_words_and_the_cloud_in_ours() {
         env.settle().await;
         let job = env.job("uploads/people.csv").await;
         let reason = job.reason.unwrap();
-        assert_eq!(reason.code, "misconfigured");
+        assert_eq!(reason.code, Kind::Misconfigured);
         assert!(reason.message.contains("AccessDenied"), "{}", reason.message);
     });
 }

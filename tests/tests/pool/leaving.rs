@@ -82,7 +82,7 @@ fn a_worker_that_is_told_to_stop_finishes_what_it_can_and_hands_back_the_rest() 
         // It had the time.
         slow.assert_done().assert_attempt(1);
         let job = env.job(KEY).await;
-        job.assert_reason("stopped");
+        job.assert_reason("terminated");
         env.settle().await;
         let job = env.job(KEY).await;
         job.assert_done().assert_attempt(1).assert_counted(0);

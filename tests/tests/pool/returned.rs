@@ -78,7 +78,7 @@ timeout = "30s"
         env.settle().await;
         let job = env.job(KEY).await;
         job.assert_failed().assert_attempt(2).assert_counted(2);
-        assert!(job.history.iter().all(|ended| ended.verdict.code == "timed_out"));
+        assert!(job.history.iter().all(|ended| ended.verdict.code.as_str() == "timed_out"));
         assert_eq!(env.subjects(), ["[tidemill] failed: uploads/people.csv (timed_out)"]);
         assert_eq!(env.dead_letters().await.len(), 1);
     });

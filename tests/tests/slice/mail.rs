@@ -18,7 +18,7 @@ fn bad_input_fails_with_its_row_named_and_nothing_visible() {
         assert_eq!(env.mails().len(), 1);
         let dead_letters = env.dead_letters().await;
         assert_eq!(dead_letters.len(), 1);
-        assert_eq!(dead_letters[0].reason, job.reason.map(|reason| reason.code));
+        assert_eq!(dead_letters[0].reason, job.reason.map(|reason| reason.code.to_string()));
         env.golden("bad-input").await;
     });
 }

@@ -10,7 +10,7 @@ use aws::{CallError, backlog::Delivery, ledger::Over};
 use domain::{
     claim::{ClaimDenied, claim_denied},
     job::{Change, Job, JobId, Reason},
-    message::{self, FailureMessage, JobMessage, Message},
+    message::{self, FailureMessage, JobMessage, Message, Unusable},
     routing::{Route, may_take, route},
     verdict::{Kind, Verdict},
 };
@@ -71,9 +71,10 @@ impl Drain {
             Message::Object(_) | Message::Created(_) => {
                 self.uploads.send(&delivery.body, Duration::ZERO).await.map(|()| Disposition::Ack(0))
             }
-            Message::Malformed { reason } => self.dead_letter(delivery, "malformed", reason).await,
+            Message::Malformed { reason } => self.dead_letter(delivery, Unusable::Malformed, reason).await,
             Message::Task(_) | Message::Failed(_) | Message::Foreign => {
-                self.dead_letter(delivery, "foreign", "the jobs queue accepts only jobs and objects").await
+                self.dead_letter(delivery, Unusable::Foreign, "the jobs queue accepts only jobs and objects")
+                    .await
             }
         };
         processed.unwrap_or_else(|error| {
@@ -110,7 +111,9 @@ impl Drain {
                 Outcome::Unclaimed(error) => return Err(error),
                 Outcome::Unrecorded => return Ok(Disposition::Leave),
                 Outcome::Refused(None) => {
-                    return self.dead_letter(delivery, "unknown_job", "the ledger has no such job").await;
+                    return self
+                        .dead_letter(delivery, Unusable::UnknownJob, Unusable::UnknownJob.sentence())
+                        .await;
                 }
                 Outcome::Refused(Some(job)) => job,
             };
@@ -167,8 +170,7 @@ impl Drain {
     /// message runs it again. If it is killed before the message of the next attempt is sent, the job waits at that
     /// attempt, and the next receiver of this message runs it at once.
     async fn returned(&self, job: &Job) -> Result<Disposition, CallError> {
-        let code = job.reason.as_ref().map(|reason| reason.code.as_str()).unwrap_or_default();
-        let kind = Kind::of_return(code);
+        let kind = job.returned_for();
         if kind == Kind::Terminated {
             // The worker stops; the attempt did not fail.
             return Ok(Disposition::Retry(Duration::ZERO));
@@ -237,13 +239,13 @@ impl Drain {
     async fn dead_letter(
         &self,
         delivery: &Delivery,
-        code: &str,
+        code: Unusable,
         message: impl Into<String>,
     ) -> Result<Disposition, CallError> {
         let reason = Reason::new(code, message);
         warn!(
             message.id = delivery.id,
-            reason = reason.code,
+            reason = reason.code.as_str(),
             detail = reason.message,
             "moved message {} to the dead-letter queue: {}",
             delivery.id,

@@ -98,8 +98,8 @@ fn a_failed_job_says_what_can_be_done_and_when() {
     };
     let again = |job: &Job| format!("tidemill replay --job {}", job.id);
     for (code, words) in [
-        ("ragged_row", "Upload the object again, mended"),
-        ("image_pull", "mend the deployment"),
+        ("ragged_row", "as many fields as the header"),
+        ("image_pull", "Fix the worker's image"),
         ("worker_lost", "not at fault"),
         ("cancelled", "A person stopped it"),
     ] {

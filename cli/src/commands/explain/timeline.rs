@@ -136,11 +136,14 @@ fn attempt(job: &Job, index: usize, ended: &Attempt) -> String {
         () if job.state == State::Failed => "it was given up",
         () => "it was tried again",
     };
-    format!("{who}ended: {}: {}; {followed}", safe(&verdict.code), safe(&verdict.message))
+    format!("{who}ended: {}: {}; {followed}", safe(verdict.code.as_str()), safe(&verdict.message))
 }
 
 fn settled(job: &Job) -> String {
-    let why = job.reason.as_ref().map(|reason| format!("{}: {}", safe(&reason.code), safe(&reason.message)));
+    let why = job
+        .reason
+        .as_ref()
+        .map(|reason| format!("{}: {}", safe(reason.code.as_str()), safe(&reason.message)));
     match job.state {
         State::Done => {
             let format = job.format.as_deref().unwrap_or("unknown");

@@ -8,7 +8,7 @@ use app::{
     replay::{Outcome, Replay},
 };
 use domain::{
-    job::{Job, JobId, State},
+    job::{Job, JobId, ReasonCode, State},
     mail::shortened,
 };
 use serde_json::json;
@@ -63,7 +63,7 @@ pub(crate) async fn run(arguments: &ReplayArguments) -> anyhow::Result<u8> {
 
 /// Whether a job is one of those that are asked for by what is common to them.
 fn wants(arguments: &ReplayArguments, job: &Job) -> bool {
-    let is_verdict = |code: &String| job.reason.as_ref().is_some_and(|reason| reason.code == *code);
+    let is_verdict = |code: &ReasonCode| job.reason.as_ref().is_some_and(|reason| reason.code == *code);
     job.state == State::Failed
         && arguments.verdict.as_ref().is_none_or(is_verdict)
         && arguments.prefix.as_ref().is_none_or(|prefix| job.object.key.starts_with(prefix))

@@ -22,7 +22,7 @@ use domain::{
     breaker::{self, Breaker},
     events::TaskStateChange,
     job::{Attempt, Job, JobId, Reason, State},
-    message::{self, FailureMessage, JobMessage, Message},
+    message::{self, FailureMessage, JobMessage, Message, Unusable},
     pricing::TaskUse,
     settings::{Settings, SettingsError},
     verdict::{self, JobFacts, Kind},
@@ -133,7 +133,9 @@ impl FinishAttempt {
             Message::Created(_) | Message::Job(_) | Message::Object(_) | Message::Foreign => {
                 Ok(Outcome::Foreign)
             }
-            Message::Malformed { reason } => self.dead_letter(body, Reason::new("malformed", reason)).await,
+            Message::Malformed { reason } => {
+                self.dead_letter(body, Reason::new(Unusable::Malformed, reason)).await
+            }
         }
     }
 
@@ -182,14 +184,14 @@ impl FinishAttempt {
 
     /// A task that was launched for no job has ended. A sweep or command that did not succeed is mailed, once.
     async fn run_ended(&self, what: TaskPurpose, change: &TaskStateChange) -> Result<Outcome, CallError> {
-        let kind = match &what {
+        let verdict = match &what {
             TaskPurpose::Command(_) => verdict::of_command(change),
             _ => verdict::of_task(change),
         };
-        if kind != Kind::Succeeded && change.is_stopped() {
-            self.notifier.run_failed(&what, change, kind).await?;
+        if verdict.kind != Kind::Succeeded && change.is_stopped() {
+            self.notifier.run_failed(&what, change, &verdict).await?;
         }
-        Ok(Outcome::Ended { what, verdict: kind.code() })
+        Ok(Outcome::Ended { what, verdict: verdict.code() })
     }
 
     /// A pooled worker gave a job up, and leaves the mail to this function.
@@ -197,7 +199,10 @@ impl FinishAttempt {
         match self.ledger.read(&failed.failed).await? {
             Some(job) if job.state.is_settled() => self.settle(job, None).await,
             Some(job) => Ok(Outcome::Duplicate { job: job.id }),
-            None => self.dead_letter(body, Reason::new("unknown_job", "the ledger has no such job")).await,
+            None => {
+                self.dead_letter(body, Reason::new(Unusable::UnknownJob, Unusable::UnknownJob.sentence()))
+                    .await
+            }
         }
     }
 
@@ -247,7 +252,7 @@ impl FinishAttempt {
             // The sweep has a definition of its own, and a command its own exit codes.
             TaskPurpose::Sweep(_) | TaskPurpose::Command(_) => return Ok(None),
         }
-        let Some(signal) = breaker::signal_of(change, verdict::of_task(change)) else { return Ok(None) };
+        let Some(signal) = breaker::signal_of(change, verdict::of_task(change).kind) else { return Ok(None) };
         launch_breaker::record(&self.fleet, &signal, self.clock.now()).await.map(Some)
     }
 

@@ -28,7 +28,7 @@ use domain::{
     message::JobMessage,
     notify::NotifyOn,
     settings::{Settings, SettingsError},
-    verdict::Kind,
+    verdict::Verdict,
 };
 use serde::{Deserialize, Serialize};
 use tracing::warn;
@@ -105,7 +105,7 @@ impl Notifier {
         &self,
         what: &TaskPurpose,
         change: &TaskStateChange,
-        kind: Kind,
+        verdict: &Verdict,
     ) -> Result<(), CallError> {
         let (source, name) = match what {
             TaskPurpose::Sweep(which) => (Source::Sweep, format!("the sweep {which}")),
@@ -128,10 +128,10 @@ impl Notifier {
                 "another stop is sending it",
             ));
         }
-        let reason = Reason::new(kind.code(), kind.words());
+        let reason = Reason::new(verdict.kind, verdict.words());
         let failure = Failure {
             source,
-            code: reason.code.clone(),
+            code: reason.code.to_string(),
             at: change.stopped_at.unwrap_or(now),
             id: task.clone(),
             what: name.clone(),
@@ -169,7 +169,7 @@ impl Notifier {
             }
         }
         job.history.extend(ended.cloned());
-        let reason = job.reason.clone().unwrap_or_else(|| Reason::new("unknown", "no reason was recorded"));
+        let reason = job.reason.clone().unwrap_or_else(Reason::unrecorded);
         let entry = JobMessage::new(job.id.clone(), job.attempt, 0).to_body();
         self.dead_letters.dead_letter(&entry, &reason).await?;
         if self.notify_on.of_failures() {
@@ -229,7 +229,7 @@ impl Notifier {
 fn failure(job: &Job, reason: &Reason, now: jiff::Timestamp) -> Failure {
     Failure {
         source: Source::Pipeline(job.pipeline.name.clone()),
-        code: reason.code.clone(),
+        code: reason.code.to_string(),
         at: job.settled_at.unwrap_or(now),
         id: job.id.to_string(),
         what: job.object.uri(),

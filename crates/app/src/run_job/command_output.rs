@@ -4,9 +4,11 @@ use std::io::Cursor;
 
 use bytes::Bytes;
 use domain::{
-    job::{Change, Job},
+    bad_input,
+    job::{Change, Job, ReasonCode},
     manifest,
     pipelines::Command,
+    verdict::Kind,
 };
 use tokio::io::{AsyncReadExt, BufReader};
 
@@ -27,7 +29,7 @@ const HELD_BYTES: usize = 1 << 20;
 pub(crate) async fn run_and_write(run: JobRun<'_>, permit: &CommandPermit) -> Result<Written, JobExit> {
     let JobRun { services, job, progress } = run;
     let Some(command) = &job.pipeline.command else {
-        return Err(JobExit::new(Change::Requeue, "misconfigured", "the pipeline has no command"));
+        return Err(JobExit::new(Change::Requeue, Kind::Misconfigured, "the pipeline has no command"));
     };
     // The object is streamed once, so none of it is kept.
     let source = Source::new(services.objects.clone(), job.object.clone(), 0);
@@ -61,9 +63,10 @@ fn output_options(job: &Job, command: &Command) -> readers::Options {
 
 /// Adds to a fault in what the command printed that the fault is in the output, not in the object.
 fn name_the_output(mut exit: JobExit) -> JobExit {
-    // These describe the run of the command, not a row of its output.
-    const OF_THE_RUN: [&str; 2] = ["bad_input", "output_too_large"];
-    if exit.change == Change::Fail && !OF_THE_RUN.contains(&exit.reason.code.as_str()) {
+    // What the command itself says of the object, and that it prints too much, is about its run.
+    if let ReasonCode::BadInput(reason) = exit.reason.code
+        && reason != bad_input::Reason::OutputTooLarge
+    {
         exit.reason.message = format!("in the output of the command: {}", exit.reason.message);
     }
     exit

@@ -2,8 +2,9 @@
 
 use aws::{CallError, ledger::Progress, objects::ReadError};
 use domain::{
-    job::{Change, Reason},
+    job::{Change, Reason, ReasonCode},
     manifest::Manifest,
+    verdict::Kind,
 };
 
 use super::source;
@@ -25,7 +26,7 @@ pub(crate) struct JobExit {
 }
 
 impl JobExit {
-    pub(crate) fn new(change: Change, code: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(change: Change, code: impl Into<ReasonCode>, message: impl Into<String>) -> Self {
         Self { change, reason: Reason::new(code, message), progress: Progress::default() }
     }
 }
@@ -33,7 +34,7 @@ impl JobExit {
 /// A call that still failed after the SDK's retries. The job is returned: another task retries it later.
 impl From<CallError> for JobExit {
     fn from(error: CallError) -> Self {
-        let code = if error.is_retryable() { "try_again" } else { "misconfigured" };
+        let code = if error.is_retryable() { Kind::TryAgain } else { Kind::Misconfigured };
         Self::new(Change::Requeue, code, telemetry::causes(&error))
     }
 }
@@ -42,22 +43,24 @@ impl From<CallError> for JobExit {
 impl From<readers::ReadError> for JobExit {
     fn from(error: readers::ReadError) -> Self {
         let error = match error {
-            readers::ReadError::Bad(bad) => return Self::new(Change::Fail, bad.reason.code(), bad.message),
+            readers::ReadError::Bad(bad) => return Self::new(Change::Fail, bad.reason, bad.message),
             readers::ReadError::Source(error) => error,
         };
         match error.downcast::<OutputBroken>().map_err(source::read_error) {
             Ok(OutputBroken(exit)) => exit,
             Err(Ok(ReadError::Call(error))) => error.into(),
             Err(Ok(gone @ ReadError::SourceDeleted(_))) => {
-                Self::new(Change::SourceDeleted, "source_deleted", gone.to_string())
+                Self::new(Change::SourceDeleted, Kind::SourceDeleted, gone.to_string())
             }
             Err(Ok(changed @ ReadError::Changed(_))) => {
-                Self::new(Change::Supersede, "superseded", changed.to_string())
+                Self::new(Change::Supersede, Kind::Superseded, changed.to_string())
             }
             Err(Ok(damaged @ ReadError::Damaged { .. })) => {
-                Self::new(Change::Requeue, "try_again", damaged.to_string())
+                Self::new(Change::Requeue, Kind::TryAgain, damaged.to_string())
             }
-            Err(Err(error)) => Self::new(Change::Requeue, "internal", format!("the reader failed: {error}")),
+            Err(Err(error)) => {
+                Self::new(Change::Requeue, Kind::InternalError, format!("the reader failed: {error}"))
+            }
         }
     }
 }

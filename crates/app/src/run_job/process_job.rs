@@ -12,6 +12,7 @@ use domain::{
     exit_code::ExitCode,
     job::{Change, Job, JobId},
     pipelines::Format,
+    verdict::Kind,
 };
 use futures::FutureExt;
 use telemetry::metrics;
@@ -70,17 +71,7 @@ impl Outcome {
             Self::Unclaimed(_) => ExitCode::Config,
             Self::Unrecorded => ExitCode::TryAgain,
             Self::Left(Change::Fail, _) => ExitCode::BadInput,
-            Self::Left(Change::Requeue, job) => {
-                match job.reason.as_ref().map(|reason| reason.code.as_str()) {
-                    Some("stopped") => ExitCode::Terminated,
-                    Some("timed_out") => ExitCode::TimedOut,
-                    Some("misconfigured") => ExitCode::Config,
-                    Some("internal") => ExitCode::Software,
-                    Some("command_crashed") => ExitCode::CommandCrashed,
-                    Some("out_of_memory") => ExitCode::OutOfMemory,
-                    _ => ExitCode::TryAgain,
-                }
-            }
+            Self::Left(Change::Requeue, job) => job.returned_for().exit_code(),
             Self::Left(..) => ExitCode::Done,
         }
     }
@@ -118,7 +109,7 @@ pub async fn process_job(
             warn!(job.id = %id, "lost the claim of job {id}: another worker has it");
             return Outcome::ClaimLost;
         }
-        () = stop => Err(JobExit::new(Change::Requeue, "stopped", "the task was asked to stop")),
+        () = stop => Err(JobExit::new(Change::Requeue, Kind::Terminated, "the task was asked to stop")),
     };
     let exit = match worked {
         Ok(written) => match publish(run, &written).await {
@@ -161,8 +152,9 @@ async fn claim(
 /// job waits for permits.
 async fn wait_and_work(run: JobRun<'_>) -> Result<Written, JobExit> {
     let JobRun { services, job, .. } = run;
-    let closed =
-        |closed| JobExit::new(Change::Requeue, "internal", format!("the memory budget is closed: {closed}"));
+    let closed = |closed| {
+        JobExit::new(Change::Requeue, Kind::InternalError, format!("the memory budget is closed: {closed}"))
+    };
     // The command's permit comes first: other jobs need the bytes while this one waits for a processor.
     let command = match job.pipeline.format {
         Format::Command => Some(services.commands.permit(job).await.map_err(closed)?),
@@ -184,11 +176,11 @@ async fn with_timeout_catching_panics<T>(
         Ok(Ok(worked)) => worked,
         Ok(Err(panic)) => {
             let message = format!("the worker panicked: {}", panic_message(&*panic));
-            Err(JobExit::new(Change::Requeue, "internal", message))
+            Err(JobExit::new(Change::Requeue, Kind::InternalError, message))
         }
         Err(_elapsed) => {
             let message = format!("not done within the pipeline's timeout of {} s", limit.as_secs());
-            Err(JobExit::new(Change::Requeue, "timed_out", message))
+            Err(JobExit::new(Change::Requeue, Kind::TimedOut, message))
         }
     }
 }
@@ -250,7 +242,7 @@ async fn publish(run: JobRun<'_>, written: &Written) -> Result<Outcome, JobExit>
             }
             Ok(Published::Superseded) => {
                 let newer = "a newer version of this key became visible first";
-                let exit = JobExit::new(Change::Supersede, "superseded", newer);
+                let exit = JobExit::new(Change::Supersede, Kind::Superseded, newer);
                 return Err(JobExit { progress: progress.clone(), ..exit });
             }
             Err(error) if error.is_retryable() => {
@@ -263,7 +255,7 @@ async fn publish(run: JobRun<'_>, written: &Written) -> Result<Outcome, JobExit>
         }
     }
     let message = "DynamoDB refused the publish transaction again and again";
-    Err(JobExit::new(Change::Requeue, "try_again", message))
+    Err(JobExit::new(Change::Requeue, Kind::TryAgain, message))
 }
 
 /// Writes to the ledger how and why this worker leaves the job.
@@ -275,7 +267,7 @@ async fn leave(run: JobRun<'_>, mode: ClaimMode<'_>, exit: JobExit) -> Outcome {
         job.id = %id,
         trace.id = job.trace,
         ?change,
-        reason = reason.code,
+        reason = reason.code.as_str(),
         detail = reason.message,
         "leaving job {id} ({})",
         job.object.key
@@ -305,7 +297,7 @@ mod tests {
         let panics = async { if limit.is_zero() { Ok(()) } else { panic!("row {} is odd", 7) } };
         let exit = with_timeout_catching_panics(limit, panics).await.unwrap_err();
         let said = (exit.change, exit.reason.code.as_str(), exit.reason.message.as_str());
-        assert_eq!(said, (Change::Requeue, "internal", "the worker panicked: row 7 is odd"));
+        assert_eq!(said, (Change::Requeue, "internal_error", "the worker panicked: row 7 is odd"));
         let exit = with_timeout_catching_panics::<()>(limit, std::future::pending()).await.unwrap_err();
         assert_eq!((exit.change, exit.reason.code.as_str()), (Change::Requeue, "timed_out"));
         assert_eq!(with_timeout_catching_panics(limit, async { Ok(3) }).await.unwrap(), 3);

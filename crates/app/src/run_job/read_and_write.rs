@@ -1,6 +1,6 @@
 //! The work on a claimed job: make the object's rows as its pipeline says, and write them.
 
-use domain::{job::Change, pipelines::Format};
+use domain::{job::Change, pipelines::Format, verdict::Kind};
 
 use super::{
     command::CommandPermit,
@@ -25,13 +25,13 @@ pub(crate) async fn read_and_write(
     let visible = services.records.manifest(&object.bucket, &object.key).await?;
     if visible.is_some_and(|visible| visible.sequencer > object.sequencer) {
         let newer = "a newer version of this key is already visible";
-        return Err(JobExit::new(Change::Supersede, "superseded", newer));
+        return Err(JobExit::new(Change::Supersede, Kind::Superseded, newer));
     }
     let source = Source::new(services.objects.clone(), object.clone(), memory.bytes());
     match (job.pipeline.format, command) {
         (Format::Command, Some(permit)) => command_output::run_and_write(run, permit).await,
         (Format::Command, None) => {
-            Err(JobExit::new(Change::Requeue, "internal", "the command has no permit to run"))
+            Err(JobExit::new(Change::Requeue, Kind::InternalError, "the command has no permit to run"))
         }
         (Format::Object, _) => object_metadata::read_and_write(run, &source).await,
         (Format::Auto | Format::Csv | Format::Jsonl | Format::Json, _) => {

@@ -8,6 +8,7 @@ use domain::{
     manifest,
     pipelines::{BadRows, Format, KeyTemplate, Pipeline},
     record,
+    verdict::Kind,
 };
 use readers::{Checked, Compression, Layout, Names, Rows, Tolerance};
 use tokio::{
@@ -56,7 +57,7 @@ pub(crate) async fn read_twice<R: AsyncRead + Send + 'static>(
             "the second read found {} records, but the check found {}",
             counts.records, progress.records
         );
-        return Err(JobExit::new(Change::Requeue, "internal", differs));
+        return Err(JobExit::new(Change::Requeue, Kind::InternalError, differs));
     }
     writer.finish(progress, checked.write_units)
 }
@@ -128,7 +129,7 @@ async fn check_keys(mut rows: Rows, key: &KeyTemplate, tolerance: Tolerance) -> 
         let Err(reject) = write::natural_key(key, &record) else { continue };
         if tolerance == Tolerance::None {
             let message = format!("row {}: {}", row.number, reject.message);
-            return Err(JobExit::new(Change::Fail, reject.reason.code(), message));
+            return Err(JobExit::new(Change::Fail, reject.reason, message));
         }
         rejected += 1;
     }
@@ -161,7 +162,11 @@ async fn write_rows(writer: RowWriter<'_>, rows: Rows) -> Result<RowCounts, JobE
     )));
     writer.write(receive).await?;
     producing.await.unwrap_or_else(|panic| {
-        Err(JobExit::new(Change::Requeue, "internal", format!("the reader stopped unexpectedly: {panic}")))
+        Err(JobExit::new(
+            Change::Requeue,
+            Kind::InternalError,
+            format!("the reader stopped unexpectedly: {panic}"),
+        ))
     })
 }
 
@@ -203,7 +208,7 @@ async fn produce(
                 counts.rejected += 1;
                 if tolerance == Tolerance::None {
                     let message = format!("row {number}: {}", reject.message);
-                    return Err(JobExit::new(Change::Fail, reject.reason.code(), message));
+                    return Err(JobExit::new(Change::Fail, reject.reason, message));
                 }
                 if let Some(rejects) = &mut rejects {
                     rejects.add(number, &reject).await?;
@@ -216,7 +221,11 @@ async fn produce(
             // A single row of 400 KB fits: the budget is larger than any batch.
             let permits = u32::try_from(std::mem::take(&mut bytes)).unwrap_or(u32::MAX);
             let permit = budget.clone().acquire_many_owned(permits).await.map_err(|closed| {
-                JobExit::new(Change::Requeue, "internal", format!("the memory budget is closed: {closed}"))
+                JobExit::new(
+                    Change::Requeue,
+                    Kind::InternalError,
+                    format!("the memory budget is closed: {closed}"),
+                )
             })?;
             if send.send(Batched { rows: full, permit }).await.is_err() {
                 // The writer has failed, and its error is the one that is reported.

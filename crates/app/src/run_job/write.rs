@@ -9,6 +9,7 @@ use domain::{
     manifest::Manifest,
     pipelines::KeyTemplate,
     record::{self, Record},
+    verdict::Kind,
 };
 use futures::{StreamExt, TryStreamExt, stream::FuturesUnordered};
 use readers::{Reason, Reject};
@@ -73,7 +74,7 @@ impl RowWriter<'_> {
         let rows = written.rows_written();
         if rows != progress.records {
             let differs = format!("{} records were read, but {rows} were written", progress.records);
-            return Err(JobExit::new(Change::Requeue, "internal", differs));
+            return Err(JobExit::new(Change::Requeue, Kind::InternalError, differs));
         }
         let manifest = Manifest::of(job, self.shards, rows, services.clock.now());
         Ok(Written { manifest, progress, write_units })

@@ -139,12 +139,12 @@ impl Sweep {
         let words = match (&job.reason, verdict.kind) {
             (_, Kind::WorkerLost) => "whoever worked on it was gone, and nobody was told".to_owned(),
             (Some(reason), _) => reason.message.clone(),
-            (None, kind) => kind.words(),
+            (None, kind) => kind.sentence().to_owned(),
         };
         let ended = Attempt {
             number: job.attempt,
             task: job.task.clone().unwrap_or_default(),
-            verdict: Reason::new(verdict.code(), words),
+            verdict: Reason::new(verdict.kind, words),
             stopped_at: now,
             paused: false,
         };

@@ -32,14 +32,15 @@ pub fn digest(summary: &Summary, report: &str) -> Mail {
 #[must_use]
 pub fn run_failed(what: &str, reason: &Reason, task: &str, at: Timestamp) -> Mail {
     let line = |text: &str| shortened(&escaped(text), LINE_CHARS);
-    let subject = format!("[tidemill] failed: {} ({})", shortened(&ascii(what), 60), ascii(&reason.code));
+    let subject =
+        format!("[tidemill] failed: {} ({})", shortened(&ascii(what), 60), ascii(reason.code.as_str()));
     let body = format!(
         "FAILED: {what}: {words}\n\nReason     {code}\nStopped    {at:.0}\nTask       {task}\n\nWhat happens next\n  \
          Nothing by itself. A sweep's work is made up for by the next, within the hour; a command runs again at its \
          next hour.\n  The task's log says more.\n",
         what = line(what),
         words = line(&reason.message),
-        code = line(&reason.code),
+        code = line(reason.code.as_str()),
         task = line(task),
     );
     Mail { subject: shortened(&subject, SUBJECT_CHARS), body: bounded(body) }
@@ -106,7 +107,7 @@ fn write_body(summary: &Summary, report: &str, out: &mut String) -> std::fmt::Re
     if !summary.failed.is_empty() {
         writeln!(out, "\nFailed")?;
         for failure in &summary.failed {
-            let (code, words) = (line(&failure.reason.code), line(&failure.reason.message));
+            let (code, words) = (line(failure.reason.code.as_str()), line(&failure.reason.message));
             writeln!(out, "  {}\n    {code}: {words}", escaped(&failure.object))?;
         }
         let more = summary.count(State::Failed).saturating_sub(summary.failed.len() as u64);

@@ -216,21 +216,22 @@ fn a_flood_of_log_lines_is_cut_to_the_last_twenty() {
 }
 
 #[test]
-fn only_an_object_at_fault_is_to_be_mended_first() {
-    for (code, verdict, task, mend) in [
+fn only_an_object_at_fault_is_to_be_fixed() {
+    for (code, verdict, task, fix) in [
         ("ragged_row", "bad_input", "arn:task", true),
         ("bad_input", "bad_input", "arn:task", true),
         ("ragged_row", "ragged_row", "drain/0001/7", true),
         ("crashed", "crashed", "arn:task", false),
         ("worker_lost", "worker_lost", "drain/0001/7", false),
-        ("timed_out", "timed_out", "drain/0001/7", false),
+        ("spot_reclaimed", "spot_reclaimed", "arn:task", false),
+        ("command_crashed", "command_crashed", "drain/0001/7", false),
     ] {
         let mut job = failed("uploads/a.csv");
         job.reason = Some(Reason::new(code, "words"));
         let last = job.history.last_mut().unwrap();
         (last.verdict, last.task) = (Reason::new(verdict, "words"), task.into());
         let Mail { body, .. } = settled(&job);
-        assert_eq!(body.contains("Mend the object and upload it"), mend, "{code}\n{body}");
+        assert_eq!(body.contains("upload"), fix, "{code}\n{body}");
         assert!(body.contains(&format!("\n  tidemill replay --job {}\n", job.id)));
     }
 }

@@ -135,9 +135,7 @@ pub fn lost(job: &Job) -> Kind {
     }
     let of_before = job.history.last().map(|ended| &ended.verdict);
     match &job.reason {
-        Some(reason) if job.state == State::Waiting && Some(reason) != of_before => {
-            Kind::of_return(&reason.code)
-        }
+        Some(reason) if job.state == State::Waiting && Some(reason) != of_before => job.returned_for(),
         _ => Kind::WorkerLost,
     }
 }

@@ -263,12 +263,11 @@ impl HourStats {
             1;
         *summary.settled.entry(state).or_default() += 1;
         for ended in &job.history {
-            *summary.verdicts.entry(ended.verdict.code.clone()).or_default() += 1;
+            *summary.verdicts.entry(ended.verdict.code.to_string()).or_default() += 1;
         }
         if job.state == State::Failed {
-            let unknown = || Reason::new("unknown", "no reason was recorded");
-            let reason = job.reason.clone().unwrap_or_else(unknown);
-            *summary.failures.entry(reason.code.clone()).or_default() += 1;
+            let reason = job.reason.clone().unwrap_or_else(Reason::unrecorded);
+            *summary.failures.entry(reason.code.to_string()).or_default() += 1;
             if summary.failed.len() < NAMED_FAILURES {
                 summary.failed.push(Failure { object: line.object.clone(), reason });
             }

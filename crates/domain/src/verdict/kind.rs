@@ -1,6 +1,11 @@
-//! The named reasons, each with all that is fixed about it.
+//! The verdicts: one row for each, with everything that is fixed about it.
+//!
+//! A new verdict needs one row here, and a line where a stop is recognised as one (`by_stop_code`, `TEXTS` or an exit
+//! code). Mails, `tidemill explain`, exit codes, retries and `docs/verdicts.md` follow from the row.
 
 use std::time::Duration;
+
+use crate::{exit_code::ExitCode, table::table};
 
 /// What to change for the next launch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,316 +18,194 @@ pub enum Change {
     OnDemand,
 }
 
-/// The named reason why a task stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// The ledger says done.
-    Succeeded,
-    /// The ledger says superseded.
-    Superseded,
-    /// The ledger says gone.
-    SourceDeleted,
-    /// The object is at fault.
-    BadInput,
-    /// The worker met trouble that passes.
-    TryAgain,
-    /// Killed for using more memory than its task has.
-    OutOfMemory,
-    /// Stopped for being past its deadline.
-    TimedOut,
-    /// AWS took the Spot capacity back.
-    SpotReclaimed,
-    /// There was no capacity to start it.
-    Capacity,
-    /// Its image did not come.
-    ImagePull,
-    /// Its network, secrets, logs or storage could not be set up.
-    Init,
-    /// Its container did not start.
-    CannotStart,
-    /// Its process ended with a code the worker does not use.
-    Crashed(i64),
-    /// The pipeline's command ended otherwise than its contract allows.
-    CommandCrashed,
-    /// The worker found an error in itself.
-    InternalError,
-    /// The deployment is wrong.
-    Misconfigured,
-    /// It was asked to stop by a signal nobody explains.
-    Terminated,
-    /// A person stopped it.
-    Cancelled,
-    /// The machine under it failed or was retired.
-    Infrastructure,
-    /// A service's scheduler stopped it.
-    StoppedByScheduler,
-    /// The pooled worker that had it ended, or went silent, without giving it back.
-    WorkerLost,
-    /// It ended with success, but the ledger says it is not done.
-    ExitedWithoutDone,
-    /// Nothing known fits.
-    Unknown,
-    /// It was not launched for this job.
-    NotOurs,
-    /// This stop was dealt with, or the task is not the job's present one.
-    Duplicate,
-    /// It has not stopped yet: a warning, or an earlier change.
-    NotStopped,
+/// The wait before the next launch: it doubles with every launch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    /// The first wait.
+    pub first: Duration,
+    /// The longest wait.
+    pub longest: Duration,
+}
+
+/// SQS delays a message by 15 minutes at most.
+const SQS_LONGEST: Duration = Duration::from_mins(15);
+
+/// Nothing is wrong that waiting would fix.
+const SOON: Backoff = Backoff { first: Duration::from_secs(5), longest: Duration::from_mins(2) };
+
+/// Something went wrong that may pass.
+const LATER: Backoff = Backoff { first: Duration::from_secs(15), longest: SQS_LONGEST };
+
+/// A person has to fix it, or AWS has to find machines.
+const MUCH_LATER: Backoff = Backoff { first: Duration::from_mins(1), longest: SQS_LONGEST };
+
+/// What follows an attempt that ended with a verdict, within the limits of attempts and launches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// Another launch may help.
+    Retry(Change, Backoff),
+    /// Another launch would end in the same way: the job has failed.
+    GiveUp,
+    /// The job is left as it is: the ledger has settled it, or this stop is not about it.
+    Ignore,
+}
+
+/// What is fixed about a verdict, besides its code and its sentence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// Whether it uses up one of the object's attempts: only what the object may have caused.
+    pub counts_against_object: bool,
+    /// What follows.
+    pub rule: Rule,
+    /// The exit codes by which a worker says it; a worker that returns a job for this reason exits with the first.
+    pub exit_codes: &'static [ExitCode],
+    /// Whether AWS's own words add to the sentence. "Essential container in task exited" never does.
+    pub aws_explains: bool,
+    /// What a person can do about a job that failed with it. The command that replays the job follows it.
+    pub advice: &'static str,
+}
+
+use Rule::{GiveUp, Ignore, Retry};
+
+table! {
+    /// The named reason why a task stopped.
+    Kind: Row {
+        Succeeded = "succeeded", "all records of the object were published" {
+            counts_against_object: false, rule: Ignore, exit_codes: &[], aws_explains: false,
+            advice: "There is nothing to do.",
+        }
+        Superseded = "superseded", "a newer version of the object was published first" {
+            counts_against_object: false, rule: Ignore, exit_codes: &[], aws_explains: false,
+            advice: "There is nothing to do: the records of the newer version are visible.",
+        }
+        SourceDeleted = "source_deleted", "the object version was deleted before it was read" {
+            counts_against_object: false, rule: Ignore, exit_codes: &[], aws_explains: false,
+            advice: "There is nothing to do. If the object was deleted by mistake, upload it again.",
+        }
+        BadInput = "bad_input", "the object cannot be read as its pipeline says" {
+            counts_against_object: true, rule: GiveUp, exit_codes: &[ExitCode::BadInput], aws_explains: false,
+            advice: "Fix the object and upload it again.",
+        }
+        TryAgain = "try_again", "a service the worker needs did not answer in time" {
+            counts_against_object: false, rule: Retry(Change::Same, LATER), exit_codes: &[ExitCode::TryAgain],
+            aws_explains: false,
+            advice: "The object is not at fault. Replay the job when the service that did not answer works again.",
+        }
+        OutOfMemory = "out_of_memory", "the task ran out of memory" {
+            counts_against_object: true, rule: Retry(Change::Larger, SOON), exit_codes: &[ExitCode::OutOfMemory],
+            aws_explains: false,
+            advice: "Upload the data in smaller objects, or give the pipeline a larger task and upload the object again. \
+                     A replay helps only if the worker needs less memory now.",
+        }
+        TimedOut = "timed_out", "the task ran longer than the pipeline's timeout and was stopped" {
+            counts_against_object: true, rule: Retry(Change::Same, LATER), exit_codes: &[ExitCode::TimedOut],
+            aws_explains: false,
+            advice: "Raise the pipeline's timeout in the pipelines file and upload the object again. \
+                     A replay keeps the timeout that the job was recorded with.",
+        }
+        SpotReclaimed = "spot_reclaimed", "AWS took back the Spot capacity the task ran on" {
+            counts_against_object: false, rule: Retry(Change::OnDemand, SOON), exit_codes: &[], aws_explains: false,
+            advice: "The object is not at fault. Replay the job.",
+        }
+        Capacity = "capacity", "AWS had no capacity to start the task, or the account's limit is reached" {
+            counts_against_object: false, rule: Retry(Change::Same, MUCH_LATER), exit_codes: &[], aws_explains: true,
+            advice: "The object is not at fault. Raise the account's Fargate quota if it is reached, then replay the job.",
+        }
+        ImagePull = "image_pull", "the worker's container image could not be pulled" {
+            counts_against_object: false, rule: Retry(Change::Same, MUCH_LATER), exit_codes: &[], aws_explains: true,
+            advice: "The object is not at fault. Fix the worker's image or the task's access to it, then replay the job.",
+        }
+        Init = "init", "AWS could not set up the task's network, secrets, logs or storage" {
+            counts_against_object: false, rule: Retry(Change::Same, MUCH_LATER), exit_codes: &[], aws_explains: true,
+            advice: "The object is not at fault. Fix the task's network, secrets, log group or storage, then replay the \
+                     job.",
+        }
+        CannotStart = "cannot_start", "the worker's container could not be started" {
+            counts_against_object: false, rule: Retry(Change::Same, MUCH_LATER), exit_codes: &[], aws_explains: true,
+            advice: "The object is not at fault. Fix the worker's image or task definition, then replay the job.",
+        }
+        Crashed = "crashed", "the worker crashed" {
+            counts_against_object: true, rule: Retry(Change::Same, LATER), exit_codes: &[], aws_explains: false,
+            advice: "The worker's log lines with this job's id say more. Fix the worker, then replay the job.",
+        }
+        CommandCrashed = "command_crashed", "the command crashed" {
+            counts_against_object: true, rule: Retry(Change::Same, LATER), exit_codes: &[ExitCode::CommandCrashed],
+            aws_explains: false,
+            advice: "What the command printed is in the worker's log lines with this job's id. Fix the command, then \
+                     replay the job.",
+        }
+        InternalError = "internal_error", "the worker stopped on an error in itself" {
+            counts_against_object: true, rule: Retry(Change::Same, LATER), exit_codes: &[ExitCode::Software],
+            aws_explains: false,
+            advice: "The worker's log lines with this job's id say more. Fix the worker, then replay the job.",
+        }
+        Misconfigured = "misconfigured", "the deployment is wrong: a setting, permission or resource is missing" {
+            counts_against_object: false, rule: Retry(Change::Same, MUCH_LATER),
+            exit_codes: &[ExitCode::Config, ExitCode::Usage], aws_explains: false,
+            advice: "The object is not at fault. Fix the setting, permission or resource, then replay the job.",
+        }
+        Terminated = "terminated", "the task was told to stop before it was finished" {
+            counts_against_object: false, rule: Retry(Change::Same, SOON), exit_codes: &[ExitCode::Terminated],
+            aws_explains: false,
+            advice: "The object is not at fault. Replay the job.",
+        }
+        Cancelled = "cancelled", "somebody stopped the task" {
+            counts_against_object: false, rule: GiveUp, exit_codes: &[], aws_explains: true,
+            advice: "A person stopped the job. Replay it when it may run again.",
+        }
+        Infrastructure = "infrastructure", "the machine under the task failed or was retired by AWS" {
+            counts_against_object: false, rule: Retry(Change::Same, SOON), exit_codes: &[], aws_explains: true,
+            advice: "The object is not at fault. Replay the job.",
+        }
+        StoppedByScheduler = "stopped_by_scheduler", "an ECS service's scheduler stopped the task" {
+            counts_against_object: false, rule: Retry(Change::Same, SOON), exit_codes: &[], aws_explains: false,
+            advice: "The object is not at fault. Find the ECS service that stops the tasks, then replay the job.",
+        }
+        WorkerLost = "worker_lost", "the pooled worker that had the job ended without giving it back" {
+            counts_against_object: false, rule: Retry(Change::Same, SOON), exit_codes: &[], aws_explains: false,
+            advice: "The object is not at fault, as far as is known. Replay the job; if its worker is lost again, that \
+                     worker's log lines say more.",
+        }
+        ExitedWithoutDone = "exited_without_done", "the worker left with success, but the ledger does not say done" {
+            counts_against_object: true, rule: Retry(Change::Same, LATER), exit_codes: &[ExitCode::Done],
+            aws_explains: false,
+            advice: "The worker's log lines with this job's id say more. Fix the worker, then replay the job.",
+        }
+        Unknown = "unknown", "the task stopped, and nothing says why" {
+            counts_against_object: true, rule: Retry(Change::Same, LATER), exit_codes: &[], aws_explains: true,
+            advice: "The worker's log lines with this job's id may say more. When the cause is fixed, replay the job.",
+        }
+        NotOurs = "not_ours", "the task was not launched for this job" {
+            counts_against_object: false, rule: Ignore, exit_codes: &[], aws_explains: false,
+            advice: "There is nothing to do.",
+        }
+        Duplicate = "duplicate", "this stop was dealt with before" {
+            counts_against_object: false, rule: Ignore, exit_codes: &[], aws_explains: false,
+            advice: "There is nothing to do.",
+        }
+        NotStopped = "not_stopped", "the task has not stopped yet" {
+            counts_against_object: false, rule: Ignore, exit_codes: &[], aws_explains: false,
+            advice: "There is nothing to do.",
+        }
+    }
 }
 
 impl Kind {
-    /// The stable word for it, as stored, logged and printed.
+    /// The verdict that a worker's exit code says by itself; none of a code that the worker does not use.
     #[must_use]
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::Superseded => "superseded",
-            Self::SourceDeleted => "source_deleted",
-            Self::BadInput => "bad_input",
-            Self::TryAgain => "try_again",
-            Self::OutOfMemory => "out_of_memory",
-            Self::TimedOut => "timed_out",
-            Self::SpotReclaimed => "spot_reclaimed",
-            Self::Capacity => "capacity",
-            Self::ImagePull => "image_pull",
-            Self::Init => "init",
-            Self::CannotStart => "cannot_start",
-            Self::Crashed(_) => "crashed",
-            Self::CommandCrashed => "command_crashed",
-            Self::InternalError => "internal_error",
-            Self::Misconfigured => "misconfigured",
-            Self::Terminated => "terminated",
-            Self::Cancelled => "cancelled",
-            Self::Infrastructure => "infrastructure",
-            Self::StoppedByScheduler => "stopped_by_scheduler",
-            Self::WorkerLost => "worker_lost",
-            Self::ExitedWithoutDone => "exited_without_done",
-            Self::Unknown => "unknown",
-            Self::NotOurs => "not_ours",
-            Self::Duplicate => "duplicate",
-            Self::NotStopped => "not_stopped",
-        }
+    pub fn of_exit_code(exit: ExitCode) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.row().exit_codes.contains(&exit))
     }
 
-    /// Whether this word is that of a kind. A worker's own reasons for refusing an object have words of theirs.
+    /// What a worker exits with that returns a job for this reason. Whatever only others can find out about a task is
+    /// said as trouble that passes.
     #[must_use]
-    pub fn is_code(word: &str) -> bool {
-        const ALL: [Kind; 25] = [
-            Kind::Succeeded,
-            Kind::Superseded,
-            Kind::SourceDeleted,
-            Kind::BadInput,
-            Kind::TryAgain,
-            Kind::OutOfMemory,
-            Kind::TimedOut,
-            Kind::SpotReclaimed,
-            Kind::Capacity,
-            Kind::ImagePull,
-            Kind::Init,
-            Kind::CannotStart,
-            Kind::Crashed(0),
-            Kind::InternalError,
-            Kind::Misconfigured,
-            Kind::Terminated,
-            Kind::Cancelled,
-            Kind::Infrastructure,
-            Kind::StoppedByScheduler,
-            Kind::WorkerLost,
-            Kind::ExitedWithoutDone,
-            Kind::Unknown,
-            Kind::NotOurs,
-            Kind::Duplicate,
-            Kind::NotStopped,
-        ];
-        ALL.iter().any(|kind| kind.code() == word)
+    pub fn exit_code(self) -> ExitCode {
+        self.row().exit_codes.first().copied().unwrap_or(ExitCode::TryAgain)
     }
 
-    /// A plain sentence for a person who has just been woken.
-    #[must_use]
-    pub fn words(self) -> String {
-        let words = match self {
-            Self::Succeeded => "all records of the object were published",
-            Self::Superseded => "a newer version of the object was published first",
-            Self::SourceDeleted => "the object version was deleted before it was read",
-            Self::BadInput => "the object cannot be read as its pipeline says",
-            Self::TryAgain => "a service the worker needs did not answer in time",
-            Self::OutOfMemory => "the task ran out of memory",
-            Self::TimedOut => "the task ran longer than the pipeline's timeout and was stopped",
-            Self::SpotReclaimed => "AWS took back the Spot capacity the task ran on",
-            Self::Capacity => "AWS had no capacity to start the task, or the account's limit is reached",
-            Self::ImagePull => "the worker's container image could not be pulled",
-            Self::Init => "AWS could not set up the task's network, secrets, logs or storage",
-            Self::CannotStart => "the worker's container could not be started",
-            Self::Crashed(code) => return crash_in_words(code),
-            Self::CommandCrashed => "the pipeline's command crashed",
-            Self::InternalError => "the worker stopped on an error in itself",
-            Self::Misconfigured => "the deployment is wrong: a setting, permission or resource is missing",
-            Self::Terminated => "the task was told to stop before it was finished",
-            Self::Cancelled => "somebody stopped the task",
-            Self::Infrastructure => "the machine under the task failed or was retired by AWS",
-            Self::StoppedByScheduler => "an ECS service's scheduler stopped the task",
-            Self::WorkerLost => "the pooled worker that had the job ended without giving it back",
-            Self::ExitedWithoutDone => "the worker left with success, but the ledger does not say done",
-            Self::Unknown => "the task stopped, and nothing says why",
-            Self::NotOurs => "the task was not launched for this job",
-            Self::Duplicate => "this stop was dealt with before",
-            Self::NotStopped => "the task has not stopped yet",
-        };
-        words.to_owned()
+    /// Whether a worker says it itself, in its exit code and in the ledger, where its message is nearer to the cause.
+    pub(super) fn is_said_by_worker(self) -> bool {
+        self.row().exit_codes.iter().any(|exit| *exit != ExitCode::Done)
     }
-
-    /// Whether it uses up one of the object's attempts: only what the object may have caused.
-    #[must_use]
-    pub fn counts_against_object(self) -> bool {
-        match self {
-            Self::BadInput
-            | Self::OutOfMemory
-            | Self::TimedOut
-            | Self::Crashed(_)
-            | Self::CommandCrashed
-            | Self::InternalError
-            | Self::ExitedWithoutDone
-            | Self::Unknown => true,
-            Self::Succeeded
-            | Self::Superseded
-            | Self::SourceDeleted
-            | Self::TryAgain
-            | Self::SpotReclaimed
-            | Self::Capacity
-            | Self::ImagePull
-            | Self::Init
-            | Self::CannotStart
-            | Self::Misconfigured
-            | Self::Terminated
-            | Self::Cancelled
-            | Self::Infrastructure
-            | Self::StoppedByScheduler
-            | Self::WorkerLost
-            | Self::NotOurs
-            | Self::Duplicate
-            | Self::NotStopped => false,
-        }
-    }
-
-    /// Whether another launch may help, and with what change.
-    #[must_use]
-    pub fn retry(self) -> Option<Change> {
-        match self {
-            Self::TryAgain
-            | Self::TimedOut
-            | Self::Capacity
-            | Self::ImagePull
-            | Self::Init
-            | Self::CannotStart
-            | Self::Crashed(_)
-            | Self::CommandCrashed
-            | Self::InternalError
-            | Self::Misconfigured
-            | Self::Terminated
-            | Self::Infrastructure
-            | Self::StoppedByScheduler
-            | Self::WorkerLost
-            | Self::ExitedWithoutDone
-            | Self::Unknown => Some(Change::Same),
-            Self::OutOfMemory => Some(Change::Larger),
-            Self::SpotReclaimed => Some(Change::OnDemand),
-            Self::Succeeded
-            | Self::Superseded
-            | Self::SourceDeleted
-            | Self::BadInput
-            | Self::Cancelled
-            | Self::NotOurs
-            | Self::Duplicate
-            | Self::NotStopped => None,
-        }
-    }
-
-    /// Whether the job is to be left as it is: the ledger has settled it, or this stop is not about it.
-    pub(super) fn changes_nothing(self) -> bool {
-        matches!(
-            self,
-            Self::Succeeded
-                | Self::Superseded
-                | Self::SourceDeleted
-                | Self::NotOurs
-                | Self::Duplicate
-                | Self::NotStopped
-        )
-    }
-
-    /// The first wait before another launch, and the longest.
-    pub(super) fn backoff(self) -> (Duration, Duration) {
-        // SQS delays a message by 15 minutes at most.
-        let longest = Duration::from_mins(15);
-        match self {
-            // Nothing is wrong that waiting would mend.
-            Self::SpotReclaimed
-            | Self::OutOfMemory
-            | Self::Terminated
-            | Self::Infrastructure
-            | Self::WorkerLost
-            | Self::StoppedByScheduler => (Duration::from_secs(5), Duration::from_mins(2)),
-            // A person has to mend it, or AWS has to find machines.
-            Self::Misconfigured | Self::ImagePull | Self::Init | Self::CannotStart | Self::Capacity => {
-                (Duration::from_mins(1), longest)
-            }
-            _ => (Duration::from_secs(15), longest),
-        }
-    }
-
-    /// The kind behind a reason that a worker gives for returning a job. Other reasons end a job and are no kinds of
-    /// their own.
-    #[must_use]
-    pub fn of_return(code: &str) -> Self {
-        match code {
-            "stopped" => Self::Terminated,
-            "timed_out" => Self::TimedOut,
-            "misconfigured" => Self::Misconfigured,
-            "internal" => Self::InternalError,
-            "command_crashed" => Self::CommandCrashed,
-            "out_of_memory" => Self::OutOfMemory,
-            _ => Self::TryAgain,
-        }
-    }
-
-    /// Whether the worker told the reason itself, in its exit code and in the ledger.
-    pub(super) fn is_the_workers_word(self) -> bool {
-        matches!(
-            self,
-            Self::BadInput
-                | Self::TryAgain
-                | Self::CommandCrashed
-                | Self::Misconfigured
-                | Self::InternalError
-                | Self::Terminated
-        )
-    }
-
-    /// Whether AWS's own words add to ours. "Essential container in task exited" never does.
-    pub(super) fn wants_detail(self) -> bool {
-        matches!(
-            self,
-            Self::Capacity
-                | Self::ImagePull
-                | Self::Init
-                | Self::CannotStart
-                | Self::Infrastructure
-                | Self::Cancelled
-                | Self::Unknown
-        )
-    }
-}
-
-/// A shell counts a process ended by a signal as 128 + the signal.
-fn crash_in_words(code: i64) -> String {
-    let signal = match code {
-        101 => return "the worker panicked (exit code 101)".to_owned(),
-        132 => "illegal instruction",
-        134 => "abort",
-        135 => "bus error",
-        136 => "arithmetic error",
-        139 => "segmentation fault",
-        _ => return format!("the worker crashed with exit code {code}"),
-    };
-    format!("the worker crashed with exit code {code}: {signal}")
 }

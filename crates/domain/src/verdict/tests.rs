@@ -77,8 +77,8 @@ fn shapes_seen_in_the_field_get_their_verdicts() {
         (stop(EXITED, ESSENTIAL, Some(70), ""), Kind::InternalError),
         (stop(EXITED, ESSENTIAL, Some(76), ""), Kind::CommandCrashed),
         (stop(EXITED, ESSENTIAL, Some(143), ""), Kind::Terminated),
-        (stop(EXITED, ESSENTIAL, Some(101), ""), Kind::Crashed(101)),
-        (stop(EXITED, ESSENTIAL, Some(139), ""), Kind::Crashed(139)),
+        (stop(EXITED, ESSENTIAL, Some(101), ""), Kind::Crashed),
+        (stop(EXITED, ESSENTIAL, Some(139), ""), Kind::Crashed),
         // Out of memory: code and text, code alone, text alone, text with another code, text above.
         (stop(EXITED, ESSENTIAL, Some(137), OOM), Kind::OutOfMemory),
         (stop(EXITED, ESSENTIAL, Some(137), ""), Kind::OutOfMemory),
@@ -126,16 +126,18 @@ fn shapes_seen_in_the_field_get_their_verdicts() {
 fn a_commands_exit_codes_are_its_own() {
     for (change, expected) in [
         (stop(EXITED, ESSENTIAL, Some(0), ""), Kind::Succeeded),
-        (stop(EXITED, ESSENTIAL, Some(1), ""), Kind::Crashed(1)),
-        (stop(EXITED, ESSENTIAL, Some(65), ""), Kind::Crashed(65)),
-        (stop(EXITED, ESSENTIAL, Some(76), ""), Kind::Crashed(76)),
-        (stop(EXITED, ESSENTIAL, Some(143), ""), Kind::Crashed(143)),
+        (stop(EXITED, ESSENTIAL, Some(1), ""), Kind::CommandCrashed),
+        (stop(EXITED, ESSENTIAL, Some(65), ""), Kind::CommandCrashed),
+        (stop(EXITED, ESSENTIAL, Some(76), ""), Kind::CommandCrashed),
+        (stop(EXITED, ESSENTIAL, Some(143), ""), Kind::CommandCrashed),
         (stop(EXITED, ESSENTIAL, Some(137), OOM), Kind::OutOfMemory),
         (stop("UserInitiated", "Task stopped by user", Some(143), ""), Kind::Cancelled),
         (stop("TaskFailedToStart", "CannotPullContainerError: no route", None, ""), Kind::ImagePull),
     ] {
-        assert_eq!(of_command(&change), expected, "{change:?}");
+        assert_eq!(of_command(&change).kind, expected, "{change:?}");
     }
+    let crash = of_command(&stop(EXITED, ESSENTIAL, Some(3), ""));
+    assert_eq!(crash.words(), "the command crashed with exit code 3");
 }
 
 #[test]
@@ -195,16 +197,16 @@ fn a_stop_that_tells_nothing_new_never_fails_a_job() {
 }
 
 fn step(kind: Kind, facts: &JobFacts) -> NextStep {
-    next_step(&Verdict { kind, detail: None }, facts, 1.0)
+    next_step(&Verdict::from(kind), facts, 1.0)
 }
 
 #[test]
 fn the_objects_attempts_bound_what_is_charged_to_it() {
     let at = |counted_attempts, launches| JobFacts { counted_attempts, launches, ..facts(State::Running) };
     let again = |secs| NextStep::Retry { after: Duration::from_secs(secs), change: Change::Same };
-    assert_eq!(step(Kind::Crashed(1), &at(0, 1)), again(15));
-    assert_eq!(step(Kind::Crashed(1), &at(1, 2)), again(30));
-    assert_eq!(step(Kind::Crashed(1), &at(2, 3)), NextStep::GiveUp);
+    assert_eq!(step(Kind::Crashed, &at(0, 1)), again(15));
+    assert_eq!(step(Kind::Crashed, &at(1, 2)), again(30));
+    assert_eq!(step(Kind::Crashed, &at(2, 3)), NextStep::GiveUp);
     assert_eq!(step(Kind::BadInput, &at(0, 1)), NextStep::GiveUp);
     assert_eq!(step(Kind::Cancelled, &at(0, 1)), NextStep::GiveUp);
 }
@@ -230,7 +232,7 @@ fn waits_grow_within_sqs_longest_delay_and_jitter_spreads_them() {
         let NextStep::Retry { after, .. } = step(Kind::ImagePull, &facts) else { panic!("{launches}") };
         assert!(after >= before && after <= Duration::from_mins(15), "{after:?}");
         before = after;
-        let verdict = Verdict { kind: Kind::ImagePull, detail: None };
+        let verdict = Verdict::from(Kind::ImagePull);
         let NextStep::Retry { after: least, .. } = next_step(&verdict, &facts, 0.0) else {
             panic!("{launches}")
         };

@@ -79,7 +79,7 @@ impl Table {
     pub(super) fn fields(&self) -> Result<Fields<'_>, Reject> {
         let (text, ends) = self.splitter.record();
         if let Some(reason) = self.splitter.fault() {
-            return Err(self.reject(reason, format!("the row is too large: {}", reason.meaning())));
+            return Err(self.reject(reason, format!("the row is too large: {}", reason.sentence())));
         }
         if self.splitter.fields() != self.names.len() {
             return Err(self.reject(

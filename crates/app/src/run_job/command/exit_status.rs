@@ -2,7 +2,7 @@
 
 use std::{os::unix::process::ExitStatusExt, process::ExitStatus};
 
-use domain::{exit_code::ExitCode, job::Change};
+use domain::{exit_code::ExitCode, job::Change, verdict::Kind};
 
 use crate::run_job::job_exit::JobExit;
 
@@ -21,15 +21,15 @@ pub(super) fn judge(status: ExitStatus, last: Option<&str>) -> Result<(), JobExi
         return Ok(());
     } else if code == Some(i32::from(ExitCode::BadInput.code())) {
         let default = "the command refused the object (exit code 65) and wrote nothing to standard error";
-        (Change::Fail, "bad_input", or(default))
+        (Change::Fail, Kind::BadInput, or(default))
     } else if code == Some(i32::from(ExitCode::TryAgain.code())) {
         let default = "the command asked for a retry (exit code 75) and wrote nothing to standard error";
-        (Change::Requeue, "try_again", or(default))
+        (Change::Requeue, Kind::TryAgain, or(default))
     } else if code == Some(KILLED_IN_A_SHELL) || status.signal() == Some(KILLED) {
         let message = "the command was killed; the kernel does that when memory runs out";
-        (Change::Requeue, "out_of_memory", with_last_line(message, last))
+        (Change::Requeue, Kind::OutOfMemory, with_last_line(message, last))
     } else {
-        (Change::Requeue, "command_crashed", with_last_line(&crash(status), last))
+        (Change::Requeue, Kind::CommandCrashed, with_last_line(&crash(status), last))
     };
     Err(JobExit::new(change, reason, message))
 }
@@ -66,7 +66,7 @@ mod tests {
     /// In the encoding of wait(2): the exit code in the second byte, the signal in the first.
     fn judged(status: i32, last: Option<&str>) -> (Change, String, String) {
         let exit = judge(ExitStatus::from_raw(status), last).unwrap_err();
-        (exit.change, exit.reason.code, exit.reason.message)
+        (exit.change, exit.reason.code.to_string(), exit.reason.message)
     }
 
     #[test]

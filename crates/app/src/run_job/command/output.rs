@@ -5,8 +5,10 @@ use std::{io, pin::pin, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use domain::{
+    bad_input,
     job::{Change, Job},
     pipelines::Command,
+    verdict::Kind,
 };
 use futures::stream;
 use tokio::{
@@ -62,7 +64,7 @@ impl Commands {
     ) -> Result<impl AsyncRead + Send + Unpin + 'static, JobExit> {
         if job.object.key.contains('\0') {
             let message = "the object's key contains a NUL character, which cannot be passed to a command: upload the object under another key";
-            return Err(JobExit::new(Change::Fail, "bad_input", message));
+            return Err(JobExit::new(Change::Fail, Kind::BadInput, message));
         }
         let mut first = BytesMut::with_capacity(PIECE_BYTES);
         source.read_buf(&mut first).await.map_err(readers::ReadError::Source)?;
@@ -146,7 +148,7 @@ async fn run(
     if let Some(used) = watch.over() {
         let [used, limit] = [used, limit_bytes].map(|bytes| bytes >> 20);
         let message = format!("the command used {used} MiB of memory; its limit in this task is {limit} MiB");
-        return Err(JobExit::new(Change::Requeue, "out_of_memory", message));
+        return Err(JobExit::new(Change::Requeue, Kind::OutOfMemory, message));
     }
     match ended {
         Ok(()) => {
@@ -215,12 +217,12 @@ async fn collect(
             let message = format!(
                 "the command printed more than {most_bytes} bytes: have it print less, or raise output_bytes of its pipeline"
             );
-            return Err(JobExit::new(Change::Fail, "output_too_large", message));
+            return Err(JobExit::new(Change::Fail, bad_input::Reason::OutputTooLarge, message));
         }
         if send.send(Ok(piece.split().freeze())).await.is_err() {
             return Err(JobExit::new(
                 Change::Requeue,
-                "internal",
+                Kind::InternalError,
                 "the reader of the command's output is gone",
             ));
         }
@@ -232,15 +234,15 @@ fn not_started(program: &str, error: &io::Error) -> JobExit {
     let message = format!("cannot start {program}: {error}");
     let lacking = [Errno::AGAIN, Errno::NOMEM].map(Errno::raw_os_error);
     if error.raw_os_error().is_some_and(|code| lacking.contains(&code)) {
-        return JobExit::new(Change::Requeue, "try_again", message);
+        return JobExit::new(Change::Requeue, Kind::TryAgain, message);
     }
     JobExit::new(
         Change::Requeue,
-        "misconfigured",
+        Kind::Misconfigured,
         format!("{message}; it must be an executable of the worker's image"),
     )
 }
 
 fn internal(message: &str, error: &io::Error) -> JobExit {
-    JobExit::new(Change::Requeue, "internal", format!("{message}: {error}"))
+    JobExit::new(Change::Requeue, Kind::InternalError, format!("{message}: {error}"))
 }

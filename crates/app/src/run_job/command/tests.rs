@@ -68,7 +68,7 @@ impl Script {
 
     /// What the script prints, or how the job is left.
     async fn run(&self, input: impl Into<Vec<u8>>) -> Result<String, (Change, String, String)> {
-        let parts = |exit: JobExit| (exit.change, exit.reason.code, exit.reason.message);
+        let parts = |exit: JobExit| (exit.change, exit.reason.code.to_string(), exit.reason.message);
         let mut output = self.start(Cursor::new(input.into())).await.map_err(parts)?;
         let mut text = String::new();
         match output.read_to_string(&mut text).await {
@@ -248,7 +248,7 @@ async fn an_object_that_breaks_off_breaks_the_output() {
     let mut text = String::new();
     let error = output.read_to_string(&mut text).await.unwrap_err();
     let OutputBroken(exit) = error.downcast::<OutputBroken>().unwrap();
-    assert_eq!((exit.change, exit.reason.code.as_str()), (Change::Requeue, "internal"));
+    assert_eq!((exit.change, exit.reason.code.as_str()), (Change::Requeue, "internal_error"));
     assert_eq!(exit.reason.message, "the reader failed: the line is dead");
 }
 

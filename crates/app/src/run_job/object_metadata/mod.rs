@@ -20,6 +20,7 @@ use domain::{
     job::Change,
     manifest,
     record::{self, Record, Value},
+    verdict::Kind,
 };
 use sha2::{Digest, Sha256};
 use tokio::{
@@ -48,15 +49,14 @@ pub(crate) async fn read_and_write(run: JobRun<'_>, source: &Source) -> Result<W
     let metadata = ObjectMetadata::read(source.open()).await.map_err(readers::ReadError::Source)?;
     let record = metadata.record();
     if let Some(key) = &job.pipeline.key {
-        natural_key(key, &record)
-            .map_err(|bad| JobExit::new(Change::Fail, bad.reason.code(), bad.message))?;
+        natural_key(key, &record).map_err(|bad| JobExit::new(Change::Fail, bad.reason, bad.message))?;
     }
     let progress = Progress { records: 1, rejected: 0, format: Some("object".to_owned()) };
     info!(job.id = %job.id, "read the metadata of the object of job {}", job.id);
     let size = record::size_bytes(&record);
     let (units, permits) = (readers::write_units(size), u32::try_from(size).unwrap_or(u32::MAX));
     let permit = services.memory.rows().acquire_many_owned(permits).await.map_err(|closed| {
-        JobExit::new(Change::Requeue, "internal", format!("the memory budget is closed: {closed}"))
+        JobExit::new(Change::Requeue, Kind::InternalError, format!("the memory budget is closed: {closed}"))
     })?;
     let (send, batches) = mpsc::channel(1);
     // The channel holds one batch and its receiver is alive: the send succeeds.

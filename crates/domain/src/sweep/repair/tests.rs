@@ -121,7 +121,7 @@ fn what_the_worker_said_when_it_gave_the_job_back_is_its_verdict() {
     assert_eq!(lost(&job(State::Running)), Kind::WorkerLost);
     let said = |code| Job { reason: Some(Reason::new(code, "words")), ..job(State::Waiting) };
     assert_eq!(lost(&said("timed_out")), Kind::TimedOut);
-    assert_eq!(lost(&said("stopped")), Kind::Terminated);
+    assert_eq!(lost(&said("terminated")), Kind::Terminated);
     let of_before = Job { history: vec![ended("timed_out", 9)], ..said("timed_out") };
     assert_eq!(lost(&of_before), Kind::WorkerLost, "that was said of the attempt before");
 }

@@ -46,7 +46,7 @@ fn memory_ran_out_where_either_the_code_or_the_text_says_so() {
         (None, OOM, Kind::OutOfMemory),
         (Some(0), OOM, Kind::OutOfMemory),
         (Some(1), OOM, Kind::OutOfMemory),
-        (Some(1), "", Kind::Crashed(1)),
+        (Some(1), "", Kind::Crashed),
     ] {
         assert_eq!(kind(&stop(EXITED, ESSENTIAL, exit, text)), expected, "{exit:?} {text}");
     }
@@ -80,7 +80,7 @@ fn a_warning_and_whatever_else_is_not_the_end_is_not_the_end() {
 fn the_same_event_again_and_an_older_one_after_it_change_nothing() {
     let stopped = with_status(stop(EXITED, ESSENTIAL, Some(139), ""), "STOPPED", 6);
     let before = facts(State::Running);
-    assert_eq!(verdict(&stopped, &before).kind, Kind::Crashed(139));
+    assert_eq!(verdict(&stopped, &before).kind, Kind::Crashed);
     // As the ledger is once that is written: the job waits for its next attempt, whose task may be there.
     for task in [None, Some("arn:next".to_owned())] {
         let after =
@@ -144,11 +144,30 @@ fn a_task_that_others_launched_in_the_cluster_is_left_alone() {
 }
 
 #[test]
-fn every_kind_is_known_by_its_code_and_a_workers_reason_is_none() {
-    for code in ["bad_input", "crashed", "worker_lost", "not_stopped", "unknown"] {
-        assert!(Kind::is_code(code), "{code}");
+fn every_exit_code_of_the_worker_says_one_verdict() {
+    for exit in ExitCode::ALL {
+        let saying: Vec<_> = Kind::ALL.iter().filter(|kind| kind.row().exit_codes.contains(&exit)).collect();
+        assert_eq!(saying.len(), 1, "{}: {saying:?}", exit.as_str());
     }
-    for code in ["ragged_row", "truncated_gzip", "", "various"] {
-        assert!(!Kind::is_code(code), "{code}");
+    for kind in Kind::ALL {
+        let exit = kind.exit_code();
+        let is_own = !kind.row().exit_codes.is_empty();
+        assert_eq!(Kind::of_exit_code(exit), Some(if is_own { *kind } else { Kind::TryAgain }), "{kind}");
     }
+}
+
+#[test]
+fn what_the_worker_said_is_kept_only_of_the_verdict_it_is_about() {
+    let said = |code: &str| {
+        let mut job = Job::sample("", Timestamp::UNIX_EPOCH);
+        job.reason = Some(Reason::new(code, "the worker's own words"));
+        job
+    };
+    let words = |kind: Kind, job: &Job| {
+        Verdict::from(kind).of_attempt(1, job, "arn", Timestamp::UNIX_EPOCH).verdict.message
+    };
+    assert_eq!(words(Kind::BadInput, &said("ragged_row")), "the worker's own words");
+    assert_eq!(words(Kind::TimedOut, &said("timed_out")), "the worker's own words");
+    assert_eq!(words(Kind::OutOfMemory, &said("timed_out")), "the task ran out of memory");
+    assert_eq!(words(Kind::Capacity, &said("capacity")), Kind::Capacity.sentence());
 }
