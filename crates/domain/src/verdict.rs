@@ -406,7 +406,7 @@ pub fn next_step(verdict: &Verdict, facts: &JobFacts, jitter: f64) -> NextStep {
     let counts_against_object = verdict.counts_against_object();
     let counted_attempts = facts.counted_attempts.saturating_add(u32::from(counts_against_object));
     let uncounted = facts.launches.saturating_sub(counted_attempts);
-    let is_worn_out = counted_attempts >= facts.max_attempts || uncounted_attempts >= UNCOUNTED_LIMIT;
+    let is_worn_out = counted_attempts >= facts.max_attempts || uncounted >= UNCOUNTED_LIMIT;
     let counts = counts_against_object || !facts.paused;
     if is_worn_out && counts {
         return NextStep::GiveUp;
