@@ -101,6 +101,41 @@ fn the_readme_is_short() {
     assert!(lines <= 180, "README.md has {lines} lines: move details to a page under docs/");
 }
 
+/// The text of every source file below a folder.
+fn sources(folder: &Path, text: &mut String) {
+    for path in files(folder) {
+        if path.is_dir() {
+            sources(&path, text);
+        } else if path.extension().is_some_and(|it| it == "rs") {
+            text.push_str(&fs::read_to_string(&path).expect("a source"));
+        }
+    }
+}
+
+#[test]
+fn functions_that_pages_name_are_in_the_code() {
+    let mut code = String::new();
+    for folder in ["crates", "functions", "worker/src", "cli/src"] {
+        sources(&root().join(folder), &mut code);
+    }
+    let mut count = 0;
+    for (path, text) in docs() {
+        for name in text.split('`').skip(1).step_by(2).filter_map(|span| span.strip_suffix("()")) {
+            count += 1;
+            let (owner, function) = name.rsplit_once("::").map_or((None, name), |(a, b)| (Some(a), b));
+            let page = path.display();
+            let is_there = ["(", "<"].iter().any(|after| code.contains(&format!("fn {function}{after}")));
+            assert!(is_there, "{page} names {name}(), but there is no fn {function}");
+            if let Some(owner) = owner.map(|owner| owner.rsplit("::").next().unwrap_or(owner)) {
+                let is_there =
+                    ["struct ", "enum ", "mod "].iter().any(|kind| code.contains(&format!("{kind}{owner}")));
+                assert!(is_there, "{page} names {name}(), but there is no {owner}");
+            }
+        }
+    }
+    assert!(count > 20, "{count} functions");
+}
+
 #[test]
 fn the_glossary_has_the_words_of_our_own() {
     let (_, glossary) = ARCHITECTURE.split_once("\n## Glossary\n").expect("a glossary");

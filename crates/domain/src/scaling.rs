@@ -88,6 +88,35 @@ pub struct Signals {
 /// - Never above the maximum, overdue tasks included.
 ///
 /// Launching what it says makes `there` as large as `needed`: run again on the same counts, it says 0.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use domain::scaling::{Signals, launches};
+///
+/// let idle = Signals {
+///     visible: 0,
+///     in_flight: 0,
+///     done_lately: 0,
+///     waited: Duration::ZERO,
+///     arrivals_per_second: 0.0,
+///     service: Duration::from_millis(200),
+///     startup: Duration::from_secs(30),
+///     running: 0,
+///     launching: 0,
+///     overdue: 0,
+///     maximum: 10,
+/// };
+/// assert_eq!(launches(&idle), 0);
+/// // A single message is enough for the first worker.
+/// assert_eq!(launches(&Signals { visible: 1, ..idle.clone() }), 1);
+/// // 1,500 messages of 200 ms are 300 worker-seconds: five workers for their paid minute.
+/// let flood = Signals { visible: 1_500, ..idle };
+/// assert_eq!(launches(&flood), 5);
+/// // Workers that are starting count, and there are never more than the maximum.
+/// assert_eq!(launches(&Signals { launching: 5, ..flood.clone() }), 0);
+/// assert_eq!(launches(&Signals { visible: 1_000_000, ..flood }), 10);
+/// ```
 #[must_use]
 pub fn launches(signals: &Signals) -> u32 {
     let Signals { visible, done_lately, running, launching, overdue, maximum, .. } = *signals;
