@@ -128,7 +128,11 @@ impl Plan {
 /// # Errors
 /// What is wrong with it.
 pub(crate) fn stack(template: &Path) -> anyhow::Result<Stack> {
-    Ok(Template::load(template)?.resolve(&parameters(), "tidemill", ENDPOINT)?)
+    Ok(Template::load(template, localcloud::resource_types())?.resolve(
+        &parameters(),
+        "tidemill",
+        ENDPOINT,
+    )?)
 }
 
 /// The name and the text of this pipelines file, or of the one that the template ships.
@@ -272,7 +276,7 @@ fn mounted_pipelines() -> PathBuf {
 
 /// Everything that is wrong with a template, as far as one mistake does not hide another.
 pub(crate) fn template_problems(template: &Path) -> Vec<TemplateError> {
-    Template::problems(template, &parameters(), "tidemill", ENDPOINT)
+    Template::problems(template, localcloud::resource_types(), &parameters(), "tidemill", ENDPOINT)
 }
 
 fn parameters() -> BTreeMap<String, String> {

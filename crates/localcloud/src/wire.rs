@@ -1,7 +1,8 @@
 //! What every service module speaks: JSON in, JSON or a [`ApiError`] out. The [`crate::frontend`] turns these into
 //! the protocol the client chose (AWS JSON 1.0 and 1.1, or query and XML).
 
-use serde_json::Value;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
 /// A request or response body.
 pub type Body = s3s::Body;
@@ -116,4 +117,10 @@ impl RequestId {
         }
         Self(uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid().to_string())
     }
+}
+
+/// A time as AWS JSON protocols write it.
+pub(crate) fn epoch_seconds(at: Timestamp) -> Value {
+    // Milliseconds, as ECS; a float holds them exactly until far beyond the year 9999.
+    json!(Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at).as_duration().as_secs_f64())
 }

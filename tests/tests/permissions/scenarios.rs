@@ -113,7 +113,8 @@ fn undeliverable() -> Plan {
 
 /// The grants of this action that the template gives to this role or by this policy.
 pub(crate) fn granted(holder: &str, action: &str) -> Vec<GrantId> {
-    let template = Template::parse(TEMPLATE, Path::new("template.yaml")).unwrap();
+    let template =
+        Template::parse(TEMPLATE, Path::new("template.yaml"), localcloud::resource_types()).unwrap();
     let parameters = [("NotifyEmail", "ops@example.com"), ("WorkerImage", IMAGE)];
     let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let stack = template.resolve(&BTreeMap::from(parameters), "tidemill", "http://cloud.local").unwrap();

@@ -27,7 +27,8 @@ fn stack() -> Stack {
 fn stack_with(parameters: &[(&str, &str)]) -> Stack {
     let given = [&[("NotifyEmail", "ops@example.com")], parameters].concat();
     let given: BTreeMap<String, String> = given.into_iter().map(|(k, v)| (k.into(), v.into())).collect();
-    let template = Template::load(&Path::new(ROOT).join("template.yaml")).unwrap();
+    let template =
+        Template::load(&Path::new(ROOT).join("template.yaml"), localcloud::resource_types()).unwrap();
     template.resolve(&given, "tidemill", "http://cloud.local").unwrap()
 }
 

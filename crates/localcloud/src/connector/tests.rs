@@ -24,7 +24,7 @@ async fn put(client: &aws_sdk_dynamodb::Client, id: &str) -> bool {
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_is_retried_by_the_sdk_in_virtual_time() {
     let frontend = frontend();
-    frontend.services().dynamodb.create_table(table("records")).await.unwrap();
+    frontend.services().dynamodb.create_table(table("records")).unwrap();
     frontend.faults().on(Rule::new("dynamodb", "PutItem", Call::LoseAnswer).nth(1));
     frontend.faults().on(Rule::new("dynamodb", "PutItem", Call::Throttle).nth(2));
     let client = dynamodb(&frontend);
@@ -37,7 +37,7 @@ async fn a_lost_answer_is_retried_by_the_sdk_in_virtual_time() {
 #[tokio::test(start_paused = true)]
 async fn a_delay_passes_no_real_time() {
     let frontend = frontend();
-    frontend.services().dynamodb.create_table(table("records")).await.unwrap();
+    frontend.services().dynamodb.create_table(table("records")).unwrap();
     frontend.faults().on(Rule::new("dynamodb", "*", Call::Delay(Duration::from_secs(600))));
     let began = (Instant::now(), std::time::Instant::now());
     assert!(put(&dynamodb(&frontend), "a").await);
@@ -50,7 +50,7 @@ async fn the_same_seed_gives_the_same_run() {
     async fn run() -> Duration {
         fastrand::seed(11);
         let frontend = frontend();
-        frontend.services().dynamodb.create_table(table("records")).await.unwrap();
+        frontend.services().dynamodb.create_table(table("records")).unwrap();
         frontend.faults().on(Rule::new("dynamodb", "PutItem", Call::Throttle).chance(0.3));
         let client = dynamodb(&frontend);
         let began = Instant::now();

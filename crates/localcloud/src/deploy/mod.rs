@@ -8,15 +8,7 @@
 //! the template's [`Stack`]. What the template cannot say is who runs the code on this machine, and that is given
 //! to the [`Builder`].
 
-mod alarms;
-mod compute;
-mod deployment;
 mod error;
-mod layers;
-mod messaging;
-mod properties;
-mod schedules;
-mod storage;
 #[cfg(test)]
 mod tests;
 
@@ -25,39 +17,27 @@ use std::{
     fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use aws_config::SdkConfig;
 use clock::Clock;
 
-use self::{
-    compute::{endpoint_environment, function_credentials, role_environment},
-    deployment::Deployment,
-    layers::Layers,
-};
-pub use self::{error::DeployError, layers::NotInLayers};
+pub use self::error::DeployError;
 use crate::{
-    cloudformation::CloudFormation,
-    cloudwatch::CloudWatch,
     connector::{self, ENDPOINT},
-    dynamodb::DynamoDb,
-    ecs::Ecs,
-    events::EventBridge,
     faults::Faults,
-    frontend::{Frontend, Services},
+    frontend::Frontend,
     host::Runner,
-    iam::{GrantId, Iam},
-    lambda::{FunctionHost, Lambda},
-    logs::Logs,
-    s3::{S3, Storage},
-    scheduler::Scheduler,
+    registry::{self, Deployment},
     server::{Listener, Server},
-    sns::Sns,
-    sqs::Sqs,
-    sts::Sts,
-    template::{Stack, Template},
-    wire::OWNER_KEY,
+    services::{
+        Services,
+        iam::GrantId,
+        lambda::{FunctionHost, resources::Code},
+    },
+    template::{Resource, Stack, Template},
+    usage::Usage,
+    wire::{ApiError, OWNER_KEY},
 };
 
 type FunctionMaker = Box<dyn FnOnce(&Frontend) -> FunctionHost + Send>;
@@ -186,7 +166,7 @@ impl Builder {
     ///
     /// See [`DeployError`]; nothing is left running then.
     pub async fn start(self) -> Result<Cloud, DeployError> {
-        let template = Template::load(&self.template)?;
+        let template = Template::load(&self.template, registry::resource_types())?;
         // Before anything is made: wrong parameters or a taken port must not leave a data folder behind.
         template.resolve(&self.parameters, &self.stack, ENDPOINT)?;
         let listener = match self.address {
@@ -204,7 +184,7 @@ impl Builder {
 
     async fn build(self, template: Template, listener: Option<Listener>) -> Result<Cloud, DeployError> {
         let clock = self.clock.unwrap_or_else(Clock::system);
-        let services = services(clock, self.data.as_deref(), self.mailbox)?;
+        let services = Services::new(clock, self.data.as_deref(), self.mailbox)?;
         if !self.schedules {
             services.scheduler.hold();
         }
@@ -215,19 +195,19 @@ impl Builder {
         let cloud = Cloud { frontend, stack, endpoint, server };
         services.iam.load(&cloud.stack, &self.without)?;
 
-        cloud.set_endpoints();
+        services.set_endpoints(&cloud.endpoint, &cloud.stack);
+        let functions = self.functions.into_iter().map(|(id, host)| (id, host(&cloud.frontend)));
+        let folder = self.template.parent().unwrap_or(Path::new(""));
         let deployment = Deployment {
-            services: &services,
-            credentials: cloud.frontend.credentials(),
-            folder: self.template.parent().unwrap_or(Path::new("")).to_owned(),
-            layers: Layers::new(self.overrides),
-            functions: self.functions.into_iter().map(|(id, host)| (id, host(&cloud.frontend))).collect(),
+            services: services.clone(),
+            credentials: cloud.frontend.credentials().clone(),
+            code: Code::new(folder, self.overrides, functions.collect()),
             containers: self.containers.keys().cloned().collect(),
         };
         for (name, runner) in self.containers {
             services.ecs.set_runner(&name, runner(&cloud.frontend));
         }
-        match deployment.deploy(&cloud.stack).await {
+        match deploy(deployment, &cloud.stack) {
             Ok(()) => {
                 services.cloudformation.complete(&cloud.stack);
                 cloud.prewarm();
@@ -241,37 +221,26 @@ impl Builder {
     }
 }
 
-/// The services, each knowing those it calls directly.
-fn services(clock: Clock, data: Option<&Path>, mailbox: Option<PathBuf>) -> Result<Services, DeployError> {
-    if let Some(folder) = data {
-        let failed = |source| DeployError::Data { folder: folder.to_owned(), source };
-        std::fs::create_dir_all(folder).map_err(failed)?;
+/// Creates all of the stack, each resource after those it depends on.
+fn deploy(mut deployment: Deployment, stack: &Stack) -> Result<(), DeployError> {
+    for resource in stack.order.iter().filter_map(|id| stack.resources.get(id)) {
+        create(&mut deployment, resource)?;
     }
-    let under = |name: &str| data.map(|folder| folder.join(name));
-    let iam = Iam::default();
-    let sqs = Sqs::with_iam(clock, iam.clone());
-    let events = EventBridge::new(clock, sqs.clone());
-    let sns = Sns::new(clock, mailbox.or_else(|| under("mailbox"))).with_queues(sqs.clone());
-    let logs = Logs::new(clock, under("logs"));
-    let lambda = Lambda::new(clock, sqs.clone(), logs.clone());
-    events.set_lambda(lambda.clone());
-    let cloudwatch = CloudWatch::new(clock, sqs.clone(), sns.clone(), events.clone());
-    logs.read_metrics(cloudwatch.reader());
-    let storage = under("s3").map_or(Storage::Memory, Storage::Folder);
-    Ok(Services {
-        s3: S3::new(clock, events.clone(), storage)?,
-        dynamodb: DynamoDb::new(clock, data)?,
-        cloudformation: CloudFormation::new(clock),
-        cloudwatch,
-        sns,
-        ecs: Ecs::new(clock, events.clone(), logs.clone()),
-        scheduler: Scheduler::new(clock, sqs.clone(), lambda.clone(), events.clone()),
-        lambda,
-        sts: Sts,
-        iam,
-        sqs,
-        events,
-        logs,
+    match deployment.code.unused() {
+        Some(name) => Err(DeployError::NothingToHost { what: "function", name }),
+        None => Ok(()),
+    }
+}
+
+/// Creates a resource by the service that has its type. The others mean nothing on one machine: the template's reader
+/// has refused all that it does not know.
+fn create(deployment: &mut Deployment, resource: &Resource) -> Result<(), DeployError> {
+    let mut kinds = registry::all().iter().flat_map(|service| service.resources);
+    let Some(kind) = kinds.find(|it| it.of.kind == resource.kind) else { return Ok(()) };
+    (kind.create)(deployment, resource).map_err(|source| DeployError::Resource {
+        resource: resource.logical_id.clone(),
+        line: resource.line,
+        source,
     })
 }
 
@@ -355,19 +324,29 @@ impl Cloud {
         self.frontend.clock()
     }
 
-    /// Tells the services where code finds the cloud, and who it is there.
-    fn set_endpoints(&self) {
-        let Services { sqs, ecs, lambda, .. } = self.services();
-        sqs.set_endpoint(&self.endpoint);
-        let endpoint = endpoint_environment(&self.endpoint);
-        ecs.set_endpoint_env(endpoint.clone());
-        ecs.set_role_environment(Arc::new(|role| role.map(role_environment).unwrap_or_default()));
-        lambda.set_endpoint(self.endpoint.trim_start_matches("http://"));
-        lambda.set_endpoint_env(endpoint);
-        let credentials = function_credentials(&self.stack);
-        lambda.set_function_environment(Arc::new(move |name| {
-            credentials.get(name).cloned().unwrap_or_default()
-        }));
+    /// Fires a schedule or scheduled rule of the template now, by its logical id, whatever its expression and state
+    /// say, and whether or not schedules run ([`Builder::schedules`]). Its target gets it in the
+    /// background.
+    ///
+    /// # Errors
+    /// `ResourceNotFoundException` where the template has no such schedule.
+    pub fn fire(&self, logical_id: &str) -> Result<(), ApiError> {
+        let resource = self.stack.resources.get(logical_id).ok_or_else(|| {
+            let message = format!("The template has no schedule {logical_id}.");
+            ApiError::client("ResourceNotFoundException", message).with_status(404)
+        })?;
+        self.services().scheduler.fire(&resource.arn)
+    }
+
+    /// What everything in this cloud has used so far, except for the write units of the records, which their jobs know.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        let calls = self.frontend().calls();
+        let mut usage = Usage::default();
+        for service in registry::all() {
+            (service.usage)(self.services(), &calls, &mut usage);
+        }
+        usage
     }
 
     /// Starts a process of every function that is one, so that the first event does not wait for it.
@@ -380,11 +359,7 @@ impl Cloud {
     /// Ends everything: functions finish what they hold, tasks are killed, the port is free. Nothing of it is left
     /// when this returns.
     pub async fn shutdown(mut self) {
-        let Services { scheduler, lambda, ecs, cloudwatch, .. } = self.frontend.services();
-        scheduler.close();
-        cloudwatch.shutdown().await;
-        lambda.shutdown().await;
-        ecs.shutdown().await;
+        self.services().shutdown().await;
         if let Some(server) = self.server.take() {
             server.stop().await;
         }
@@ -394,10 +369,6 @@ impl Cloud {
 impl Drop for Cloud {
     fn drop(&mut self) {
         // Hosts in this process hold clients of the frontend, which holds the services, which hold the hosts.
-        let Services { scheduler, lambda, ecs, cloudwatch, .. } = self.frontend.services();
-        scheduler.close();
-        cloudwatch.close();
-        lambda.close();
-        ecs.close();
+        self.services().close();
     }
 }

@@ -19,8 +19,11 @@ use super::{Builder, Cloud, DeployError};
 use crate::{
     frontend::Frontend,
     host::{Exit, Launch, Runner},
-    lambda::{FunctionHost, Invocation},
-    sqs::Counts,
+    resource::ResourceError,
+    services::{
+        lambda::{FunctionHost, Invocation},
+        sqs::Counts,
+    },
     wire::Caller,
 };
 
@@ -168,7 +171,7 @@ async fn an_upload_reaches_its_function_and_a_stopped_task_the_other() {
 async fn what_nobody_runs_is_named() {
     let seen = Seen::default();
     let error = builder().function("UploadsFunction", witness(&seen)).start().await.unwrap_err();
-    assert!(matches!(&error, DeployError::NoHost { .. }), "{error}");
+    assert!(matches!(&error, DeployError::Resource { source: ResourceError::NoHost { .. }, .. }), "{error}");
 
     let (uploads, stops, launches) = (Seen::default(), Seen::default(), Seen::default());
     let error = builder()
@@ -179,7 +182,7 @@ async fn what_nobody_runs_is_named() {
         .start()
         .await
         .unwrap_err();
-    assert_eq!(error.to_string(), "there is no function StartsFunction in the template to run");
+    assert_eq!(error.to_string(), "the template has no function StartsFunction to run");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// How queues ([`crate::sqs::Sqs::set_delivery_faults`]) or the event bus
-/// ([`crate::events::EventBridge::set_delivery_faults`]) deliver. By default everything arrives once, in order, at once.
+/// How queues ([`crate::services::sqs::Sqs::set_delivery_faults`]) or the event bus
+/// ([`crate::services::events::EventBridge::set_delivery_faults`]) deliver. By default everything arrives once, in order, at once.
 ///
 /// Probabilities are between 0 and 1. A probability of 0 draws no random number, so that the other draws of a seeded
 /// test do not depend on it.

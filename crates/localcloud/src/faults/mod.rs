@@ -192,22 +192,6 @@ impl Faults {
     }
 }
 
-/// How `service` says that it is called too often.
-pub(crate) fn throttle(service: &str) -> ApiError {
-    match service {
-        "s3" => ApiError::client("SlowDown", "Please reduce your request rate.").with_status(503),
-        "dynamodb" => ApiError::client(
-            "ProvisionedThroughputExceededException",
-            "The level of configured provisioned throughput for the table was exceeded. Consider increasing your \
-             provisioning level with the UpdateTable API.",
-        ),
-        "sns" | "sts" => ApiError::client("Throttling", "Rate exceeded"),
-        "sqs" => ApiError::client("RequestThrottled", "Request is throttled."),
-        "lambda" => ApiError::client("TooManyRequestsException", "Rate Exceeded.").with_status(429),
-        _ => ApiError::client("ThrottlingException", "Rate exceeded"),
-    }
-}
-
 /// How DynamoDB says that it cancelled the transaction in `input`.
 pub(crate) fn cancelled_transaction(code: &str, input: &Value) -> ApiError {
     let actions = input["TransactItems"].as_array().map_or(1, Vec::len).max(1);

@@ -1,18 +1,19 @@
 //! Writing answers and errors in the protocol the client chose: AWS JSON, or the query protocol's XML.
 
-use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode};
 use s3s::crypto::Crc32;
 use serde_json::{Map, Value};
 
 use crate::{
-    sqs::query_error,
+    registry,
+    rest::respond,
     wire::{ApiError, Body},
 };
 
 /// The AWS JSON protocol of one request.
-#[derive(Debug, Clone)]
 pub(crate) struct Json {
-    pub(crate) service: String,
+    /// The service's own; none for a service that is not known.
+    pub(crate) service: Option<&'static registry::Json>,
     /// `application/x-amz-json-1.0` or `-1.1`: answered as asked.
     pub(crate) content_type: HeaderValue,
 }
@@ -39,7 +40,7 @@ impl Json {
         if let Ok(value) = HeaderValue::from_str(short) {
             headers.insert("x-amzn-errortype", value);
         }
-        if self.service == "sqs" {
+        if let Some(query_error) = self.service.and_then(|service| service.query_error) {
             let fault = if api_error.status < 500 { "Sender" } else { "Receiver" };
             if let Ok(value) = HeaderValue::from_str(&format!("{};{fault}", query_error(short))) {
                 headers.insert("x-amzn-query-error", value);
@@ -52,11 +53,7 @@ impl Json {
         if code.contains('#') {
             return code.to_owned();
         }
-        match self.service.as_str() {
-            "dynamodb" => format!("com.amazonaws.dynamodb.v20120810#{code}"),
-            "sqs" => format!("com.amazonaws.sqs#{code}"),
-            _ => code.to_owned(),
-        }
+        format!("{}{code}", self.service.map_or("", |service| service.error_prefix))
     }
 
     fn response(&self, status: StatusCode, value: &Value) -> Response<Body> {
@@ -65,7 +62,10 @@ impl Json {
             Value::Null => "{}".to_owned(),
             value => value.to_string(),
         };
-        let checksum = (self.service == "dynamodb").then(|| Crc32::checksum_u32(text.as_bytes()));
+        let checksum = self
+            .service
+            .is_some_and(|service| service.checksum)
+            .then(|| Crc32::checksum_u32(text.as_bytes()));
         let mut response = respond(status, self.content_type.clone(), text);
         if let Some(checksum) = checksum {
             response.headers_mut().insert("x-amz-crc32", HeaderValue::from(checksum));
@@ -77,7 +77,8 @@ impl Json {
 /// The query protocol of one request.
 #[derive(Debug, Clone)]
 pub(crate) struct Query {
-    pub(crate) service: String,
+    /// The XML namespace of the service.
+    pub(crate) namespace: &'static str,
     pub(crate) operation: String,
 }
 
@@ -85,11 +86,7 @@ impl Query {
     /// `result` as this protocol says it. An object's members become elements and a list's entries `member`s; an
     /// object called `Attributes` is a map, of `entry`s with `key` and `value`.
     pub(crate) fn write(&self, result: Result<Value, ApiError>, request_id: &str) -> Response<Body> {
-        let namespace = match self.service.as_str() {
-            "sts" => "https://sts.amazonaws.com/doc/2011-06-15/",
-            "cloudformation" => "http://cloudformation.amazonaws.com/doc/2010-05-15/",
-            _ => "http://sns.amazonaws.com/doc/2010-03-31/",
-        };
+        let namespace = self.namespace;
         let mut xml = String::new();
         let status = match result {
             Ok(value) => {
@@ -153,14 +150,6 @@ fn status(error: &ApiError) -> StatusCode {
     StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// A whole answer.
-pub(crate) fn respond(status: StatusCode, content_type: HeaderValue, text: String) -> Response<Body> {
-    let mut response = Response::new(Body::from(text));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
-    response
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -173,7 +162,10 @@ mod tests {
 
     #[test]
     fn query_results_are_xml_with_members_and_maps() {
-        let query = Query { service: "sns".into(), operation: "GetTopicAttributes".into() };
+        let query = Query {
+            namespace: "http://sns.amazonaws.com/doc/2010-03-31/",
+            operation: "GetTopicAttributes".into(),
+        };
         let answer = query
             .write(Ok(json!({ "Attributes": { "Name": "a<b" }, "Topics": [{ "TopicArn": "x" }] })), "id");
         assert_eq!(
@@ -187,10 +179,11 @@ mod tests {
 
     #[test]
     fn an_sqs_error_carries_the_query_code() {
-        let json = Json {
-            service: "sqs".into(),
-            content_type: HeaderValue::from_static("application/x-amz-json-1.0"),
+        let Some(registry::Api { protocol: registry::Protocol::Json(sqs), .. }) = registry::api("sqs") else {
+            panic!("SQS speaks JSON");
         };
+        let json =
+            Json { service: Some(sqs), content_type: HeaderValue::from_static("application/x-amz-json-1.0") };
         let answer = json.write(Err(ApiError::client("QueueDoesNotExist", "no such queue")));
         assert_eq!(answer.status(), 400);
         assert_eq!(answer.headers()["x-amzn-query-error"], "AWS.SimpleQueueService.NonExistentQueue;Sender");

@@ -1,18 +1,19 @@
-//! Whether who calls may: asked of every call before its service sees it.
+//! Whether a caller is allowed to make a call, which is asked before the service sees it.
 
 use serde_json::Value;
 
 use super::Frontend;
 use crate::{
-    iam::{Refused, Who, required_actions},
+    registry::Api,
+    services::iam::{Refused, Who},
     wire::{ApiError, Caller},
 };
 
 impl Frontend {
-    /// Lets a call through, or answers as its service would: AWS tells who lacks what.
+    /// Lets a call through, or answers as its service does to a caller who lacks a permission.
     pub(super) fn authorize(
         &self,
-        service: &str,
+        (service, api): (&str, &Api),
         operation: &str,
         input: &Value,
         caller: &Caller,
@@ -21,28 +22,13 @@ impl Frontend {
         if !iam.enforces() {
             return Ok(());
         }
-        let who = who(caller);
-        let definition = |named: &str| self.services.ecs.handed_over(named);
-        let allowed = match required_actions::required_actions(service, operation, input, definition) {
+        let who = Who::from(caller);
+        let allowed = match (api.required_actions)(&self.services, operation, input) {
             Some(required) => iam.authorize(&who, &required),
-            // The owner meets only what is forbidden to all, and that is said of operations that are known.
+            // The owner is denied only what a policy denies to everybody, and operations that are not known have none.
             None if caller.role.is_none() => Ok(()),
             None => Err(iam.refuse(Refused::unknown(&who, service, operation))),
         };
-        allowed.map_err(|refused| refused.api_error(service))
-    }
-
-    /// Whether who did not find an object may learn that it is missing; else they are told no more than that it is
-    /// kept from them.
-    pub(super) fn may_miss(&self, input: &Value, caller: &Caller) -> Result<(), ApiError> {
-        let required = required_actions::s3::to_know_what_is_missing(input);
-        self.services.iam.authorize(&who(caller), &[required]).map_err(|refused| refused.api_error("s3"))
-    }
-}
-
-fn who(caller: &Caller) -> Who {
-    match &caller.role {
-        None => Who::Owner,
-        Some(role) => Who::role(role, &caller.access_key),
+        allowed.map_err(|refused| refused.api_error(api.access_denied))
     }
 }

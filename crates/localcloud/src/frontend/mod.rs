@@ -9,88 +9,44 @@
 
 mod answer;
 mod authorize;
-mod lambda;
 mod request;
-mod s3;
+mod rest;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use clock::Clock;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
-use s3s::service::S3Service;
 use serde_json::{Map, Value};
 
-use self::answer::{Json, Query, respond};
-
+use self::answer::{Json, Query};
+pub use crate::usage::Calls;
 use crate::{
-    cloudformation::CloudFormation,
-    cloudwatch::CloudWatch,
     credentials::Credentials,
-    dynamodb::DynamoDb,
-    ecs::Ecs,
-    events::EventBridge,
     faults::{self, Call, Faults, Lost},
-    iam::Iam,
-    lambda::Lambda,
-    logs::Logs,
-    s3::S3,
-    scheduler::Scheduler,
-    sns::Sns,
-    sqs::Sqs,
-    sts::Sts,
+    registry::{self, Api, Protocol, Serve},
+    rest::{MissingKey, form, read, respond},
+    services::Services,
     wire::{ApiError, Body, Caller, RequestId},
 };
-
-/// The largest body of a call other than S3's: DynamoDB's batches have 16 MB of items, JSON some more.
-const MAX_INPUT_BYTES: usize = 32 * 1024 * 1024;
-
-/// The services behind the frontend.
-#[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "each field is the service of its name")]
-pub struct Services {
-    pub s3: S3,
-    pub dynamodb: DynamoDb,
-    pub sqs: Sqs,
-    pub sns: Sns,
-    pub events: EventBridge,
-    pub ecs: Ecs,
-    pub logs: Logs,
-    pub lambda: Lambda,
-    pub cloudformation: CloudFormation,
-    pub cloudwatch: CloudWatch,
-    pub scheduler: Scheduler,
-    pub sts: Sts,
-    pub iam: Iam,
-}
 
 /// The frontend. Clones share everything behind it.
 #[derive(Debug, Clone)]
 pub struct Frontend {
     services: Services,
-    s3: S3Service,
     faults: Faults,
     credentials: Credentials,
     clock: Clock,
     calls: Arc<Mutex<Calls>>,
 }
 
-/// How often each operation of each service was called.
-pub type Calls = BTreeMap<(String, String), u64>;
-
 impl Frontend {
     /// A frontend to these services, which only the account's owner may pass yet.
     #[must_use]
     pub fn new(services: Services, faults: Faults, clock: Clock) -> Self {
-        let credentials = Credentials::default();
-        let s3 = services.s3.service(credentials.clone());
-        Self { services, s3, faults, credentials, clock, calls: Arc::default() }
+        Self { services, faults, credentials: Credentials::default(), clock, calls: Arc::default() }
     }
 
     /// The access keys that may pass.
@@ -146,7 +102,7 @@ impl Frontend {
             (Some(scope), _) => scope.service.clone(),
             (None, Some(target)) => {
                 let prefix = target.split('.').next().unwrap_or_default();
-                request::target_service(prefix).unwrap_or("unknown").to_owned()
+                registry::by_target(prefix).unwrap_or("unknown").to_owned()
             }
             (None, None) if is_form => "sts".to_owned(),
             (None, None) => "s3".to_owned(),
@@ -154,17 +110,20 @@ impl Frontend {
         let id = RequestId::draw(&service);
         let key = scope.map(|scope| scope.access_key);
         let head = parts.method == Method::HEAD;
-        let mut response = if service == "s3" {
-            parts.extensions.insert(id.clone());
-            self.call_s3(key, Request::from_parts(parts, body)).await
-        } else if service == "lambda" {
-            self.call_lambda(key, parts, body, &id).await
-        } else if let Some(target) = target {
-            self.call_json(&service, &target, key, parts, body).await
-        } else if is_form {
-            self.call_query(&service, key, body, &id).await
-        } else {
-            unknown_service(&service)
+        let mut response = match registry::api(&service) {
+            Some(api @ Api { protocol: Protocol::Rest(rest), .. }) => {
+                parts.extensions.insert(id.clone());
+                let request = Request::from_parts(parts, body);
+                self.call_rest((&service, api, rest), key, request, &id).await
+            }
+            Some(api @ Api { protocol: Protocol::Json(json), .. }) if target.is_some() => {
+                let target = target.unwrap_or_default();
+                self.call_json((&service, api, json), &target, key, parts, body).await
+            }
+            Some(api @ Api { protocol: Protocol::Query(query), .. }) if is_form => {
+                self.call_query((&service, api, query), key, body, &id).await
+            }
+            _ => unknown_service(&service),
         };
         // What HTTP gives no body must have none in process either, where no HTTP library takes it away.
         if head || response.status() == StatusCode::NOT_MODIFIED {
@@ -179,7 +138,7 @@ impl Frontend {
 
     async fn call_json(
         &self,
-        service: &str,
+        (service, api, protocol): (&str, &'static Api, &'static registry::Json),
         target: &str,
         key: Option<String>,
         parts: Parts,
@@ -187,25 +146,28 @@ impl Frontend {
     ) -> Response<Body> {
         let default = HeaderValue::from_static("application/x-amz-json-1.0");
         let content_type = parts.headers.get(header::CONTENT_TYPE).cloned().unwrap_or(default);
-        let json = Json { service: service.to_owned(), content_type };
+        let json = Json { service: Some(protocol), content_type };
         let (prefix, operation) = target.split_once('.').unwrap_or((target, ""));
-        if request::target_service(prefix) != Some(service) {
+        if prefix != protocol.target {
             return json.write(Err(ApiError::client(
                 "UnknownOperationException",
                 format!("the local cloud has no operation {target} of a service {service}"),
             )));
         }
-        let caller =
-            match self.caller(key, "MissingAuthenticationTokenException", "UnrecognizedClientException", 400)
-            {
-                Ok(caller) => caller,
-                Err(error) => return json.write(Err(error)),
-            };
+        let missing_key = MissingKey {
+            missing: "MissingAuthenticationTokenException",
+            unknown: "UnrecognizedClientException",
+            status: 400,
+        };
+        let caller = match self.caller(key, missing_key) {
+            Ok(caller) => caller,
+            Err(error) => return json.write(Err(error)),
+        };
         let input = match read(body).await.and_then(|bytes| parse(&bytes)) {
             Ok(input) => input,
             Err(error) => return json.write(Err(error)),
         };
-        match self.serve(service, operation, input, caller).await {
+        match self.serve((service, api, protocol.serve), operation, input, caller).await {
             Some(result) => json.write(result),
             None => lost(),
         }
@@ -213,13 +175,18 @@ impl Frontend {
 
     async fn call_query(
         &self,
-        service: &str,
+        (service, api, protocol): (&str, &'static Api, &'static registry::Query),
         key: Option<String>,
         body: Body,
         id: &RequestId,
     ) -> Response<Body> {
-        let mut query = Query { service: service.to_owned(), operation: String::new() };
-        let caller = match self.caller(key, "MissingAuthenticationToken", "InvalidClientTokenId", 403) {
+        let mut query = Query { namespace: protocol.namespace, operation: String::new() };
+        let missing_key = MissingKey {
+            missing: "MissingAuthenticationToken",
+            unknown: "InvalidClientTokenId",
+            status: 403,
+        };
+        let caller = match self.caller(key, missing_key) {
             Ok(caller) => caller,
             Err(error) => return query.write(Err(error), &id.0),
         };
@@ -227,7 +194,7 @@ impl Frontend {
             Ok(bytes) => bytes,
             Err(error) => return query.write(Err(error), &id.0),
         };
-        let mut input: Map<String, Value> = request::form(&String::from_utf8_lossy(&bytes))
+        let mut input: Map<String, Value> = form(&String::from_utf8_lossy(&bytes))
             .into_iter()
             .map(|(name, value)| (name, Value::String(value)))
             .collect();
@@ -242,26 +209,21 @@ impl Frontend {
             return query.write(Err(error), &id.0);
         }
         query.operation.clone_from(&operation);
-        match self.serve(service, &operation, input.into(), caller).await {
+        match self.serve((service, api, protocol.serve), &operation, input.into(), caller).await {
             Some(result) => query.write(result, &id.0),
             None => lost(),
         }
     }
 
-    /// Who calls; `missing` and `unknown` are the protocol's codes for no key and for a key that does not exist.
-    fn caller(
-        &self,
-        key: Option<String>,
-        missing: &str,
-        unknown: &str,
-        status: u16,
-    ) -> Result<Caller, ApiError> {
+    /// Who calls.
+    fn caller(&self, key: Option<String>, codes: MissingKey) -> Result<Caller, ApiError> {
         let key = key.ok_or_else(|| {
-            ApiError::client(missing, "Request is missing Authentication Token").with_status(status)
+            ApiError::client(codes.missing, "Request is missing Authentication Token")
+                .with_status(codes.status)
         })?;
         self.credentials.find(&key).ok_or_else(|| {
-            ApiError::client(unknown, "The security token included in the request is invalid.")
-                .with_status(status)
+            ApiError::client(codes.unknown, "The security token included in the request is invalid.")
+                .with_status(codes.status)
         })
     }
 
@@ -283,7 +245,7 @@ impl Frontend {
     /// Lets a service answer, unless a fault does; none is an answer that gets lost.
     async fn serve(
         &self,
-        service: &str,
+        (service, api, serve): (&str, &Api, Serve),
         operation: &str,
         input: Value,
         mut caller: Caller,
@@ -292,29 +254,18 @@ impl Frontend {
         match &fault {
             Some(Call::LoseRequest) => return None,
             Some(Call::Refuse(error)) => return Some(Err(error.clone())),
-            Some(Call::Throttle) => return Some(Err(faults::throttle(service))),
+            Some(Call::Throttle) => return Some(Err((api.throttled)())),
             Some(Call::CancelTransaction { code }) => {
                 return Some(Err(faults::cancelled_transaction(code, &input)));
             }
             Some(Call::Part(partial)) => caller.partial = Some(partial.clone()),
             _ => {}
         }
-        if let Err(error) = self.authorize(service, operation, &input, &caller) {
+        if let Err(error) = self.authorize((service, api), operation, &input, &caller) {
             // Also a refusal can get lost.
             return (!matches!(fault, Some(Call::LoseAnswer))).then_some(Err(error));
         }
-        let services = &self.services;
-        let result = match service {
-            "dynamodb" => services.dynamodb.call(operation, input, &caller).await,
-            "sqs" => services.sqs.call(operation, input).await,
-            "sns" => services.sns.call(operation, input).await,
-            "events" => services.events.call(operation, input).await,
-            "ecs" => services.ecs.call(operation, input, &caller).await,
-            "logs" => services.logs.call(operation, input).await,
-            "cloudformation" => services.cloudformation.call(operation, input).await,
-            "sts" => services.sts.call(operation, input, &caller).await,
-            other => Err(ApiError::unsupported(other, operation)),
-        };
+        let result = serve(&self.services, operation, input, &caller).await;
         match fault {
             Some(Call::LoseAnswer) => None,
             _ => Some(result),
@@ -333,16 +284,6 @@ fn is_health_check(parts: &Parts) -> bool {
     matches!(parts.method, Method::GET | Method::HEAD) && parts.uri.path() == "/"
 }
 
-async fn read(mut body: Body) -> Result<Bytes, ApiError> {
-    body.store_all_limited(MAX_INPUT_BYTES).await.map_err(|error| {
-        if error.is::<http_body_util::LengthLimitError>() {
-            return ApiError::client("RequestEntityTooLargeException", "Request entity too large")
-                .with_status(413);
-        }
-        ApiError::client("IncompleteBody", format!("the request's body broke off: {error}"))
-    })
-}
-
 fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
     // Operations without input may be called with no body at all.
     let bytes = if bytes.is_empty() { b"{}" } else { bytes };
@@ -356,8 +297,7 @@ fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
 }
 
 fn unknown_service(service: &str) -> Response<Body> {
-    let json =
-        Json { service: service.to_owned(), content_type: HeaderValue::from_static("application/json") };
+    let json = Json { service: None, content_type: HeaderValue::from_static("application/json") };
     json.write(Err(ApiError::unsupported(service, "call of this kind")))
 }
 

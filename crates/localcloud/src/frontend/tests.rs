@@ -1,39 +1,17 @@
 //! The frontend spoken to in bare HTTP, as a client in any language would.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use http::Request;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{
-    lambda::{FunctionError, FunctionHost, FunctionSettings},
-    s3::Storage,
-};
+use crate::services::lambda::{FunctionError, FunctionHost, FunctionSettings};
 
 /// A cloud in memory, with nothing in it.
 pub(crate) fn frontend() -> Frontend {
     let clock = Clock::starting_at("2026-11-21T08:00:00Z".parse().unwrap());
-    let sqs = Sqs::new(clock);
-    let events = EventBridge::new(clock, sqs.clone());
-    let sns = Sns::new(clock, None);
-    let logs = Logs::new(clock, None);
-    let lambda = Lambda::new(clock, sqs.clone(), logs.clone());
-    let services = Services {
-        s3: S3::new(clock, events.clone(), Storage::Memory).unwrap(),
-        dynamodb: DynamoDb::new(clock, None).unwrap(),
-        cloudformation: CloudFormation::new(clock),
-        cloudwatch: CloudWatch::new(clock, sqs.clone(), sns.clone(), events.clone()),
-        sns,
-        ecs: Ecs::new(clock, events.clone(), logs.clone()),
-        scheduler: Scheduler::new(clock, sqs.clone(), lambda.clone(), events.clone()),
-        lambda,
-        sqs,
-        events,
-        logs,
-        sts: Sts,
-        iam: Iam::default(),
-    };
+    let services = Services::new(clock, None, None).unwrap();
     Frontend::new(services, Faults::default(), clock)
 }
 
@@ -134,7 +112,7 @@ async fn s3_refuses_the_unsigned_and_the_unknown_in_its_own_way() {
 #[tokio::test(start_paused = true)]
 async fn a_fault_reaches_the_service_as_a_partial_failure_or_not_at_all() {
     let frontend = frontend();
-    frontend.services().dynamodb.create_table(table("records")).await.unwrap();
+    frontend.services().dynamodb.create_table(table("records")).unwrap();
     frontend.faults().on(crate::faults::Rule::new("dynamodb", "PutItem", Call::LoseAnswer).first(1));
     frontend.faults().on(crate::faults::Rule::new("dynamodb", "PutItem", Call::LoseRequest).nth(2));
     let put = |id: &str| {

@@ -18,6 +18,7 @@ use tempfile::TempDir;
 use tokio::{process::Command, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use self::runtime::ContainersError;
 use self::{orphan_reaper::OrphanReaper, runtime::Runtime};
 use super::{
     Exit, Launch, Runner,
@@ -29,38 +30,6 @@ const KILLED: i32 = 137;
 
 /// How long until a signal that did not arrive, because the container was still starting, is sent again.
 const AGAIN: Duration = Duration::from_millis(100);
-
-/// Why tasks cannot be run as containers.
-#[derive(Debug, thiserror::Error)]
-pub enum ContainersError {
-    /// Nothing on this machine runs containers, or not what is wanted.
-    #[error(
-        "{0} on the PATH: install one of podman and docker, or let tasks run as processes, which needs neither"
-    )]
-    NoRuntime(String),
-    /// There is no such runtime.
-    #[error("there is no container runtime {0:?}: it is podman or docker")]
-    Unknown(String),
-    /// What runs containers on this machine does not work.
-    #[error("{runtime} is installed and does not work: {said}")]
-    Broken {
-        /// Its name.
-        runtime: &'static str,
-        /// The last line of what it said.
-        said: String,
-    },
-    /// No image of this name.
-    #[error("{runtime} has no image {image}: build it, as with worker/build-image, or pull it first")]
-    NoImage {
-        /// What was asked.
-        runtime: &'static str,
-        /// The name.
-        image: String,
-    },
-    /// No folder for what a runtime leaves where it was started.
-    #[error("cannot make a folder in {}", std::env::temp_dir().display())]
-    Folder(#[source] io::Error),
-}
 
 /// The containers of one local cloud. Clones share them.
 #[derive(Debug, Clone)]

@@ -21,7 +21,7 @@ pub use self::{
     container::{Containers, ContainersError},
     process::process,
 };
-use crate::logs::LogStream;
+use crate::services::logs::LogStream;
 
 /// What is to be run.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
-use crate::logs::{LINE_BYTES, LogStream};
+use crate::services::logs::{LINE_BYTES, LogStream};
 
 /// How long output is still read after the process has ended, in case a child of it holds the pipe open.
 pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);

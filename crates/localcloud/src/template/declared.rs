@@ -7,8 +7,7 @@ use super::{
     error::{Fault, Flaw, Step},
     intrinsics::Scope,
     names::{self, Identity, Naming},
-    sam::{self, Globals},
-    yaml::{Entry, Node},
+    yaml::Node,
 };
 
 /// One resource as the template declares it, after the SAM transform.
@@ -37,27 +36,7 @@ const RESOURCE_KEYS: [&str; 10] = [
 ];
 
 impl Declared {
-    /// What an entry of the template's resources makes, besides those that are made already.
-    pub(super) fn made(entry: &Entry, globals: &Globals<'_>, resources: &[Self]) -> Step<Vec<Self>> {
-        let declared = Self::read(&entry.key, entry.line, &entry.node)?;
-        let made = sam::transform(declared, globals)?;
-        for one in &made {
-            if resources.iter().any(|it| it.logical_id == one.logical_id) {
-                return Err(Flaw::new(entry.line, Fault::TwiceTheKey(one.logical_id.clone())));
-            }
-            let known = [names::RUN.as_slice(), names::PASSED_OVER.as_slice()];
-            if !known.iter().any(|kinds| kinds.contains(&one.kind.as_str())) {
-                let serverless = ["AWS::Serverless::Function", "AWS::Serverless::LayerVersion"];
-                let supported = names::RUN.iter().chain(&serverless).map(|it| (*it).to_owned()).collect();
-                let passed_over = names::PASSED_OVER.map(ToOwned::to_owned).to_vec();
-                let fault = Fault::UnknownType { kind: one.kind.clone(), supported, passed_over };
-                return Err(Flaw::new(entry.line, fault));
-            }
-        }
-        Ok(made)
-    }
-
-    fn read(logical_id: &str, line: usize, node: &Node) -> Step<Self> {
+    pub(super) fn read(logical_id: &str, line: usize, node: &Node) -> Step<Self> {
         if logical_id.is_empty() || !logical_id.chars().all(|it| it.is_ascii_alphanumeric()) {
             return Err(Flaw::new(line, Fault::Value("a logical id has only letters and digits".to_owned())));
         }

@@ -13,7 +13,9 @@
 mod cidr;
 mod declared;
 mod error;
+mod flaws;
 mod intrinsics;
+mod made;
 mod names;
 mod order;
 mod parameters;
@@ -33,18 +35,19 @@ use std::{
 
 use serde_json::Value;
 
+pub(crate) use self::names::Identity;
 use self::{
     declared::Declared,
     error::{Flaw, Step},
+    flaws::Flaws,
     intrinsics::Scope,
     names::Naming,
     parameters::Parameter,
-    problems::Flaws,
     yaml::{Entry, Node},
 };
 pub use self::{
-    error::{Fault, TemplateError},
-    parameters::ParameterProblem,
+    error::{Fault, ParameterProblem, TemplateError},
+    names::ResourceType,
     stack::{Resource, Stack},
 };
 
@@ -55,6 +58,7 @@ pub struct Template {
     root: Node,
     parameters: Vec<Parameter>,
     resources: Vec<Declared>,
+    types: Vec<ResourceType>,
 }
 
 const SECTIONS: [&str; 11] = [
@@ -72,13 +76,14 @@ const SECTIONS: [&str; 11] = [
 ];
 
 impl Template {
-    /// Reads the template at `file`.
+    /// Reads the template at `file`, for a cloud that creates resources of these types
+    /// ([`resource_types`](crate::resource_types)).
     ///
     /// # Errors
     ///
     /// When there is no such file, or it is not a template that the local cloud can run.
-    pub fn load(file: &Path) -> Result<Self, TemplateError> {
-        Self::parse(&read(file)?, file)
+    pub fn load(file: &Path, types: Vec<ResourceType>) -> Result<Self, TemplateError> {
+        Self::parse(&read(file)?, file, types)
     }
 
     /// Reads a template from its text; `file` is what errors call it, and what its folders are relative to.
@@ -86,11 +91,11 @@ impl Template {
     /// # Errors
     ///
     /// When it is not a template that the local cloud can run.
-    pub fn parse(text: &str, file: &Path) -> Result<Self, TemplateError> {
-        Self::understood(text, file, &mut Flaws::First).map_err(|flaw| flaw.in_file(file))
+    pub fn parse(text: &str, file: &Path, types: Vec<ResourceType>) -> Result<Self, TemplateError> {
+        Self::understood(text, file, types, &mut Flaws::First).map_err(|flaw| flaw.in_file(file))
     }
 
-    fn understood(text: &str, file: &Path, flaws: &mut Flaws) -> Step<Self> {
+    fn understood(text: &str, file: &Path, types: Vec<ResourceType>, flaws: &mut Flaws) -> Step<Self> {
         let root = Node::parse(text)?;
         flaws.take(root.only(&SECTIONS))?;
         let mut parameters = Vec::new();
@@ -107,14 +112,14 @@ impl Template {
         let mut resources: Vec<Declared> = Vec::new();
         let entries = section(&root, "Resources")?;
         for entry in entries {
-            let made = Declared::made(entry, &globals, &resources);
+            let made = made::made(entry, &globals, &resources, &types);
             let made = made.map_err(|flaw| flaw.within(&entry.key).within("Resources"));
             resources.extend(flaws.take(made)?.into_iter().flatten());
         }
         if entries.is_empty() {
             return Err(Flaw::new(1, Fault::Lacks("Resources")));
         }
-        Ok(Self { file: file.to_owned(), root, parameters, resources })
+        Ok(Self { file: file.to_owned(), root, parameters, resources, types })
     }
 
     /// The file it was read from. Its relative paths, such as `CodeUri`, start beside it.
@@ -144,8 +149,12 @@ impl Template {
         }
         let parameters = parameters::read(&self.parameters, parameters)
             .map_err(|problems| TemplateError::Parameters { file: self.file.clone(), problems })?;
-        let naming = Naming { stack: stack.to_owned(), endpoint: endpoint.to_owned() };
+        let naming = self.naming(stack, endpoint);
         self.resolved(parameters, &naming, &mut Flaws::First).map_err(|flaw| flaw.in_file(&self.file))
+    }
+
+    fn naming(&self, stack: &str, endpoint: &str) -> Naming {
+        Naming { stack: stack.to_owned(), endpoint: endpoint.to_owned(), types: self.types.clone() }
     }
 
     fn resolved(

@@ -1,26 +1,7 @@
-//! What a resource is called: the one table of the types known here, of what `Ref` and `Fn::GetAtt` give for each,
-//! and of the names that CloudFormation would have made up.
+//! What a resource is called: its name, what `Ref` and `Fn::GetAtt` give for it, and its ARN.
 //!
-//! | type | `Ref` | `Fn::GetAtt` |
-//! | --- | --- | --- |
-//! | S3 Bucket | name | Arn, DomainName, RegionalDomainName |
-//! | SQS Queue | URL | Arn, QueueName, QueueUrl |
-//! | SNS Topic | ARN | TopicArn, TopicName |
-//! | SNS Subscription | ARN | Arn |
-//! | DynamoDB Table | name | Arn, and StreamArn with a stream |
-//! | Events Rule | name | Arn |
-//! | Scheduler Schedule | name | Arn |
-//! | ECS Cluster | name | Arn |
-//! | ECS TaskDefinition | ARN with revision 1 | TaskDefinitionArn |
-//! | Lambda Function | name | Arn |
-//! | Lambda Alias | ARN | AliasArn |
-//! | Lambda LayerVersion | ARN with version 1 | LayerVersionArn |
-//! | Lambda EventSourceMapping | id | Id, EventSourceMappingArn |
-//! | Lambda EventInvokeConfig, Permission | id | |
-//! | Logs LogGroup | name | Arn |
-//! | CloudWatch Alarm | name | Arn |
-//! | IAM Role | name | Arn, RoleId |
-//! | passed over: EC2, ECR, KMS, policies | id, name or ARN | the id or ARN, under its usual name |
+//! The services say it of the types that they create ([`ResourceType`]); here it is said of those that mean nothing on one
+//! machine, and of the names that CloudFormation would have made up.
 //!
 //! Names are the same for the same stack name and logical id, so that a data folder fits the next start.
 
@@ -29,97 +10,49 @@ use sha2::{Digest, Sha256};
 
 use crate::wire::{ACCOUNT, REGION};
 
-/// The types that the local cloud runs.
-pub(super) const RUN: [&str; 18] = [
-    "AWS::CloudWatch::Alarm",
-    "AWS::DynamoDB::Table",
-    "AWS::ECS::Cluster",
-    "AWS::ECS::TaskDefinition",
-    "AWS::Events::Rule",
-    "AWS::IAM::Role",
-    "AWS::Lambda::Alias",
-    "AWS::Lambda::EventInvokeConfig",
-    "AWS::Lambda::EventSourceMapping",
-    "AWS::Lambda::Function",
-    "AWS::Lambda::LayerVersion",
-    "AWS::Lambda::Permission",
-    "AWS::Logs::LogGroup",
-    "AWS::S3::Bucket",
-    "AWS::SNS::Subscription",
-    "AWS::SNS::Topic",
-    "AWS::SQS::Queue",
-    "AWS::Scheduler::Schedule",
-];
-
-/// The types that mean nothing on one machine: they resolve to ids, and that is all; but keys and policies are read by
-/// [`crate::iam`].
-pub(super) const PASSED_OVER: [&str; 29] = [
-    "AWS::CloudFormation::WaitConditionHandle",
-    "AWS::CloudWatch::CompositeAlarm",
-    "AWS::CloudWatch::Dashboard",
-    "AWS::EC2::EIP",
-    "AWS::EC2::InternetGateway",
-    "AWS::EC2::NatGateway",
-    "AWS::EC2::Route",
-    "AWS::EC2::RouteTable",
-    "AWS::EC2::SecurityGroup",
-    "AWS::EC2::SecurityGroupEgress",
-    "AWS::EC2::SecurityGroupIngress",
-    "AWS::EC2::Subnet",
-    "AWS::EC2::SubnetRouteTableAssociation",
-    "AWS::EC2::VPC",
-    "AWS::EC2::VPCEndpoint",
-    "AWS::EC2::VPCGatewayAttachment",
-    "AWS::ECR::Repository",
-    "AWS::ECS::ClusterCapacityProviderAssociations",
-    "AWS::IAM::ManagedPolicy",
-    "AWS::IAM::Policy",
-    "AWS::IAM::RolePolicy",
-    "AWS::KMS::Alias",
-    "AWS::KMS::Key",
-    "AWS::Logs::MetricFilter",
-    "AWS::Logs::QueryDefinition",
-    "AWS::S3::BucketPolicy",
-    "AWS::SNS::TopicPolicy",
-    "AWS::SQS::QueuePolicy",
-    "AWS::SSM::Parameter",
-];
-
-/// The property that names a resource of this type, if its author chose to.
-pub(super) fn name_property(kind: &str) -> Option<&'static str> {
-    Some(match kind {
-        "AWS::S3::Bucket" => "BucketName",
-        "AWS::SQS::Queue" => "QueueName",
-        "AWS::SNS::Topic" => "TopicName",
-        "AWS::DynamoDB::Table" => "TableName",
-        "AWS::Events::Rule" | "AWS::Scheduler::Schedule" | "AWS::SSM::Parameter" => "Name",
-        "AWS::ECS::Cluster" => "ClusterName",
-        "AWS::ECS::TaskDefinition" => "Family",
-        "AWS::Lambda::Function" => "FunctionName",
-        "AWS::Lambda::LayerVersion" => "LayerName",
-        "AWS::Logs::LogGroup" => "LogGroupName",
-        "AWS::IAM::Role" => "RoleName",
-        "AWS::IAM::ManagedPolicy" => "ManagedPolicyName",
-        "AWS::ECR::Repository" => "RepositoryName",
-        "AWS::CloudWatch::Alarm" | "AWS::CloudWatch::CompositeAlarm" => "AlarmName",
-        "AWS::CloudWatch::Dashboard" => "DashboardName",
-        _ => return None,
-    })
+/// A type of resources, as far as names go.
+#[derive(Debug, Clone, Copy)]
+pub struct ResourceType {
+    /// Its CloudFormation name, such as `AWS::SQS::Queue`.
+    pub kind: &'static str,
+    /// The property by which a template's author may name a resource of it.
+    name_property: Option<&'static str>,
+    /// The longest name that AWS takes.
+    longest_name: usize,
+    /// Whether names have no capitals.
+    lower_case: bool,
+    identity: fn(&Named<'_>) -> Identity,
 }
 
-/// The longest name that AWS takes for this type.
-fn longest_name(kind: &str) -> usize {
-    match kind {
-        "AWS::S3::Bucket" => 63,
-        "AWS::SQS::Queue" => 80,
-        "AWS::SNS::Topic" | "AWS::ECR::Repository" => 256,
-        "AWS::CloudWatch::Alarm"
-        | "AWS::DynamoDB::Table"
-        | "AWS::ECS::Cluster"
-        | "AWS::ECS::TaskDefinition" => 255,
-        "AWS::Lambda::LayerVersion" => 140,
-        "AWS::Logs::LogGroup" => 512,
-        _ => 64,
+impl ResourceType {
+    /// A type whose resources have names of up to 64 characters, which CloudFormation makes up.
+    pub(crate) const fn new(kind: &'static str, identity: fn(&Named<'_>) -> Identity) -> Self {
+        Self { kind, name_property: None, longest_name: 64, lower_case: false, identity }
+    }
+
+    /// The same with a property that names a resource, and the longest name that AWS takes.
+    pub(crate) const fn named(mut self, property: &'static str, longest_name: usize) -> Self {
+        self.name_property = Some(property);
+        self.longest_name = longest_name;
+        self
+    }
+
+    /// The same with names that have no capitals.
+    pub(crate) const fn lower_case(mut self) -> Self {
+        self.lower_case = true;
+        self
+    }
+
+    /// `stack-LogicalId-0123456789ab`, cut to the type's length and put into its alphabet.
+    fn made_up(&self, logical_id: &str, naming: &Naming) -> String {
+        let hash = hash(&naming.stack, logical_id);
+        let suffix = &hash[..12];
+        let room = self.longest_name - suffix.len() - 2;
+        // Both halves stay recognisable; a stack's name may be longer than all the room there is.
+        let id = &logical_id[..logical_id.len().min(room / 2)];
+        let stack = &naming.stack[..naming.stack.len().min(room - id.len())];
+        let name = format!("{stack}-{id}-{suffix}");
+        if self.lower_case { name.to_lowercase() } else { name }
     }
 }
 
@@ -129,154 +62,167 @@ pub(super) struct Naming {
     pub(super) stack: String,
     /// What queue URLs begin with.
     pub(super) endpoint: String,
+    /// The types that the services create.
+    pub(super) types: Vec<ResourceType>,
 }
 
 /// What a resource is called.
 #[derive(Debug, Clone)]
-pub(super) struct Identity {
+pub(crate) struct Identity {
     /// What `Ref` gives.
-    pub(super) physical_id: String,
-    pub(super) name: String,
-    pub(super) arn: String,
-    pub(super) attributes: Vec<(&'static str, String)>,
+    pub(crate) physical_id: String,
+    pub(crate) name: String,
+    pub(crate) arn: String,
+    /// What `Fn::GetAtt` gives.
+    pub(crate) attributes: Vec<(&'static str, String)>,
+}
+
+/// A resource that has its name, to be given its identity.
+pub(crate) struct Named<'r> {
+    pub(crate) name: String,
+    /// Of its stack and logical id, in hexadecimal digits.
+    pub(crate) hash: String,
+    properties: &'r Value,
+    endpoint: &'r str,
+}
+
+impl Named<'_> {
+    /// The ARN of something in this account and region.
+    pub(crate) fn arn(&self, service: &str, resource: impl std::fmt::Display) -> String {
+        format!("arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}")
+    }
+
+    /// A property that is text; empty where it is missing, which the service will refuse.
+    pub(crate) fn property(&self, key: &str) -> &str {
+        self.properties.get(key).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Whether the resource has this property.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.properties.get(key).is_some()
+    }
+
+    /// The cloud's address, without a slash at its end.
+    pub(crate) fn endpoint(&self) -> &str {
+        self.endpoint.trim_end_matches('/')
+    }
+
+    /// An id in the shape of a UUID.
+    pub(crate) fn uuid(&self) -> String {
+        let part = |from: usize, to: usize| &self.hash[from..to];
+        format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
+    }
+
+    /// The identity of a resource whose `Ref` is its name, with the attribute `Arn` and more.
+    pub(crate) fn by_name(&self, arn: String, more: Vec<(&'static str, String)>) -> Identity {
+        Identity {
+            physical_id: self.name.clone(),
+            name: self.name.clone(),
+            attributes: [vec![("Arn", arn.clone())], more].concat(),
+            arn,
+        }
+    }
+
+    /// The identity of a resource whose `Ref` is its ARN, which is the attribute of this name too.
+    pub(crate) fn by_arn(&self, arn: String, attribute: &'static str) -> Identity {
+        Identity {
+            physical_id: arn.clone(),
+            name: self.name.clone(),
+            attributes: vec![(attribute, arn.clone())],
+            arn,
+        }
+    }
+
+    /// The identity of a resource whose `Ref` is its name, without attributes.
+    pub(crate) fn plain(&self) -> Identity {
+        Identity {
+            physical_id: self.name.clone(),
+            name: self.name.clone(),
+            arn: self.arn("cloudformation", format_args!("resource/{}", self.name)),
+            attributes: Vec::new(),
+        }
+    }
+
+    /// The identity of something of EC2's, whose `Ref` is an id with this prefix.
+    fn ec2(&self, prefix: &str, attributes: &[&'static str]) -> Identity {
+        let id = format!("{prefix}-0{}", &self.hash[..16]);
+        Identity {
+            physical_id: id.clone(),
+            name: id.clone(),
+            arn: self.arn("ec2", format_args!("resource/{id}")),
+            attributes: attributes.iter().map(|attribute| (*attribute, id.clone())).collect(),
+        }
+    }
+}
+
+/// The types that mean nothing on one machine: they resolve to ids, and that is all; but keys and policies are read by
+/// [`crate::services::iam`].
+pub(super) const PASSED_OVER: [ResourceType; 29] = [
+    ResourceType::new("AWS::CloudFormation::WaitConditionHandle", |it| it.plain()),
+    ResourceType::new("AWS::CloudWatch::CompositeAlarm", |it| {
+        it.by_name(it.arn("cloudwatch", format_args!("alarm:{}", it.name)), Vec::new())
+    })
+    .named("AlarmName", 64),
+    ResourceType::new("AWS::CloudWatch::Dashboard", |it| it.plain()).named("DashboardName", 64),
+    ResourceType::new("AWS::EC2::EIP", |it| it.ec2("eipalloc", &["AllocationId"])),
+    ResourceType::new("AWS::EC2::InternetGateway", |it| it.ec2("igw", &["InternetGatewayId"])),
+    ResourceType::new("AWS::EC2::NatGateway", |it| it.ec2("nat", &["NatGatewayId"])),
+    ResourceType::new("AWS::EC2::Route", |it| it.plain()),
+    ResourceType::new("AWS::EC2::RouteTable", |it| it.ec2("rtb", &["RouteTableId"])),
+    ResourceType::new("AWS::EC2::SecurityGroup", |it| it.ec2("sg", &["GroupId", "Id"])),
+    ResourceType::new("AWS::EC2::SecurityGroupEgress", |it| it.plain()),
+    ResourceType::new("AWS::EC2::SecurityGroupIngress", |it| it.plain()),
+    ResourceType::new("AWS::EC2::Subnet", |it| it.ec2("subnet", &["SubnetId"])),
+    ResourceType::new("AWS::EC2::SubnetRouteTableAssociation", |it| it.plain()),
+    ResourceType::new("AWS::EC2::VPC", |it| it.ec2("vpc", &["VpcId"])),
+    ResourceType::new("AWS::EC2::VPCEndpoint", |it| it.ec2("vpce", &["Id"])),
+    ResourceType::new("AWS::EC2::VPCGatewayAttachment", |it| it.plain()),
+    ResourceType::new("AWS::ECR::Repository", |it| {
+        let address = format!("{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{}", it.name);
+        it.by_name(it.arn("ecr", format_args!("repository/{}", it.name)), vec![("RepositoryUri", address)])
+    })
+    .named("RepositoryName", 256)
+    .lower_case(),
+    ResourceType::new("AWS::ECS::ClusterCapacityProviderAssociations", |it| it.plain()),
+    ResourceType::new("AWS::IAM::ManagedPolicy", |it| {
+        it.by_arn(format!("arn:aws:iam::{ACCOUNT}:policy/{}", it.name), "PolicyArn")
+    })
+    .named("ManagedPolicyName", 64),
+    ResourceType::new("AWS::IAM::Policy", |it| it.plain()),
+    ResourceType::new("AWS::IAM::RolePolicy", |it| it.plain()),
+    ResourceType::new("AWS::KMS::Alias", |it| it.plain()),
+    ResourceType::new("AWS::KMS::Key", |it| {
+        let id = it.uuid();
+        let arn = it.arn("kms", format_args!("key/{id}"));
+        let attributes = vec![("Arn", arn.clone()), ("KeyId", id.clone())];
+        Identity { physical_id: id.clone(), name: id, arn, attributes }
+    }),
+    ResourceType::new("AWS::Logs::MetricFilter", |it| it.plain()),
+    ResourceType::new("AWS::Logs::QueryDefinition", |it| it.plain()),
+    ResourceType::new("AWS::S3::BucketPolicy", |it| it.plain()),
+    ResourceType::new("AWS::SNS::TopicPolicy", |it| it.plain()),
+    ResourceType::new("AWS::SQS::QueuePolicy", |it| it.plain()),
+    ResourceType::new("AWS::SSM::Parameter", |it| it.plain()).named("Name", 64),
+];
+
+/// Whether a type means nothing on one machine.
+pub(super) fn is_passed_over(kind: &str) -> bool {
+    PASSED_OVER.iter().any(|it| it.kind == kind)
 }
 
 /// The identity of a resource of a known type.
 pub(super) fn identify(kind: &str, logical_id: &str, properties: &Value, naming: &Naming) -> Identity {
-    let given = name_property(kind).and_then(|it| properties.get(it)).and_then(Value::as_str);
-    let name = given.map_or_else(|| made_up(kind, logical_id, naming), ToOwned::to_owned);
-    let arn = |service: &str, resource: String| format!("arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}");
-    let hash = hash(&naming.stack, logical_id);
-    let by_name = |arn: String, more: Vec<(&'static str, String)>| Identity {
-        physical_id: name.clone(),
-        name: name.clone(),
-        attributes: [vec![("Arn", arn.clone())], more].concat(),
-        arn,
-    };
-    let by_arn = |arn: String, attributes: Vec<(&'static str, String)>| Identity {
-        physical_id: arn.clone(),
-        name: name.clone(),
-        arn,
-        attributes,
-    };
-    let by_id = |prefix: &str, attributes: fn(String) -> Vec<(&'static str, String)>| {
-        let id = format!("{prefix}-0{}", &hash[..16]);
-        let arn = arn("ec2", format!("resource/{id}"));
-        Identity { physical_id: id.clone(), name: id.clone(), arn, attributes: attributes(id) }
-    };
-    let property = |key: &str| properties.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    match kind {
-        "AWS::S3::Bucket" => by_name(
-            format!("arn:aws:s3:::{name}"),
-            vec![
-                ("DomainName", format!("{name}.s3.amazonaws.com")),
-                ("RegionalDomainName", format!("{name}.s3.{REGION}.amazonaws.com")),
-            ],
-        ),
-        "AWS::SQS::Queue" => {
-            let url = format!("{}/{ACCOUNT}/{name}", naming.endpoint.trim_end_matches('/'));
-            let arn = arn("sqs", name.clone());
-            Identity {
-                physical_id: url.clone(),
-                name: name.clone(),
-                attributes: vec![("Arn", arn.clone()), ("QueueName", name.clone()), ("QueueUrl", url)],
-                arn,
-            }
-        }
-        "AWS::SNS::Topic" => {
-            let arn = arn("sns", name.clone());
-            by_arn(arn.clone(), vec![("TopicArn", arn), ("TopicName", name.clone())])
-        }
-        "AWS::SNS::Subscription" => {
-            let arn = format!("{}:{}", property("TopicArn"), uuid_like(&hash));
-            by_arn(arn.clone(), vec![("Arn", arn)])
-        }
-        "AWS::DynamoDB::Table" => {
-            let table = arn("dynamodb", format!("table/{name}"));
-            let stream = format!("{table}/stream/2026-01-01T00:00:00.000");
-            let streams = properties.get("StreamSpecification").is_some();
-            by_name(table, if streams { vec![("StreamArn", stream)] } else { Vec::new() })
-        }
-        "AWS::Events::Rule" => by_name(arn("events", format!("rule/{name}")), Vec::new()),
-        "AWS::Scheduler::Schedule" => {
-            by_name(arn("scheduler", format!("schedule/default/{name}")), Vec::new())
-        }
-        "AWS::ECS::Cluster" => by_name(arn("ecs", format!("cluster/{name}")), Vec::new()),
-        "AWS::ECS::TaskDefinition" => {
-            let arn = arn("ecs", format!("task-definition/{name}:1"));
-            by_arn(arn.clone(), vec![("TaskDefinitionArn", arn)])
-        }
-        "AWS::Lambda::Function" => by_name(arn("lambda", format!("function:{name}")), Vec::new()),
-        "AWS::Lambda::Alias" => {
-            let arn = arn("lambda", format!("function:{}:{}", property("FunctionName"), property("Name")));
-            by_arn(arn.clone(), vec![("AliasArn", arn)])
-        }
-        "AWS::Lambda::LayerVersion" => {
-            let arn = arn("lambda", format!("layer:{name}:1"));
-            by_arn(arn.clone(), vec![("LayerVersionArn", arn)])
-        }
-        "AWS::Lambda::EventSourceMapping" => {
-            let id = uuid_like(&hash);
-            let arn = arn("lambda", format!("event-source-mapping:{id}"));
-            let attributes = vec![("Id", id.clone()), ("EventSourceMappingArn", arn.clone())];
-            Identity { physical_id: id.clone(), name: id, arn, attributes }
-        }
-        "AWS::Logs::LogGroup" => by_name(arn("logs", format!("log-group:{name}:*")), Vec::new()),
-        "AWS::IAM::Role" => by_name(
-            format!("arn:aws:iam::{ACCOUNT}:role/{name}"),
-            vec![("RoleId", format!("AROA{}", hash[..17].to_uppercase()))],
-        ),
-        "AWS::IAM::ManagedPolicy" => {
-            let arn = format!("arn:aws:iam::{ACCOUNT}:policy/{name}");
-            by_arn(arn.clone(), vec![("PolicyArn", arn)])
-        }
-        "AWS::EC2::VPC" => by_id("vpc", |id| vec![("VpcId", id)]),
-        "AWS::EC2::Subnet" => by_id("subnet", |id| vec![("SubnetId", id)]),
-        "AWS::EC2::SecurityGroup" => by_id("sg", |id| vec![("GroupId", id.clone()), ("Id", id)]),
-        "AWS::EC2::InternetGateway" => by_id("igw", |id| vec![("InternetGatewayId", id)]),
-        "AWS::EC2::RouteTable" => by_id("rtb", |id| vec![("RouteTableId", id)]),
-        "AWS::EC2::VPCEndpoint" => by_id("vpce", |id| vec![("Id", id)]),
-        "AWS::EC2::NatGateway" => by_id("nat", |id| vec![("NatGatewayId", id)]),
-        "AWS::EC2::EIP" => by_id("eipalloc", |id| vec![("AllocationId", id)]),
-        "AWS::KMS::Key" => {
-            let id = uuid_like(&hash);
-            let arn = arn("kms", format!("key/{id}"));
-            let attributes = vec![("Arn", arn.clone()), ("KeyId", id.clone())];
-            Identity { physical_id: id.clone(), name: id, arn, attributes }
-        }
-        "AWS::ECR::Repository" => by_name(
-            arn("ecr", format!("repository/{name}")),
-            vec![("RepositoryUri", format!("{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{name}"))],
-        ),
-        "AWS::CloudWatch::Alarm" | "AWS::CloudWatch::CompositeAlarm" => {
-            by_name(arn("cloudwatch", format!("alarm:{name}")), Vec::new())
-        }
-        _ => Identity {
-            physical_id: name.clone(),
-            arn: arn("cloudformation", format!("resource/{name}")),
-            name,
-            attributes: Vec::new(),
-        },
-    }
-}
-
-/// `stack-LogicalId-0123456789ab`, cut to the type's length and put into its alphabet.
-fn made_up(kind: &str, logical_id: &str, naming: &Naming) -> String {
-    let hash = hash(&naming.stack, logical_id);
-    let suffix = &hash[..12];
-    let room = longest_name(kind) - suffix.len() - 2;
-    // Both halves stay recognisable; a stack's name may be longer than all the room there is.
-    let id = &logical_id[..logical_id.len().min(room / 2)];
-    let stack = &naming.stack[..naming.stack.len().min(room - id.len())];
-    let name = format!("{stack}-{id}-{suffix}");
-    if matches!(kind, "AWS::S3::Bucket" | "AWS::ECR::Repository") { name.to_lowercase() } else { name }
+    let known = naming.types.iter().chain(&PASSED_OVER).find(|it| it.kind == kind).copied();
+    let of = known.unwrap_or(ResourceType::new("", |it| it.plain()));
+    let given = of.name_property.and_then(|it| properties.get(it)).and_then(Value::as_str);
+    (of.identity)(&Named {
+        name: given.map_or_else(|| of.made_up(logical_id, naming), ToOwned::to_owned),
+        hash: hash(&naming.stack, logical_id),
+        properties,
+        endpoint: &naming.endpoint,
+    })
 }
 
 fn hash(stack: &str, logical_id: &str) -> String {
     hex::encode(Sha256::digest(format!("{stack}/{logical_id}")))
-}
-
-fn uuid_like(hash: &str) -> String {
-    let part = |from: usize, to: usize| &hash[from..to];
-    format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
 }

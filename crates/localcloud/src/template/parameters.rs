@@ -6,40 +6,9 @@ use regex_lite::Regex;
 use serde_json::Value;
 
 use super::{
-    error::{Fault, Flaw, Step},
+    error::{Fault, Flaw, ParameterProblem, Step},
     yaml::Node,
 };
-
-/// What is wrong with one parameter's value.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ParameterProblem {
-    /// It has no default and was not given.
-    #[error("the parameter {name} needs a value: {description}")]
-    Missing {
-        /// The parameter.
-        name: String,
-        /// What the template says of it.
-        description: String,
-    },
-    /// The template has no such parameter.
-    #[error("there is no parameter {name}; there are {}", known.join(", "))]
-    Unknown {
-        /// What was given.
-        name: String,
-        /// What there is.
-        known: Vec<String>,
-    },
-    /// The value given is not allowed.
-    #[error("the parameter {name} {must}; it is {shown}")]
-    Refused {
-        /// The parameter.
-        name: String,
-        /// What is allowed.
-        must: String,
-        /// The value, or asterisks for a secret one.
-        shown: String,
-    },
-}
 
 /// One declared parameter.
 #[derive(Debug, Clone)]

@@ -2,41 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{
-    Template, TemplateError,
-    error::{Flaw, Step},
-    parameters, read,
-};
-
-/// What becomes of a flaw.
-#[derive(Debug)]
-pub(super) enum Flaws {
-    /// The first ends the reading.
-    First,
-    /// They are gathered, and the reading goes on where it can.
-    All(Vec<Flaw>),
-}
-
-impl Flaws {
-    /// What a step gave; none where it failed and the reading goes on.
-    pub(super) fn take<T>(&mut self, step: Step<T>) -> Step<Option<T>> {
-        match (step, self) {
-            (Ok(value), _) => Ok(Some(value)),
-            (Err(flaw), Self::First) => Err(flaw),
-            (Err(flaw), Self::All(gathered)) => {
-                gathered.push(*flaw);
-                Ok(None)
-            }
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        match self {
-            Self::First => true,
-            Self::All(gathered) => gathered.is_empty(),
-        }
-    }
-}
+use super::{ResourceType, Template, TemplateError, flaws::Flaws, parameters, read};
 
 impl Template {
     /// Everything that is wrong with the template at `file` with these parameters, as far as one mistake does not hide
@@ -44,6 +10,7 @@ impl Template {
     #[must_use]
     pub fn problems(
         file: &Path,
+        types: Vec<ResourceType>,
         given: &BTreeMap<String, String>,
         stack: &str,
         endpoint: &str,
@@ -54,12 +21,12 @@ impl Template {
         };
         let mut flaws = Flaws::All(Vec::new());
         let mut others = Vec::new();
-        match Self::understood(&text, file, &mut flaws) {
+        match Self::understood(&text, file, types, &mut flaws) {
             Err(flaw) => others.push(flaw.in_file(file)),
             Ok(template) if flaws.is_empty() => match parameters::read(&template.parameters, given) {
                 Err(problems) => others.push(TemplateError::Parameters { file: file.to_owned(), problems }),
                 Ok(values) => {
-                    let naming = super::Naming { stack: stack.to_owned(), endpoint: endpoint.to_owned() };
+                    let naming = template.naming(stack, endpoint);
                     if let Err(flaw) = template.resolved(values, &naming, &mut flaws) {
                         others.push(flaw.in_file(file));
                     }
@@ -85,7 +52,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("t.yaml");
         fs::write(&file, text).unwrap();
-        let told = Template::problems(&file, &BTreeMap::new(), "tidemill", "http://cloud.local");
+        let told = Template::problems(
+            &file,
+            crate::resource_types(),
+            &BTreeMap::new(),
+            "tidemill",
+            "http://cloud.local",
+        );
         let before = format!("{}:", file.display());
         told.iter().map(|error| error.to_string().replace(&before, "")).collect()
     }
@@ -116,7 +89,13 @@ mod tests {
     fn what_is_no_template_at_all_is_one_problem() {
         assert_eq!(problems("a: [").len(), 1);
         assert_eq!(problems("Resources: {}\n").len(), 1);
-        let none = Template::problems(Path::new("none.yaml"), &BTreeMap::new(), "t", "http://cloud.local");
+        let none = Template::problems(
+            Path::new("none.yaml"),
+            crate::resource_types(),
+            &BTreeMap::new(),
+            "t",
+            "http://cloud.local",
+        );
         assert!(matches!(none[..], [TemplateError::Missing { .. }]));
     }
 }

@@ -50,6 +50,6 @@ impl Resource {
     /// Whether its type means nothing on one machine.
     #[must_use]
     pub fn is_passed_over(&self) -> bool {
-        names::PASSED_OVER.contains(&self.kind.as_str())
+        names::is_passed_over(&self.kind)
     }
 }

@@ -15,7 +15,11 @@ fn given(parameters: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 fn resolve(text: &str, parameters: &[(&str, &str)]) -> Result<Stack, TemplateError> {
-    Template::parse(text, Path::new("t.yaml"))?.resolve(&given(parameters), "tide", ENDPOINT)
+    Template::parse(text, Path::new("t.yaml"), crate::resource_types())?.resolve(
+        &given(parameters),
+        "tide",
+        ENDPOINT,
+    )
 }
 
 #[test]
@@ -56,7 +60,7 @@ fn a_misspelt_key_is_not_passed_over() {
 
 #[test]
 fn a_missing_file_is_said_plainly() {
-    let error = Template::load(Path::new("/nowhere/template.yaml")).unwrap_err();
+    let error = Template::load(Path::new("/nowhere/template.yaml"), crate::resource_types()).unwrap_err();
     assert_eq!(
         error.to_string(),
         "there is no template at /nowhere/template.yaml: name the template.yaml to run"
@@ -102,7 +106,7 @@ fn parameters_are_checked_all_at_once() {
 fn made_up_names_fit_their_type_and_stay_the_same() {
     let bucket =
         "Resources:\n  AnExtremelyLongLogicalIdThatWouldNotFitIntoABucketsNameAtAll: {Type: AWS::S3::Bucket}";
-    let template = Template::parse(bucket, Path::new("t.yaml")).unwrap();
+    let template = Template::parse(bucket, Path::new("t.yaml"), crate::resource_types()).unwrap();
     let name = |stack: &str| {
         let stack = template.resolve(&BTreeMap::new(), stack, ENDPOINT).unwrap();
         stack.resources.into_values().next().unwrap().physical_id

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use super::*;
-use crate::lambda::FunctionError;
+use crate::services::lambda::FunctionError;
 
 const TICKING: &str = "
 Transform: AWS::Serverless-2016-10-31

@@ -18,10 +18,11 @@ async fn deploy(resources: &str, data: Option<&Path>) -> Result<Cloud, DeployErr
     .await
 }
 
-/// What a template with these resources is refused with: the error and its cause.
+/// The error of a template with these resources, with its causes.
 async fn api_error(resources: &str) -> String {
     let error = deploy(resources, None).await.expect_err("it was not refused");
-    format!("{error}: {}", error.source().map(ToString::to_string).unwrap_or_default())
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
 }
 
 const ALARM: &str = "  Jobs: {Type: AWS::SQS::Queue}
@@ -75,7 +76,7 @@ async fn an_alarm_watches_its_queue_and_ends_with_the_cloud() {
     assert!(heard().is_empty());
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(heard().len(), 1);
-    assert_eq!(services.cloudwatch.status(&name).unwrap().state, crate::cloudwatch::State::Alarm);
+    assert_eq!(services.cloudwatch.status(&name).unwrap().state, crate::services::cloudwatch::State::Alarm);
 
     cloud.shutdown().await;
     let begun = services.cloudwatch.status(&name).unwrap();

@@ -9,8 +9,39 @@ use std::{
 
 use tokio::process::Command;
 
-use super::ContainersError;
 use crate::host::{Confinement, Launch};
+
+/// Why tasks cannot be run as containers.
+#[derive(Debug, thiserror::Error)]
+pub enum ContainersError {
+    /// Nothing on this machine runs containers, or not what is wanted.
+    #[error(
+        "{0} on the PATH: install one of podman and docker, or let tasks run as processes, which needs neither"
+    )]
+    NoRuntime(String),
+    /// There is no such runtime.
+    #[error("there is no container runtime {0:?}: it is podman or docker")]
+    Unknown(String),
+    /// What runs containers on this machine does not work.
+    #[error("{runtime} is installed and does not work: {said}")]
+    Broken {
+        /// Its name.
+        runtime: &'static str,
+        /// The last line of what it said.
+        said: String,
+    },
+    /// No image of this name.
+    #[error("{runtime} has no image {image}: build it, as with worker/build-image, or pull it first")]
+    NoImage {
+        /// What was asked.
+        runtime: &'static str,
+        /// The name.
+        image: String,
+    },
+    /// No folder for what a runtime leaves where it was started.
+    #[error("cannot make a folder in {}", std::env::temp_dir().display())]
+    Folder(#[source] io::Error),
+}
 
 /// What runs containers, by its command.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{super::Confinement, *};
-use crate::logs::LogStream;
+use crate::services::logs::LogStream;
 
 fn launch(container: Option<Confinement>) -> Launch {
     Launch {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::logs::{LINE_BYTES, LogStream};
+use crate::services::logs::{LINE_BYTES, LogStream};
 
 fn shell(script: &str, env: &[(&str, &str)]) -> (Runner, Launch) {
     let env: BTreeMap<_, _> = env.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{function::Target, renamed, roles};
+use super::{properties::renamed, roles, target::Target};
 use crate::template::{
     declared::Declared,
     error::{Fault, Flaw, Step},

@@ -1,36 +1,18 @@
 //! Functions: the Lambda function, its alias, and what becomes of its asynchronous invocations.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Globals, events, renamed, roles};
+use super::{
+    Globals, events,
+    properties::{FUNCTION, renamed},
+    roles,
+    target::Target,
+};
 use crate::template::{
     declared::Declared,
     error::{Fault, Flaw, Step},
     yaml::{Entry, Node, Yaml},
 };
-
-/// Function properties that mean the same to Lambda, as (SAM's name, Lambda's name).
-pub(super) const FUNCTION: [(&str, &str); 19] = [
-    ("Architectures", "Architectures"),
-    ("CodeUri", "Code"),
-    ("Description", "Description"),
-    ("Environment", "Environment"),
-    ("EphemeralStorage", "EphemeralStorage"),
-    ("FunctionName", "FunctionName"),
-    ("Handler", "Handler"),
-    ("KmsKeyArn", "KmsKeyArn"),
-    ("Layers", "Layers"),
-    ("LoggingConfig", "LoggingConfig"),
-    ("MemorySize", "MemorySize"),
-    ("PackageType", "PackageType"),
-    ("ReservedConcurrentExecutions", "ReservedConcurrentExecutions"),
-    ("Role", "Role"),
-    ("Runtime", "Runtime"),
-    ("Tags", "Tags"),
-    ("Timeout", "Timeout"),
-    ("Tracing", "TracingConfig"),
-    ("VpcConfig", "VpcConfig"),
-];
 
 /// Function properties that the transform itself reads.
 const READ_HERE: [&str; 8] = [
@@ -105,32 +87,6 @@ pub(super) fn transform(declared: Declared, globals: &Globals<'_>) -> Step<Vec<D
     let properties = Some(Node { line: own.line, yaml: Yaml::Map(entries) });
     let function = Declared { kind: "AWS::Lambda::Function".to_owned(), properties, ..declared };
     Ok([vec![function], others].concat())
-}
-
-/// What a function's events invoke.
-pub(super) struct Target<'d> {
-    pub(super) function: &'d Declared,
-    /// Then it is what they invoke, and not the function.
-    pub(super) alias: Option<&'d str>,
-}
-
-impl Target<'_> {
-    pub(super) fn alias_id(&self) -> Option<String> {
-        self.alias.map(|alias| format!("{}Alias{alias}", self.function.logical_id))
-    }
-
-    /// Its name: for an alias its ARN, which says both.
-    pub(super) fn name(&self, line: usize) -> Node {
-        let id = self.alias_id().unwrap_or_else(|| self.function.logical_id.clone());
-        Node::plain(line, &json!({ "Ref": id }))
-    }
-
-    pub(super) fn arn(&self) -> Value {
-        match self.alias_id() {
-            Some(id) => json!({ "Ref": id }),
-            None => json!({ "Fn::GetAtt": [self.function.logical_id, "Arn"] }),
-        }
-    }
 }
 
 fn alias(function: &Declared, name: &str, line: usize) -> Declared {

@@ -1,6 +1,6 @@
 //! The `Globals` section, and how it comes together with what a resource says.
 
-use super::function::FUNCTION;
+use super::properties::FUNCTION;
 use crate::template::{
     error::Step,
     intrinsics::call,

@@ -1,6 +1,6 @@
 //! Layers, which are Lambda's own under other names.
 
-use super::renamed;
+use super::properties::renamed;
 use crate::template::{
     declared::Declared,
     error::{Fault, Flaw, Step},

@@ -18,14 +18,12 @@ mod events;
 mod function;
 mod globals;
 mod layer;
+mod properties;
 mod roles;
+mod target;
 
 pub(super) use self::globals::Globals;
-use super::{
-    declared::Declared,
-    error::Step,
-    yaml::{Entry, Node},
-};
+use super::{declared::Declared, error::Step};
 
 /// What one declared resource becomes; anything but the `AWS::Serverless` types stays as it is.
 pub(super) fn transform(declared: Declared, globals: &Globals<'_>) -> Step<Vec<Declared>> {
@@ -34,15 +32,4 @@ pub(super) fn transform(declared: Declared, globals: &Globals<'_>) -> Step<Vec<D
         "AWS::Serverless::LayerVersion" => layer::transform(declared),
         _ => Ok(vec![declared]),
     }
-}
-
-/// The properties under the names that the plain type has for them.
-fn renamed(properties: &Node, names: &[(&str, &str)]) -> Step<Vec<Entry>> {
-    let mut entries = Vec::new();
-    for entry in properties.as_map()? {
-        if let Some((_, name)) = names.iter().find(|(sam, _)| *sam == entry.key) {
-            entries.push(Entry { key: (*name).to_owned(), ..entry.clone() });
-        }
-    }
-    Ok(entries)
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::function::Target;
+use super::target::Target;
 use crate::template::{
     declared::Declared,
     error::Step,

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::{ENDPOINT, Stack, Template, TemplateError, given};
 
 fn deployed() -> Template {
-    Template::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml"))).unwrap()
+    let file = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml"));
+    Template::load(file, crate::resource_types()).unwrap()
 }
 
 fn deployed_stack(more: &[(&str, &str)]) -> Result<Stack, TemplateError> {

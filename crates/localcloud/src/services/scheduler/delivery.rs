@@ -1,0 +1,159 @@
+//! One firing on its way to its target.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::{
+    Action, Inner, Target,
+    input::{Occasion, payload, time},
+};
+use crate::{
+    services::{
+        events::delivery::{back_off, is_transient},
+        iam::{AccessDenied, RequiredAction, Who},
+        lambda,
+        sqs::{Attribute, Attributes},
+    },
+    wire::ApiError,
+};
+
+/// The longest payload that a dead letter carries whole: half of a message, the rest being for its attributes.
+const DEAD_LETTER_BYTES: usize = 512 * 1024;
+
+/// Begins the firing of the schedule of this ARN in the background.
+pub(super) fn start(inner: &Arc<Inner>, arn: &str, action: &Action, scheduled: Timestamp) {
+    let target = match action {
+        Action::Invoke(target) => target.clone(),
+        Action::Emit => {
+            // The bus takes it from here, with the retry policies of the rule's targets.
+            inner.events.emit(json!({
+                "source": "aws.events",
+                "detail-type": "Scheduled Event",
+                "time": time(scheduled),
+                "resources": [arn],
+            }));
+            return;
+        }
+    };
+    let (inner, begun) = (Arc::clone(inner), inner.in_flight.begin());
+    let arn = arn.to_owned();
+    tokio::spawn(async move {
+        let _begun = begun;
+        inner.end.run_until_cancelled(deliver(&inner, &arn, &target, scheduled)).await;
+    });
+}
+
+/// Tries until the target has taken it, cannot take it, or its retry policy says to give up; then it is a dead
+/// letter, or dropped with a warning.
+async fn deliver(inner: &Inner, arn: &str, target: &Target, scheduled: Timestamp) {
+    let begun = Instant::now();
+    let mut retries = 0;
+    loop {
+        let execution_id = format!("{:016x}", fastrand::u64(..));
+        let attempt = retries + 1;
+        let occasion = Occasion { schedule_arn: arn, scheduled, execution_id: &execution_id, attempt };
+        let body = payload(target.input.as_deref(), &occasion);
+        let Err(error) = hand_over(inner, arn, target, &body) else { return };
+        let wait = back_off(retries);
+        let exhausted = if !is_transient(&error) {
+            None
+        } else if retries >= target.max_attempts {
+            Some("MaximumRetryAttempts")
+        } else if begun.elapsed() + wait > target.max_age {
+            Some("MaximumEventAgeInSeconds")
+        } else {
+            sleep(wait).await;
+            retries += 1;
+            continue;
+        };
+        return bury(inner, target, &body, &GivenUp { occasion, retries, error, exhausted });
+    }
+}
+
+fn hand_over(inner: &Inner, arn: &str, target: &Target, body: &str) -> Result<(), ApiError> {
+    let role = assumed(inner, arn, target)?;
+    if target.is_queue() {
+        return inner.sqs.send_as((&role, arn), &target.arn, body, Attributes::new()).map(drop);
+    }
+    // What filled in an attribute can have made of JSON something else.
+    let payload = serde_json::from_str(body).map_err(|error| {
+        let message = format!("Could not parse request body into json: {error}");
+        ApiError::client("InvalidRequestContentException", message)
+    })?;
+    inner.lambda.find(&target.arn)?;
+    let required = RequiredAction::new("lambda:InvokeFunction", target.arn.as_str());
+    inner
+        .sqs
+        .iam()
+        .authorize(&role, &[required])
+        .map_err(|refused| refused.api_error(lambda::ACCESS_DENIED))?;
+    inner.lambda.invoke_async(&target.arn, payload).map(drop)
+}
+
+/// The target's role, if it trusts Scheduler, which does everything for a schedule in it.
+fn assumed(inner: &Inner, arn: &str, target: &Target) -> Result<Who, ApiError> {
+    let required = RequiredAction::new("sts:AssumeRole", target.role_arn.as_str()).from_source(arn);
+    inner.sqs.iam().authorize(&Who::Service("scheduler.amazonaws.com"), &[required]).map_err(|refused| {
+        let message =
+            "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.";
+        ApiError { message: format!("{message} {refused}"), ..refused.api_error(AccessDenied::JSON) }
+    })?;
+    Ok(Who::role(&target.role_arn, arn.rsplit('/').next().unwrap_or_default()))
+}
+
+/// Why a firing was given up.
+struct GivenUp<'o> {
+    occasion: Occasion<'o>,
+    retries: u32,
+    error: ApiError,
+    /// The limit of the retry policy that was met; none where a retry could not have helped.
+    exhausted: Option<&'static str>,
+}
+
+/// Sends the payload to the dead-letter queue with
+/// [Scheduler's attributes](https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html), or
+/// drops it, audibly.
+fn bury(inner: &Inner, target: &Target, body: &str, given_up: &GivenUp<'_>) {
+    let GivenUp { occasion, retries, error: api_error, exhausted } = given_up;
+    let fits = body.len() <= DEAD_LETTER_BYTES;
+    let cut = if fits { body } else { &body[..body.floor_char_boundary(DEAD_LETTER_BYTES)] };
+    let mut attributes = Attributes::from(
+        [
+            ("ERROR_CODE", api_error.code.as_str()),
+            ("ERROR_MESSAGE", &api_error.message),
+            ("EXECUTION_ID", occasion.execution_id),
+            ("IS_PAYLOAD_TRUNCATED", if fits { "false" } else { "true" }),
+            ("RETRY_ATTEMPTS", &retries.to_string()),
+            ("SCHEDULED_TIME", &time(occasion.scheduled)),
+            ("SCHEDULE_ARN", occasion.schedule_arn),
+            ("TARGET_ARN", &target.arn),
+        ]
+        // SQS refuses empty attributes, and a dead letter must not be lost over one.
+        .map(|(name, value)| (name.to_owned(), Attribute::text(if value.is_empty() { "-" } else { value }))),
+    );
+    if let Some(condition) = exhausted {
+        attributes.insert("EXHAUSTED_RETRY_CONDITION".into(), Attribute::text(*condition));
+    }
+    let buried = match &target.dead_letter_arn {
+        Some(queue) => {
+            let arn = occasion.schedule_arn;
+            let role = assumed(inner, arn, target);
+            role.and_then(|role| inner.sqs.send_as((&role, arn), queue, cut, attributes)).map(drop)
+        }
+        None => Err(ApiError::client("NoDeadLetterQueue", "the schedule has no dead-letter queue")),
+    };
+    if let Err(no_burial) = buried {
+        inner.lock().dropped += 1;
+        tracing::error!(
+            schedule.arn = occasion.schedule_arn,
+            target.arn,
+            retries,
+            error = %api_error,
+            dead_letter.error = %no_burial,
+            "a firing is dropped"
+        );
+    }
+}

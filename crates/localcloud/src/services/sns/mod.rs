@@ -1,0 +1,244 @@
+//! SNS: topics that send mail.
+//!
+//! A published message becomes one mail per confirmed subscription, in the mailbox. Nobody is there to click on a
+//! confirmation, so a subscription counts as confirmed when it is made.
+
+mod redrive;
+pub(crate) mod required_actions;
+pub(crate) mod resources;
+mod wire;
+
+#[cfg(test)]
+mod pace;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use clock::Clock;
+use jiff::Timestamp;
+
+pub use crate::mailbox::Mail;
+use crate::{
+    mailbox::Mailbox,
+    services::{iam::AccessDenied, sqs::Sqs},
+    usage::{Calls, Usage, count},
+    wire::{ACCOUNT, ApiError, REGION},
+};
+
+/// How SNS answers a caller who lacks a permission.
+pub(crate) const ACCESS_DENIED: AccessDenied = AccessDenied { code: "AuthorizationError", status: 403 };
+
+/// Adds what was published: a mail each.
+pub(crate) fn usage(calls: &Calls, usage: &mut Usage) {
+    let mails = count(calls, "sns", &["Publish"]);
+    usage.publishes += mails;
+    usage.emails += mails;
+}
+
+/// The longest message, attributes included.
+const MAX_MESSAGE_BYTES: usize = 256 * 1024;
+
+/// Above this rate SNS suspends an email subscription.
+const MAILS_PER_SECOND: usize = 10;
+
+/// What a mail without a subject is called.
+const DEFAULT_SUBJECT: &str = "AWS Notification Message";
+
+/// The topics. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Sns {
+    clock: Clock,
+    /// Where its dead letters go.
+    sqs: Option<Sqs>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    topics: BTreeMap<String, Vec<Subscription>>,
+    mailbox: Mailbox,
+    /// The addresses that take no mail.
+    bouncing: BTreeSet<String>,
+    /// When each address got its latest mails.
+    recent: BTreeMap<String, VecDeque<Timestamp>>,
+}
+
+#[derive(Debug, Clone)]
+struct Subscription {
+    arn: String,
+    endpoint: String,
+    /// The queue that gets what cannot be delivered.
+    dead_letter_arn: Option<String>,
+    /// Not confirmed, or suspended: it gets nothing.
+    pending: bool,
+}
+
+impl Sns {
+    /// No topics yet. Mails are kept in memory, and as files in `folder` if there is one.
+    #[must_use]
+    pub fn new(clock: Clock, folder: Option<PathBuf>) -> Self {
+        let state = State {
+            topics: BTreeMap::new(),
+            mailbox: Mailbox::new(folder),
+            bouncing: BTreeSet::new(),
+            recent: BTreeMap::new(),
+        };
+        Self { clock, sqs: None, state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Creates a topic and answers its ARN; a repeat changes nothing.
+    ///
+    /// # Errors
+    /// `InvalidParameter` for a name that is not 1 to 256 letters, digits, `-` and `_`.
+    pub fn create_topic(&self, name: &str) -> Result<String, ApiError> {
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if name.is_empty() || name.len() > 256 || !name.chars().all(legal) {
+            return Err(invalid("Topic Name"));
+        }
+        let arn = format!("arn:aws:sns:{REGION}:{ACCOUNT}:{name}");
+        self.state().topics.entry(arn.clone()).or_default();
+        Ok(arn)
+    }
+
+    /// Subscribes an address, confirmed at once, and answers the subscription's ARN. A repeat changes nothing but
+    /// confirms a suspended subscription again.
+    ///
+    /// # Errors
+    /// `NotFound` for the topic; `InvalidParameter` for another protocol than `email`, or no address.
+    pub fn subscribe(&self, topic_arn: &str, protocol: &str, endpoint: &str) -> Result<String, ApiError> {
+        let mut state = self.state();
+        let subscriptions = state.topics.get_mut(topic_arn).ok_or_else(no_such_topic)?;
+        if protocol != "email" {
+            return Err(invalid(&format!("the local cloud has no protocol {protocol}, only email")));
+        }
+        if !is_address(endpoint) {
+            return Err(invalid("Email address"));
+        }
+        if let Some(known) = subscriptions.iter_mut().find(|known| known.endpoint == endpoint) {
+            known.pending = false;
+            return Ok(known.arn.clone());
+        }
+        let arn = format!("{topic_arn}:{}", new_id());
+        subscriptions.push(Subscription {
+            arn: arn.clone(),
+            endpoint: endpoint.into(),
+            dead_letter_arn: None,
+            pending: false,
+        });
+        Ok(arn)
+    }
+
+    /// Mails a message to every confirmed subscription and answers the message's id. When this returns the mails
+    /// are in the mailbox. There is no idempotence: a repeat, also of a publish that failed half way, mails again.
+    ///
+    /// What an address does not take becomes a dead letter of its subscription, or is dropped with a warning.
+    ///
+    /// An address that gets more than ten mails within a second loses the eleventh and its subscription is
+    /// suspended, without an error here, as on AWS.
+    ///
+    /// # Errors
+    /// `NotFound`; `InvalidParameter` for a subject or message that SNS refuses; `InternalError` when a mail cannot
+    /// be written.
+    pub fn publish(&self, topic_arn: &str, subject: Option<&str>, message: &str) -> Result<String, ApiError> {
+        let mut state = self.state();
+        if !state.topics.contains_key(topic_arn) {
+            return Err(no_such_topic());
+        }
+        check_subject(subject)?;
+        if message.is_empty() {
+            return Err(invalid("Empty message"));
+        }
+        if message.len() > MAX_MESSAGE_BYTES {
+            return Err(invalid("Message too long"));
+        }
+        let now = self.clock.now();
+        let State { topics, mailbox, bouncing, recent } = &mut *state;
+        let subscriptions = topics.get_mut(topic_arn).into_iter().flatten();
+        for subscription in subscriptions.filter(|subscription| !subscription.pending) {
+            if !admits(recent.entry(subscription.endpoint.clone()).or_default(), now) {
+                subscription.pending = true;
+                tracing::warn!(
+                    topic.arn = topic_arn,
+                    subscription.arn,
+                    "subscription suspended: more than {MAILS_PER_SECOND} mails within a second"
+                );
+                continue;
+            }
+            if bouncing.contains(&subscription.endpoint) {
+                self.bury(topic_arn, subscription, subject, message, now);
+                continue;
+            }
+            let mail = Mail {
+                to: subscription.endpoint.clone(),
+                subject: subject.unwrap_or(DEFAULT_SUBJECT).to_owned(),
+                body: message.to_owned(),
+                sent_at: now,
+                topic: topic_arn.to_owned(),
+            };
+            mailbox.deliver(mail).map_err(|error| {
+                tracing::error!(topic.arn = topic_arn, error = &error as &dyn std::error::Error, "mail lost");
+                let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                ApiError::client("InternalError", format!("{error}: {cause}")).with_status(500)
+            })?;
+        }
+        Ok(new_id())
+    }
+
+    /// The mails sent so far, in order.
+    #[must_use]
+    pub fn mails(&self) -> Vec<Mail> {
+        self.state().mailbox.mails().to_vec()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic while the lock was held is already reported; the topics stay usable for the others.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether an address may get one more mail now; counts it if so.
+fn admits(recent: &mut VecDeque<Timestamp>, now: Timestamp) -> bool {
+    while recent.front().is_some_and(|at| *at + Duration::from_secs(1) <= now) {
+        recent.pop_front();
+    }
+    if recent.len() >= MAILS_PER_SECOND {
+        return false;
+    }
+    recent.push_back(now);
+    true
+}
+
+/// "ASCII text that begins with a letter, number, or punctuation mark; no line breaks or control characters; less
+/// than 100 characters long": <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
+fn check_subject(subject: Option<&str>) -> Result<(), ApiError> {
+    let Some(subject) = subject else { return Ok(()) };
+    let begins = subject.chars().next().is_some_and(|c| c.is_ascii_graphic());
+    let legal = subject.chars().all(|c| c == ' ' || c.is_ascii_graphic());
+    if begins && legal && subject.len() < 100 { Ok(()) } else { Err(invalid("Subject")) }
+}
+
+/// Whether this can stand in a mail's `To` header as it is.
+fn is_address(text: &str) -> bool {
+    let legal = |c: char| c.is_ascii_graphic() && !"()<>[]:;,\\\"".contains(c);
+    let parts = text.split_once('@');
+    let whole = parts.is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
+    whole && text.len() <= 320 && text.chars().all(legal)
+}
+
+fn invalid(what: &str) -> ApiError {
+    ApiError::client("InvalidParameter", format!("Invalid parameter: {what}"))
+}
+
+fn no_such_topic() -> ApiError {
+    ApiError::client("NotFound", "Topic does not exist").with_status(404)
+}
+
+fn new_id() -> String {
+    uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid().to_string()
+}
