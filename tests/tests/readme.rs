@@ -6,8 +6,10 @@ use std::{
 };
 
 use domain::{
+    bad_input::{self, Scope},
     mail::grouped,
     pipelines::{BadRows, Format, Pipelines},
+    verdict::{Change, Kind, Rule},
 };
 use readers::Limits;
 use tests::month::{HEAD, Month};
@@ -169,6 +171,38 @@ fn the_cost_of_a_month_is_as_told() {
         let row = Month::of(objects_a_day).to_string();
         assert!(page.contains(&row), "docs/cost.md has another row than\n{row}");
     }
+}
+
+#[test]
+fn verdicts_and_reasons_are_those_of_the_tables() {
+    let page = include_str!("../../docs/verdicts.md");
+    let verdicts = Kind::ALL.iter().map(|kind| {
+        let row = kind.row();
+        let counts = if row.counts_against_object { "yes" } else { "no" };
+        let next = match row.rule {
+            Rule::Retry(Change::Same, _) => "retry",
+            Rule::Retry(Change::Larger, _) => "retry one size larger",
+            Rule::Retry(Change::OnDemand, _) => "retry on demand",
+            Rule::GiveUp => "fail",
+            Rule::Ignore => "none",
+        };
+        let codes = row.exit_codes.iter().map(|exit| exit.code().to_string()).collect::<Vec<_>>().join(", ");
+        let (code, sentence, advice) = (kind.code(), kind.sentence(), row.advice);
+        format!("| `{code}` | {sentence} | {counts} | {next} | {codes} | {advice} |")
+    });
+    let reasons = bad_input::Reason::ALL.iter().map(|reason| {
+        let (code, sentence, advice) = (reason.code(), reason.sentence(), reason.row().advice);
+        let rejects = match reason.row().scope {
+            Scope::Row => "row",
+            Scope::Object => "object",
+        };
+        format!("| `{code}` | {sentence} | {rejects} | {advice} |")
+    });
+    let rows: Vec<String> = verdicts.chain(reasons).collect();
+    for row in &rows {
+        assert!(page.lines().any(|line| line == row), "docs/verdicts.md does not have the row\n{row}");
+    }
+    assert_eq!(page.lines().filter(|line| line.starts_with("| `")).count(), rows.len(), "rows too many");
 }
 
 #[test]
