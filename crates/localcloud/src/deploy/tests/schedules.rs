@@ -170,7 +170,10 @@ async fn a_schedule_does_not_outlive_its_cloud() {
 
 #[tokio::test(start_paused = true)]
 async fn what_aws_would_refuse_is_named_with_its_line() {
-    let all = |error: &DeployError| format!("{error}: {}", error.source().unwrap());
+    let all = |error: &DeployError| {
+        let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+        causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
+    };
     for (from, to, expected) in [
         ("rate(1 hour)", "rate(1 week)", "minutes, hours or days"),
         ("cron(0 12 * * ? *)", "cron(0 12 * * * *)", "? in exactly one"),

@@ -20,10 +20,7 @@ fn deployed_stack(more: &[(&str, &str)]) -> Result<Stack, TemplateError> {
 #[test]
 fn the_deployed_template_says_what_to_ask_for() {
     let error = deployed().resolve(&BTreeMap::new(), "tidemill", ENDPOINT).unwrap_err().to_string();
-    assert!(
-        error.contains("NotifyEmail needs a value: The e-mail address that hears how jobs end"),
-        "{error}"
-    );
+    assert!(error.contains("NotifyEmail needs a value: The e-mail address for mails about jobs"), "{error}");
     assert!(!error.contains(';'), "the others have defaults: {error}");
 }
 
