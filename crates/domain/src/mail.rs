@@ -253,14 +253,14 @@ fn next(job: &Job) -> &'static str {
     match job.state {
         State::Failed if job.pipeline.key.is_none() && is_out_of_sizes(job) => {
             "Nothing by itself: it ran out of memory in the largest task that it is given. None of this version's records \
-             are visible. The job is in the dead-report queue."
+             are visible. The job is in the dead-letter queue."
         }
         State::Failed if job.pipeline.key.is_some() => {
-            "Nothing by itself. Records already written under their own keys stay. The job is in the dead-report \
+            "Nothing by itself. Records already written under their own keys stay. The job is in the dead-letter \
              queue."
         }
         State::Failed => {
-            "Nothing by itself. None of this version's records are visible. The job is in the dead-report queue."
+            "Nothing by itself. None of this version's records are visible. The job is in the dead-letter queue."
         }
         State::Done if job.rejected > 0 && job.pipeline.bad_rows == BadRows::Quarantine => {
             "Nothing: all good rows are visible, the others are in the rejects object."

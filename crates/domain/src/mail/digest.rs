@@ -71,7 +71,7 @@ fn write_body(summary: &Summary, report: &str, out: &mut String) -> std::fmt::Re
     writeln!(out, "From {from} to {to} UTC on {day}, {came} came in, and the work on {settled} ended.\n")?;
     for (state, words) in [
         (State::Done, "all their records are visible"),
-        (State::Failed, "given up; mails told of them, and each is in the dead-report queue"),
+        (State::Failed, "given up; mails told of them, and each is in the dead-letter queue"),
         (State::Superseded, "a newer version of the same object was visible first"),
         (State::SourceDeleted, "deleted before they were read"),
     ] {

@@ -91,7 +91,7 @@ fn write_next(mail: &GroupedMail, out: &mut String) -> std::fmt::Result {
         )?;
         writeln!(out, "  again at its next hour.")?;
     } else {
-        writeln!(out, "  Nothing by itself. Each is in the dead-report queue.")?;
+        writeln!(out, "  Nothing by itself. Each is in the dead-letter queue.")?;
     }
     if !mail.over {
         let next = minutes(mail.next);

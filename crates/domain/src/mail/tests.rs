@@ -72,7 +72,7 @@ Took       1 min 15 s
 Cost       about $0.00024
 
 What happens next
-  Nothing by itself. None of this version's records are visible. The job is in the dead-report queue.
+  Nothing by itself. None of this version's records are visible. The job is in the dead-letter queue.
 
 To run it again
   Mend the object and upload it: that is a new version with a job of its own, and nothing else is to be

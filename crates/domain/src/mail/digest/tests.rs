@@ -41,7 +41,7 @@ fn a_busy_hour_is_told_in_words() {
 From 14:00 to 15:00 UTC on 21 November 2026, 1,209 objects came in, and the work on 1,227 objects ended.
 
 Done             1,204  all their records are visible
-Failed              22  given up; mails told of them, and each is in the dead-report queue
+Failed              22  given up; mails told of them, and each is in the dead-letter queue
 Superseded           1  a newer version of the same object was visible first
 Records      1,234,567  became visible, 1 row left out
 
