@@ -1,4 +1,5 @@
-//! Mails that say what became of a job, in words for a tired person.
+//! Mails that say what happened to a job. Each says first what happened and to which object, then what happens next, then
+//! what to do; the evidence follows.
 //!
 //! Object keys, reasons and log lines come from whoever uploads: they are escaped, so that none can fake a
 //! line, and bounded, so that none can flood. SNS refuses a publish whose subject is not plain ASCII or
@@ -22,7 +23,7 @@ use crate::fargate::Size;
 use crate::job::{Job, State};
 use crate::object;
 use crate::pipelines::BadRows;
-use crate::pricing::{Architecture, Bill, Dollars, TaskUse, Usage};
+use crate::pricing::{self, Dollars};
 use crate::verdict::{Kind, adjusted};
 pub use digest::{digest, run_failed};
 pub use grouped_failures::grouped_failures;
@@ -50,7 +51,7 @@ pub struct Mail {
     pub body: String,
 }
 
-/// What a mail tells of. Texts are as they come: [`compose`] escapes them.
+/// What a mail says about one job. Texts are as they come: [`compose`] escapes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureReport {
     /// What became of the job.
@@ -69,11 +70,11 @@ pub struct FailureReport {
     pub pipeline: String,
     /// The job's id.
     pub job: String,
-    /// Attempts that the object has used up.
+    /// How many attempts count against the object.
     pub counted_attempts: u32,
-    /// Attempts that it has.
+    /// How many attempts may count before the job fails.
     pub attempts: u32,
-    /// Launches that it took.
+    /// How many attempts there were, those that do not count included.
     pub launches: u32,
     /// The size of its last task, if that was its own.
     pub size: Option<Size>,
@@ -137,7 +138,7 @@ impl FailureReport {
             records: if job.state == State::Done { job.records } else { 0 },
             rejected: job.rejected,
             took,
-            cost: Some(cost(job)),
+            cost: Some(pricing::job_cost(job)),
             next: next(job).to_owned(),
             history: job
                 .history
@@ -181,17 +182,45 @@ fn body(report: &FailureReport) -> String {
 
 fn write_body(report: &FailureReport, out: &mut String) -> std::fmt::Result {
     let line = |text: &str| shortened(&escaped(text), LINE_CHARS);
-    let verb = report.state.as_str().to_ascii_uppercase();
+    let verb = report.state.as_str().replace('_', " ").to_ascii_uppercase();
+    let object = escaped(&object::uri(&report.bucket, &report.key));
     match &report.words {
-        Some(words) => writeln!(out, "{verb}: {}\n", line(words))?,
-        None => writeln!(out, "{verb}\n")?,
+        Some(words) => writeln!(out, "{verb}: {object}: {}", line(words))?,
+        None => writeln!(out, "{verb}: {object}")?,
     }
-    writeln!(out, "Object     s3://{}/{}", escaped(&report.bucket), escaped(&report.key))?;
+    writeln!(out, "\nWhat happens next\n  {}", line(&report.next))?;
+    if let Some(advice) = &report.advice {
+        writeln!(out, "\nWhat to do\n  {}\n  tidemill replay --job {}", line(advice), quoted(&report.job))?;
+    }
+    write_facts(report, out)?;
+    if !report.history.is_empty() {
+        writeln!(out, "\nAttempts so far")?;
+        for past in last(&report.history, HISTORY_LINES) {
+            let (code, words) = (line(&past.code), line(&past.words));
+            writeln!(out, "  {}. {:.0}  {code}: {words}", past.number, past.at)?;
+        }
+    }
+    log::write(&report.log, out)?;
+    writeln!(out, "\nMore information")?;
+    // Quoted for a shell before it is escaped for the eye: nothing is left to escape.
+    writeln!(out, "  timeline: {}", escaped(&explain(&object::uri(&report.bucket, &report.key))))?;
+    for (name, address) in &report.links {
+        writeln!(out, "  {}: {}", line(name), escaped(address))?;
+    }
+    Ok(())
+}
+
+/// The job in numbers.
+fn write_facts(report: &FailureReport, out: &mut String) -> std::fmt::Result {
+    let line = |text: &str| shortened(&escaped(text), LINE_CHARS);
+    writeln!(out, "\nPipeline   {}", line(&report.pipeline))?;
     if let Some(version) = &report.version_id {
         writeln!(out, "Version    {}", line(version))?;
     }
-    writeln!(out, "Pipeline   {}", line(&report.pipeline))?;
     writeln!(out, "Job        {}", line(&report.job))?;
+    if let Some(code) = &report.code {
+        writeln!(out, "Reason     {}", line(code))?;
+    }
     writeln!(out, "Attempts   {}", attempts(report))?;
     if let Some(size) = report.size {
         writeln!(
@@ -201,42 +230,21 @@ fn write_body(report: &FailureReport, out: &mut String) -> std::fmt::Result {
             grouped(size.memory().into())
         )?;
     }
-    if let Some(code) = &report.code {
-        writeln!(out, "Reason     {}", line(code))?;
-    }
     let left_out = match report.rejected {
         0 => String::new(),
         rows => format!(", {} left out", counted(rows, "row", "rows")),
     };
-    writeln!(out, "Records    {} visible{left_out}", report.records)?;
+    writeln!(out, "Records    {} visible{left_out}", grouped(report.records))?;
     if let Some(took) = report.took {
-        writeln!(out, "Took       {}", in_words(took))?;
+        writeln!(out, "Duration   {}", in_words(took))?;
     }
     if let Some(cost) = report.cost {
         writeln!(out, "Cost       about {cost}")?;
     }
-    writeln!(out, "\nWhat happens next\n  {}", line(&report.next))?;
-    if let Some(advice) = &report.advice {
-        writeln!(out, "\nWhat to do\n  {}\n  tidemill replay --job {}", line(advice), quoted(&report.job))?;
-    }
-    if !report.history.is_empty() {
-        writeln!(out, "\nWhat happened")?;
-        for past in last(&report.history, HISTORY_LINES) {
-            let (code, words) = (line(&past.code), line(&past.words));
-            writeln!(out, "  {}. {:.0}  {code}: {words}", past.number, past.at)?;
-        }
-    }
-    log::write(&report.log, out)?;
-    writeln!(out, "\nWhere to look")?;
-    // Quoted for a shell before it is escaped for the eye: nothing is left to escape.
-    writeln!(out, "  its story: {}", escaped(&explain(&object::uri(&report.bucket, &report.key))))?;
-    for (name, address) in &report.links {
-        writeln!(out, "  {}: {}", line(name), escaped(address))?;
-    }
     Ok(())
 }
 
-/// How often it was tried. Attempts that failed through no fault of the object do not count towards its limit.
+/// How many attempts there were. Those that failed through no fault of the object do not count towards its limit.
 fn attempts(report: &FailureReport) -> String {
     let FailureReport { launches, counted_attempts, attempts, .. } = *report;
     match report.state {
@@ -252,24 +260,25 @@ fn attempts(report: &FailureReport) -> String {
 fn next(job: &Job) -> &'static str {
     match job.state {
         State::Failed if job.pipeline.key.is_none() && is_out_of_sizes(job) => {
-            "Nothing by itself: it ran out of memory in the largest task that it is given. None of this version's records \
-             are visible. The job is in the dead-letter queue."
+            "This job will not be retried automatically: it ran out of memory in the largest task that it may have. None \
+             of this version's records are visible. The job is in the dead-letter queue."
         }
         State::Failed if job.pipeline.key.is_some() => {
-            "Nothing by itself. Records already written under their own keys stay. The job is in the dead-letter \
-             queue."
+            "This job will not be retried automatically. Records already written under their own keys stay. The job is \
+             in the dead-letter queue."
         }
         State::Failed => {
-            "Nothing by itself. None of this version's records are visible. The job is in the dead-letter queue."
+            "This job will not be retried automatically. None of this version's records are visible. The job is in the \
+             dead-letter queue."
         }
         State::Done if job.rejected > 0 && job.pipeline.bad_rows == BadRows::Quarantine => {
-            "Nothing: all good rows are visible, the others are in the rejects object."
+            "Nothing. All good rows are visible; the others are in the rejects object."
         }
-        State::Done if job.rejected > 0 => "Nothing: all good rows are visible, the others were left out.",
-        State::Done => "Nothing: all its records are visible.",
-        State::Superseded => "Nothing: a newer version of this object is visible.",
-        State::SourceDeleted => "Nothing: the object was deleted before it was read.",
-        State::Waiting | State::Running => "It is tried again by itself.",
+        State::Done if job.rejected > 0 => "Nothing. All good rows are visible; the others were left out.",
+        State::Done => "Nothing. All its records are visible.",
+        State::Superseded => "Nothing. A newer version of this object is visible.",
+        State::SourceDeleted => "Nothing. The object was deleted before it was read.",
+        State::Waiting | State::Running => "The job is retried automatically.",
     }
 }
 
@@ -279,28 +288,10 @@ fn own_size(job: &Job) -> Option<Size> {
     last.task.starts_with("arn:").then(|| adjusted(before, job.pipeline.task).size)
 }
 
-/// Whether it was given up because there is no larger task to try.
+/// Whether the job failed because there is no larger task to try.
 fn is_out_of_sizes(job: &Job) -> bool {
     let ran_out = job.history.last().is_some_and(|ended| ended.verdict.code == Kind::OutOfMemory);
     ran_out && job.counted_attempts < job.pipeline.attempts
-}
-
-/// The task of the last attempt and all its writes: what a person would pay to have it done again.
-pub(crate) fn cost(job: &Job) -> Dollars {
-    let ran = match (job.claimed_at, job.settled_at) {
-        (Some(start), Some(end)) => u64::try_from(end.duration_since(start).as_secs()).unwrap_or(0),
-        _ => 0,
-    };
-    let task = TaskUse {
-        size: adjusted(&job.history, job.pipeline.task).size,
-        architecture: Architecture::X86,
-        spot: false,
-        public_ip: false,
-        seconds: ran,
-        count: 1,
-    };
-    let usage = Usage { tasks: vec![task], write_units: job.write_units, ..Usage::default() };
-    Bill::of(&usage).total()
 }
 
 fn last<T>(all: &[T], count: usize) -> &[T] {

@@ -4,6 +4,25 @@
 //! invoice. Money is counted in whole picodollars: a single SQS call costs 400,000 of them, so that sums of
 //! millions of tiny parts come out exact.
 
+/// About what one run of a job costs: the task of its last attempt, on demand on x86, and all its writes.
+#[must_use]
+pub fn job_cost(job: &Job) -> Dollars {
+    let seconds = match (job.claimed_at, job.settled_at) {
+        (Some(start), Some(end)) => u64::try_from(end.duration_since(start).as_secs()).unwrap_or(0),
+        _ => 0,
+    };
+    let task = TaskUse {
+        size: adjusted(&job.history, job.pipeline.task).size,
+        architecture: Architecture::X86,
+        spot: false,
+        public_ip: false,
+        seconds,
+        count: 1,
+    };
+    let usage = Usage { tasks: vec![task], write_units: job.write_units, ..Usage::default() };
+    Bill::of(&usage).total()
+}
+
 #[cfg(test)]
 mod tests;
 
@@ -11,7 +30,7 @@ use std::fmt;
 use std::iter::Sum;
 use std::ops::Add;
 
-use crate::{events::TaskStateChange, fargate::Size};
+use crate::{events::TaskStateChange, fargate::Size, job::Job, verdict::adjusted};
 
 /// An amount of money. Sums stop at 18 million dollars and do not wrap.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -35,9 +35,9 @@ pub fn run_failed(what: &str, reason: &Reason, task: &str, at: Timestamp) -> Mai
     let subject =
         format!("[tidemill] failed: {} ({})", shortened(&ascii(what), 60), ascii(reason.code.as_str()));
     let body = format!(
-        "FAILED: {what}: {words}\n\nReason     {code}\nStopped    {at:.0}\nTask       {task}\n\nWhat happens next\n  \
-         Nothing by itself. A sweep's work is made up for by the next, within the hour; a command runs again at its \
-         next hour.\n  The task's log says more.\n",
+        "FAILED: {what}: {words}\n\nWhat happens next\n  This run will not be retried. The next sweep, within the hour, \
+         does what a failed sweep left undone; a command runs again\n  at its next scheduled time.\n\nWhat to do\n  Read \
+         the log of the task.\n\nReason     {code}\nStopped    {at:.0}\nTask       {task}\n",
         what = line(what),
         words = line(&reason.message),
         code = line(reason.code.as_str()),
@@ -68,10 +68,10 @@ fn write_body(summary: &Summary, report: &str, out: &mut String) -> std::fmt::Re
     let day = summary.hour.strftime("%-d %B %Y");
     let came = objects(summary.came_in);
     let settled = objects(summary.settled.values().sum());
-    writeln!(out, "From {from} to {to} UTC on {day}, {came} came in, and the work on {settled} ended.\n")?;
+    writeln!(out, "From {from} to {to} UTC on {day}, {came} arrived and {settled} settled.\n")?;
     for (state, words) in [
         (State::Done, "all their records are visible"),
-        (State::Failed, "given up; mails told of them, and each is in the dead-letter queue"),
+        (State::Failed, "failure mails were sent; each is in the dead-letter queue"),
         (State::Superseded, "a newer version of the same object was visible first"),
         (State::SourceDeleted, "deleted before they were read"),
     ] {
@@ -94,13 +94,13 @@ fn write_body(summary: &Summary, report: &str, out: &mut String) -> std::fmt::Re
     if let Some(took) = &summary.took {
         let [half, most, longest] =
             [took.p50_ms, took.p95_ms, took.max_ms].map(|ms| in_words(Duration::from_millis(ms)));
-        writeln!(out, "\nHalf of them took up to {half}, 95 of 100 up to {most}.")?;
+        writeln!(out, "\nMedian {half}, p95 {most}.")?;
         writeln!(out, "The slowest took {longest}: {}", line(&took.slowest))?;
     }
     let open = summary.open;
     if open.waiting + open.running > 0 {
         let (waiting, running) = (grouped(open.waiting), grouped(open.running));
-        writeln!(out, "Not over yet: {waiting} waiting, {running} being worked on.")?;
+        writeln!(out, "Still open: {waiting} waiting, {running} running.")?;
     }
     let cost = Dollars::of_nanodollars(summary.cost_nanodollars);
     writeln!(out, "Tasks and writes cost about {cost}.")?;
@@ -116,8 +116,8 @@ fn write_body(summary: &Summary, report: &str, out: &mut String) -> std::fmt::Re
         }
     }
     write_stats(&summary.sweep, out)?;
-    writeln!(out, "\nWhere to look\n  a line for each: {}", escaped(report))?;
-    writeln!(out, "  the story of one: tidemill explain s3://BUCKET/KEY")
+    writeln!(out, "\nMore information\n  report, one line per job: {}", escaped(report))?;
+    writeln!(out, "  timeline of an object: tidemill explain s3://BUCKET/KEY")
 }
 
 fn write_stats(sweep: &SweepStats, out: &mut String) -> std::fmt::Result {
@@ -125,37 +125,37 @@ fn write_stats(sweep: &SweepStats, out: &mut String) -> std::fmt::Result {
     let lines = [
         several(
             sweep.found,
-            "object that nobody had told of was put in line",
-            "objects that nobody had told of were put in line",
+            "object whose event was lost was queued",
+            "objects whose events were lost were queued",
         ),
         several(
             sweep.relaunched,
-            "job that waited too long was sent again",
-            "jobs that waited too long were sent again",
+            "job that waited too long was queued again",
+            "jobs that waited too long were queued again",
         ),
         several(
             sweep.taken_back,
-            "job whose worker was gone without a word is tried again",
-            "jobs whose workers were gone without a word are tried again",
+            "job whose worker was lost is retried",
+            "jobs whose workers were lost are retried",
         ),
         several(
             sweep.given_up,
-            "job whose worker was gone once too often was given up",
-            "jobs whose workers were gone once too often were given up",
+            "job whose worker was lost too often failed",
+            "jobs whose workers were lost too often failed",
         ),
-        several(sweep.stopped, "task that did not end was stopped", "tasks that did not end were stopped"),
+        several(sweep.stopped, "overdue task was stopped", "overdue tasks were stopped"),
         several(
             sweep.notified,
-            "failure that nobody had been told of is being told",
-            "failures that nobody had been told of are being told",
+            "failure whose mail was lost is mailed",
+            "failures whose mails were lost are mailed",
         ),
         several(
             sweep.collected_rows,
-            "row that nobody can see any more was deleted",
-            "rows that nobody can see any more were deleted",
+            "row that is no longer visible was deleted",
+            "rows that are no longer visible were deleted",
         ),
     ];
-    writeln!(out, "\nWhat the sweep found and did")?;
+    writeln!(out, "\nThe sweep")?;
     let mut nothing = true;
     for (count, words) in lines.into_iter().filter(|(count, _)| *count > 0) {
         nothing = false;
@@ -163,10 +163,10 @@ fn write_stats(sweep: &SweepStats, out: &mut String) -> std::fmt::Result {
     }
     for problem in &sweep.problems {
         nothing = false;
-        writeln!(out, "  not done: {}", shortened(&escaped(problem), LINE_CHARS))?;
+        writeln!(out, "  failed: {}", shortened(&escaped(problem), LINE_CHARS))?;
     }
     if nothing {
-        writeln!(out, "  Nothing: nothing was lost, late or left over.")?;
+        writeln!(out, "  found nothing to repair")?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The mails of a storm: how many have failed for one cause, and that it is quiet again.
+//! The mails of a burst of failures: how many failed for one reason, and that no more fail.
 
 use std::{fmt::Write, time::Duration};
 
@@ -24,7 +24,7 @@ fn minutes(time: Duration) -> String {
     }
 }
 
-/// The mail that tells of many failures at once, or that a storm of them is over.
+/// The mail about many failures at once, or about the end of a burst.
 #[must_use]
 pub fn grouped_failures(mail: &GroupedMail) -> Mail {
     let code = shortened(&ascii(&mail.code), 30);
@@ -51,15 +51,17 @@ fn write_body(mail: &GroupedMail, out: &mut String) -> std::fmt::Result {
     };
     if mail.over {
         let quiet = minutes(QUIET);
-        writeln!(out, "QUIET: {source}: in the {quiet} after {last:.0} nothing failed with {code}.")?;
-        writeln!(out, "Whether it is mended, or only nothing more came, is not known here.\n")?;
+        writeln!(out, "QUIET: {source}: no failure with {code} for {quiet}, since {last:.0}.")?;
+        writeln!(out, "Either the problem is fixed, or no more files have arrived.")?;
     } else {
-        writeln!(out, "FAILED: {source}: {} with {code}.\n", several(count))?;
+        writeln!(out, "FAILED: {source}: {} with {code}.", several(count))?;
     }
+    write_next(mail, out)?;
+    writeln!(out)?;
     if count > 0 {
-        writeln!(out, "New        {}, that no mail has told of before", several(count))?;
+        writeln!(out, "New        {} that were not in any mail before", several(count))?;
     }
-    writeln!(out, "In all     {}, with those told of before", several(total))?;
+    writeln!(out, "Total      {}", several(total))?;
     writeln!(out, "First      {since:.0}")?;
     writeln!(out, "Last       {last:.0}")?;
     writeln!(out, "Reason     {code}")?;
@@ -73,10 +75,9 @@ fn write_body(mail: &GroupedMail, out: &mut String) -> std::fmt::Result {
             writeln!(out, "  and {} more", grouped(more))?;
         }
     }
-    write_next(mail, out)?;
     if is_of_jobs(&mail.source) {
-        writeln!(out, "\nWhere to look")?;
-        writeln!(out, "  the story of the last: {}", escaped(&links::explain(&mail.latest)))?;
+        writeln!(out, "\nMore information")?;
+        writeln!(out, "  timeline of the last: {}", escaped(&links::explain(&mail.latest)))?;
         writeln!(out, "  all jobs: tidemill jobs")?;
     }
     Ok(())
@@ -84,22 +85,23 @@ fn write_body(mail: &GroupedMail, out: &mut String) -> std::fmt::Result {
 
 fn write_next(mail: &GroupedMail, out: &mut String) -> std::fmt::Result {
     writeln!(out, "\nWhat happens next")?;
-    if !is_of_jobs(&mail.source) {
+    if is_of_jobs(&mail.source) {
+        writeln!(out, "  These jobs will not be retried automatically. Each is in the dead-letter queue.")?;
+    } else {
         writeln!(
             out,
-            "  Nothing by itself. A sweep's work is made up for by the next, within the hour; a command runs"
+            "  These runs will not be retried. The next sweep, within the hour, does what a failed sweep left undone; a"
         )?;
-        writeln!(out, "  again at its next hour.")?;
-    } else {
-        writeln!(out, "  Nothing by itself. Each is in the dead-letter queue.")?;
+        writeln!(out, "  command runs again at its next scheduled time.")?;
     }
     if !mail.over {
         let next = minutes(mail.next);
         writeln!(
             out,
-            "  If more fail for this reason, the next mail comes in {next} at the earliest, and one more when nothing has"
+            "  If more fail for this reason, the next mail comes in {next} at the earliest. A last mail comes when nothing \
+             has\n  failed for {}.",
+            minutes(QUIET)
         )?;
-        writeln!(out, "  failed for {}.", minutes(QUIET))?;
     }
     if is_of_jobs(&mail.source) {
         let verdict = match mail.source {
@@ -109,7 +111,7 @@ fn write_next(mail: &GroupedMail, out: &mut String) -> std::fmt::Result {
         // Made of plain characters only.
         let prefix = Some(&mail.prefix).filter(|prefix| !prefix.is_empty());
         let prefix = prefix.map(|prefix| format!(" --prefix {prefix}"));
-        writeln!(out, "\nTo run them again, when the cause is mended")?;
+        writeln!(out, "\nWhat to do\n  Fix the cause, then replay the jobs:")?;
         match [verdict, prefix].into_iter().flatten().collect::<String>().as_str() {
             "" => writeln!(out, "  tidemill replay --dead")?,
             which => writeln!(out, "  tidemill replay{which} --since {:.0}", mail.since)?,
@@ -147,7 +149,7 @@ mod tests {
 
     #[test]
     fn sns_takes_the_subject_and_no_line_can_be_faked_whatever_the_names() {
-        let evil = "x\nIn all     9\r\u{2028}\u{202e}\u{1b}[2J'$(rm)".repeat(30);
+        let evil = "x\nTotal      9\r\u{2028}\u{202e}\u{1b}[2J'$(rm)".repeat(30);
         for over in [false, true] {
             let mail = grouped_failures(&GroupedMail {
                 code: evil.clone(),
@@ -158,7 +160,7 @@ mod tests {
             });
             assert!(mail.subject.len() <= 99 && mail.subject.bytes().all(|b| (0x20..0x7f).contains(&b)));
             assert!(mail.body.chars().all(|c| c == '\n' || !c.is_control()), "{}", mail.body);
-            assert_eq!(mail.body.lines().filter(|line| line.starts_with("In all")).count(), 1);
+            assert_eq!(mail.body.lines().filter(|line| line.starts_with("Total")).count(), 1);
         }
     }
 

@@ -21,7 +21,7 @@ fn paused(breaker: &Breaker, opened_at: Timestamp, waiting: u64) -> Mail {
     let code = breaker.cause.as_ref().map_or("unknown", |cause| cause.code.as_str());
     let subject = format!("[tidemill] no task can be launched ({})", ascii(code));
     let what = if breaker.refused {
-        "ECS refuses to launch tasks, for a reason that waiting does not cure."
+        "ECS rejected the launch, and retrying will not help."
     } else {
         "Several tasks in a row could not start."
     };
@@ -29,11 +29,11 @@ fn paused(breaker: &Breaker, opened_at: Timestamp, waiting: u64) -> Mail {
     // Writing to a String cannot fail.
     let _ = write!(
         body,
-        "HELD BACK: {what}\n\nReason     {code}\nIn words   {words}\nSince      {opened_at:.0}\nBacklog    about {waiting} for pooled workers; jobs with a task of their own wait besides\n\n\
-         What happens next\n  Jobs wait, and use up none of their attempts. One launch in a while, at least every 15 \
-         minutes, tries\n  whether it is resumed; then all go on by themselves, and you get one mail that says so.\n\n\
-         What to do\n  Look at the role, image, cluster and network that the words above name. If it began with a \
-         deployment,\n  roll that back.\n",
+        "LAUNCHES PAUSED: {what}\n\nWhat happens next\n  Jobs wait and use up no attempts. A probe launch runs at least \
+         every 15 minutes; when one succeeds, all jobs\n  continue automatically and a mail says so.\n\nWhat to do\n  Check \
+         the role, image, cluster and network named below. If this began with a deployment, roll it back.\n\nReason     \
+         {code}\nDetail     {words}\nSince      {opened_at:.0}\nBacklog    about {waiting} for pooled workers; jobs with \
+         dedicated tasks wait too\n",
         code = line(code),
         words = line(breaker.words()),
         waiting = counted(waiting, "message", "messages"),
@@ -47,9 +47,9 @@ fn resumed(breaker: &Breaker, closed: Closed, waiting: u64, now: Timestamp) -> M
     let mut body = String::new();
     let _ = write!(
         body,
-        "MENDED: tasks are launched again.\n\nIt was     {words}\nFrom       {opened_at:.0}\nTo         {closed_at:.0}, \
-         which is {took}\nBacklog    about {waiting} for pooled workers, as of {now:.0}\n\nWhat happens next\n  Nothing was lost: the jobs \
-         that waited are worked on now, within 15 minutes.\n",
+        "LAUNCHES RESUMED: tasks are launched again.\n\nWhat happens next\n  No job was lost. The jobs that waited are \
+         processed within 15 minutes.\n\nCause      {words}\nFrom       {opened_at:.0}\nTo         {closed_at:.0}, after \
+         {took}\nBacklog    about {waiting} for pooled workers at {now:.0}\n",
         words = line(breaker.words()),
         took = in_words(took),
         waiting = counted(waiting, "message", "messages"),
@@ -81,7 +81,7 @@ mod tests {
         let closed =
             Breaker { notified: true, ..open }.after(&Signal::Accepted, begin + 90.minutes()).unwrap();
         let mail = launches(&closed, 1, begin + 91.minutes()).unwrap();
-        assert!(mail.body.contains("which is 1 h 30 min\nBacklog    about 1 message for"), "{}", mail.body);
+        assert!(mail.body.contains("after 1 h 30 min\nBacklog    about 1 message for"), "{}", mail.body);
         assert_eq!(launches(&Breaker::default(), 0, begin), None);
     }
 }

@@ -11,8 +11,11 @@ use crate::metrics;
 /// How many log lines a mail shows, the last ones.
 pub const LOG_LINES: usize = 20;
 
-/// The fields of a line that say more than its message, in the order they are shown in.
-const TELLING: [&str; 3] = ["reason", "detail", "error"];
+/// The text fields that are shown without their names, in this order. All other text fields follow with theirs.
+const UNNAMED: [&str; 4] = ["line", "reason", "detail", "error"];
+
+/// The fields that every line has, which are shown before its message or not at all.
+const COMMON: [&str; 4] = ["timestamp", "level", "message", "target"];
 
 /// A line of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,10 +26,10 @@ pub struct LogLine {
     pub text: String,
 }
 
-/// What a mail knows of a log.
+/// What a mail shows of a log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Log {
-    /// Nobody asked for it.
+    /// The log was not read.
     #[default]
     Unasked,
     /// The last lines, oldest first.
@@ -40,18 +43,15 @@ pub(super) fn write(log: &Log, out: &mut String) -> std::fmt::Result {
         Log::Unasked => Ok(()),
         Log::Unread(reason) => {
             let reason = shortened(&escaped(reason), LINE_CHARS);
-            writeln!(out, "\nLast log lines\n  They could not be read: {reason}")
+            writeln!(out, "\nLast log lines\n  The log could not be read: {reason}")
         }
         Log::Lines(lines) if lines.is_empty() => {
-            writeln!(
-                out,
-                "\nLast log lines\n  There are none. Nothing was logged, or it has not arrived yet."
-            )
+            writeln!(out, "\nLast log lines\n  None: nothing was logged, or the lines have not arrived yet.")
         }
         Log::Lines(lines) => {
             writeln!(out, "\nLast log lines")?;
-            let told: Vec<_> = lines.iter().filter(|line| !metrics::is_line(&line.text)).collect();
-            for line in last(&told, LOG_LINES) {
+            let shown: Vec<_> = lines.iter().filter(|line| !metrics::is_line(&line.text)).collect();
+            for line in last(&shown, LOG_LINES) {
                 writeln!(out, "  {}", shortened(&escaped(&readable(line)), LINE_CHARS))?;
             }
             Ok(())
@@ -59,7 +59,8 @@ pub(super) fn write(log: &Log, out: &mut String) -> std::fmt::Result {
     }
 }
 
-/// A line of ours without its JSON: when, how bad, what, and why. Any other as it is.
+/// A line of ours without its JSON: time, level, message, and every text field that the message does not already hold.
+/// Dotted names, such as `job.id`, are ids for searching and are not shown. Any other line stays as it is.
 fn readable(line: &LogLine) -> String {
     let Ok(Value::Object(fields)) = serde_json::from_str(&line.text) else { return line.text.clone() };
     let text = |name: &str| fields.get(name).and_then(Value::as_str);
@@ -69,9 +70,18 @@ fn readable(line: &LogLine) -> String {
     out.push_str(level);
     out.push(' ');
     out.push_str(message);
-    for field in TELLING {
-        if let Some(more) = text(field).filter(|more| !message.contains(*more)) {
-            out.push_str(": ");
+    let is_new = |more: &&str| !message.contains(*more);
+    for more in UNNAMED.into_iter().filter_map(text).filter(is_new) {
+        out.push_str(": ");
+        out.push_str(more);
+    }
+    for (name, value) in &fields {
+        let is_shown =
+            !UNNAMED.contains(&name.as_str()) && !COMMON.contains(&name.as_str()) && !name.contains('.');
+        if let Some(more) = value.as_str().filter(|more| is_shown && is_new(more)) {
+            out.push_str(", ");
+            out.push_str(name);
+            out.push('=');
             out.push_str(more);
         }
     }
@@ -115,10 +125,26 @@ Last log lines
     }
 
     #[test]
+    fn the_text_fields_of_a_line_are_shown_after_its_message_and_ids_are_not() {
+        let shown = shown(&[
+            r#"{"level":"INFO","message":"the command wrote to standard error","job.id":"ab","line":"no such\tsheet"}"#,
+            r#"{"level":"INFO","message":"started cat","program":"cat","memory.limit_bytes":9,"folder":"/tmp/x"}"#,
+        ]);
+        assert_eq!(
+            shown,
+            "
+Last log lines
+  2026-03-14T09:27:20Z INFO the command wrote to standard error: no such\\tsheet
+  2026-03-14T09:27:20Z INFO started cat, folder=/tmp/x
+"
+        );
+    }
+
+    #[test]
     fn a_log_that_could_not_be_read_says_why_on_one_line() {
         let mut out = String::new();
         write(&Log::Unread("no\nanswer".into()), &mut out).unwrap();
-        assert_eq!(out, "\nLast log lines\n  They could not be read: no\\nanswer\n");
-        assert!(shown(&[]).contains("There are none."));
+        assert_eq!(out, "\nLast log lines\n  The log could not be read: no\\nanswer\n");
+        assert!(shown(&[]).contains("None: nothing was logged"));
     }
 }

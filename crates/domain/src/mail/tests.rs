@@ -58,28 +58,27 @@ fn a_failure_says_all_a_person_needs() {
     assert_eq!(mail.subject, "[tidemill] failed: uploads/orders/march.csv (bad_input)");
     let expected = format!(
         "\
-FAILED: row 17 has 4 fields, the header has 5
-
-Object     s3://tides/uploads/orders/march.csv
-Version    v7
-Pipeline   orders
-Job        {job}
-Attempts   2 of 3
-Task size  0.25 vCPU, 1,024 MiB
-Reason     bad_input
-Records    0 visible
-Took       1 min 15 s
-Cost       about $0.00024
+FAILED: s3://tides/uploads/orders/march.csv: row 17 has 4 fields, the header has 5
 
 What happens next
-  Nothing by itself. None of this version's records are visible. The job is in the dead-letter queue.
+  This job will not be retried automatically. None of this version's records are visible. The job is in the dead-letter queue.
 
-To run it again
-  Mend the object and upload it: that is a new version with a job of its own, and nothing else is to be
-  done. As it is, it would fail again, unless the program has changed since. If so:
+What to do
+  Fix the object and upload it again; the new version is processed automatically.
+  If the object is right and the program was fixed, replay the job:
   tidemill replay --job {job}
 
-What happened
+Pipeline   orders
+Version    v7
+Job        {job}
+Reason     bad_input
+Attempts   2 of 3
+Task size  0.25 vCPU, 1,024 MiB
+Records    0 visible
+Duration   1 min 15 s
+Cost       about $0.00024
+
+Attempts so far
   1. 2026-03-14T09:27:20Z  out_of_memory: the task ran out of memory
   2. 2026-03-14T09:27:20Z  bad_input: row 17 has 4 fields, the header has 5
 
@@ -87,8 +86,8 @@ Last log lines
   opened 210365 bytes
   row 17 is wrong
 
-Where to look
-  its story: tidemill explain s3://tides/uploads/orders/march.csv
+More information
+  timeline: tidemill explain s3://tides/uploads/orders/march.csv
   logs: https://console.example/logs
 ",
         job = report.job
@@ -113,22 +112,21 @@ fn a_success_is_short() {
     assert_eq!(mail.subject, "[tidemill] done: uploads/a.csv");
     let expected = format!(
         "\
-DONE
-
-Object     s3://tides/uploads/a.csv
-Version    v7
-Pipeline   orders
-Job        {}
-Attempts   1
-Records    3376 visible, 1 row left out
-Took       1 min 15 s
-Cost       about $0.0023
+DONE: s3://tides/uploads/a.csv
 
 What happens next
-  Nothing: all good rows are visible, the others are in the rejects object.
+  Nothing. All good rows are visible; the others are in the rejects object.
 
-Where to look
-  its story: tidemill explain s3://tides/uploads/a.csv
+Pipeline   orders
+Version    v7
+Job        {}
+Attempts   1
+Records    3,376 visible, 1 row left out
+Duration   1 min 15 s
+Cost       about $0.0023
+
+More information
+  timeline: tidemill explain s3://tides/uploads/a.csv
 ",
         done.id
     );
@@ -141,7 +139,7 @@ fn every_settled_state_has_its_words() {
         (
             State::Superseded,
             "[tidemill] superseded: uploads/a.csv",
-            "a newer version of this object is visible",
+            "A newer version of this object is visible",
         ),
         (State::SourceDeleted, "[tidemill] source_deleted: uploads/a.csv", "deleted before it was read"),
     ] {
@@ -149,7 +147,7 @@ fn every_settled_state_has_its_words() {
         job.state = state;
         let mail = settled(&job);
         assert_eq!(mail.subject, subject);
-        assert!(mail.body.contains(words) && !mail.body.contains("To run it again"), "{}", mail.body);
+        assert!(mail.body.contains(words) && !mail.body.contains("What to do"), "{}", mail.body);
     }
 }
 

@@ -13,8 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::hour_of;
 use crate::{
     job::{Job, Reason, State},
-    mail,
-    pricing::Dollars,
+    pricing::{self, Dollars},
 };
 
 /// The layout of lines and summaries written today.
@@ -91,7 +90,7 @@ impl<'j> Line<'j> {
             claimed_at: job.claimed_at,
             settled_at,
             took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            cost_nanodollars: mail::cost(job).nanodollars(),
+            cost_nanodollars: pricing::job_cost(job).nanodollars(),
         })
     }
 
@@ -278,7 +277,7 @@ impl HourStats {
         if slowest.as_ref().is_none_or(|(longest, _)| line.took_ms > *longest) {
             *slowest = Some((line.took_ms, line.object.clone()));
         }
-        *cost = *cost + mail::cost(job);
+        *cost = *cost + pricing::job_cost(job);
         Some(line)
     }
 

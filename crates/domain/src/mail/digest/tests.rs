@@ -38,16 +38,16 @@ fn a_busy_hour_is_told_in_words() {
     let mail = digest(&summary(), "s3://tides/reports/2026/11/21/14.jsonl");
     assert_eq!(mail.subject, "[tidemill] 14:00-15:00: 1,204 done, 22 failed, 1 superseded");
     let expected = "\
-From 14:00 to 15:00 UTC on 21 November 2026, 1,209 objects came in, and the work on 1,227 objects ended.
+From 14:00 to 15:00 UTC on 21 November 2026, 1,209 objects arrived and 1,227 objects settled.
 
 Done             1,204  all their records are visible
-Failed              22  given up; mails told of them, and each is in the dead-letter queue
+Failed              22  failure mails were sent; each is in the dead-letter queue
 Superseded           1  a newer version of the same object was visible first
 Records      1,234,567  became visible, 1 row left out
 
-Half of them took up to 41.2 s, 95 of 100 up to 1 min 3 s.
+Median 41.2 s, p95 1 min 3 s.
 The slowest took 4 min 2 s: s3://tides/uploads/big.csv
-Not over yet: 2 waiting, 1 being worked on.
+Still open: 2 waiting, 1 running.
 Tasks and writes cost about $0.031.
 
 Failed
@@ -55,14 +55,14 @@ Failed
     bad_input: row 17 has 4 fields, the header has 5
   and 21 more
 
-What the sweep found and did
-  2 objects that nobody had told of were put in line
-  1 task that did not end was stopped
-  3,000 rows that nobody can see any more were deleted
+The sweep
+  2 objects whose events were lost were queued
+  1 overdue task was stopped
+  3,000 rows that are no longer visible were deleted
 
-Where to look
-  a line for each: s3://tides/reports/2026/11/21/14.jsonl
-  the story of one: tidemill explain s3://BUCKET/KEY
+More information
+  report, one line per job: s3://tides/reports/2026/11/21/14.jsonl
+  timeline of an object: tidemill explain s3://BUCKET/KEY
 ";
     assert_eq!(mail.body, expected);
 }
@@ -72,10 +72,10 @@ fn what_the_sweep_could_not_do_is_told() {
     let quiet = Summary { v: 1, hour: summary().hour, ..Summary::default() };
     let mail = digest(&quiet, "s3://tides/r");
     assert_eq!(mail.subject, "[tidemill] 14:00-15:00: 0 done");
-    assert!(mail.body.contains("nothing was lost, late or left over"), "{}", mail.body);
+    assert!(mail.body.contains("found nothing to repair"), "{}", mail.body);
     let problems = vec!["failed to list\nthe versions".to_owned()];
     let swept = Summary { sweep: SweepStats { problems, ..SweepStats::default() }, ..quiet };
-    assert!(digest(&swept, "s3://tides/r").body.contains("  not done: failed to list\\nthe versions\n"));
+    assert!(digest(&swept, "s3://tides/r").body.contains("  failed: failed to list\\nthe versions\n"));
 }
 
 #[test]
