@@ -29,7 +29,7 @@ fn a_log_that_cannot_be_read_keeps_no_mail_from_going_out() {
                 env.settle().await;
                 let mails = texts(env);
                 assert_eq!(mails.len(), 1, "{says}");
-                let line = mails[0].lines().find(|line| line.starts_with("  They could not be read: "));
+                let line = mails[0].lines().find(|line| line.starts_with("  The log could not be read: "));
                 assert!(line.is_some_and(|line| line.contains(says)), "{says}: {}", mails[0]);
                 assert!(mails[0].contains("  tidemill replay --job "), "{}", mails[0]);
             });

@@ -60,7 +60,7 @@ fn a_task_that_never_started_has_no_log_and_its_mail_says_so() {
         env.settle().await;
         let mails = texts(env);
         assert_eq!(mails.len(), 1);
-        assert!(mails[0].contains("\nLast log lines\n  There are none."), "{}", mails[0]);
-        assert!(!mails[0].contains("Mend the object"), "{}", mails[0]);
+        assert!(mails[0].contains("\nLast log lines\n  None: nothing was logged"), "{}", mails[0]);
+        assert!(!mails[0].contains("Fix the object"), "{}", mails[0]);
     });
 }

@@ -14,8 +14,8 @@ pub const LOG_LINES: usize = 20;
 /// The text fields that are shown without their names, in this order. All other text fields follow with theirs.
 const UNNAMED: [&str; 4] = ["line", "reason", "detail", "error"];
 
-/// The fields that every line has, which are shown before its message or not at all.
-const COMMON: [&str; 4] = ["timestamp", "level", "message", "target"];
+/// The fields that are shown before the message, or not at all: the mail names the object.
+const COMMON: [&str; 5] = ["timestamp", "level", "message", "target", "object"];
 
 /// A line of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
