@@ -13,7 +13,7 @@ const NAMES: [(&str, &str); 12] = [
     (r"(?-u:\b)(version |Version    )[A-Za-z0-9._-]{32}", "${1}VERSION-#"),
     (r"(in the task )[0-9a-f]{32}", "${1}TASK-#"),
     (r"\b[0-9a-f]{32}\b", "JOB-#"),
-    (r"(Took +|Cost +|Task cost +).*", "${1}…"),
+    (r"(Took +|Duration +|Cost +|Task cost +).*", "${1}…"),
     (r"ragged-\d+\.csv", "ragged-NUMBER.csv"),
     (r"\b\d+ (failed: pipeline|objects|more)\b", "SO MANY ${1}"),
     (r"127\.0\.0\.1:\d+", "ENDPOINT"),
