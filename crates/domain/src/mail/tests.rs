@@ -64,8 +64,7 @@ What happens next
   This job will not be retried automatically. None of this version's records are visible. The job is in the dead-letter queue.
 
 What to do
-  Fix the object and upload it again; the new version is processed automatically.
-  If the object is right and the program was fixed, replay the job:
+  Fix the object and upload it again. The new version is processed automatically. Replay this job only if the program that read the object has changed.
   tidemill replay --job {job}
 
 Pipeline   orders
