@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 
 use super::SdkConfig;
+use domain::retry;
 
 /// One client for each service, built when it is first asked for. To build one, its SDK reads a table of all regions and
 /// puts together what each call goes through: a good part of a function's start, which is paid once for each service
@@ -47,8 +48,8 @@ impl Clients {
     /// One that repeats a call often, and slows down all its calls until DynamoDB keeps up.
     pub(super) fn dynamodb_adaptive(&self) -> &aws_sdk_dynamodb::Client {
         self.built.dynamodb_adaptive.get_or_init(|| {
-            let patient = RetryConfig::adaptive().with_max_attempts(10);
-            let config = aws_sdk_dynamodb::config::Builder::from(self.config()).retry_config(patient).build();
+            let retries = RetryConfig::adaptive().with_max_attempts(retry::WRITE_RECORDS_ATTEMPTS);
+            let config = aws_sdk_dynamodb::config::Builder::from(self.config()).retry_config(retries).build();
             aws_sdk_dynamodb::Client::from_conf(config)
         })
     }

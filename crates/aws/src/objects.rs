@@ -1,7 +1,5 @@
 //! S3: reading one object version from end to end, whatever the connection does, and writing rejected rows.
 
-use std::time::Duration;
-
 use aws_sdk_s3::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
@@ -14,7 +12,7 @@ use bytes::Bytes;
 use crc_fast::{CrcAlgorithm, Digest};
 
 use super::{CallError, Clients};
-use domain::{backoff, object::Object};
+use domain::{object::Object, retry};
 
 /// S3, as the worker uses it.
 #[derive(Debug, Clone)]
@@ -55,10 +53,6 @@ impl ReadError {
         }
     }
 }
-
-/// How often in a row a broken connection is resumed without a byte gained. With the back-off between, S3 has
-/// 10 to 20 seconds to recover; the next attempt of the job gives it longer.
-const RESUMES: u32 = 8;
 
 impl Objects {
     /// S3 as these clients reach it. Its client is built with the first call: λ uploads makes none for most events.
@@ -201,11 +195,11 @@ impl Reading {
                 Some(Err(_)) if self.offset >= self.length => return Err(self.damaged("checksum")),
                 Some(Err(error)) => error.to_string(),
             };
-            if failures == RESUMES {
+            if failures + 1 == retry::RESUME_READ.attempts {
                 let attempt = format!("read {} beyond byte {}", self.object, self.offset);
                 return Err(CallError::retries_exhausted(attempt, broken).into());
             }
-            tokio::time::sleep(backoff::delay(failures, FIRST_WAIT, LONGEST_WAIT, fastrand::f64())).await;
+            tokio::time::sleep(retry::RESUME_READ.delay(failures, fastrand::f64())).await;
             failures += 1;
             let etag = self.etag.as_deref();
             match self.objects.get(&self.object, &self.object.key, Some(self.offset), etag).await {
@@ -246,10 +240,6 @@ fn stored_checksum(answer: &GetObjectOutput) -> Option<(Digest, CrcAlgorithm, St
     // "-n" marks a checksum of part checksums.
     (!stored.contains('-')).then(|| (Digest::new(algorithm), algorithm, stored.to_owned()))
 }
-
-/// The first wait before a broken connection is resumed, and the longest.
-const FIRST_WAIT: Duration = Duration::from_millis(200);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// An object being written.
 #[derive(Debug)]

@@ -16,6 +16,7 @@ use super::{
 use domain::{
     job::{Job, State, digest},
     manifest::{self, Manifest},
+    retry::PUBLISH_OVERTAKEN_ATTEMPTS,
 };
 
 /// What became of a publish.
@@ -28,9 +29,6 @@ pub enum Published {
     /// The claim was lost; nothing was changed.
     ClaimLost,
 }
-
-/// How often in a row another version of the key may be published between the read of its manifest and the write.
-const OVERTAKEN: u32 = 5;
 
 impl Records {
     /// Makes the rows of `job` visible, the job done, and the job whose rows were visible until now replaced: all or
@@ -49,7 +47,7 @@ impl Records {
     ) -> Result<Published, CallError> {
         let attempt = || format!("publish job {} of {}", job.id, job.object);
         let mut in_ledger = true;
-        for _ in 0..OVERTAKEN {
+        for _ in 0..PUBLISH_OVERTAKEN_ATTEMPTS {
             let visible = self.manifest(&job.object.bucket, &job.object.key).await?;
             if visible.as_ref().is_some_and(|visible| visible.sequencer > manifest.sequencer) {
                 return Ok(Published::Superseded);

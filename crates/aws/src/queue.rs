@@ -8,10 +8,7 @@ use aws_sdk_sqs::{
 };
 
 use super::{CallError, Clients};
-use domain::job::Reason;
-
-/// SQS's longest delay (SendMessage, `DelaySeconds`).
-const LONGEST_DELAY: Duration = Duration::from_secs(900);
+use domain::{job::Reason, retry::LONGEST_MESSAGE_DELAY};
 
 /// A queue that this program sends to.
 #[derive(Debug, Clone)]
@@ -43,7 +40,7 @@ impl Queue {
     /// [`CallError`]: it may have been sent.
     pub async fn send(&self, body: &str, delay: Duration) -> Result<(), CallError> {
         // At most 900: it fits.
-        let seconds = i32::try_from(delay.min(LONGEST_DELAY).as_secs()).unwrap_or(i32::MAX);
+        let seconds = i32::try_from(delay.min(LONGEST_MESSAGE_DELAY).as_secs()).unwrap_or(i32::MAX);
         let send = self.client.send_message().queue_url(&self.url).message_body(body).delay_seconds(seconds);
         send.send().await.map(drop).map_err(|e| CallError::of(format!("send to {}", self.url), e))
     }

@@ -1,12 +1,7 @@
 //! Retries of what DynamoDB leaves unprocessed of a batch, which it reports inside an answer of 200.
 
-use std::time::Duration;
-
 use super::CallError;
-use domain::backoff;
-
-/// How often in a row a batch may leave something unprocessed: with the back-off, some eight seconds.
-const TRIES: u32 = 8;
+use domain::retry::UNPROCESSED_ITEMS;
 
 /// The batches in a row that left something unprocessed.
 #[derive(Debug, Default)]
@@ -25,11 +20,10 @@ impl Unprocessed {
             return Ok(());
         }
         self.tries += 1;
-        if self.tries == TRIES {
+        if self.tries == UNPROCESSED_ITEMS.attempts {
             return Err(CallError::retries_exhausted(attempt(), "DynamoDB keeps leaving items unprocessed"));
         }
-        let (first, longest) = (Duration::from_millis(50), Duration::from_secs(2));
-        tokio::time::sleep(backoff::delay(self.tries, first, longest, fastrand::f64())).await;
+        tokio::time::sleep(UNPROCESSED_ITEMS.delay(self.tries - 1, fastrand::f64())).await;
         Ok(())
     }
 }

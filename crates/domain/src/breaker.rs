@@ -14,18 +14,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::document::StoredDocument;
-use crate::{events::TaskStateChange, exit_code::ExitCode, job::Reason, verdict::Kind};
+use crate::{
+    document::StoredDocument, events::TaskStateChange, exit_code::ExitCode, job::Reason,
+    retry::BREAKER_PROBE, verdict::Kind,
+};
 
 /// So many tasks in a row that could not start are no accident: about one in a hundred never starts.
 const FAILURES_TO_OPEN: usize = 3;
 
 /// A failure counts for this long.
 const FRESH: Duration = Duration::from_hours(1);
-
-/// The first wait before a launch tries whether it is mended, doubled by every try, and the longest.
-const FIRST_WAIT: Duration = Duration::from_mins(1);
-const LONGEST_WAIT: Duration = Duration::from_mins(15);
 
 /// The breaker as the fleet table keeps it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,7 +127,7 @@ impl Breaker {
         match self.probe_at {
             Some(at) if at > now => Permit::Paused(at),
             _ => {
-                let probe_at = Some(now + wait(self.probes + 1));
+                let probe_at = Some(now + BREAKER_PROBE.undrawn(self.probes + 1));
                 Permit::Probe(Box::new(self.changed(|next| {
                     next.probes += 1;
                     next.probe_at = probe_at;
@@ -192,7 +190,7 @@ impl Breaker {
             opened_at: Some(now),
             closed: None,
             probes: 0,
-            probe_at: Some(now + wait(0)),
+            probe_at: Some(now + BREAKER_PROBE.undrawn(0)),
             start_failures: Vec::new(),
             notified: false,
         }
@@ -214,10 +212,6 @@ impl Breaker {
         change(&mut next);
         next
     }
-}
-
-fn wait(probes: u32) -> Duration {
-    FIRST_WAIT.saturating_mul(1 << probes.min(10)).min(LONGEST_WAIT)
 }
 
 /// What the stop of one of our tasks says of launches, if anything. `kind` is why it stopped.

@@ -7,7 +7,6 @@
 
 pub mod alerts;
 pub mod audit;
-pub mod backoff;
 pub mod bad_input;
 pub mod breaker;
 pub mod claim;
@@ -29,6 +28,7 @@ pub mod pipelines;
 pub mod pricing;
 pub mod record;
 pub mod replay;
+pub mod retry;
 pub mod routing;
 pub mod scaling;
 pub mod settings;

@@ -19,13 +19,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::backoff;
 use crate::events::TaskStateChange;
 use crate::exit_code::ExitCode;
 use crate::fargate::{Size, next_size};
 use crate::job::{Attempt, Job, Reason, State};
 
-pub use kind::{Backoff, Change, Kind, Row, Rule};
+pub use kind::{Change, Kind, Row, Rule};
 
 /// The reason the sweep gives StopTask for a task past its deadline begins with this; ECS shows it back.
 pub const OVERDUE: &str = "tidemill: overdue";
@@ -417,6 +416,6 @@ pub fn next_step(verdict: &Verdict, facts: &JobFacts, jitter: f64) -> NextStep {
         Change::OnDemand if facts.reclaimed + 1 < SPOT_PATIENCE => Change::Same,
         change => change,
     };
-    let after = backoff::delay(facts.launches.saturating_sub(1), backoff.first, backoff.longest, jitter);
+    let after = backoff.delay(facts.launches.saturating_sub(1), jitter);
     NextStep::Retry { after, change }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws::backlog::{BATCH_MESSAGES, Backlog};
-use domain::backoff;
+use domain::retry::DELETE_MESSAGES;
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout, timeout_at},
@@ -15,9 +15,6 @@ use super::CALL;
 
 /// How long a message that is done waits at most for others.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
-
-/// How often a batch is tried. A message that is not deleted is delivered again, and its job is found settled.
-const TRIES: u32 = 3;
 
 /// Collects messages that are done, and deletes them.
 #[derive(Debug)]
@@ -68,7 +65,7 @@ async fn run(backlog: Backlog, mut receive: mpsc::UnboundedReceiver<String>) {
 /// Deletes what can be deleted. If the process is killed here, the messages are delivered again and their jobs are found
 /// settled.
 async fn delete(backlog: &Backlog, mut receipts: Vec<String>) {
-    for n in 0..TRIES {
+    for n in 0..DELETE_MESSAGES.attempts {
         match timeout(CALL, backlog.delete(&receipts)).await {
             Ok(Ok(failures)) => {
                 for failure in failures.iter().filter(|failure| !failure.is_retryable) {
@@ -97,8 +94,7 @@ async fn delete(backlog: &Backlog, mut receipts: Vec<String>) {
                 warn!("timed out deleting {} messages that are done", receipts.len())
             }
         }
-        let wait = backoff::delay(n, Duration::from_millis(200), Duration::from_secs(2), fastrand::f64());
-        tokio::time::sleep(wait).await;
+        tokio::time::sleep(DELETE_MESSAGES.delay(n, fastrand::f64())).await;
     }
     warn!("{} messages that are done are not deleted: they will be delivered again", receipts.len());
 }

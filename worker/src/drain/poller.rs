@@ -6,7 +6,7 @@ use aws::{
     CallError,
     backlog::{BATCH_MESSAGES, Delivery, LONGEST_WAIT},
 };
-use domain::{backoff, exit_code::ExitCode};
+use domain::{exit_code::ExitCode, retry::RECEIVE_JOBS};
 use tokio::{
     sync::mpsc,
     task::JoinSet,
@@ -29,9 +29,6 @@ const MOST_IN_FLIGHT: usize = 32;
 
 /// How long the worker waits for capacity for a full batch before it receives a smaller one: SQS charges by the call.
 const PATIENCE: Duration = Duration::from_millis(250);
-
-/// How many receives in a row may fail, for about ten minutes, before the worker leaves the queue to others.
-const RECEIVE_TRIES: u32 = 24;
 
 /// Why a worker receives no more messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,14 +109,11 @@ impl Poller {
                     if !failure.is_retryable() {
                         return Why::Broken(ExitCode::Config);
                     }
-                    if failures >= RECEIVE_TRIES {
+                    if failures >= RECEIVE_JOBS.attempts {
                         return Why::Broken(ExitCode::TryAgain);
                     }
-                    let longest = Duration::from_secs(30);
-                    let pause =
-                        backoff::delay(failures, Duration::from_millis(500), longest, fastrand::f64());
                     tokio::select! {
-                        () = sleep(pause) => {}
+                        () = sleep(RECEIVE_JOBS.delay(failures - 1, fastrand::f64())) => {}
                         () = phase.reached(Phase::Stopping) => return Why::Stopped,
                     }
                 }

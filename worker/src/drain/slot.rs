@@ -1,7 +1,5 @@
 //! The worker's slot in the fleet: it checks in while it polls, and says when it leaves.
 
-use std::time::Duration;
-
 use aws::{
     CallError, Clients,
     fleet::{Fleet, WorkerStats},
@@ -9,16 +7,13 @@ use aws::{
 };
 use clock::Clock;
 use domain::{
-    backoff,
+    retry::FIRST_HEARTBEAT,
     settings::{Settings, SettingsError},
 };
 use tokio::time::timeout;
 use tracing::{error, warn};
 
 use super::CALL;
-
-/// How often a new worker tries to check in before it starts to work without: for about half a minute.
-const FIRST_TRIES: u32 = 6;
 
 /// The slot of the fleet that this worker was launched for.
 #[derive(Debug)]
@@ -56,13 +51,12 @@ impl Slot {
     /// retries for a while and then starts to work: every heartbeat checks in too, and λ scaler asks ECS about silent slots
     /// before it frees them.
     pub(super) async fn first_heartbeat(&self) -> bool {
-        for n in 0..FIRST_TRIES {
+        for n in 0..FIRST_HEARTBEAT.attempts {
             match self.try_heartbeat(WorkerStats::default()).await {
                 Ok(own) => return own,
                 Err(error) => error!(error = telemetry::causes(&error), "failed to check in at the fleet"),
             }
-            let wait = backoff::delay(n, Duration::from_secs(1), Duration::from_secs(10), fastrand::f64());
-            tokio::time::sleep(wait).await;
+            tokio::time::sleep(FIRST_HEARTBEAT.delay(n, fastrand::f64())).await;
         }
         true
     }

@@ -12,11 +12,11 @@ use aws::{
 use clock::Clock;
 use domain::{
     audit::{AuditEntry, AuditKind},
-    backoff,
     breaker::{Breaker, Signal},
     fleet::{Occupant, Slot, free_for_job},
     job::Job,
     message::JobMessage,
+    retry::{LAUNCH_DEFERRED, LONGEST_MESSAGE_DELAY},
     routing::DedicatedReason,
     settings::{Settings, SettingsError},
 };
@@ -25,10 +25,6 @@ use tracing::info;
 
 use super::{Launcher, breaker};
 use crate::scale;
-
-/// The first wait after a launch that found no capacity, and the longest: SQS delays a message by 15 minutes at most.
-const FIRST_DEFERRAL: Duration = Duration::from_secs(5);
-const LONGEST_DEFERRAL: Duration = Duration::from_secs(900);
 
 /// After so many deferrals, about a minute, an object that is only large goes to the pooled workers: they stream, and
 /// are there when no other task can be.
@@ -175,7 +171,7 @@ impl DedicatedTasks {
             self.ledger.note(&job.id, &AuditEntry::new(now, AuditKind::Pooled, words)).await?;
             return Ok(Dedicated::ToPool);
         }
-        let delay = backoff::delay(times_deferred, FIRST_DEFERRAL, LONGEST_DEFERRAL, fastrand::f64());
+        let delay = LAUNCH_DEFERRED.delay(times_deferred, fastrand::f64());
         info!(job.id = %job.id, delay_s = delay.as_secs(), reason, "deferred the launch of job {}", job.id);
         self.wait(
             job,
@@ -196,7 +192,7 @@ impl DedicatedTasks {
     ) -> Result<Dedicated, CallError> {
         let now = self.clock.now();
         let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
-        let delay = (left + SPREAD.mul_f64(fastrand::f64())).min(LONGEST_DEFERRAL);
+        let delay = (left + SPREAD.mul_f64(fastrand::f64())).min(LONGEST_MESSAGE_DELAY);
         info!(job.id = %job.id, delay_s = delay.as_secs(), cause = breaker.words(), "paused job {}", job.id);
         let words = format!("until the configuration is fixed: {}", breaker.words());
         self.wait(job, times_deferred, delay, &AuditEntry::new(now, AuditKind::Paused, words)).await

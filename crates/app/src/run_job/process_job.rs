@@ -8,10 +8,10 @@ use aws::{
     publish::Published,
 };
 use domain::{
-    backoff,
     exit_code::ExitCode,
     job::{Change, Job, JobId},
     pipelines::Format,
+    retry::PUBLISH,
     verdict::Kind,
 };
 use futures::FutureExt;
@@ -30,9 +30,6 @@ use super::{
 /// How long a claim holds without being renewed, and how often it is renewed: two renewals may fail.
 const LEASE: Duration = Duration::from_secs(60);
 const RENEW_EVERY: Duration = Duration::from_secs(20);
-
-/// How often a publish is tried: for about twenty seconds.
-const PUBLISH_TRIES: u32 = 8;
 
 /// Who claims a job, which decides what happens when its last claim has expired.
 #[derive(Debug, Clone, Copy)]
@@ -221,7 +218,7 @@ async fn publish(run: JobRun<'_>, written: &Written) -> Result<Outcome, JobExit>
     let JobRun { services, job, .. } = run;
     let id = &job.id;
     let Written { manifest, progress, write_units } = written;
-    for n in 0..PUBLISH_TRIES {
+    for n in 0..PUBLISH.attempts {
         match services.records.publish(&services.ledger, job, manifest, progress, *write_units).await {
             Ok(Published::Done) => {
                 let memory = Usage::of_process().map(|usage| usage.peak_memory_bytes);
@@ -247,9 +244,7 @@ async fn publish(run: JobRun<'_>, written: &Written) -> Result<Outcome, JobExit>
             }
             Err(error) if error.is_retryable() => {
                 warn!(job.id = %id, error = telemetry::causes(&error), "failed to publish job {id}; retrying");
-                let wait =
-                    backoff::delay(n, Duration::from_millis(100), Duration::from_secs(5), fastrand::f64());
-                tokio::time::sleep(wait).await;
+                tokio::time::sleep(PUBLISH.delay(n, fastrand::f64())).await;
             }
             Err(error) => return Err(error.into()),
         }

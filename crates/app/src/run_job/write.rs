@@ -1,14 +1,12 @@
 //! Writes batches of rows to the records table as fast as the table accepts them.
 
-use std::time::Duration;
-
 use aws::{CallError, ledger::Progress, records::Batch};
 use domain::{
-    backoff,
     job::Change,
     manifest::Manifest,
     pipelines::KeyTemplate,
     record::{self, Record},
+    retry::WRITE_ROWS,
     verdict::Kind,
 };
 use futures::{StreamExt, TryStreamExt, stream::FuturesUnordered};
@@ -40,13 +38,6 @@ const LARGEST_WINDOW: f64 = 32.0;
 
 /// How many PutItem calls are in flight for records with natural keys. Each call writes one record.
 const PUTS_IN_FLIGHT: usize = 64;
-
-/// The first and the longest wait before unprocessed rows are sent again.
-const FIRST_WAIT: Duration = Duration::from_millis(50);
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
-
-/// How many times in a row DynamoDB may take no row of a batch, about five minutes, before the job is returned.
-const FRUITLESS_TRIES: u32 = 40;
 
 /// Writes the rows of one attempt to their shards.
 #[derive(Debug, Clone, Copy)]
@@ -121,13 +112,13 @@ impl RowWriter<'_> {
             }
             accepted = Accepted::InParts;
             fruitless = if batch.len() < rows { 0 } else { fruitless + 1 };
-            if fruitless > FRUITLESS_TRIES {
+            if fruitless == WRITE_ROWS.attempts {
                 return Err(CallError::retries_exhausted(
                     format!("write {rows} rows"),
                     "DynamoDB took none of them",
                 ));
             }
-            tokio::time::sleep(backoff::delay(fruitless, FIRST_WAIT, LONGEST_WAIT, fastrand::f64())).await;
+            tokio::time::sleep(WRITE_ROWS.delay(fruitless, fastrand::f64())).await;
         }
     }
 

@@ -14,14 +14,10 @@ use crate::{
     CallError,
     attributes::{Item, text},
 };
-use domain::document::{StoredDocument, document_id, keyed_document_id};
-
-/// How often a change is tried. The functions that change a document run two or three at once, and each makes one change
-/// at a time: whoever loses so often has no luck but trouble.
-const TRIES: u32 = 20;
-
-/// About how long somebody who came too late waits.
-const WAIT: Duration = Duration::from_millis(20);
+use domain::{
+    document::{StoredDocument, document_id, keyed_document_id},
+    retry::UPDATE_DOCUMENT,
+};
 
 /// The attribute that every write draws anew.
 const STAMP: &str = "stamp";
@@ -111,7 +107,7 @@ impl Fleet {
     {
         let id = &*document_id::<T>();
         let attempt = || format!("{verb} in {id} of {}", self.table);
-        for tried in 0..TRIES {
+        for n in 0..UPDATE_DOCUMENT.attempts {
             let item = self.item(id, attempt).await?;
             let stamp = item.as_ref().and_then(|item| item.get(STAMP)).cloned();
             let before: T = match item {
@@ -123,7 +119,7 @@ impl Fleet {
             if after == before || self.write(id, &after, stamp, attempt).await? {
                 return Ok(made);
             }
-            tokio::time::sleep(WAIT.mul_f64((f64::from(tried) + 1.0) * fastrand::f64())).await;
+            tokio::time::sleep(UPDATE_DOCUMENT.delay(n, fastrand::f64())).await;
         }
         Err(CallError::retries_exhausted(attempt(), "others were faster every time"))
     }

@@ -3,9 +3,11 @@
 //! A new verdict needs one row here, and a line where a stop is recognised as one (`by_stop_code`, `TEXTS` or an exit
 //! code). Mails, `tidemill explain`, exit codes, retries and `docs/verdicts.md` follow from the row.
 
-use std::time::Duration;
-
-use crate::{exit_code::ExitCode, table::table};
+use crate::{
+    exit_code::ExitCode,
+    retry::{Backoff, JOB_FAILED, JOB_INTERRUPTED, JOB_NOT_STARTED},
+    table::table,
+};
 
 /// What to change for the next launch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,27 +19,6 @@ pub enum Change {
     /// On-demand capacity in place of Spot.
     OnDemand,
 }
-
-/// The wait before the next launch: it doubles with every launch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Backoff {
-    /// The first wait.
-    pub first: Duration,
-    /// The longest wait.
-    pub longest: Duration,
-}
-
-/// SQS delays a message by 15 minutes at most.
-const SQS_LONGEST: Duration = Duration::from_mins(15);
-
-/// Nothing is wrong that waiting would fix.
-const SOON: Backoff = Backoff { first: Duration::from_secs(5), longest: Duration::from_mins(2) };
-
-/// Something went wrong that may pass.
-const LATER: Backoff = Backoff { first: Duration::from_secs(15), longest: SQS_LONGEST };
-
-/// A person has to fix it, or AWS has to find machines.
-const MUCH_LATER: Backoff = Backoff { first: Duration::from_mins(1), longest: SQS_LONGEST };
 
 /// What follows an attempt that ended with a verdict, within the limits of attempts and launches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,65 +68,65 @@ table! {
             advice: "Fix the object and upload it again.",
         }
         TryAgain = "try_again", "a service the worker needs did not answer in time" {
-            counts_against_object: false, rule: Retry(Change::Same, LATER), exit_codes: &[ExitCode::TryAgain],
+            counts_against_object: false, rule: Retry(Change::Same, JOB_FAILED), exit_codes: &[ExitCode::TryAgain],
             aws_explains: false,
             advice: "The object is not at fault. Replay the job when the service that did not answer works again.",
         }
         OutOfMemory = "out_of_memory", "the task ran out of memory" {
-            counts_against_object: true, rule: Retry(Change::Larger, SOON), exit_codes: &[ExitCode::OutOfMemory],
+            counts_against_object: true, rule: Retry(Change::Larger, JOB_INTERRUPTED), exit_codes: &[ExitCode::OutOfMemory],
             aws_explains: false,
             advice: "Upload the data in smaller objects, or give the pipeline a larger task and upload the object again. \
                      A replay helps only if the worker needs less memory now.",
         }
         TimedOut = "timed_out", "the task ran longer than the pipeline's timeout and was stopped" {
-            counts_against_object: true, rule: Retry(Change::Same, LATER), exit_codes: &[ExitCode::TimedOut],
+            counts_against_object: true, rule: Retry(Change::Same, JOB_FAILED), exit_codes: &[ExitCode::TimedOut],
             aws_explains: false,
             advice: "Raise the pipeline's timeout in the pipelines file and upload the object again. \
                      A replay keeps the timeout that the job was recorded with.",
         }
         SpotReclaimed = "spot_reclaimed", "AWS took back the Spot capacity the task ran on" {
-            counts_against_object: false, rule: Retry(Change::OnDemand, SOON), exit_codes: &[], aws_explains: false,
+            counts_against_object: false, rule: Retry(Change::OnDemand, JOB_INTERRUPTED), exit_codes: &[], aws_explains: false,
             advice: "The object is not at fault. Replay the job.",
         }
         Capacity = "capacity", "AWS had no capacity to start the task, or the account's limit is reached" {
-            counts_against_object: false, rule: Retry(Change::Same, MUCH_LATER), exit_codes: &[], aws_explains: true,
+            counts_against_object: false, rule: Retry(Change::Same, JOB_NOT_STARTED), exit_codes: &[], aws_explains: true,
             advice: "The object is not at fault. Raise the account's Fargate quota if it is reached, then replay the job.",
         }
         ImagePull = "image_pull", "the worker's container image could not be pulled" {
-            counts_against_object: false, rule: Retry(Change::Same, MUCH_LATER), exit_codes: &[], aws_explains: true,
+            counts_against_object: false, rule: Retry(Change::Same, JOB_NOT_STARTED), exit_codes: &[], aws_explains: true,
             advice: "The object is not at fault. Fix the worker's image or the task's access to it, then replay the job.",
         }
         Init = "init", "AWS could not set up the task's network, secrets, logs or storage" {
-            counts_against_object: false, rule: Retry(Change::Same, MUCH_LATER), exit_codes: &[], aws_explains: true,
+            counts_against_object: false, rule: Retry(Change::Same, JOB_NOT_STARTED), exit_codes: &[], aws_explains: true,
             advice: "The object is not at fault. Fix the task's network, secrets, log group or storage, then replay the \
                      job.",
         }
         CannotStart = "cannot_start", "the worker's container could not be started" {
-            counts_against_object: false, rule: Retry(Change::Same, MUCH_LATER), exit_codes: &[], aws_explains: true,
+            counts_against_object: false, rule: Retry(Change::Same, JOB_NOT_STARTED), exit_codes: &[], aws_explains: true,
             advice: "The object is not at fault. Fix the worker's image or task definition, then replay the job.",
         }
         Crashed = "crashed", "the worker crashed" {
-            counts_against_object: true, rule: Retry(Change::Same, LATER), exit_codes: &[], aws_explains: false,
+            counts_against_object: true, rule: Retry(Change::Same, JOB_FAILED), exit_codes: &[], aws_explains: false,
             advice: "The worker's log lines with this job's id say more. Fix the worker, then replay the job.",
         }
         CommandCrashed = "command_crashed", "the command crashed" {
-            counts_against_object: true, rule: Retry(Change::Same, LATER), exit_codes: &[ExitCode::CommandCrashed],
+            counts_against_object: true, rule: Retry(Change::Same, JOB_FAILED), exit_codes: &[ExitCode::CommandCrashed],
             aws_explains: false,
             advice: "What the command printed is in the worker's log lines with this job's id. Fix the command, then \
                      replay the job.",
         }
         InternalError = "internal_error", "the worker stopped on an error in itself" {
-            counts_against_object: true, rule: Retry(Change::Same, LATER), exit_codes: &[ExitCode::Software],
+            counts_against_object: true, rule: Retry(Change::Same, JOB_FAILED), exit_codes: &[ExitCode::Software],
             aws_explains: false,
             advice: "The worker's log lines with this job's id say more. Fix the worker, then replay the job.",
         }
         Misconfigured = "misconfigured", "the deployment is wrong: a setting, permission or resource is missing" {
-            counts_against_object: false, rule: Retry(Change::Same, MUCH_LATER),
+            counts_against_object: false, rule: Retry(Change::Same, JOB_NOT_STARTED),
             exit_codes: &[ExitCode::Config, ExitCode::Usage], aws_explains: false,
             advice: "The object is not at fault. Fix the setting, permission or resource, then replay the job.",
         }
         Terminated = "terminated", "the task was told to stop before it was finished" {
-            counts_against_object: false, rule: Retry(Change::Same, SOON), exit_codes: &[ExitCode::Terminated],
+            counts_against_object: false, rule: Retry(Change::Same, JOB_INTERRUPTED), exit_codes: &[ExitCode::Terminated],
             aws_explains: false,
             advice: "The object is not at fault. Replay the job.",
         }
@@ -154,25 +135,25 @@ table! {
             advice: "A person stopped the job. Replay it when it may run again.",
         }
         Infrastructure = "infrastructure", "the machine under the task failed or was retired by AWS" {
-            counts_against_object: false, rule: Retry(Change::Same, SOON), exit_codes: &[], aws_explains: true,
+            counts_against_object: false, rule: Retry(Change::Same, JOB_INTERRUPTED), exit_codes: &[], aws_explains: true,
             advice: "The object is not at fault. Replay the job.",
         }
         StoppedByScheduler = "stopped_by_scheduler", "an ECS service's scheduler stopped the task" {
-            counts_against_object: false, rule: Retry(Change::Same, SOON), exit_codes: &[], aws_explains: false,
+            counts_against_object: false, rule: Retry(Change::Same, JOB_INTERRUPTED), exit_codes: &[], aws_explains: false,
             advice: "The object is not at fault. Find the ECS service that stops the tasks, then replay the job.",
         }
         WorkerLost = "worker_lost", "the pooled worker that had the job ended without giving it back" {
-            counts_against_object: false, rule: Retry(Change::Same, SOON), exit_codes: &[], aws_explains: false,
+            counts_against_object: false, rule: Retry(Change::Same, JOB_INTERRUPTED), exit_codes: &[], aws_explains: false,
             advice: "The object is not at fault, as far as is known. Replay the job; if its worker is lost again, that \
                      worker's log lines say more.",
         }
         ExitedWithoutDone = "exited_without_done", "the worker left with success, but the ledger does not say done" {
-            counts_against_object: true, rule: Retry(Change::Same, LATER), exit_codes: &[ExitCode::Done],
+            counts_against_object: true, rule: Retry(Change::Same, JOB_FAILED), exit_codes: &[ExitCode::Done],
             aws_explains: false,
             advice: "The worker's log lines with this job's id say more. Fix the worker, then replay the job.",
         }
         Unknown = "unknown", "the task stopped, and nothing says why" {
-            counts_against_object: true, rule: Retry(Change::Same, LATER), exit_codes: &[], aws_explains: true,
+            counts_against_object: true, rule: Retry(Change::Same, JOB_FAILED), exit_codes: &[], aws_explains: true,
             advice: "The worker's log lines with this job's id may say more. When the cause is fixed, replay the job.",
         }
         NotOurs = "not_ours", "the task was not launched for this job" {
