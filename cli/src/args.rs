@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand, builder::PossibleValuesParser};
 use domain::job::{ReasonCode, State};
 
-/// Files become records in DynamoDB: the whole system, on AWS or on this machine.
+/// Turn files into DynamoDB records, on AWS or on this machine.
 #[derive(Debug, Parser)]
 #[command(name = "tidemill", version, about)]
 pub(crate) struct Arguments {
@@ -17,91 +17,91 @@ pub(crate) struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Start the local cloud, upload files to it, and show what each became.
+    /// Start the local cloud, upload files, and show the outcome of each.
     ///
-    /// Exit code: 0 when every job is done, 1 when some are not or nothing could be started, 2 for wrong usage, 130 and
-    /// 143 when it was ended by Ctrl-C and SIGTERM.
+    /// Exit code: 0 when every job is done; 1 when a job is not done, or the run could not start; 2 for wrong usage; 130
+    /// after Ctrl-C; 143 after SIGTERM.
     Run(RunArguments),
-    /// Keep the local cloud running until Ctrl-C, for every AWS client to use.
+    /// Run the local cloud until Ctrl-C, for any AWS client.
     ///
-    /// Prints how to reach it, a line for every job that settles and a line for every mail. With --json, JSON Lines:
-    /// one {"event": "ready" | "uploaded" | "gone" | "problem" | "settled" | "mail", …} each. Exit code: 0 when it was
-    /// asked to end, 1 when it could not be started, 2 for wrong usage.
+    /// Prints how to connect, a line for each job that settles, and a line for each mail. With --json, prints JSON Lines:
+    /// {"event": "ready" | "uploaded" | "removed" | "problem" | "settled" | "mail", …}. Exit code: 0 after Ctrl-C or
+    /// SIGTERM; 1 when the local cloud could not start; 2 for wrong usage.
     Up(UpArguments),
-    /// List jobs: those that are open, and those that settled lately, newest first.
+    /// List jobs: the open ones, then those that settled recently, newest first.
     ///
-    /// With --json, JSON Lines: one job each.
+    /// With --json, prints JSON Lines: one job per line.
     Jobs(JobsArguments),
-    /// Tell what happened to an object, or to one job, in order of time.
+    /// Show the timeline of an object or a job.
     ///
-    /// With --json, one JSON document.
+    /// With --json, prints one JSON document.
     Explain(ExplainArguments),
-    /// Print the visible records of an object as JSON Lines: {"object","version","row","record"} each.
+    /// Print the visible records of an object as JSON Lines: {"object","version","row","record"}.
     ///
-    /// Exit code: 0 when there are some or the object is done, 1 when nothing of it is visible.
+    /// Exit code: 0 when a version of the object is visible, even an empty one; 1 when none is; 2 for wrong usage.
     Records(RecordsArguments),
-    /// List what is in the dead-letter queue, and how what it is about stands now.
+    /// List dead-letter messages and the state of the job each refers to.
     ///
-    /// Messages that are looked at are hidden from others meanwhile, and given back at the end. With --json, JSON Lines:
-    /// one entry each.
+    /// Listing does not remove messages; while it runs, they are hidden from other readers. With --json, prints JSON
+    /// Lines: one message per line.
     Dead(DeadArguments),
-    /// Have failed jobs run again, or everything in the dead-letter queue.
+    /// Run failed jobs again, or send dead-letter messages back to their queues.
     ///
-    /// With --json, JSON Lines: one {"what", "replayed", "words", …} each. Exit code: 0 when all were replayed, 1 when
-    /// some could not be, 2 for wrong usage.
+    /// With --json, prints JSON Lines: {"item", "replayed", "message", …}. Exit code: 0 when everything was replayed; 1
+    /// when something could not be; 2 for wrong usage.
     Replay(ReplayArguments),
-    /// Stop a job: it fails with the reason "cancelled", and people are told as of any failure.
+    /// Stop a job: it fails with the reason "cancelled", and a failure mail is sent.
     ///
-    /// With --json, one JSON document. Exit code: 0 when it is stopped or its task was asked to, 1 when there is nothing
-    /// to stop.
+    /// With --json, prints one JSON document. Exit code: 0 when the job is stopped or its task is stopping; 1 when the job
+    /// has already settled; 2 for wrong usage.
     Stop(StopArguments),
-    /// Check a pipelines file and a template, and print everything that is wrong with them.
+    /// Check a pipelines file and a template, and print every error in them.
     ///
-    /// With --json, one JSON document. Exit code: 0 when nothing is wrong, 1 when something is, 2 for wrong usage.
+    /// With --json, prints one JSON document. Exit code: 0 when there are no errors; 1 when there are; 2 for wrong usage.
     Check(CheckArguments),
-    /// One of the deployed functions, as the local cloud starts it.
+    /// Run a deployed function: the local cloud starts it this way.
     #[command(hide = true)]
     Function {
-        /// Which.
+        /// The function's name, as its folder has it.
         name: String,
     },
-    /// The container's program, as the local cloud starts it.
+    /// Run the worker: the local cloud starts it this way.
     #[command(hide = true)]
     Worker {
-        /// Its arguments. Those that begin with a hyphen are its own too.
+        /// The worker's arguments, those that start with a hyphen included.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
 }
 
-/// Which local cloud is started.
+/// The local cloud to start.
 #[derive(Debug, Args)]
 pub(crate) struct LocalArguments {
-    /// Use this pipelines file in place of the one that template.yaml ships.
+    /// Use this pipelines file instead of the one that the template ships.
     #[arg(long, value_name = "FILE")]
     pub(crate) pipelines: Option<PathBuf>,
-    /// Keep objects, tables, mails and logs in this folder, and go on from what it holds.
+    /// Keep objects, tables, mails and logs in this folder, and continue from what it holds.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// The template to run.
     #[arg(long, value_name = "FILE", default_value = "template.yaml")]
     pub(crate) template: PathBuf,
-    /// Run tasks as containers of this image in place of processes, by podman or docker; CONTAINER_RUNTIME chooses.
+    /// Run tasks as containers of this image instead of processes, with podman or docker. CONTAINER_RUNTIME selects one.
     /// Linux only.
     #[arg(long, value_name = "IMAGE", value_parser = image)]
     pub(crate) containers: Option<String>,
-    /// Listen on this port of 127.0.0.1 in place of a free one.
+    /// Listen on this port of 127.0.0.1; 0 picks a free port.
     #[arg(long, default_value_t = 0)]
     pub(crate) port: u16,
 }
 
-/// An image's name, as the template's parameter takes it.
+/// The name of an image, as the template's parameter accepts it.
 fn image(name: &str) -> Result<String, String> {
     let begins = name.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit());
     if begins && !name.contains(char::is_whitespace) {
         return Ok(name.to_owned());
     }
-    Err("an image's name begins with a small letter or a digit and has no spaces, such as tidemill:1"
+    Err("an image name starts with a lower-case letter or a digit and has no spaces, for example tidemill:1"
         .to_owned())
 }
 
@@ -110,16 +110,16 @@ fn states() -> PossibleValuesParser {
     State::ALL.map(State::as_str).into()
 }
 
-/// What `run` is told.
+/// The arguments of `run`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// Files and folders. The key of a file in a folder is its path below that folder.
+    /// Files and folders to upload. The key of a file in a folder is its path inside that folder.
     #[arg(required = true, value_name = "FILES")]
     pub(crate) inputs: Vec<PathBuf>,
-    /// Write the visible records here as JSON Lines, one {"object","version","row","record"} each.
+    /// Write the visible records to this file as JSON Lines: {"object","version","row","record"}.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Print one JSON document on standard output in place of the tables.
+    /// Print one JSON document instead of tables.
     #[arg(long)]
     pub(crate) json: bool,
     /// The local cloud.
@@ -127,13 +127,13 @@ pub(crate) struct RunArguments {
     pub(crate) local: LocalArguments,
 }
 
-/// What `up` is told.
+/// The arguments of `up`.
 #[derive(Debug, Args)]
 pub(crate) struct UpArguments {
-    /// Upload every file that is put or changed in this folder; hidden ones are left out.
+    /// Upload every file that is added or changed in this folder, except hidden files.
     #[arg(long, value_name = "DIR")]
     pub(crate) watch: Option<PathBuf>,
-    /// Print JSON Lines.
+    /// Print JSON Lines instead of text.
     #[arg(long)]
     pub(crate) json: bool,
     /// The local cloud.
@@ -141,28 +141,27 @@ pub(crate) struct UpArguments {
     pub(crate) local: LocalArguments,
 }
 
-/// Which deployment is spoken to: the one that the AWS environment leads to (AWS_PROFILE, AWS_REGION,
-/// AWS_ENDPOINT_URL and so on).
+/// The deployment to use, found through the standard AWS environment (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL, …).
 #[derive(Debug, Args)]
 pub(crate) struct Target {
-    /// The stack's name; without it, TIDEMILL_STACK, and without that, tidemill.
+    /// Name of the stack; defaults to TIDEMILL_STACK, then to tidemill.
     #[arg(long, value_name = "NAME")]
     pub(crate) stack: Option<String>,
-    /// Print JSON.
+    /// Print JSON instead of text.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// What `jobs` is told.
+/// The arguments of `jobs`.
 #[derive(Debug, Args)]
 pub(crate) struct JobsArguments {
-    /// Only jobs in this state; several times for several.
+    /// Only jobs in this state; repeat the option for more states.
     #[arg(long = "state", value_name = "STATE", value_parser = states())]
     pub(crate) states: Vec<String>,
-    /// Only objects whose keys begin with this.
+    /// Only objects whose keys start with this.
     #[arg(long, value_name = "PREFIX")]
     pub(crate) prefix: Option<String>,
-    /// Those that settled since then: how long ago, such as 2h or 30d, or a moment, such as 2026-11-21T10:00Z.
+    /// Only jobs that settled since then: a duration ago, such as 2h or 30d, or a time, such as 2026-11-21T10:00Z.
     #[arg(long, value_name = "TIME", default_value = "24h")]
     pub(crate) since: String,
     /// The deployment.
@@ -170,16 +169,16 @@ pub(crate) struct JobsArguments {
     pub(crate) target: Target,
 }
 
-/// What `explain` is told.
+/// The arguments of `explain`.
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArguments {
-    /// An object, as s3://bucket/key, or a job's id.
+    /// An object, as s3://BUCKET/KEY, or the id of a job.
     #[arg(value_name = "OBJECT or JOB")]
     pub(crate) what: String,
     /// Only this version of the object.
     #[arg(long, value_name = "ID")]
     pub(crate) version: Option<String>,
-    /// Use this pipelines file to find the object's jobs, in place of the one that the deployment kept.
+    /// Find the object's jobs with this pipelines file instead of the one that the deployment stored.
     #[arg(long, value_name = "FILE")]
     pub(crate) pipelines: Option<PathBuf>,
     /// The deployment.
@@ -187,10 +186,10 @@ pub(crate) struct ExplainArguments {
     pub(crate) target: Target,
 }
 
-/// What `records` is told.
+/// The arguments of `records`.
 #[derive(Debug, Args)]
 pub(crate) struct RecordsArguments {
-    /// The object, as s3://bucket/key.
+    /// The object, as s3://BUCKET/KEY.
     #[arg(value_name = "OBJECT")]
     pub(crate) object: String,
     /// The deployment.
@@ -198,10 +197,10 @@ pub(crate) struct RecordsArguments {
     pub(crate) target: Target,
 }
 
-/// What `dead` is told.
+/// The arguments of `dead`.
 #[derive(Debug, Args)]
 pub(crate) struct DeadArguments {
-    /// Look at so many entries at most.
+    /// List at most this many messages.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) limit: u32,
     /// The deployment.
@@ -209,26 +208,27 @@ pub(crate) struct DeadArguments {
     pub(crate) target: Target,
 }
 
-/// What `replay` is told.
+/// The arguments of `replay`.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("which").required(true).multiple(true).args(["job", "verdict", "prefix", "dead"]))]
 pub(crate) struct ReplayArguments {
-    /// This job.
+    /// The job with this id.
     #[arg(long, value_name = "ID", conflicts_with_all = ["verdict", "prefix", "dead", "since"])]
     pub(crate) job: Option<String>,
-    /// The jobs that failed for this reason, such as out_of_memory.
+    /// Jobs that failed for this reason, such as out_of_memory.
     #[arg(long, value_name = "CODE", conflicts_with = "dead")]
     pub(crate) verdict: Option<ReasonCode>,
-    /// The failed jobs of objects whose keys begin with this.
+    /// Failed jobs of objects whose keys start with this.
     #[arg(long, value_name = "PREFIX", conflicts_with = "dead")]
     pub(crate) prefix: Option<String>,
-    /// Every entry of the dead-letter queue.
+    /// Every message in the dead-letter queue.
     #[arg(long, conflicts_with = "since")]
     pub(crate) dead: bool,
-    /// With --verdict and --prefix: those that failed since then, such as 2h, 30d or 2026-11-21T10:00Z; 24h if not told.
+    /// With --verdict or --prefix: only jobs that failed since then, such as 2h, 30d or 2026-11-21T10:00Z; defaults to
+    /// 24h.
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,
-    /// Only say what would be done.
+    /// Show what would be replayed, and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// The deployment.
@@ -236,10 +236,10 @@ pub(crate) struct ReplayArguments {
     pub(crate) target: Target,
 }
 
-/// What `stop` is told.
+/// The arguments of `stop`.
 #[derive(Debug, Args)]
 pub(crate) struct StopArguments {
-    /// The job's id.
+    /// The id of the job.
     #[arg(value_name = "JOB")]
     pub(crate) job: String,
     /// The deployment.
@@ -247,16 +247,16 @@ pub(crate) struct StopArguments {
     pub(crate) target: Target,
 }
 
-/// What `check` is told.
+/// The arguments of `check`.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
-    /// The pipelines file; without it, the one that the template ships.
+    /// The pipelines file; defaults to the one that the template ships.
     #[arg(long, value_name = "FILE")]
     pub(crate) pipelines: Option<PathBuf>,
-    /// The template.
+    /// The template to check.
     #[arg(long, value_name = "FILE", default_value = "template.yaml")]
     pub(crate) template: PathBuf,
-    /// Print one JSON document.
+    /// Print one JSON document instead of text.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -266,12 +266,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_worker_is_told_is_not_read_as_the_commands_own() {
-        let told = ["sweep", "--since", "1h", "--until", "0s", "--dry-run", "--help"];
-        let parsed = Arguments::try_parse_from(["tidemill", "worker"].into_iter().chain(told));
+    fn the_workers_arguments_are_not_read_as_the_commands_own() {
+        let given = ["sweep", "--since", "1h", "--until", "0s", "--dry-run", "--help"];
+        let parsed = Arguments::try_parse_from(["tidemill", "worker"].into_iter().chain(given));
         let Ok(Arguments { command: Command::Worker { arguments } }) = parsed else {
             panic!("not the worker's: {parsed:?}");
         };
-        assert_eq!(arguments, told);
+        assert_eq!(arguments, given);
     }
 }

@@ -1,4 +1,4 @@
-//! What lies in the dead-letter queue, and which jobs it means the end of.
+//! Messages in the dead-letter queue, and the jobs that they keep from settling.
 
 use aws::tasks::{TaskPurpose, task_purpose};
 use domain::{
@@ -18,17 +18,17 @@ pub(crate) struct DeadLetter {
     body: String,
 }
 
-/// What of a job the message would have brought about.
+/// What the message would have done for a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum About {
-    /// Its task.
+    /// Launch it.
     Launch,
-    /// Its verdict and mail.
+    /// Settle it or mail its failure.
     Stop,
 }
 
 impl DeadLetter {
-    /// Reads a message; these pipelines say which job an object becomes.
+    /// Reads a message. The pipelines tell which job an object belongs to.
     pub(crate) fn read(message: &Received, pipelines: &Pipelines) -> Self {
         let attribute = |names: [&str; 2]| {
             let found = names.iter().find_map(|name| message.attributes.get(*name))?;
@@ -46,8 +46,8 @@ impl DeadLetter {
         }
     }
 
-    /// Whether this job, as it is in the ledger now, can no longer settle or be told of: what would have moved it
-    /// lies here. A failed job has an entry here too, for a person to replay it.
+    /// Whether this job can no longer settle or be notified of, because this message would have done it. A failed job
+    /// has a message here too, for a person to replay it; that one blocks nothing.
     pub(crate) fn ends(&self, id: &JobId, job: Option<&Job>) -> bool {
         let settled = job.is_some_and(|job| job.state.is_settled());
         match &self.about {
@@ -57,7 +57,7 @@ impl DeadLetter {
         }
     }
 
-    /// As the report has it.
+    /// The message as the report of `run --json` shows it.
     pub(crate) fn to_json(&self) -> Value {
         json!({
             "job": self.about.as_ref().map(|(job, _)| job),
@@ -68,7 +68,7 @@ impl DeadLetter {
     }
 }
 
-/// Which job a message is about; these pipelines say which one an object becomes.
+/// The job that a message refers to. The pipelines tell which job an object belongs to.
 pub(crate) fn job_of(body: &str, pipelines: &Pipelines) -> Option<JobId> {
     about(body, pipelines).map(|(job, _)| job)
 }

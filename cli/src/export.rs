@@ -1,4 +1,4 @@
-//! The records that are visible, read back from DynamoDB through the manifests: of `run --out` and `records`.
+//! Reads visible records back from DynamoDB through their manifests, for `run --out` and `records`.
 
 use std::{
     io::{self, BufWriter, Write},
@@ -29,8 +29,8 @@ pub(crate) enum ExportError {
     Call(#[from] CallError),
 }
 
-/// Writes the visible records of these keys to `path` as JSON Lines, a key after the other in row order, and
-/// returns how many. The file appears whole or not at all.
+/// Writes the visible records of these keys to `path` as JSON Lines, key by key in row order, and returns their
+/// number. The file appears whole or not at all.
 pub(crate) async fn export(
     records: &Records,
     bucket: &str,
@@ -56,7 +56,7 @@ pub(crate) async fn export(
     Ok(lines)
 }
 
-/// Writes the visible records of one key, and returns how many; none when nothing was ever published of it.
+/// Writes the visible records of one key, and returns their number; none when no version was ever published.
 pub(crate) async fn of_key<W: Write>(
     records: &Records,
     bucket: &str,

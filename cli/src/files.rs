@@ -1,4 +1,4 @@
-//! Which files are uploaded, and under which keys.
+//! The files to upload, and their keys.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ pub(crate) struct Upload {
     pub(crate) bytes: u64,
 }
 
-/// Why the inputs cannot be uploaded as they are. Nothing has been.
+/// Why the inputs cannot be uploaded. Nothing has been uploaded then.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FilesError {
     /// A file or folder cannot be read.
@@ -33,13 +33,13 @@ pub(crate) enum FilesError {
     #[error("{0} is neither a file nor a folder")]
     Special(String),
     /// A folder without files.
-    #[error("there is no file in {0}")]
+    #[error("{0} contains no files")]
     Empty(String),
     /// S3 keys are text.
-    #[error("the name of {0} is not UTF-8, which S3 keys must be: rename it")]
+    #[error("the name of {0} is not UTF-8, as S3 keys must be; rename it")]
     NotText(String),
     /// S3 keys have an end.
-    #[error("the key of {path} would have {bytes} bytes, and S3 keys have 1,024 at most: shorten its path")]
+    #[error("the key of {path} would be {bytes} bytes long, and S3 allows 1,024; shorten its path")]
     TooLong {
         /// The file.
         path: String,
@@ -47,7 +47,7 @@ pub(crate) enum FilesError {
         bytes: usize,
     },
     /// Two files, one key.
-    #[error("{first} and {second} would both be uploaded as {key}: give them in two runs, or rename one")]
+    #[error("{first} and {second} would both be uploaded as {key}; upload them in two runs, or rename one")]
     Twice {
         /// The key.
         key: String,
@@ -105,7 +105,7 @@ fn add(path: PathBuf, key: String, uploads: &mut BTreeMap<String, Upload>) -> Re
     if key.len() > LONGEST_KEY {
         return Err(FilesError::TooLong { path: shown(&path), bytes: key.len() });
     }
-    // Opened now, so that a file without permission is told before anything starts.
+    // Opened now, so that a missing permission is reported before anything starts.
     fs::File::open(&path).map_err(|source| FilesError::Unreadable { path: shown(&path), source })?;
     let upload = Upload { path, key: key.clone(), bytes: about.len() };
     match uploads.insert(key.clone(), upload.clone()) {
@@ -145,16 +145,16 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_uploaded_is_told_by_name() {
+    fn an_error_names_the_file_that_cannot_be_uploaded() {
         let root = tempfile::tempdir().expect("a folder");
-        let told = |inputs: &[PathBuf]| collect(inputs, "").expect_err("it cannot").to_string();
-        assert!(told(&[root.path().join("missing")]).contains("missing"));
-        assert!(told(&[root.path().to_owned()]).contains("there is no file in"));
+        let error = |inputs: &[PathBuf]| collect(inputs, "").expect_err("it cannot").to_string();
+        assert!(error(&[root.path().join("missing")]).contains("missing"));
+        assert!(error(&[root.path().to_owned()]).contains("contains no files"));
         for folder in ["x", "y"] {
             fs::create_dir(root.path().join(folder)).expect("a folder");
             fs::write(root.path().join(folder).join("same.csv"), "").expect("a file");
         }
-        let clash = told(&[root.path().join("x"), root.path().join("y")]);
+        let clash = error(&[root.path().join("x"), root.path().join("y")]);
         assert!(clash.contains("would both be uploaded as same.csv"), "{clash}");
     }
 }

@@ -1,7 +1,7 @@
-//! The local cloud as the command runs it: functions and worker are processes of their own.
+//! The local cloud as the command runs it: each function and each worker is a process of its own.
 //!
-//! The command's own program holds the code of every function and of the worker, so one file is all there is to
-//! build; started by the local cloud as `tidemill function NAME` or `tidemill worker …`, it is that program.
+//! This program contains the code of every function and of the worker, so there is one binary to build. The local cloud
+//! starts it as `tidemill function NAME` or `tidemill worker …`.
 
 use std::{
     collections::BTreeMap,
@@ -39,7 +39,7 @@ const FUNCTIONS: [(&str, &str); 5] = [
 /// The worker's container, as the template names it.
 const CONTAINER: &str = "worker";
 
-/// Says which of podman and docker runs containers, where both are there.
+/// The variable that selects podman or docker where both are installed.
 const RUNTIME: &str = "CONTAINER_RUNTIME";
 
 /// The template's parameters that have no default, for a cloud that pulls no image and mails to a folder.
@@ -65,11 +65,11 @@ fn cloud(template: &Path, port: u16, containers: Option<&Containers>) -> io::Res
     Ok(builder.container(CONTAINER, |_| runner))
 }
 
-/// What is settled before anything is started, so that a mistake leaves nothing behind.
+/// The template and the pipelines, read before anything starts, so that an error in them leaves nothing behind.
 pub(crate) struct Plan {
-    /// What the template comes to.
+    /// The resolved template.
     pub(crate) stack: Stack,
-    /// What the functions will route by.
+    /// The pipelines that the functions will route by.
     pub(crate) pipelines: Pipelines,
     /// The same as text.
     text: String,
@@ -99,7 +99,7 @@ impl Plan {
         found.with_context(|| format!("the template has no output {name}"))
     }
 
-    /// Keeps the pipelines where λ schedule keeps them within the hour: who looks for an object's jobs goes by them.
+    /// Stores the pipelines, as λ schedule does every hour: `explain` finds the jobs of an object by them.
     ///
     /// # Errors
     /// When the fleet table does not answer.
@@ -108,7 +108,7 @@ impl Plan {
         Ok(Fleet::new(clients, self.output("FleetTable")?).put_document(&kept).await?)
     }
 
-    /// The tasks of an earlier run with the same data have ended with it, untold: their slots are free.
+    /// Frees the slots of an earlier run with the same data: its tasks ended with it, and no stop event was delivered.
     ///
     /// # Errors
     /// When the fleet table does not answer.
@@ -123,7 +123,7 @@ impl Plan {
     }
 }
 
-/// What this template comes to on this machine.
+/// Resolves this template for this machine.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -135,7 +135,7 @@ pub(crate) fn stack(template: &Path) -> anyhow::Result<Stack> {
     )?)
 }
 
-/// The name and the text of this pipelines file, or of the one that the template ships.
+/// Reads this pipelines file, or the one that the template ships; returns its name and its text.
 ///
 /// # Errors
 /// When there is none, or it cannot be read.
@@ -147,7 +147,7 @@ pub(crate) fn pipelines_text(
     let file = match file {
         Some(file) => file.to_owned(),
         None => shipped_pipelines(template, stack)
-            .context("no layer of the template holds a pipelines.toml: name one with --pipelines FILE")?,
+            .context("no layer of the template holds a pipelines.toml; pass one with --pipelines FILE")?,
     };
     let name = file.display().to_string();
     let text = std::fs::read_to_string(&file);
@@ -155,14 +155,14 @@ pub(crate) fn pipelines_text(
     Ok((name, text))
 }
 
-/// The local cloud, and what its tasks run in beside it.
+/// The local cloud, and the containers of its tasks.
 pub(crate) struct Local {
     pub(crate) cloud: Cloud,
     containers: Option<Containers>,
 }
 
 impl Local {
-    /// Ends everything. Nothing of it is left when this returns.
+    /// Stops every process and container; none is left when this returns.
     pub(crate) async fn shutdown(self) {
         self.cloud.shutdown().await;
         if let Some(containers) = self.containers {
@@ -199,18 +199,18 @@ pub(crate) async fn start(arguments: &LocalArguments) -> anyhow::Result<Local> {
     Ok(Local { cloud: builder.start().await?, containers })
 }
 
-/// Tells of each permission that the template lacks, on one line, as soon as somebody needs it. It never ends.
-pub(crate) async fn tell_refusals(cloud: &Cloud) -> Infallible {
+/// Prints a line for each permission that the template lacks, as soon as a call needs it. Never returns.
+pub(crate) async fn print_refusals(cloud: &Cloud) -> Infallible {
     let iam = &cloud.services().iam;
-    let mut told = 0;
+    let mut printed = 0;
     loop {
-        let refused = iam.nth_refusal(told).await;
+        let refused = iam.nth_refusal(printed).await;
         eprintln!("tidemill: {}", one_line(&refused.advice()));
-        told += 1;
+        printed += 1;
     }
 }
 
-/// What of the policies in this template cannot be enforced.
+/// Checks that the local cloud can enforce the template's policies.
 ///
 /// # Errors
 /// Where it stands and what is wrong.
@@ -218,12 +218,12 @@ pub(crate) fn check_policies(stack: &Stack) -> Result<(), PolicyError> {
     Iam::default().load(stack, &[])
 }
 
-/// Is the function of this name until the local cloud ends it.
+/// Runs the function of this name until the local cloud stops it.
 pub(crate) fn function(name: &str) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("cannot start: {error}");
+            eprintln!("function {name}: cannot start its runtime: {error}");
             return ExitCode::FAILURE;
         }
     };
@@ -246,7 +246,7 @@ pub(crate) fn function(name: &str) -> ExitCode {
     }
 }
 
-/// How many tasks the template lets run at once.
+/// The template's limit of tasks at once.
 fn maximum_tasks(stack: &Stack) -> u32 {
     let function = stack.resources.get("UploadsFunction");
     let maximum = function.map(|it| &it.properties["Environment"]["Variables"]["MAXIMUM_TASKS"]);
@@ -274,7 +274,7 @@ fn mounted_pipelines() -> PathBuf {
     Path::new("/opt").join(PIPELINES)
 }
 
-/// Everything that is wrong with a template, as far as one mistake does not hide another.
+/// Every error in a template that another error does not hide.
 pub(crate) fn template_problems(template: &Path) -> Vec<TemplateError> {
     Template::problems(template, localcloud::resource_types(), &parameters(), "tidemill", ENDPOINT)
 }

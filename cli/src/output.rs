@@ -1,17 +1,20 @@
-//! What the command prints: results on standard output, and of what went wrong one line on standard error.
+//! What the command prints: results on standard output, and an error as one line on standard error.
+//!
+//! Counts and durations look the same in every command: [`count`] and [`duration`].
 
 use std::{
     io::{self, Write},
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::Context;
 use aws::CallError;
-use domain::mail::escaped;
+use domain::mail::{escaped, grouped, in_words};
 use serde_json::Value;
 
-/// Prints to standard output. Whoever reads it may stop at any line: then an error says so, which
-/// [`failed`] takes for an ordinary end.
+/// Prints to standard output. The reader may close it at any line; the error of that is an ordinary end to
+/// [`failed`].
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
@@ -28,36 +31,50 @@ pub(crate) fn print_document(value: &Value) -> anyhow::Result<()> {
     print(&format!("{value:#}\n"))
 }
 
-/// Names and messages may hold control characters, which must not reach a terminal.
+/// Escapes control characters, which names and messages may hold and a terminal would obey.
 pub(crate) fn one_line(text: &str) -> String {
     escaped(text)
 }
 
-/// Tells what went wrong, and the exit code of it.
+/// `1 record`, `1,234 records`.
+pub(crate) fn count(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{} {noun}s", grouped(number)) }
+}
+
+/// `312 ms`, `4.2 s`, `2 min 5 s`, `3 h 20 min`.
+pub(crate) fn duration(duration: Duration) -> String {
+    if duration < Duration::from_secs(1) {
+        format!("{} ms", duration.as_millis())
+    } else {
+        in_words(duration)
+    }
+}
+
+/// Prints the error with its causes, and returns the exit code.
 pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
     if is_unread(error) {
         return ExitCode::SUCCESS;
     }
-    eprintln!("tidemill: {}", complaint(error));
+    eprintln!("tidemill: {}", describe(error));
     ExitCode::FAILURE
 }
 
-/// Whether it is only that nobody reads the output any more.
+/// Whether the error is only that the reader closed standard output.
 pub(crate) fn is_unread(error: &anyhow::Error) -> bool {
     let broken = |cause: &io::Error| cause.kind() == io::ErrorKind::BrokenPipe;
     error.chain().filter_map(|cause| cause.downcast_ref()).any(broken)
 }
 
-/// What went wrong, in one line that says what to do where that is known.
-fn complaint(error: &anyhow::Error) -> String {
+/// The error in one line: the attempt, the cause, and what to do where that is known.
+fn describe(error: &anyhow::Error) -> String {
     match error.chain().find_map(|cause| cause.downcast_ref::<CallError>()) {
-        Some(call) => refused(call, &std::env::var("AWS_ENDPOINT_URL").unwrap_or_default()),
+        Some(call) => describe_call(call, &std::env::var("AWS_ENDPOINT_URL").unwrap_or_default()),
         None => format!("{error:#}"),
     }
 }
 
-/// Codes that say the credentials are not good, or not any more.
-const STRANGERS: [&str; 8] = [
+/// Error codes of credentials that AWS does not accept, or no longer.
+const REJECTED_CREDENTIALS: [&str; 8] = [
     "ExpiredToken",
     "ExpiredTokenException",
     "InvalidAccessKeyId",
@@ -68,26 +85,27 @@ const STRANGERS: [&str; 8] = [
     "UnrecognizedClientException",
 ];
 
-fn refused(call: &CallError, endpoint: &str) -> String {
+fn describe_call(call: &CallError, endpoint: &str) -> String {
     let (attempt, code) = (one_line(call.attempt()), call.code().unwrap_or_default());
     let words = one_line(call.message().unwrap_or(code).trim_end_matches('.'));
     if call.is_unreachable() {
         return match endpoint {
-            "" => format!("cannot {attempt}: AWS did not answer: is the network up, and AWS_REGION right?"),
+            "" => format!("{}; check the network and AWS_REGION", one_line(&telemetry::causes(call))),
             endpoint => format!(
-                "cannot {attempt}: nobody answers at {}: is it running, and AWS_ENDPOINT_URL right?",
+                "{}; check that {} is running and that AWS_ENDPOINT_URL is right",
+                one_line(&telemetry::causes(call)),
                 one_line(endpoint)
             ),
         };
     }
     if code.starts_with("AccessDenied") || code == "UnauthorizedOperation" {
         return format!(
-            "not allowed to {attempt}: {words}: have it allowed, or use other credentials (AWS_PROFILE)"
+            "not allowed to {attempt}: {words}; get this permission, or use other credentials (AWS_PROFILE)"
         );
     }
-    if STRANGERS.contains(&code) {
+    if REJECTED_CREDENTIALS.contains(&code) {
         return format!(
-            "cannot {attempt}: the credentials are not accepted: {words}: sign in again, or use others (AWS_PROFILE)"
+            "cannot {attempt}: AWS rejected the credentials: {words}; sign in again, or use other credentials (AWS_PROFILE)"
         );
     }
     if call.message().is_some() {
@@ -106,16 +124,26 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_who_stops_is_no_failure() {
+    fn counts_and_durations_have_their_unit() {
+        assert_eq!(
+            [1, 2, 1_234].map(|number| count(number, "record")),
+            ["1 record", "2 records", "1,234 records"]
+        );
+        assert_eq!(duration(Duration::from_millis(312)), "312 ms");
+        assert_eq!(duration(Duration::from_millis(4_200)), "4.2 s");
+    }
+
+    #[test]
+    fn a_reader_that_closes_the_output_is_not_a_failure() {
         let broken = io::Error::from(io::ErrorKind::BrokenPipe);
         assert!(is_unread(&anyhow::Error::new(broken).context("cannot write to standard output")));
         assert!(!is_unread(&anyhow::anyhow!("something else")));
     }
 
     #[test]
-    fn a_call_that_ran_out_of_patience_is_told_whole() {
+    fn a_call_whose_retries_are_exhausted_is_described_whole() {
         let call = CallError::retries_exhausted("delete message 1 of q", "ReceiptHandleIsInvalid");
-        let told = complaint(&anyhow::Error::new(call).context("more"));
-        assert_eq!(told, "failed to delete message 1 of q: ReceiptHandleIsInvalid");
+        let text = describe(&anyhow::Error::new(call).context("more"));
+        assert_eq!(text, "failed to delete message 1 of q: ReceiptHandleIsInvalid");
     }
 }

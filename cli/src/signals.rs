@@ -1,17 +1,17 @@
-//! Being asked to end: Ctrl-C and SIGTERM.
+//! The signals that end a command: Ctrl-C and SIGTERM.
 
 use std::io;
 
 use futures::FutureExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Listens from its making on, so that no signal finds the process unprepared.
+/// Listens from its creation on, so that no signal is lost before the first [`Signals::asked`].
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
 }
 
-/// The request that came.
+/// The signal that came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asked {
     /// SIGINT, which Ctrl-C sends.
@@ -21,12 +21,12 @@ pub(crate) enum Asked {
 }
 
 impl Signals {
-    /// Begins to listen.
+    /// Starts to listen.
     pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    /// Resolves with the next request.
+    /// Resolves with the next signal.
     pub(crate) async fn asked(&mut self) -> Asked {
         tokio::select! {
             _ = self.interrupt.recv() => Asked::Interrupt,
@@ -34,14 +34,14 @@ impl Signals {
         }
     }
 
-    /// Whether a request came by now.
+    /// The signal that has already come, if any.
     pub(crate) fn was_asked(&mut self) -> Option<Asked> {
         self.asked().now_or_never()
     }
 }
 
 impl Asked {
-    /// The exit code that shells give to a program that this signal ended: 128 and the signal's number.
+    /// The exit code that shells report for this signal: 128 plus its number.
     pub(crate) fn exit_code(self) -> u8 {
         match self {
             Self::Interrupt => 130,
@@ -49,11 +49,11 @@ impl Asked {
         }
     }
 
-    /// What a person is told.
+    /// The message for a person.
     pub(crate) fn words(self) -> &'static str {
         match self {
-            Self::Interrupt => "interrupted; everything it had started has ended",
-            Self::Terminate => "terminated; everything it had started has ended",
+            Self::Interrupt => "interrupted; all processes have stopped",
+            Self::Terminate => "terminated; all processes have stopped",
         }
     }
 }

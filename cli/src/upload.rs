@@ -29,24 +29,24 @@ use crate::files::Upload;
 /// How many files are uploaded at once.
 const AT_ONCE: usize = 8;
 
-/// A file that is in the bucket.
+/// A file that was uploaded.
 pub(crate) struct Uploaded {
     /// The file.
     pub(crate) upload: Upload,
     /// When the PUT was answered.
     pub(crate) at: Timestamp,
-    /// The job it becomes; none where no pipeline takes it.
+    /// The id of its job; none when no pipeline matches it.
     pub(crate) job: Option<JobId>,
 }
 
-/// The SDK's configuration for the local cloud at this endpoint. Nothing of the person's own AWS account is read.
+/// The SDK's configuration for the local cloud at this endpoint. Reads nothing of the user's own AWS configuration.
 pub(crate) async fn config(endpoint: &str) -> SdkConfig {
     let credentials = Credentials::new(OWNER_KEY, SECRET, None, None, "local cloud");
     let loader = sdk_loader(endpoint).endpoint_url(endpoint).region(Region::from_static(REGION));
     loader.credentials_provider(credentials).load().await
 }
 
-/// Uploads every file, in the order given as far as several at once allow.
+/// Uploads every file, several at once. The results are in the order given.
 pub(crate) async fn all(
     config: &SdkConfig,
     bucket: &str,
@@ -84,7 +84,7 @@ async fn one(
     Ok(Uploaded { upload, at, job })
 }
 
-/// Uploads a file; the object tells when the file was changed, if that is said.
+/// Uploads a file. Its time of change, if given, becomes metadata of the object, for [`is_there`].
 pub(crate) async fn put(
     client: &Client,
     bucket: &str,
@@ -97,11 +97,11 @@ pub(crate) async fn put(
     if let Some(modified) = modified {
         put = put.metadata(MODIFIED, nanoseconds(modified));
     }
-    put.send().await.map_err(said).with_context(failed)
+    put.send().await.map_err(message_of).with_context(failed)
 }
 
-/// Whether the newest version of a key is this file as it is: of its size, and uploaded from a file that was changed at
-/// the same moment. One that was uploaded otherwise does not say, and then it is enough that it is no older.
+/// Whether the newest version of a key is this file: it has the same size and the same time of change. An object that
+/// another client uploaded has no such time; then it must not be older than the file.
 pub(crate) async fn is_there(
     client: &Client,
     bucket: &str,
@@ -120,7 +120,7 @@ pub(crate) async fn is_there(
         return Ok(false);
     }
     Ok(match head.metadata().and_then(|all| all.get(MODIFIED)) {
-        Some(told) => *told == nanoseconds(modified),
+        Some(stored) => *stored == nanoseconds(modified),
         None => head.last_modified().is_some_and(|at| at.as_nanos() >= since_epoch(modified)),
     })
 }
@@ -132,14 +132,14 @@ fn nanoseconds(at: SystemTime) -> String {
     since_epoch(at).to_string()
 }
 
-/// Nothing before 1970 is told apart.
+/// Times before 1970 count as 1970.
 fn since_epoch(at: SystemTime) -> i128 {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     i128::try_from(since.as_nanos()).unwrap_or(i128::MAX)
 }
 
-/// What S3 said, in its words, where it said something.
-fn said(error: SdkError<PutObjectError>) -> anyhow::Error {
-    let words = error.as_service_error().and_then(|error| error.message()).map(ToOwned::to_owned);
-    words.map_or_else(|| error.into(), anyhow::Error::msg)
+/// S3's own message where there is one; otherwise the SDK's error.
+fn message_of(error: SdkError<PutObjectError>) -> anyhow::Error {
+    let message = error.as_service_error().and_then(|error| error.message()).map(ToOwned::to_owned);
+    message.map_or_else(|| error.into(), anyhow::Error::msg)
 }

@@ -28,16 +28,16 @@ use serde_json::Value;
 use telemetry::metrics::STACK_VARIABLE;
 use tempfile::TempDir;
 
-/// What happens to a task when its container starts.
+/// What happens to a worker when its container starts.
 #[derive(Debug, Clone, Copy)]
 pub enum WorkerFault {
-    /// It works.
+    /// It runs.
     None,
-    /// After this time, its process ends in mid-work with this exit code.
+    /// After this time, its process ends in the middle of its work with this exit code.
     Dies(Duration, i32),
 }
 
-/// The worker_faults that are still to happen.
+/// The faults of the workers that start next, in order.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct WorkerFaults(Arc<Mutex<VecDeque<WorkerFault>>>);
 
@@ -175,7 +175,7 @@ fn clients(frontend: &Frontend, region: &str, key: &str) -> Clients {
 }
 
 /// With what the SDK keeps for a whole process, by service and region, to itself: the retries it has left and the
-/// rate it slows down to. Worlds on clocks of their own must not share them.
+/// rate it slows down to. Environments with clocks of their own must not share them.
 pub(crate) fn isolated(config: SdkConfig, region: &str) -> SdkConfig {
     config.into_builder().region(Region::new(region.to_owned())).build()
 }

@@ -1,5 +1,5 @@
-//! The whole slice on virtual time: the real functions and worker, the real SDK and the real template, in one
-//! process and on one clock that a test owns.
+//! The whole system on virtual time: the real functions and worker, the real SDK and the real template, in one process
+//! and on one clock that a test owns.
 //!
 //! ```text
 //! TestEnv::plan(seed) ─ parameters, pipelines, timing ─▶ run(scenario) ─▶ TestEnv
@@ -8,7 +8,7 @@
 //!                              jobs, visible records, mails, dead letters, and the transcript of it all
 //! ```
 //!
-//! A scenario asserts on the state that is left behind. [`TestEnv::golden`] compares the run's transcript with the
+//! A scenario asserts on the state at the end, with [`JobAsserts`], and makes calls fail by the verbs of [`call`]. [`TestEnv::golden`] compares the run's transcript with the
 //! one that is kept.
 
 mod asserts;
@@ -54,10 +54,10 @@ use transcript::Transcript;
 /// When every run begins, on its own clock.
 const EPOCH: &str = "2026-01-01T00:00:00Z";
 
-/// How many worlds this process has made.
+/// How many environments this process has made.
 static ENVIRONMENTS: AtomicU64 = AtomicU64::new(0);
 
-/// A cloud with Tidemill in it, and the hands and eyes of a scenario.
+/// A local cloud that runs Tidemill, and what a scenario does to it and reads from it.
 pub struct TestEnv {
     cloud: Cloud,
     s3: aws_sdk_s3::Client,
@@ -69,7 +69,7 @@ pub struct TestEnv {
     /// The versions that were put, in order.
     versions: Mutex<Vec<String>>,
     dead_letters: Mutex<Vec<DeadLetter>>,
-    heard: Arc<Mutex<Vec<Value>>>,
+    events: Arc<Mutex<Vec<Value>>>,
 }
 
 impl fmt::Debug for TestEnv {
@@ -85,12 +85,13 @@ impl TestEnv {
         let region = format!("env-{}", ENVIRONMENTS.fetch_add(1, Ordering::Relaxed));
         let cloud = plan.cloud(clock, &region, &worker_faults).await;
         cloud.services().ecs.set_timing(plan.timing);
-        // Eyes of their own: a scenario's faults are for the system, not for whoever watches it.
-        let eyes = localcloud::frontend::Frontend::new(cloud.services().clone(), Default::default(), clock);
-        let config = host::isolated(connector::sdk_config(&eyes, clock, OWNER_KEY), &region);
+        // A frontend of their own: a scenario's faults are for the system, not for its observer.
+        let observer =
+            localcloud::frontend::Frontend::new(cloud.services().clone(), Default::default(), clock);
+        let config = host::isolated(connector::sdk_config(&observer, clock, OWNER_KEY), &region);
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
         let clients = Clients::new(&config);
-        let heard = transcript::hear(&cloud);
+        let events = transcript::record_events(&cloud);
         let transcript = plan.transcript.then(|| Transcript::begin(&cloud));
         Self {
             ledger: Ledger::new(&clients, &cloud.outputs()["LedgerTable"]),
@@ -102,7 +103,7 @@ impl TestEnv {
             transcript,
             versions: Mutex::default(),
             dead_letters: Mutex::default(),
-            heard,
+            events,
         }
     }
 
@@ -154,12 +155,12 @@ impl TestEnv {
         version
     }
 
-    /// Makes calls go wrong from now on.
+    /// Makes these calls fail from now on.
     pub fn fault(&self, service: &str, operation: &str, fault: Call) {
         self.on(Rule::new(service, operation, fault));
     }
 
-    /// Makes calls go wrong from now on, as this rule says.
+    /// Makes calls fail from now on, as this rule says.
     pub fn on(&self, rule: Rule) {
         self.cloud.faults().on(rule);
     }
@@ -169,7 +170,7 @@ impl TestEnv {
         self.worker_faults.push(worker_faults);
     }
 
-    /// Puts a message on the queue of this logical id, as anybody could who may.
+    /// Sends a message to the queue with this logical id.
     ///
     /// # Panics
     /// When SQS refuses.
@@ -193,22 +194,22 @@ impl TestEnv {
     /// # Panics
     /// Never, but in a test that has panicked already.
     #[must_use]
-    pub fn heard(&self, detail_type: &str) -> Vec<Value> {
-        let heard = self.heard.lock().expect("no panic");
-        heard.iter().filter(|event| event["detail-type"] == detail_type).cloned().collect()
+    pub fn events(&self, detail_type: &str) -> Vec<Value> {
+        let events = self.events.lock().expect("no panic");
+        events.iter().filter(|event| event["detail-type"] == detail_type).cloned().collect()
     }
 
-    /// Uploads an object without anybody being told, and returns the event that would have told.
+    /// Uploads an object whose event is lost, and returns that event.
     ///
     /// # Panics
     /// When S3 refuses.
-    pub async fn put_silently(&self, key: &str, bytes: impl Into<Vec<u8>>) -> Value {
+    pub async fn put_without_event(&self, key: &str, bytes: impl Into<Vec<u8>>) -> Value {
         let bus = &self.cloud.services().events;
-        let heard = self.heard.lock().expect("no panic").len();
+        let before = self.events.lock().expect("no panic").len();
         bus.set_delivery_faults(Delivery { lose: 1.0, ..Delivery::default() });
         let version = self.put(key, bytes).await;
         bus.set_delivery_faults(Delivery::default());
-        assert_eq!(self.heard.lock().expect("no panic").len(), heard, "it was heard of");
+        assert_eq!(self.events.lock().expect("no panic").len(), before, "an event arrived");
         let head = self.s3.head_object().bucket(self.bucket()).key(key).version_id(&version);
         let head = head.send().await.expect("an object that was just put");
         let etag = head.e_tag().map(|etag| etag.trim_matches('"').to_owned());
@@ -229,14 +230,14 @@ impl TestEnv {
         })
     }
 
-    /// Waits for the n-th call of this operation and kills the task that runs now. The call must be held up by a
-    /// fault, or the task will be gone.
+    /// Waits for the n-th call of this operation, then kills the running task. A fault must delay the call, or the task has
+    /// ended by then.
     ///
     /// # Panics
     /// When no task runs then.
     pub async fn kill_at(&self, service: &str, operation: &str, n: u64, cause: KillCause) {
         self.until(operation, || self.calls(service, operation) >= n).await;
-        self.tell(&format!("kill   {cause:?}"));
+        self.note(&format!("kill   {cause:?}"));
         assert!(self.ecs().kill(&self.running(), cause), "a task that runs");
     }
 

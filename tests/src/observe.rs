@@ -1,4 +1,4 @@
-//! What is left behind: jobs, records, mails, dead letters.
+//! The state of an environment: jobs, records, mails, dead letters.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::TestEnv;
 pub struct DeadLetter {
     /// What it says.
     pub body: String,
-    /// Why it is there: the attribute `reason`. None where its queue gave it up.
+    /// Why it is there: the attribute `reason`. None when its queue gave up on it.
     pub reason: Option<String>,
     /// More about it: the attribute `detail`.
     pub detail: Option<String>,

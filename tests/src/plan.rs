@@ -1,4 +1,4 @@
-//! What a env is to be: the template and its parameters, the pipelines, the timing, and what is left out.
+//! The plan of a test environment: the template and its parameters, the pipelines, the timing, and missing grants.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,7 +27,7 @@ pub const TIMING: Timing = Timing {
     deprovisioning: Duration::from_secs(5),
 };
 
-/// What a [`TestEnv`] is to be.
+/// The plan of a [`TestEnv`].
 #[derive(Debug)]
 pub struct Plan {
     seed: u64,
@@ -41,7 +41,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Gives every object a task of its own and lets no schedule fire, so that what happens is the object's doing.
+    /// Gives every object a dedicated task and turns schedules off, so that everything that happens follows from the
+    /// object.
     #[must_use]
     pub fn dedicated_tasks(mut self) -> Self {
         let text =
@@ -94,7 +95,7 @@ impl Plan {
         self
     }
 
-    /// Lets the schedules fire all the same.
+    /// Turns schedules on again.
     #[must_use]
     pub fn scheduled(mut self) -> Self {
         self.schedules = true;
@@ -169,7 +170,7 @@ impl Plan {
 }
 
 impl TestEnv {
-    /// A env whose chances are drawn from this seed.
+    /// The plan of an environment whose random choices follow from this seed.
     #[must_use]
     pub fn plan(seed: u64) -> Plan {
         let (parameters, pipelines) = (Vec::new(), None);

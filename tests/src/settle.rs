@@ -15,7 +15,7 @@ impl TestEnv {
     /// Waits until `happened`, looking every 10 ms.
     ///
     /// # Panics
-    /// With the state of the env, when it does not happen within twelve hours.
+    /// With the state of the environment, when it does not happen within twelve hours.
     pub async fn until(&self, what: &str, happened: impl Fn() -> bool) {
         let deadline = Instant::now() + DEADLINE;
         while !happened() {
@@ -29,16 +29,16 @@ impl TestEnv {
     /// Waits until nothing is under way any more: no message, no event, no task.
     ///
     /// # Panics
-    /// With the state of the env, when it is not quiet within twelve hours.
+    /// With the state of the environment, when it is not quiet within twelve hours.
     pub async fn quiet(&self) {
         self.until("quiet", || self.is_quiet()).await;
     }
 
-    /// Waits until nothing is under way, and checks what must then be so: every job has settled and was told of,
-    /// and what is visible is whole and the newest of what is done.
+    /// Waits until nothing is under way, and checks what must then be so: every job has settled, every failure was
+    /// mailed, and the visible records are complete and the newest that are done.
     ///
     /// # Panics
-    /// With the state of the env, when it is otherwise.
+    /// With the state of the environment, when it is otherwise.
     pub async fn settle(&self) {
         self.quiet().await;
         for job in self.jobs().await {

@@ -1,4 +1,4 @@
-//! The transcript of a run: what happened when, and what was left behind. Ids are named in the order of their
+//! The transcript of a run: what happened when, and the state at the end. Ids are replaced by names in the order of their
 //! appearance, so that a person can read it and a seed repeats it.
 
 use std::{
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::{EPOCH, TestEnv, golden, observe::scan};
 
-/// The calls that are told of. The claims and renewals among the ledger's updates show as states.
+/// The calls in a transcript. Claims and renewals show as states of the ledger.
 const CALLS: [(&str, &str); 6] = [
     ("ecs", "RunTask"),
     ("s3", "GetObject"),
@@ -30,17 +30,17 @@ const CALLS: [(&str, &str); 6] = [
     ("sns", "Publish"),
 ];
 
-/// A transcript as it is being told. Clones tell the same one.
+/// A transcript that is being written. Clones write to the same one.
 #[derive(Clone)]
 pub(crate) struct Transcript {
     clock: Clock,
     dynamodb: DynamoDb,
     ledger: String,
-    told: Arc<Mutex<Told>>,
+    written: Arc<Mutex<Written>>,
 }
 
 #[derive(Default)]
-struct Told {
+struct Written {
     lines: String,
     /// Each task and each job by the order of its appearance.
     tasks: Vec<String>,
@@ -50,37 +50,37 @@ struct Told {
 }
 
 impl Transcript {
-    /// Watches all events and some calls, and the ledger at each of them. Watching takes no time.
+    /// Records all events and some calls, and reads the ledger at each of them, which takes no time on the clock.
     pub(crate) fn begin(cloud: &Cloud) -> Self {
         let services = cloud.services();
         let transcript = Self {
             clock: cloud.clock(),
             dynamodb: services.dynamodb.clone(),
             ledger: cloud.outputs()["LedgerTable"].clone(),
-            told: Arc::default(),
+            written: Arc::default(),
         };
         for (service, operation) in CALLS {
-            let told = transcript.clone();
+            let writer = transcript.clone();
             cloud.faults().on(Rule::new(service, operation, Call::Throttle).when(move |_| {
-                told.tell(&format!("call   {service} {operation}"));
+                writer.add(&format!("call   {service} {operation}"));
                 false
             }));
         }
-        let told = transcript.clone();
+        let writer = transcript.clone();
         listen(&services.events, "transcript", json!({ "account": [ACCOUNT] }), move |event| {
-            told.event(&event)
+            writer.event(&event)
         });
         transcript
     }
 
-    /// A line of the scenario's own.
-    pub(crate) fn tell(&self, line: &str) {
+    /// Adds a line, after the changes in the ledger since the last one.
+    pub(crate) fn add(&self, line: &str) {
         let at = self.clock.now().duration_since(EPOCH.parse().expect("a time"));
-        let mut told = self.lock();
-        for state in self.changes(&mut told) {
-            writeln!(told.lines, "{:>9.3}  {state}", at.as_secs_f64()).expect("memory takes it");
+        let mut written = self.lock();
+        for state in self.changes(&mut written) {
+            writeln!(written.lines, "{:>9.3}  {state}", at.as_secs_f64()).expect("memory takes it");
         }
-        writeln!(told.lines, "{:>9.3}  {line}", at.as_secs_f64()).expect("memory takes it");
+        writeln!(written.lines, "{:>9.3}  {line}", at.as_secs_f64()).expect("memory takes it");
     }
 
     fn event(&self, event: &Value) {
@@ -98,7 +98,7 @@ impl Transcript {
                 let state = &detail["state"]["value"];
                 // The stack's name, the logical id, a hash.
                 let name = detail["alarmName"].as_str().and_then(|name| name.split('-').nth(1));
-                // The others are mailed, and nothing heeds them.
+                // The other alarms only send mails.
                 let Some(name @ "BacklogAlarm") = name else { return };
                 format!("alarm  {name} is {}", state.as_str().unwrap_or_default())
             }
@@ -109,17 +109,17 @@ impl Transcript {
             }
             None => format!("event  {event}"),
         };
-        self.tell(&line);
+        self.add(&line);
     }
 
-    /// What has changed in the ledger since the last look.
-    fn changes(&self, told: &mut Told) -> Vec<String> {
+    /// What has changed in the ledger since the last line.
+    fn changes(&self, written: &mut Written) -> Vec<String> {
         let mut changes = Vec::new();
         for item in scan(&self.dynamodb, &self.ledger) {
             let text = |name: &str| item[name]["S"].as_str().unwrap_or_default().to_owned();
             let number = |name: &str| item[name]["N"].as_str().unwrap_or_default().to_owned();
             let id = text("job");
-            note(&mut told.jobs, &id);
+            note(&mut written.jobs, &id);
             let reason = item["reason"]["M"]["code"]["S"].as_str();
             let reason = reason.map(|code| format!(", {code}")).unwrap_or_default();
             let mailed = if item["notified_at"].is_null() { "" } else { ", notified" };
@@ -129,34 +129,34 @@ impl Transcript {
                 number("attempt"),
                 number("fence"),
             );
-            if told.states.get(&id) != Some(&state) {
-                told.states.insert(id, state.clone());
+            if written.states.get(&id) != Some(&state) {
+                written.states.insert(id, state.clone());
                 changes.push(state);
             }
         }
         changes
     }
 
-    fn lock(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Written> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// All events from now on, as they arrive.
-pub(crate) fn hear(cloud: &Cloud) -> Arc<Mutex<Vec<Value>>> {
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    let kept = heard.clone();
-    listen(&cloud.services().events, "heard", json!({ "account": [ACCOUNT] }), move |event| {
+/// Records all events from now on.
+pub(crate) fn record_events(cloud: &Cloud) -> Arc<Mutex<Vec<Value>>> {
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let kept = events.clone();
+    listen(&cloud.services().events, "recorded", json!({ "account": [ACCOUNT] }), move |event| {
         kept.lock().expect("no panic").push(event);
     });
-    heard
+    events
 }
 
-/// Hands every event that matches to `hear`, by a rule of this name.
-fn listen(events: &EventBridge, name: &str, pattern: Value, hear: impl Fn(Value) + Send + Sync + 'static) {
+/// Hands every event that matches to `act`, through a rule of this name.
+fn listen(events: &EventBridge, name: &str, pattern: Value, act: impl Fn(Value) + Send + Sync + 'static) {
     let arn = format!("arn:tidemill:{name}");
     let sink = move |event| {
-        hear(event);
+        act(event);
         async { Ok(()) }.boxed()
     };
     events.register_sink(&arn, Arc::new(sink));
@@ -173,9 +173,9 @@ fn note(known: &mut Vec<String>, id: &str) {
 
 impl TestEnv {
     /// Adds a line of the scenario's own to the transcript.
-    pub fn tell(&self, line: &str) {
+    pub fn note(&self, line: &str) {
         if let Some(transcript) = &self.transcript {
-            transcript.tell(line);
+            transcript.add(line);
         }
     }
 
@@ -185,12 +185,12 @@ impl TestEnv {
     /// When they differ, with the difference; when the plan was not to keep a transcript.
     pub async fn golden(&self, name: &str) {
         let transcript = self.transcript.as_ref().expect("Plan::with_transcript");
-        transcript.tell("the end");
+        transcript.add("the end");
         let mut text = transcript.lock().lines.clone();
         self.write_end(&mut text).await.expect("memory takes it");
-        let told = transcript.lock();
+        let written = transcript.lock();
         let versions = self.versions.lock().expect("no panic");
-        for (ids, name) in [(&told.tasks, "task"), (&told.jobs, "job"), (&*versions, "version")] {
+        for (ids, name) in [(&written.tasks, "task"), (&written.jobs, "job"), (&*versions, "version")] {
             for (n, id) in ids.iter().enumerate() {
                 text = text.replace(id.as_str(), &format!("{name}-{}", n + 1));
             }
@@ -198,7 +198,7 @@ impl TestEnv {
         golden::compare(name, &text);
     }
 
-    /// What was left behind.
+    /// The state at the end.
     async fn write_end(&self, text: &mut String) -> std::fmt::Result {
         writeln!(text, "\njobs")?;
         let mut keys = Vec::new();

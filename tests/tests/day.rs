@@ -23,14 +23,14 @@ fn a_day_loses_nothing_and_its_night_costs_nothing() {
                 env.put(&format!("uploads/{minute}-{n}.csv"), format!("a,b\n{minute},{n}\n")).await;
                 uploaded += 1;
             }
-            // Only S3's events are lost; a stop that is told late is another test's.
+            // Only S3's events are lost; late stop events are another test's.
             env.cloud().services().events.set_delivery_faults(Delivery::default());
         }
         let is_upload = |event: &serde_json::Value| {
             event["detail"]["object"]["key"].as_str().is_some_and(|key| key.starts_with("uploads/"))
         };
-        let heard = env.heard("Object Created").into_iter().filter(is_upload).count();
-        assert!(heard < uploaded, "{heard} of {uploaded} events were told: none was lost");
+        let heard = env.events("Object Created").into_iter().filter(is_upload).count();
+        assert!(heard < uploaded, "{heard} of {uploaded} events arrived: none was lost");
 
         // Within the hour and a little, every one is found and done.
         sleep_until(midnight + 19 * HOUR + HOUR / 2).await;
@@ -63,8 +63,8 @@ fn a_day_loses_nothing_and_its_night_costs_nothing() {
         let digests = subjects.iter().filter(|subject| subject.contains(" done")).count();
         assert_eq!(digests, subjects.len(), "{subjects:#?}");
         assert!((10..=12).contains(&digests), "{subjects:#?}");
-        let told: usize = subjects.iter().map(|subject| counted(subject)).sum();
-        assert_eq!(told, uploaded, "{subjects:#?}");
+        let listed: usize = subjects.iter().map(|subject| counted(subject)).sum();
+        assert_eq!(listed, uploaded, "{subjects:#?}");
         assert_eq!(env.dead_letters().await, []);
         println!("{}", subjects.join("\n"));
         println!("{}", env.mails()[0].body);

@@ -164,7 +164,7 @@ fn the_glossary_has_the_words_of_our_own() {
 
 /// The rows of many objects take minutes: they are made by the same command as these.
 #[test]
-fn the_cost_of_a_month_is_as_told() {
+fn the_cost_of_a_month_is_as_documented() {
     let page = include_str!("../../docs/cost.md");
     assert!(page.contains(HEAD), "docs/cost.md has another table than\n{HEAD}");
     for objects_a_day in [0, 100] {
@@ -206,9 +206,9 @@ fn verdicts_and_reasons_are_those_of_the_tables() {
 }
 
 #[test]
-fn the_limits_are_as_told() {
+fn the_limits_are_as_documented() {
     let (page, limits) = (include_str!("../../docs/limits.md"), Limits::default());
-    for told in [
+    for fact in [
         format!("a field {} KiB", limits.field_bytes / 1024),
         format!("| Columns | {} |", grouped(limits.columns as u64)),
         format!("up to {} GiB of text", limits.decoded_bytes >> 30),
@@ -218,7 +218,7 @@ fn the_limits_are_as_told() {
             limits.ratio_from_bytes >> 20
         ),
     ] {
-        assert!(page.contains(&told), "docs/limits.md does not say: {told}");
+        assert!(page.contains(&fact), "docs/limits.md does not say: {fact}");
     }
 }
 

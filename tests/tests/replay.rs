@@ -60,7 +60,7 @@ fn a_replayed_job_begins_anew_and_people_hear_of_its_failure() {
             waiting.status_shard.as_deref().is_some_and(|status_shard| status_shard.starts_with("open:"))
         );
         assert_eq!(waiting.audit.last().map(|note| note.kind), Some(AuditKind::Replayed));
-        // Who read it before is told that it is done already, and changes nothing.
+        // A writer that read it earlier is refused, and changes nothing.
         assert_eq!(replayed(replay(env, &failed).await), waiting);
 
         env.send("UploadsQueue", &JobMessage::new(failed.id.clone(), 2, 0).to_body());
@@ -102,7 +102,7 @@ fn no_job_is_replayed_while_its_rows_are_deleted() {
 }
 
 #[test]
-fn no_job_is_replayed_while_people_are_told_of_it() {
+fn no_job_is_replayed_while_its_failure_is_being_mailed() {
     TestEnv::plan(904).run(async |env| {
         env.on(call::send_mail().meets(Call::Delay(Duration::from_secs(10))).nth(1));
         env.put(KEY, BAD).await;
@@ -111,7 +111,7 @@ fn no_job_is_replayed_while_people_are_told_of_it() {
         let why = refused(env, replay(env, &failed).await);
         assert!(matches!(why, Some(NotReplayed::Notifying { .. })), "{why:?}");
         env.settle().await;
-        // Else this would be told already, and the next failure never.
+        // Otherwise the next failure would count as mailed already.
         assert_eq!(replayed(replay(env, &env.job(KEY).await).await).notified_at, None);
     });
 }

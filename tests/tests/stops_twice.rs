@@ -8,7 +8,7 @@ use tests::{TestEnv, call};
 /// EventBridge may deliver a stop twice at once, so that two of λ stops deal with it at the same time: people hear
 /// of the job once, and its dead-letter entry is one.
 #[test]
-fn a_stop_that_comes_twice_at_once_is_told_of_once() {
+fn a_stop_event_that_comes_twice_at_once_is_mailed_once() {
     TestEnv::plan(7).dedicated_tasks().run(async |env| {
         let delivery = Delivery { duplicate: 1.0, ..Delivery::default() };
         env.cloud().services().events.set_delivery_faults(delivery);

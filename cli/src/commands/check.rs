@@ -1,4 +1,4 @@
-//! `tidemill check`: what is wrong with a pipelines file and a template, before anything is deployed.
+//! `tidemill check`: finds the errors in a pipelines file and a template before they are deployed.
 
 use std::{path::Path, process::ExitCode};
 
@@ -12,43 +12,43 @@ use crate::{
     output::{failed, one_line, print, print_document},
 };
 
-/// Something that is wrong.
+/// An error in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Wrong {
+struct FileError {
     file: String,
     line: Option<usize>,
     column: Option<usize>,
-    words: String,
+    message: String,
 }
 
-/// Checks them. Exit code 1 when something is wrong.
+/// Checks both files. Exit code 1 when there is an error.
 pub(crate) fn main(arguments: &CheckArguments) -> ExitCode {
-    let wrong = wrongs(arguments);
+    let errors = find_errors(arguments);
     let printed = if arguments.json {
         print_document(&json!({
-            "ok": wrong.is_empty(),
-            "problems": wrong.iter().map(Wrong::to_json).collect::<Vec<_>>(),
+            "ok": errors.is_empty(),
+            "problems": errors.iter().map(FileError::to_json).collect::<Vec<_>>(),
         }))
-    } else if wrong.is_empty() {
-        print("nothing is wrong\n")
+    } else if errors.is_empty() {
+        print("no errors found\n")
     } else {
-        print(&wrong.iter().map(Wrong::to_text).collect::<String>())
+        print(&errors.iter().map(FileError::to_text).collect::<String>())
     };
     match printed {
-        Ok(()) => ExitCode::from(u8::from(!wrong.is_empty())),
+        Ok(()) => ExitCode::from(u8::from(!errors.is_empty())),
         Err(error) => failed(&error),
     }
 }
 
-fn wrongs(arguments: &CheckArguments) -> Vec<Wrong> {
+fn find_errors(arguments: &CheckArguments) -> Vec<FileError> {
     let template = &arguments.template;
-    let mut wrong: Vec<Wrong> = local::template_problems(template).iter().map(of_template).collect();
-    let whole = |words: String, file: String| Wrong { file, line: None, column: None, words };
+    let mut errors: Vec<FileError> = local::template_problems(template).iter().map(of_template).collect();
+    let whole = |message: String, file: String| FileError { file, line: None, column: None, message };
     let stack = local::stack(template);
     if let Ok(stack) = &stack
         && let Err(error) = local::check_policies(stack)
     {
-        wrong.push(of_policy(template, &error));
+        errors.push(of_policy(template, &error));
     }
     let text = match (&arguments.pipelines, stack) {
         (Some(file), _) => {
@@ -59,69 +59,69 @@ fn wrongs(arguments: &CheckArguments) -> Vec<Wrong> {
         }
         (None, Ok(stack)) => local::pipelines_text(None, template, &stack)
             .map_err(|error| whole(format!("{error:#}"), template.display().to_string())),
-        // Which file it ships cannot be known before it is mended.
-        (None, Err(_)) => return wrong,
+        // The template names the file that it ships, and the template cannot be read.
+        (None, Err(_)) => return errors,
     };
     match text {
         Ok((name, text)) => {
             if let Err(error) = Pipelines::parse(&text, &name) {
-                wrong.extend(error.problems.iter().map(|problem| of_pipelines(&error.file, problem)));
+                errors.extend(error.problems.iter().map(|problem| of_pipelines(&error.file, problem)));
             }
         }
-        Err(unread) => wrong.push(unread),
+        Err(unread) => errors.push(unread),
     }
-    wrong
+    errors
 }
 
-fn of_pipelines(file: &str, problem: &Problem) -> Wrong {
-    let words = match problem.key.as_str() {
+fn of_pipelines(file: &str, problem: &Problem) -> FileError {
+    let message = match problem.key.as_str() {
         "" => problem.words.clone(),
         key => format!("{key}: {}", problem.words),
     };
-    Wrong { file: file.to_owned(), line: Some(problem.line), column: Some(problem.column), words }
+    FileError { file: file.to_owned(), line: Some(problem.line), column: Some(problem.column), message }
 }
 
-fn of_policy(template: &Path, error: &PolicyError) -> Wrong {
-    Wrong {
+fn of_policy(template: &Path, error: &PolicyError) -> FileError {
+    FileError {
         file: template.display().to_string(),
         line: Some(error.line),
         column: None,
-        words: format!("Resources.{}: its policy cannot be enforced: {}", error.resource, error.why),
+        message: format!("Resources.{}: its policy cannot be enforced: {}", error.resource, error.why),
     }
 }
 
-fn of_template(error: &TemplateError) -> Wrong {
+fn of_template(error: &TemplateError) -> FileError {
     match error {
-        TemplateError::Faulty { file, line, path, fault } => Wrong {
+        TemplateError::Faulty { file, line, path, fault } => FileError {
             file: file.display().to_string(),
             line: Some(*line),
             column: None,
-            words: match path.join(".") {
+            message: match path.join(".") {
                 path if path.is_empty() => fault.to_string(),
                 path => format!("{path}: {fault}"),
             },
         },
         TemplateError::Missing { file }
         | TemplateError::Unreadable { file, .. }
-        | TemplateError::Parameters { file, .. } => Wrong {
+        | TemplateError::Parameters { file, .. } => FileError {
             file: file.display().to_string(),
             line: None,
             column: None,
-            words: telemetry::causes(error),
+            message: telemetry::causes(error),
         },
         TemplateError::StackName { .. } => {
-            Wrong { file: String::new(), line: None, column: None, words: error.to_string() }
+            FileError { file: String::new(), line: None, column: None, message: error.to_string() }
         }
     }
 }
 
-impl Wrong {
+impl FileError {
     fn to_text(&self) -> String {
         let place = [self.line, self.column].iter().flatten().map(|n| format!(":{n}")).collect::<String>();
-        format!("{}{place}: {}\n", one_line(&self.file), one_line(&self.words))
+        format!("{}{place}: {}\n", one_line(&self.file), one_line(&self.message))
     }
 
     fn to_json(&self) -> Value {
-        json!({ "file": self.file, "line": self.line, "column": self.column, "words": self.words })
+        json!({ "file": self.file, "line": self.line, "column": self.column, "message": self.message })
     }
 }

@@ -1,4 +1,4 @@
-//! `tidemill dead`: what is in the dead-letter queue, why, and how what it is about stands now.
+//! `tidemill dead`: lists dead-dead_letter messages, why they are there, and the state of the job each refers to.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -17,45 +17,45 @@ use super::{deployment::Deployment, format_job::job_to_json};
 use crate::{
     args::DeadArguments,
     dead_letter::job_of,
-    output::{one_line, print, print_line},
+    output::{count, one_line, print, print_line},
     signals::{Asked, Signals},
 };
 
-/// For so long a message that is looked at is hidden, if it is not given back before.
-pub(super) const HIDDEN: Duration = Duration::from_secs(120);
+/// The visibility timeout of messages that are listed; they become visible earlier when the command ends.
+pub(super) const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Lists them. Whatever was received is given back, however this ends.
+/// Lists the messages. All of them are visible to others again at the end, also after an error.
 pub(crate) async fn run(arguments: &DeadArguments) -> anyhow::Result<u8> {
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let deployment = Deployment::find(&arguments.target).await?;
     let pipelines = deployment.pipelines().await?;
     let queue = deployment.dead_letters()?;
-    let mut held = Held::default();
-    let listed = list(arguments, &deployment, pipelines.as_ref(), &queue, &mut signals, &mut held).await;
-    let given_back = queue.give_back(&held.receipts).await;
+    let mut received = Received::default();
+    let listed = list(arguments, &deployment, pipelines.as_ref(), &queue, &mut signals, &mut received).await;
+    let given_back = queue.give_back(&received.receipts).await;
     let code = listed?;
     given_back?;
     Ok(code)
 }
 
-/// Messages that were received and are to be given back.
+/// Messages that were received and must become visible again.
 #[derive(Debug, Default)]
-pub(super) struct Held {
-    /// What they are given back by.
+pub(super) struct Received {
+    /// Their receipt handles.
     pub(super) receipts: Vec<String>,
     ids: HashSet<String>,
 }
 
-impl Held {
-    /// Keeps one. False: it was here before, and came round because it was hidden for too short a time.
-    pub(super) fn keep(&mut self, letter: &DeadLetter) -> bool {
-        self.receipts.push(letter.receipt.clone());
-        self.ids.insert(letter.id.clone())
+impl Received {
+    /// Adds a message. False when it was received before: its visibility timeout has expired.
+    pub(super) fn add(&mut self, dead_letter: &DeadLetter) -> bool {
+        self.receipts.push(dead_letter.receipt.clone());
+        self.ids.insert(dead_letter.id.clone())
     }
 
-    /// Whether this one was kept before.
-    pub(super) fn has(&self, letter: &DeadLetter) -> bool {
-        self.ids.contains(&letter.id)
+    /// Whether this message was received before.
+    pub(super) fn has(&self, dead_letter: &DeadLetter) -> bool {
+        self.ids.contains(&dead_letter.id)
     }
 }
 
@@ -65,7 +65,7 @@ async fn list(
     pipelines: Option<&Pipelines>,
     queue: &DeadLetters,
     signals: &mut Signals,
-    held: &mut Held,
+    received: &mut Received,
 ) -> anyhow::Result<u8> {
     let limit = arguments.limit as usize;
     let (mut listed, mut failures) = (0, ItemFailures::default());
@@ -73,16 +73,19 @@ async fn list(
         if let Some(asked) = signals.was_asked() {
             return Ok(Asked::exit_code(asked));
         }
-        let letters = queue.receive(HIDDEN).await?;
-        let is_end = letters.is_empty();
-        // All of them are held before the first is told of: telling may fail.
-        let mut new = letters.into_iter().map(|letter| (held.keep(&letter), letter)).collect::<Vec<_>>();
+        let dead_letters = queue.receive(VISIBILITY_TIMEOUT).await?;
+        let is_end = dead_letters.is_empty();
+        // All of them are added before the first is printed, because printing may fail.
+        let mut new = dead_letters
+            .into_iter()
+            .map(|dead_letter| (received.add(&dead_letter), dead_letter))
+            .collect::<Vec<_>>();
         let came_round = new.iter().all(|(is_new, _)| !is_new);
         new.retain(|(is_new, _)| *is_new);
-        for (_, letter) in new {
+        for (_, dead_letter) in new {
             if listed < limit {
-                let item = what(&letter.body);
-                let entry = Entry::of(letter, deployment, pipelines).await;
+                let item = summary(&dead_letter.body);
+                let entry = Entry::of(dead_letter, deployment, pipelines).await;
                 let Some(entry) = failures.record(item, entry) else { continue };
                 if arguments.target.json { print_line(&entry.to_json())? } else { print(&entry.to_text())? }
             }
@@ -92,81 +95,86 @@ async fn list(
             break;
         }
     }
-    failures.finish().context("failed to look up all entries")?;
+    failures.finish().context("some messages could not be listed")?;
     let counts = queue.counts().await?;
     let left = (listed.saturating_sub(limit) as u64).saturating_add(counts.visible);
     if listed == 0 && counts.in_flight == 0 {
-        eprintln!("the dead-letter queue is empty");
+        eprintln!("the dead-dead_letter queue is empty");
     } else if listed == 0 {
-        eprintln!("somebody else is looking at about {} entries: try again in a minute", counts.in_flight);
+        eprintln!(
+            "another reader holds about {}; try again in two minutes",
+            count(counts.in_flight, "message")
+        );
     } else if left > 0 {
-        eprintln!("about {left} more entries are there: --limit tells how many are listed");
+        eprintln!("about {} are not listed; raise --limit", count(left, "more message"));
     }
     Ok(0)
 }
 
-/// An entry, and how what it is about stands.
+/// A message, and the job that it refers to.
 #[derive(Debug)]
 struct Entry {
-    letter: DeadLetter,
+    dead_letter: DeadLetter,
     /// What it says.
-    what: String,
+    summary: String,
     about: Option<(JobId, Option<Box<Job>>)>,
 }
 
 impl Entry {
     async fn of(
-        letter: DeadLetter,
+        dead_letter: DeadLetter,
         deployment: &Deployment,
         pipelines: Option<&Pipelines>,
     ) -> anyhow::Result<Self> {
         let none = Pipelines::default();
-        let about = match job_of(&letter.body, pipelines.unwrap_or(&none)) {
+        let about = match job_of(&dead_letter.body, pipelines.unwrap_or(&none)) {
             Some(id) => Some((id.clone(), deployment.ledger.read(&id).await?.map(Box::new))),
             None => None,
         };
-        Ok(Self { what: what(&letter.body), letter, about })
+        Ok(Self { summary: summary(&dead_letter.body), dead_letter, about })
     }
 
-    /// How it stands.
-    fn stands(&self) -> Option<String> {
+    /// The state of the job.
+    fn status(&self) -> Option<String> {
         let (id, job) = self.about.as_ref()?;
         let Some(job) = job else { return Some(format!("the ledger has no job {id}")) };
         Some(match (job.state, job.settled_at) {
-            (State::Failed, _) => format!("the job {id} is failed still: tidemill replay --job {id}"),
-            (state, Some(at)) => format!("the job {id} is {} since {at:.0}", state.as_str()),
-            (state, None) => format!("the job {id} is {}, attempt {}", state.as_str(), job.attempt),
+            (State::Failed, _) => {
+                format!("job {id} is still failed; run it again with `tidemill replay --job {id}`")
+            }
+            (state, Some(at)) => format!("job {id} has been {} since {at:.0}", state.as_str()),
+            (state, None) => format!("job {id} is {}, attempt {}", state.as_str(), job.attempt),
         })
     }
 
     fn to_json(&self) -> Value {
         let job = self.about.as_ref().and_then(|(_, job)| job.as_deref());
         json!({
-            "id": self.letter.id,
-            "sent_at": self.letter.sent_at,
-            "reason": self.letter.reason,
-            "detail": self.letter.detail,
-            "what": self.what,
+            "id": self.dead_letter.id,
+            "sent_at": self.dead_letter.sent_at,
+            "reason": self.dead_letter.reason,
+            "detail": self.dead_letter.detail,
+            "summary": self.summary,
             "job": self.about.as_ref().map(|(id, _)| id),
-            "stands": self.stands(),
-            "now": job.map(job_to_json),
-            "body": self.letter.body,
+            "status": self.status(),
+            "current": job.map(job_to_json),
+            "body": self.dead_letter.body,
         })
     }
 
     fn to_text(&self) -> String {
-        let DeadLetter { sent_at, reason, detail, .. } = &self.letter;
-        let since = sent_at.map_or_else(|| "at a time unknown".to_owned(), |at| format!("{at:.0}"));
+        let DeadLetter { sent_at, reason, detail, .. } = &self.dead_letter;
+        let since = sent_at.map_or_else(|| "unknown time".to_owned(), |at| format!("{at:.0}"));
         let why = match (reason, detail) {
             (Some(reason), Some(detail)) => format!("{reason}: {detail}"),
             (Some(reason), None) => reason.clone(),
-            (None, _) => "nobody could process it, however often it was tried".to_owned(),
+            (None, _) => "its queue gave up after too many failed receives".to_owned(),
         };
         let job = self.about.as_ref().and_then(|(_, job)| job.as_ref());
-        let object = job.map(|job| format!(", of {}", job.object.uri())).unwrap_or_default();
-        let mut text = format!("{since}  {}\n  {}{}\n", short(&why), short(&self.what), short(&object));
-        if let Some(stands) = self.stands() {
-            text += &format!("  {stands}\n");
+        let object = job.map(|job| format!(" ({})", job.object.uri())).unwrap_or_default();
+        let mut text = format!("{since}  {}\n  {}{}\n", short(&why), short(&self.summary), short(&object));
+        if let Some(status) = self.status() {
+            text += &format!("  {status}\n");
         }
         text
     }
@@ -176,19 +184,19 @@ fn short(text: &str) -> String {
     domain::mail::shortened(&one_line(text), 400)
 }
 
-/// What a message says, in words.
-pub(super) fn what(body: &str) -> String {
+/// What a message is, in a few words.
+pub(super) fn summary(body: &str) -> String {
     match message::read(body) {
-        Message::Job(due) => format!("attempt {} of the job {}", due.attempt, due.job),
-        Message::Object(asked) => format!("somebody asks for {}", object::uri(&asked.bucket, &asked.key)),
-        Message::Failed(failed) => format!("people are to be told of the job {}", failed.failed),
+        Message::Job(due) => format!("attempt {} of job {}", due.attempt, due.job),
+        Message::Object(asked) => format!("a request to process {}", object::uri(&asked.bucket, &asked.key)),
+        Message::Failed(failed) => format!("the failure mail of job {}", failed.failed),
         Message::Created(created) => {
             let objects = created.iter().map(|created| object::uri(&created.bucket, &created.key));
-            format!("S3 created {}", objects.collect::<Vec<_>>().join(", "))
+            format!("the S3 event of {}", objects.collect::<Vec<_>>().join(", "))
         }
-        Message::Task(change) => format!("the task {} stopped", change.task_arn),
-        Message::Foreign => "an event that is none of ours".to_owned(),
-        Message::Malformed { reason } => format!("a message that cannot be read: {reason}"),
+        Message::Task(change) => format!("the stop event of task {}", change.task_arn),
+        Message::Foreign => "an event of another system".to_owned(),
+        Message::Malformed { reason } => format!("an unreadable message: {reason}"),
     }
 }
 
@@ -196,7 +204,7 @@ pub(super) fn what(body: &str) -> String {
 mod tests {
     use super::*;
 
-    fn letter(body: &str, reason: Option<&str>) -> DeadLetter {
+    fn dead_letter(body: &str, reason: Option<&str>) -> DeadLetter {
         DeadLetter {
             id: "m".into(),
             body: body.into(),
@@ -208,29 +216,30 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_says_why_and_what_on_lines_of_its_own() {
+    fn a_message_shows_its_reason_and_its_job() {
         let id = "00112233445566778899aabbccddeeff";
         let body = format!(r#"{{"tidemill":1,"job":"{id}","attempt":2}}"#);
         let about = Some((JobId::parse(id).unwrap(), None));
-        let entry = Entry { letter: letter(&body, Some("unknown_job")), what: what(&body), about };
+        let entry =
+            Entry { dead_letter: dead_letter(&body, Some("unknown_job")), summary: summary(&body), about };
         assert_eq!(
             entry.to_text(),
             format!(
-                "2026-11-21T12:00:00Z  unknown_job: in\\nwords\n  attempt 2 of the job {id}\n  \
+                "2026-11-21T12:00:00Z  unknown_job: in\\nwords\n  attempt 2 of job {id}\n  \
                  the ledger has no job {id}\n"
             )
         );
-        let entry = Entry { letter: letter("{", None), what: what("{"), about: None };
-        assert!(entry.to_text().contains("nobody could process it"));
-        assert!(entry.to_text().contains("a message that cannot be read: it is not JSON"));
+        let entry = Entry { dead_letter: dead_letter("{", None), summary: summary("{"), about: None };
+        assert!(entry.to_text().contains("its queue gave up"));
+        assert!(entry.to_text().contains("an unreadable message: it is not JSON"));
         assert_eq!(entry.to_json()["job"], Value::Null);
     }
 
     #[test]
-    fn what_comes_round_is_known() {
-        let mut held = Held::default();
-        assert!(held.keep(&letter("{}", None)));
-        assert!(!held.keep(&letter("{}", None)));
-        assert_eq!(held.receipts.len(), 2, "the newer receipt is the one that is good");
+    fn a_message_that_is_received_twice_is_known() {
+        let mut received = Received::default();
+        assert!(received.add(&dead_letter("{}", None)));
+        assert!(!received.add(&dead_letter("{}", None)));
+        assert_eq!(received.receipts.len(), 2, "only the newer receipt is valid");
     }
 }

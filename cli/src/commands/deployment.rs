@@ -1,4 +1,4 @@
-//! The deployment that is spoken to.
+//! The deployment that a command uses.
 
 use anyhow::Context;
 use aws::{
@@ -31,34 +31,34 @@ pub(super) struct Deployment {
     stack: Deployed,
     /// The jobs.
     pub(super) ledger: Ledger,
-    /// What they made.
+    /// The records.
     pub(super) records: Records,
-    /// What they are made from.
+    /// The bucket's objects.
     pub(super) objects: Objects,
 }
 
-/// The stack's name where nobody says one: as the README deploys it.
+/// The default name of the stack: the README deploys it under this name.
 const STACK: &str = "tidemill";
 
-/// The variable that says one.
+/// The variable that names the stack.
 const STACK_VARIABLE: &str = "TIDEMILL_STACK";
 
 impl Deployment {
-    /// Finds it, by the standard AWS environment.
+    /// Finds the deployment through the standard AWS environment.
     ///
     /// # Errors
-    /// What is missing in the environment, or that there is no such stack.
+    /// When the environment has no region or no credentials, or there is no such stack.
     pub(super) async fn find(target: &Target) -> anyhow::Result<Self> {
         let named = std::env::var(STACK_VARIABLE).ok().filter(|name| !name.is_empty());
         let name = target.stack.clone().or(named).unwrap_or_else(|| STACK.to_owned());
         let config = aws::found_config().await;
         let region = config.region().map(ToString::to_string);
         let region = region
-            .context("no AWS region is set: set AWS_REGION, or a profile that has one (AWS_PROFILE)")?;
+            .context("no AWS region is set; set AWS_REGION, or AWS_PROFILE to a profile with a region")?;
         access_key(&config).await?;
         let stack = Deployed::find(&config, &name).await.map_err(|error| match error {
             StackError::NoSuch(name) => anyhow::anyhow!(
-                "there is no stack {name:?} in {region}: name the deployment's with --stack or {STACK_VARIABLE}"
+                "there is no stack {name:?} in {region}; name the deployment's stack with --stack or {STACK_VARIABLE}"
             ),
             StackError::Call(call) => call.into(),
             other => other.into(),
@@ -83,22 +83,22 @@ impl Deployment {
         Ok(self.stack.output("WatchedPrefix")?)
     }
 
-    /// That an object is in the deployment's bucket.
+    /// Checks that an object is in the deployment's bucket.
     ///
     /// # Errors
-    /// When it is in another.
-    pub(super) fn owns(&self, object: &ObjectUri) -> anyhow::Result<()> {
+    /// When it is in another bucket.
+    pub(super) fn check_bucket(&self, object: &ObjectUri) -> anyhow::Result<()> {
         let bucket = self.bucket()?;
         anyhow::ensure!(
             object.bucket == bucket,
-            "{:?} is not the bucket of the stack {}, which is {bucket}",
+            "{:?} is not the bucket of the stack {}; its bucket is {bucket}",
             object.bucket,
             self.stack.name
         );
         Ok(())
     }
 
-    /// The queue whose URL this output tells.
+    /// The queue whose URL is in this output.
     pub(super) fn queue(&self, output: &str) -> anyhow::Result<Queue> {
         Ok(Queue::new(&self.clients, self.stack.output(output)?))
     }
@@ -117,20 +117,18 @@ impl Deployment {
         Ok(Cluster::new(&self.clients, &settings)?)
     }
 
-    /// The size of its pooled workers, where the stack tells it.
-    pub(super) fn pooled(&self) -> Option<Size> {
+    /// The size of the pooled workers, if the stack's parameters have it.
+    pub(super) fn pooled_size(&self) -> Option<Size> {
         let number = |name: &str| self.stack.parameters.get(name)?.parse().ok();
         Size::new(number("FleetCpu")?, number("FleetMemory")?).ok()
     }
 
-    /// The pipelines that it routed by when λ schedule last ran, if it ever has.
+    /// The pipelines that λ schedule stored when it last ran; none before its first run.
     pub(super) async fn pipelines(&self) -> anyhow::Result<Option<Pipelines>> {
         let fleet = Fleet::new(&self.clients, self.stack.output("FleetTable")?);
         let Some(kept) = fleet.get_document::<KeptPipelines>().await? else { return Ok(None) };
         let parsed = Pipelines::parse(&kept.text, "pipelines.toml");
-        parsed
-            .map(Some)
-            .context("the pipelines that the deployment kept cannot be read by this command: update it")
+        parsed.map(Some).context("cannot read the pipelines that the deployment stored; update this command")
     }
 
     /// A job.
@@ -140,29 +138,29 @@ impl Deployment {
     pub(super) async fn job(&self, id: &JobId) -> anyhow::Result<Job> {
         let job = self.ledger.read(id).await?;
         job.with_context(|| {
-            format!("the stack {} has no job {id}: `tidemill jobs` lists them", self.stack.name)
+            format!("the stack {} has no job {id}; `tidemill jobs` lists its jobs", self.stack.name)
         })
     }
 
-    /// Who calls, as CloudTrail knows it.
+    /// The caller, with the access key by which CloudTrail knows it.
     pub(super) async fn caller(&self) -> anyhow::Result<String> {
         let key = access_key(self.clients.config()).await?;
         let user = std::env::var("USER").ok().filter(|user| !user.is_empty());
         Ok(match user {
-            Some(user) => format!("{user}, with the access key {key}"),
-            None => format!("the access key {key}"),
+            Some(user) => format!("{user} (access key {key})"),
+            None => format!("access key {key}"),
         })
     }
 }
 
-/// The id of the access key that calls are signed with. Asked for first: without one, every call would fail in words
-/// that nobody understands.
+/// The id of the access key that signs calls. Read before the first call, because a call without credentials fails with
+/// an error that does not say so.
 async fn access_key(config: &SdkConfig) -> anyhow::Result<String> {
-    const WHERE: &str = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in";
+    const MISSING: &str = "no AWS credentials were found; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in";
     let provider = config.credentials_provider();
-    let provider = provider.with_context(|| format!("no AWS credentials were found: {WHERE}"))?;
+    let provider = provider.context(MISSING)?;
     let credentials = provider.provide_credentials().await;
-    let credentials = credentials.map_err(|_| anyhow::anyhow!("no AWS credentials were found: {WHERE}"))?;
+    let credentials = credentials.context(MISSING)?;
     Ok(credentials.access_key_id().to_owned())
 }
 

@@ -1,15 +1,14 @@
-//! Jobs as they are printed.
+//! Formats jobs for output.
 
 use std::time::Duration;
 
-use domain::{
-    job::{Job, State},
-    mail::in_words,
-};
+use domain::job::{Job, State};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-/// A job as the JSON outputs have it.
+use crate::output::duration;
+
+/// A job as every JSON output shows it.
 pub(crate) fn job_to_json(job: &Job) -> Value {
     json!({
         "job": job.id,
@@ -37,18 +36,18 @@ pub(crate) fn job_to_json(job: &Job) -> Value {
     })
 }
 
-/// From the job's record to its end, if it has ended.
+/// The time from recording a job until it settled, if it has.
 pub(super) fn took(job: &Job) -> Option<Duration> {
     Duration::try_from(job.settled_at?.duration_since(job.created_at)).ok()
 }
 
-/// How long ago.
+/// How long ago this was.
 pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
     let since = Duration::try_from(now.duration_since(at)).unwrap_or_default();
-    in_words(since)
+    duration(since)
 }
 
-/// Where a job is, and why, in a word or two.
+/// The state of a job, and the reason when it is not done.
 pub(super) fn state(job: &Job) -> String {
     match &job.reason {
         Some(reason) if job.state != State::Done => format!("{}: {}", job.state.as_str(), reason.code),
@@ -56,18 +55,18 @@ pub(super) fn state(job: &Job) -> String {
     }
 }
 
-/// Rows of texts in columns, printed as they come: the first rows say how wide the columns are, and a later text that
-/// is longer takes more.
+/// Rows of text in columns, printed page by page. The first page sets the widths; a longer text later on shifts its own
+/// row only.
 #[derive(Debug, Default)]
 pub(super) struct Columns {
     widths: Vec<usize>,
 }
 
-/// The most that one column takes of a line for all rows.
+/// The widest column that the first page may set.
 const WIDEST: usize = 60;
 
 impl Columns {
-    /// These rows as lines; numbers in the columns told are put to the right.
+    /// Formats rows as lines; columns whose index is in `right` are aligned to the right.
     pub(super) fn lines(&mut self, titles: &[&str], right: &[usize], rows: &[Vec<String>]) -> String {
         let mut text = String::new();
         if self.widths.is_empty() {
@@ -108,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_keep_their_widths_from_page_to_page() {
+    fn the_first_page_sets_the_widths_of_columns() {
         let mut columns = Columns::default();
         let first =
             columns.lines(&["object", "records"], &[1], &rows(&[["a.csv", "12"], ["long name.csv", "3"]]));

@@ -1,4 +1,4 @@
-//! Going through the ledger by its index: the open jobs, and the settled ones from now back.
+//! Reads jobs through the ledger's index, page by page: the open jobs, and the settled ones from the newest back.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -29,7 +29,7 @@ impl<'l> OpenJobs<'l> {
         Self { ledger, parts: STATUS_SHARDS.iter(), page: None }
     }
 
-    /// Some more; none when there are no more.
+    /// The next page; none at the end. A page may be empty.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<Job>>, CallError> {
         let (part, from) = match self.page.take() {
             Some((part, from)) => (part, Some(from)),
@@ -47,7 +47,7 @@ impl<'l> OpenJobs<'l> {
     }
 }
 
-/// The jobs that settled since some time, the newest first. One that a newer version replaced comes where that happened.
+/// The jobs that settled since a time, newest first. A job whose records were replaced comes at the time of that.
 pub(super) struct SettledJobs<'l> {
     ledger: &'l Ledger,
     since: Timestamp,
@@ -63,7 +63,7 @@ impl<'l> SettledJobs<'l> {
         Self { ledger, since, now, hour: Some(hour_of(now)), shards: Vec::new() }
     }
 
-    /// Some more; none when there are no more.
+    /// The next page; none at the end. A page may be empty.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<Job>>, CallError> {
         loop {
             let ids = self.some_ids().await?;

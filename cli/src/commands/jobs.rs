@@ -1,26 +1,23 @@
-//! `tidemill jobs`: what is going on, and what lately became of what.
+//! `tidemill jobs`: lists open jobs and those that settled recently.
 
-use domain::{
-    job::Job,
-    mail::{grouped, in_words},
-};
+use domain::{job::Job, mail::grouped};
 use jiff::Timestamp;
 
 use super::{
     deployment::{self, Deployment},
     format_job::{self, Columns, job_to_json},
     job_pages::{OpenJobs, SettledJobs},
-    moment,
+    time_arg,
 };
 use crate::{
     args::JobsArguments,
-    output::{one_line, print, print_line},
+    output::{duration, one_line, print, print_line},
 };
 
-/// Lists them: first the open ones, then the settled, the newest first.
+/// Lists the open jobs, then the settled ones, newest first.
 pub(crate) async fn run(arguments: &JobsArguments) -> anyhow::Result<u8> {
     let now = deployment::now();
-    let since = moment(&arguments.since, now)?;
+    let since = time_arg(&arguments.since, now)?;
     let deployment = Deployment::find(&arguments.target).await?;
     let mut list = List { arguments, now, columns: Columns::default(), rows: Vec::new(), listed: false };
     let mut open = OpenJobs::new(&deployment.ledger);
@@ -34,28 +31,28 @@ pub(crate) async fn run(arguments: &JobsArguments) -> anyhow::Result<u8> {
     }
     list.flush()?;
     if !list.listed && !arguments.target.json {
-        eprintln!("no such job is open, and none settled since {since:.0}");
+        eprintln!("no matching job is open, and none has settled since {since:.0}");
     }
     Ok(0)
 }
 
-/// The list that is being printed.
+/// The list while it is printed.
 struct List<'a> {
     arguments: &'a JobsArguments,
     now: Timestamp,
     columns: Columns,
-    /// Rows that wait for others, to see how wide the columns are.
+    /// Rows that wait until the widths of the columns are known.
     rows: Vec<Vec<String>>,
     listed: bool,
 }
 
-/// So many rows say how wide the columns are.
+/// The number of rows that set the widths of the columns.
 const ROWS: usize = 50;
 
 const TITLES: [&str; 9] =
     ["object", "pipeline", "state", "reason", "attempt", "records", "age", "took", "job"];
 
-/// Of these, the numbers.
+/// The columns of these that hold numbers.
 const NUMBERS: [usize; 2] = [4, 5];
 
 impl List<'_> {
@@ -93,7 +90,7 @@ fn row(job: &Job, now: Timestamp) -> Vec<String> {
         job.attempt.to_string(),
         grouped(job.records),
         format_job::ago(job.created_at, now),
-        format_job::took(job).map(in_words).unwrap_or_default(),
+        format_job::took(job).map(duration).unwrap_or_default(),
         job.id.to_string(),
     ]
 }

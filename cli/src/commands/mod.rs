@@ -1,8 +1,8 @@
-//! The commands for the person on call. They speak to a deployment, on AWS or local, as any AWS client would: what it is
-//! made of is told by its stack, and all the rest by its ledger, its queues and its bucket.
+//! The commands for operators. They use a deployment, on AWS or local, as any AWS client would: the stack's outputs name
+//! its parts, and the ledger, the queues and the bucket hold the rest.
 //!
-//! Each gathers values and prints what plain functions make of them. What they find is gone through a page at a time, so
-//! that a day of a million jobs is no larger than one of ten.
+//! Each command reads values and prints what pure functions make of them. Results are read a page at a time, so that a
+//! day of a million jobs takes no more memory than one of ten.
 
 pub(crate) mod check;
 pub(crate) mod dead;
@@ -24,18 +24,18 @@ use jiff::Timestamp;
 
 use crate::output::failed;
 
-/// Runs a command, which gives its exit code unless something went wrong.
+/// Runs a command to its exit code; prints its error.
 pub(crate) fn main(command: impl Future<Output = anyhow::Result<u8>>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let ended = runtime.context("cannot start").and_then(|runtime| runtime.block_on(command));
+    let ended = runtime.context("cannot start the runtime").and_then(|runtime| runtime.block_on(command));
     match ended {
         Ok(code) => ExitCode::from(code),
         Err(error) => failed(&error),
     }
 }
 
-/// The moment that a person means by this.
-fn moment(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
+/// The time that this text means: a duration before now, or a time.
+fn time_arg(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
     Ok(TimeArg::try_from(text.to_owned())?.at(now))
 }
 
@@ -44,9 +44,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_durations_and_times_and_nothing_else() {
+    fn a_time_is_a_duration_ago_or_a_time() {
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
-        let of = |text| moment(text, now).map(|at| at.to_string()).map_err(|error| error.to_string());
+        let of = |text| time_arg(text, now).map(|at| at.to_string()).map_err(|error| error.to_string());
         assert_eq!(of("2h").unwrap(), "2026-11-21T10:00:00Z");
         assert_eq!(of("30d").unwrap(), "2026-10-22T12:00:00Z");
         assert_eq!(of("2026-11-21T10:00Z").unwrap(), "2026-11-21T10:00:00Z");

@@ -1,4 +1,4 @@
-//! `tidemill records`: what an object became, as anybody who follows its manifest sees it.
+//! `tidemill records`: prints the visible records of an object, found through its manifest.
 
 use std::io::{self, Write};
 
@@ -12,7 +12,7 @@ use crate::{
 pub(crate) async fn run(arguments: &RecordsArguments) -> anyhow::Result<u8> {
     let object = ObjectUri::parse(&arguments.object)?;
     let deployment = Deployment::find(&arguments.target).await?;
-    deployment.owns(&object)?;
+    deployment.check_bucket(&object)?;
     let mut out = io::BufWriter::new(io::stdout());
     let written = export::of_key(&deployment.records, &object.bucket, &object.key, &mut out).await;
     let flushed = out.flush();
@@ -23,7 +23,7 @@ pub(crate) async fn run(arguments: &RecordsArguments) -> anyhow::Result<u8> {
     flushed?;
     anyhow::ensure!(
         written.is_some(),
-        "no records of {} are visible: `tidemill explain {:?}` tells why",
+        "no records of {} are visible; run `tidemill explain {:?}` to see why",
         crate::output::one_line(&object.to_string()),
         object.to_string()
     );

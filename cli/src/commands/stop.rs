@@ -1,4 +1,4 @@
-//! `tidemill stop`: a job that is not to go on.
+//! `tidemill stop`: cancels a job.
 
 use std::time::Duration;
 
@@ -21,40 +21,41 @@ use crate::{
     output::{print, print_document},
 };
 
-/// How often a job is looked at: each further time because it went on in between.
-const LOOKS: u32 = 4;
+/// How often a job is read again because it changed before it could be stopped.
+const TRIES: u32 = 4;
 
-/// ECS's longest reason (StopTask, `reason`).
+/// The longest reason that ECS accepts (StopTask, `reason`).
 const REASON_CHARS: usize = 255;
 
-/// Stops it.
+/// Stops the job.
 pub(crate) async fn run(arguments: &StopArguments) -> anyhow::Result<u8> {
     let id = uri::job(&arguments.job)?;
     let deployment = Deployment::find(&arguments.target).await?;
     let who = deployment.caller().await?;
-    for _ in 0..LOOKS {
+    for _ in 0..TRIES {
         let job = deployment.job(&id).await?;
         anyhow::ensure!(
             !job.state.is_settled(),
-            "the job {id} is {}{}: there is nothing to stop",
+            "the job {id} is already {}{}; there is nothing to stop",
             format_job::state(&job),
-            job.settled_at.map(|at| format!(" since {at:.0}")).unwrap_or_default()
+            job.settled_at.map(|at| format!(" (since {at:.0})")).unwrap_or_default()
         );
-        let Some(words) = stop(&deployment, &job, &who).await? else { continue };
+        let Some(message) = stop(&deployment, &job, &who).await? else { continue };
         if arguments.target.json {
-            print_document(&json!({ "job": id, "object": job.object.uri(), "words": words }))?;
+            print_document(&json!({ "job": id, "object": job.object.uri(), "message": message }))?;
         } else {
-            print(&format!("{}: {words}\n", crate::output::one_line(&job.object.uri())))?;
+            print(&format!("{}: {message}\n", crate::output::one_line(&job.object.uri())))?;
         }
         return Ok(0);
     }
-    anyhow::bail!("the job {id} goes on from one step to the next too fast to be stopped: try again")
+    anyhow::bail!("the job {id} changed {TRIES} times while it was being stopped; try again")
 }
 
-/// Stops a job where it is; none when it went on meanwhile.
+/// Stops a job in its present state; none when it changed meanwhile.
 ///
-/// The stop of a job's own task tells λ stops, which knows the verdict and tells people. In all other cases the ledger
-/// comes first: dying before people are to be told leaves a failed job that the sweep has told of.
+/// When a dedicated task runs the job, only the task is stopped: λ stops then settles the job and sends the mail. Otherwise
+/// the ledger is written first, then the message to λ stops; if this command dies between the two, the hourly sweep sends
+/// the mail.
 async fn stop(deployment: &Deployment, job: &Job, who: &str) -> anyhow::Result<Option<&'static str>> {
     let now = deployment::now();
     let reason = Reason::new(Kind::Cancelled, format!("stopped by {who}"));
@@ -65,7 +66,7 @@ async fn stop(deployment: &Deployment, job: &Job, who: &str) -> anyhow::Result<O
         if known.iter().any(|known| known.is_live) {
             deployment.ledger.note(&job.id, &note).await?;
             cluster.stop(task, &shortened(&reason.message, REASON_CHARS)).await?;
-            return Ok(Some("its task is being stopped; the job fails as cancelled when it has"));
+            return Ok(Some("its task is stopping; the job then fails as cancelled"));
         }
     }
     let worker = job.task.clone().or_else(|| job.pooled_worker().map(str::to_owned));
@@ -80,10 +81,10 @@ async fn stop(deployment: &Deployment, job: &Job, who: &str) -> anyhow::Result<O
         Changed::Rejected(_) => return Ok(None),
         Changed::Applied(_) => {}
     }
-    let told = FailureMessage::new(job.id.clone()).to_body();
-    deployment.queue("StopsQueue")?.send(&told, Duration::ZERO).await?;
+    let message = FailureMessage::new(job.id.clone()).to_body();
+    deployment.queue("StopsQueue")?.send(&message, Duration::ZERO).await?;
     Ok(Some(match job.state {
-        State::Running => "it has failed as cancelled, and its worker leaves it",
-        _ => "it has failed as cancelled, before anybody worked on it",
+        State::Running => "failed as cancelled; its worker stops working on it",
+        _ => "failed as cancelled before a worker started it",
     }))
 }

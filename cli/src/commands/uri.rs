@@ -1,8 +1,8 @@
-//! Which object or job a person means.
+//! Parses the arguments that name an object or a job.
 
 use domain::{job::JobId, object};
 
-/// An object's key, whichever version.
+/// The key of an object, of any version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ObjectUri {
     /// The bucket's name.
@@ -11,17 +11,17 @@ pub(super) struct ObjectUri {
     pub(super) key: String,
 }
 
-/// What is wrong with what a person wrote.
+/// Why an argument names no object and no job.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum UriError {
     /// Not an object.
-    #[error("{0:?} is no S3 URI of an object: it is written s3://BUCKET/KEY")]
+    #[error("{0:?} is not the S3 URI of an object; write s3://BUCKET/KEY")]
     Object(String),
     /// Not a job.
-    #[error("{0:?} is no job's id, which has 32 of 0-9 and a-f: `tidemill jobs` lists them")]
+    #[error("{0:?} is not a job id (32 characters of 0-9 and a-f); `tidemill jobs` lists the ids")]
     Job(String),
     /// Neither.
-    #[error("{0:?} is neither an object, as s3://BUCKET/KEY, nor a job's id, which has 32 of 0-9 and a-f")]
+    #[error("{0:?} is neither an object (s3://BUCKET/KEY) nor a job id (32 characters of 0-9 and a-f)")]
     Either(String),
 }
 
@@ -35,7 +35,7 @@ pub(super) enum Subject {
 }
 
 impl ObjectUri {
-    /// Reads `s3://bucket/key`; the key is taken raw.
+    /// Parses `s3://bucket/key`; nothing in the key is decoded.
     pub(super) fn parse(text: &str) -> Result<Self, UriError> {
         let parts = text.strip_prefix("s3://").and_then(|rest| rest.split_once('/'));
         match parts {
@@ -53,12 +53,12 @@ impl std::fmt::Display for ObjectUri {
     }
 }
 
-/// Reads a job's id.
+/// Parses the id of a job.
 pub(super) fn job(text: &str) -> Result<JobId, UriError> {
     JobId::parse(text).ok_or_else(|| UriError::Job(text.to_owned()))
 }
 
-/// Reads an object or a job's id.
+/// Parses an object or the id of a job.
 pub(super) fn subject(text: &str) -> Result<Subject, UriError> {
     match (JobId::parse(text), text.starts_with("s3:")) {
         (Some(job), _) => Ok(Subject::Job(job)),
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn objects_and_jobs_are_told_apart() {
+    fn objects_and_jobs_are_distinguished() {
         let uri = ObjectUri { bucket: "b".into(), key: "uploads/a b+ü.csv".into() };
         assert_eq!(subject("s3://b/uploads/a b+ü.csv"), Ok(Subject::Object(uri)));
         let id = "00112233445566778899aabbccddeeff";

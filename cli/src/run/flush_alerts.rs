@@ -1,4 +1,4 @@
-//! The folded mails: a run is over before they are due, so they are sent now.
+//! Sends the grouped mails at the end of a run, since the run is over before they are due.
 
 use anyhow::Context;
 use app::notify::Alerts;
@@ -8,13 +8,16 @@ use jiff::Timestamp;
 
 use crate::local::Plan;
 
-/// Sends what has been counted and not mailed of.
+/// Sends a mail for everything that alerts have counted and not mailed yet.
 pub(crate) async fn send(clients: &Clients, plan: &Plan) -> anyhow::Result<()> {
     let alerts = Alerts::new(clients, plan.output("FleetTable")?);
-    let post = Mailer::new(clients, plan.output("MailTopic")?);
-    // Some at a time, until there are none.
-    while alerts.flush(&post, Which::All, Timestamp::now()).await.context("cannot send the folded mails")? > 0
-    {
-    }
+    let mailer = Mailer::new(clients, plan.output("MailTopic")?);
+    // Each flush sends a limited number of mails.
+    while alerts
+        .flush(&mailer, Which::All, Timestamp::now())
+        .await
+        .context("cannot send the grouped mails")?
+        > 0
+    {}
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `tidemill run`: start the local cloud, upload files, wait until every job is settled, tell what each became.
+//! `tidemill run`: starts the local cloud, uploads files, waits until every job settles, and reports the outcomes.
 
 mod flush_alerts;
 pub(crate) mod report;
@@ -25,21 +25,21 @@ use crate::{
     export,
     files::{self, Upload},
     local::{self, Plan},
-    output::{failed, is_unread, print},
+    output::{count, duration, failed, is_unread, print},
     signals::{Asked, Signals},
     upload::{self, Uploaded},
 };
 
-/// How a run ended that began.
+/// How a run ended.
 enum End {
-    /// By itself, with this report.
+    /// With this report.
     Reported(Box<Report>),
-    /// Because it was asked to.
+    /// By a signal.
     Asked(Asked),
 }
 
-/// Runs it. Exit code 0: every job is done. 1: some are not, or it could not be run. 130 and 143: it was interrupted
-/// or terminated.
+/// Runs it. Exit code 0: every job is done. 1: a job is not done, or the run could not start. 130 and 143: SIGINT and
+/// SIGTERM.
 pub(crate) fn main(arguments: &RunArguments) -> ExitCode {
     let begun = Instant::now();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -49,7 +49,7 @@ pub(crate) fn main(arguments: &RunArguments) -> ExitCode {
     let end = runtime.block_on(run(arguments, begun)).and_then(|end| {
         if let End::Reported(report) = &end {
             let text = if arguments.json { format!("{:#}\n", report.to_json()) } else { report.to_text() };
-            // Whoever reads the report may stop at any line.
+            // The reader of the report may close it at any line.
             print(&text).or_else(|error| if is_unread(&error) { Ok(()) } else { Err(error) })?;
         }
         Ok(end)
@@ -69,19 +69,19 @@ async fn run(arguments: &RunArguments, begun: Instant) -> anyhow::Result<End> {
     let (plan, uploads) = plan(arguments)?;
     let local = tokio::select! {
         started = local::start(&arguments.local) => started?,
-        // What was started goes with the future.
+        // Dropping the future stops what was started.
         asked = signals.asked() => return Ok(End::Asked(asked)),
     };
     let ready = begun.elapsed();
-    eprintln!("local cloud at {}, ready in {} ms", local.cloud.endpoint(), ready.as_millis());
+    eprintln!("local cloud at {}, ready in {}", local.cloud.endpoint(), duration(ready));
     let end = tokio::select! {
         report = process(&local.cloud, &plan, &uploads, arguments, ready) => report.map(|report| End::Reported(Box::new(report))),
         asked = signals.asked() => Ok(End::Asked(asked)),
-        never = local::tell_refusals(&local.cloud) => match never {},
+        never = local::print_refusals(&local.cloud) => match never {},
     };
     tokio::select! {
         () = local.shutdown() => {}
-        // Asked once more: what is left is killed with the runtime.
+        // A second signal: what is left is killed with the runtime.
         _ = signals.asked() => {}
     }
     end
@@ -93,7 +93,7 @@ fn plan(arguments: &RunArguments) -> anyhow::Result<(Plan, Vec<Upload>)> {
     if let Some(out) = &arguments.out {
         let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
         let there = folder.is_none_or(Path::is_dir);
-        anyhow::ensure!(there, "cannot write {}: its folder is not there", out.display());
+        anyhow::ensure!(there, "cannot write {}: its folder does not exist", out.display());
         anyhow::ensure!(!out.is_dir(), "cannot write {}: it is a folder", out.display());
     }
     Ok((plan, uploads))
@@ -128,7 +128,7 @@ async fn process(
         let keys =
             uploaded.iter().filter(|uploaded| uploaded.job.is_some()).map(|uploaded| &*uploaded.upload.key);
         let lines = export::export(&records, bucket, keys, out).await?;
-        eprintln!("{lines} records in {}", out.display());
+        eprintln!("wrote {} to {}", count(lines, "record"), out.display());
     }
     let mut jobs = jobs.into_iter();
     let became: Vec<Became> = uploaded

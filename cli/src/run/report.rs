@@ -1,4 +1,4 @@
-//! What a run became: tables for a person, one JSON document for a program.
+//! The report of a run: tables for a person, one JSON document for a program.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -14,22 +14,26 @@ use localcloud::ecs::TaskSnapshot;
 use serde_json::{Value, json};
 
 use super::stall::Stall;
-use crate::{dead_letter::DeadLetter, files::Upload, output::one_line};
+use crate::{
+    dead_letter::DeadLetter,
+    files::Upload,
+    output::{count, duration, one_line},
+};
 
-/// An uploaded file and what became of it.
+/// An uploaded file and its outcome.
 #[derive(Debug)]
 pub(crate) struct Became {
     /// The file.
     pub(crate) upload: Upload,
     /// When the PUT was answered.
     pub(crate) uploaded_at: Timestamp,
-    /// The job it becomes; none where no pipeline takes it.
+    /// The id of its job; none when no pipeline matches it.
     pub(crate) id: Option<JobId>,
-    /// That job in the ledger; none where it never got there.
+    /// The job in the ledger; none when it was never recorded.
     pub(crate) job: Option<Job>,
 }
 
-/// Everything a run tells of.
+/// Everything that a run reports.
 #[derive(Debug)]
 pub(crate) struct Report {
     /// The bucket's name.
@@ -40,17 +44,17 @@ pub(crate) struct Report {
     pub(crate) ready: Duration,
     /// Every uploaded file.
     pub(crate) became: Vec<Became>,
-    /// Why the run was given up, if it was.
+    /// Why some jobs have not settled, if so.
     pub(crate) stall: Option<Stall>,
     /// The tasks that ran.
     pub(crate) tasks: Vec<TaskSnapshot>,
-    /// Mails that were sent.
+    /// The mails that were sent.
     pub(crate) mails: Vec<Sent>,
-    /// What is in the dead-letter queue.
+    /// The messages in the dead-letter queue.
     pub(crate) dead_letters: Vec<DeadLetter>,
-    /// The folder that mails are kept in, if they are.
+    /// The folder that holds the mails, with `--data`.
     pub(crate) mailbox: Option<PathBuf>,
-    /// What it would have cost on AWS.
+    /// What the run would have cost on AWS.
     pub(crate) cost: Bill,
 }
 
@@ -107,11 +111,10 @@ impl Report {
         if let Some(stall) = self.stall {
             let left = |became: &&Became| became.id.is_some() && !became.job.as_ref().is_some_and(is_settled);
             let left = self.became.iter().filter(left).count();
-            let objects = if left == 1 { "object" } else { "objects" };
-            text += &format!("\nGiven up with {left} {objects} not settled: {stall}.\n");
+            text += &format!("\n{} not settled: {stall}.\n", count(left as u64, "object"));
         }
         text += &self.mails_to_text();
-        format!("{text}\nOn AWS this would have cost:\n{}\n", self.cost)
+        format!("{text}\nOn AWS this run would have cost:\n{}\n", self.cost)
     }
 
     fn table(&self) -> Table {
@@ -133,17 +136,16 @@ impl Report {
     }
 
     fn mails_to_text(&self) -> String {
-        // The one that tells most: of a failure, if there is any.
+        // Show a failure's mail if there is one.
         let of_failure = self.mails.iter().find(|mail| mail.subject.contains("failed:"));
         let Some(shown) = of_failure.or_else(|| self.mails.first()) else { return String::new() };
-        let count =
-            if self.mails.len() == 1 { "1 mail".to_owned() } else { format!("{} mails", self.mails.len()) };
+        let mails = count(self.mails.len() as u64, "mail");
         let folder = self.mailbox.as_ref().map(|folder| format!(" in {}", folder.display()));
-        let mut text = format!("\n{count}{}:\n", folder.unwrap_or_default());
+        let mut text = format!("\n{mails}{}:\n", folder.unwrap_or_default());
         for mail in &self.mails {
             text += &format!("  {}\n", mail.subject);
         }
-        text += &format!("\nOne of them, {}\n", shown.subject);
+        text += &format!("\nThe mail {}\n", shown.subject);
         for line in shown.body.lines() {
             text += format!("  | {line}").trim_end();
             text += "\n";
@@ -156,7 +158,7 @@ fn is_settled(job: &Job) -> bool {
     job.state.is_settled()
 }
 
-/// What became of a job, in a word or two.
+/// The state of a job, and the reason when it is not done.
 pub(crate) fn outcome(job: &Job) -> String {
     match &job.reason {
         Some(reason) if job.state != State::Done => format!("{}: {}", job.state.as_str(), reason.code),
@@ -171,7 +173,7 @@ impl Sent {
 }
 
 impl Became {
-    /// From the answer of the PUT to the moment the records became visible, or the job settled otherwise.
+    /// From the answer of the PUT until the records became visible, or the job settled without records.
     fn took(&self) -> Option<Duration> {
         let settled_at = self.job.as_ref()?.settled_at?;
         Some(Duration::try_from(settled_at.duration_since(self.uploaded_at)).unwrap_or_default())
@@ -204,7 +206,7 @@ impl Became {
         let Some(job) = &self.job else {
             let (pipeline, outcome) = match &self.id {
                 None => ("none", Cell::new("ignored").add_attribute(Attribute::Dim)),
-                Some(_) => ("", Cell::new("unrecorded").fg(Color::Yellow)),
+                Some(_) => ("", Cell::new("not recorded").fg(Color::Yellow)),
             };
             let [format, records, rejected, attempts] = ["", "", "", ""].map(Cell::new);
             return vec![name, Cell::new(pipeline), format, records, rejected, attempts, outcome];
@@ -214,7 +216,7 @@ impl Became {
             State::Failed => Color::Red,
             _ => Color::Yellow,
         };
-        let took = self.took().map_or_else(String::new, |took| format!("{} ms", took.as_millis()));
+        let took = self.took().map(duration).unwrap_or_default();
         vec![
             name,
             Cell::new(&job.pipeline.name),

@@ -1,43 +1,44 @@
-//! Knowing a run that can never end from one that takes its time.
+//! Tells a run that can never end from one that takes long.
 
 use std::{fmt, time::Duration};
 
-/// What is under way in the cloud, besides what the ledger shows.
+use crate::output::{count, duration};
+
+/// Work in progress in the cloud that the ledger does not show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct UnderWay {
     /// Tasks that have not stopped.
     pub(crate) tasks: usize,
-    /// Messages that wait for their time: retries.
+    /// Delayed messages: retries that are not due yet.
     pub(crate) delayed: usize,
-    /// Messages that wait for a function, or that one holds.
+    /// Messages that wait for a function, or that a function is processing.
     pub(crate) messages: usize,
 }
 
-/// Why a run is given up.
+/// Why a run will not finish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stall {
-    /// What would have moved the jobs is in the dead-letter queue.
+    /// The messages that would settle the jobs are in the dead-letter queue.
     Dead,
-    /// No task runs and no message waits: nothing can happen any more.
+    /// No task runs and no message waits.
     Idle,
-    /// Functions are given messages and nothing comes of it.
+    /// Functions receive messages, and no job changes.
     Unhandled {
-        /// So many.
+        /// Number of messages.
         messages: usize,
-        /// For so long.
+        /// Time since a job last changed.
         since: Duration,
     },
 }
 
-/// With nothing under way, this long is enough for what is between two queues to arrive.
+/// With no work in progress, an event between two queues arrives within this time.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// How long messages may wait without any of them changing a job: longer than a
-/// function's start and its call may take together.
+/// How long messages may wait while no job changes: longer than a function's start and its call may take together.
 const UNHANDLED: Duration = Duration::from_secs(45);
 
-/// Whether a run in which nothing has changed for `still` is stalled. A task has its pipeline's timeout, and a retry
-/// its time; both are waited for.
+/// Why a run in which no job has changed for `still` is stalled, if it is. Running tasks and delayed retries are waited
+/// for: a task has its pipeline's timeout.
 pub(crate) fn stall_of(under_way: UnderWay, still: Duration) -> Option<Stall> {
     let UnderWay { tasks, delayed, messages } = under_way;
     match (tasks + delayed, messages) {
@@ -50,14 +51,11 @@ pub(crate) fn stall_of(under_way: UnderWay, still: Duration) -> Option<Stall> {
 impl fmt::Display for Stall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Dead => {
-                f.write_str("the messages that would have settled them are in the dead-letter queue")
-            }
-            Self::Idle => f.write_str("no task runs and no message waits, so nothing will settle them"),
+            Self::Dead => f.write_str("the messages that would settle them are in the dead-letter queue"),
+            Self::Idle => f.write_str("no task is running and no message is queued, so they cannot settle"),
             Self::Unhandled { messages, since } => {
-                let messages =
-                    if *messages == 1 { "1 message".to_owned() } else { format!("{messages} messages") };
-                write!(f, "{messages} went to a function and in {} s nothing has come of it", since.as_secs())
+                let (messages, since) = (count(*messages as u64, "message"), duration(*since));
+                write!(f, "{messages} delivered to a function, and no job has changed for {since}")
             }
         }
     }
@@ -68,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_may_still_move_is_waited_for() {
+    fn running_tasks_and_delayed_messages_are_waited_for() {
         let day = Duration::from_hours(24);
         for (tasks, delayed, messages) in [(1, 0, 0), (0, 1, 0), (1, 1, 5)] {
             assert_eq!(stall_of(UnderWay { tasks, delayed, messages }, day), None);
@@ -76,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_without_anything_under_way_is_given_up_soon_and_one_that_is_not_handled_later() {
+    fn an_idle_run_stalls_soon_and_one_with_unhandled_messages_later() {
         let idle = UnderWay { tasks: 0, delayed: 0, messages: 0 };
         assert_eq!(stall_of(idle, Duration::from_secs(4)), None);
         assert_eq!(stall_of(idle, Duration::from_secs(5)), Some(Stall::Idle));

@@ -1,4 +1,4 @@
-//! Following the uploaded objects until each is settled: by reading the ledger, as anybody could.
+//! Follows the uploaded objects in the ledger until each job settles.
 
 use std::{
     io::{IsTerminal, stderr},
@@ -8,7 +8,6 @@ use std::{
 use aws::{CallError, ledger::Ledger};
 use domain::{
     job::{Job, JobId, State},
-    mail::grouped,
     pipelines::Pipelines,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -20,49 +19,52 @@ use super::{
     report::outcome,
     stall::{self, Stall, UnderWay},
 };
-use crate::{dead_letter::DeadLetter, output::one_line};
+use crate::{
+    dead_letter::DeadLetter,
+    output::{count, one_line},
+};
 
-/// How often the ledger is asked at most. A round over many jobs takes longer than this and sets the pace.
+/// The shortest time between two rounds over the ledger. A round over many jobs takes longer and sets the pace.
 const ROUND: Duration = Duration::from_millis(10);
 
-/// After this long without any change, the person is told where to look.
+/// After this time without a change, the last log lines are shown.
 const STALL: Duration = Duration::from_secs(60);
 
-/// How many log lines show what a run hangs on.
+/// How many log lines are shown when a run makes no progress.
 const LOG_LINES: usize = 10;
 
-/// What became of a run.
+/// The outcome of a run.
 pub(crate) struct Settled {
-    /// Each job as the ledger has it; none that never got there.
+    /// Each job as the ledger has it; none where it was never recorded.
     pub(crate) jobs: Vec<Option<Job>>,
-    /// What is in the dead-letter queue.
+    /// The messages in the dead-letter queue.
     pub(crate) dead_letters: Vec<DeadLetter>,
-    /// Why not all jobs are settled, where they are not.
+    /// Why some jobs have not settled, if so.
     pub(crate) stall: Option<Stall>,
 }
 
-/// The cloud whose jobs are followed.
+/// The jobs of a local cloud that are followed.
 pub(crate) struct Watch<'c> {
-    /// It.
+    /// The cloud.
     pub(crate) cloud: &'c Cloud,
-    /// Its ledger.
+    /// The cloud's ledger.
     pub(crate) ledger: &'c Ledger,
-    /// What its functions route by.
+    /// The pipelines that its functions route by.
     pub(crate) pipelines: &'c Pipelines,
-    /// The URLs of its queues, the one of the dead letters first.
+    /// The URLs of its queues, the dead-letter queue first.
     pub(crate) queues: [&'c str; 4],
 }
 
 impl Watch<'_> {
-    /// Reads these jobs until each is settled, and told of if it failed, or until that cannot happen any more.
+    /// Waits until each of these jobs has settled, and its mail was sent if it failed, or until that cannot happen.
     pub(crate) async fn settle(&self, ids: &[JobId]) -> Result<Settled, CallError> {
         let mut jobs: Vec<Option<Job>> = ids.iter().map(|_| None).collect();
         let mut progress = Progress::new(ids.len());
         let mut changed_at = Instant::now();
-        let mut told = false;
+        let mut shown = false;
         loop {
             let round = Instant::now();
-            // Before the ledger: a failed job enters it before the dead-letter queue.
+            // Read before the ledger: a job fails in the ledger before it enters the dead-letter queue.
             let dead_letters = self.dead_letters();
             for (id, known) in ids.iter().zip(&mut jobs) {
                 if known.as_ref().is_some_and(Job::is_over) {
@@ -90,10 +92,10 @@ impl Watch<'_> {
                 progress.bar.finish_and_clear();
                 return Ok(Settled { jobs, dead_letters: self.dead_letters(), stall });
             }
-            if !told && changed_at.elapsed() > STALL {
-                told = true;
+            if !shown && changed_at.elapsed() > STALL {
+                shown = true;
                 progress.bar.suspend(|| {
-                    eprintln!("nothing has changed for a minute");
+                    eprintln!("no job has changed for a minute");
                     self.show_logs();
                 });
             }
@@ -101,9 +103,9 @@ impl Watch<'_> {
         }
     }
 
-    /// Prints what functions and worker logged last.
+    /// Prints the last log lines of functions and workers.
     pub(crate) fn show_logs(&self) {
-        eprintln!("the last lines that functions and worker logged:");
+        eprintln!("last log lines of functions and workers:");
         let lines = self.cloud.services().logs.last(LOG_LINES).into_iter();
         for line in lines.filter(|line| !is_metrics(&line.text)) {
             eprintln!("  {}", one_line(&line.text));
@@ -111,7 +113,7 @@ impl Watch<'_> {
     }
 
     fn dead_letters(&self) -> Vec<DeadLetter> {
-        // The template makes this queue; one that is not there holds nothing.
+        // The template creates this queue; a missing queue is empty.
         let found = self.cloud.services().sqs.look(&arn(self.queues[0])).unwrap_or_default();
         found.iter().map(|message| DeadLetter::read(message, self.pipelines)).collect()
     }
@@ -129,12 +131,12 @@ impl Watch<'_> {
     }
 }
 
-/// Of the queue with this URL.
+/// The ARN of the queue with this URL.
 fn arn(url: &str) -> String {
     Sqs::arn(url.rsplit('/').next().unwrap_or_default())
 }
 
-/// What a person sees meanwhile, on standard error: a bar on a terminal, elsewhere a line per settled object.
+/// The progress on standard error: a bar on a terminal, elsewhere a line for each settled object.
 struct Progress {
     bar: ProgressBar,
     lines: bool,
@@ -156,7 +158,7 @@ impl Progress {
         self.settled += 1;
         if self.lines {
             let (name, outcome) = (one_line(&job.object.key), outcome(job));
-            eprintln!("{}/{} {name}: {outcome}, {} records", self.settled, self.jobs, grouped(job.records));
+            eprintln!("{}/{} {name}: {outcome}, {}", self.settled, self.jobs, count(job.records, "record"));
         }
     }
 
@@ -166,6 +168,6 @@ impl Progress {
         let failed = known().filter(|job| job.state == State::Failed).count();
         let records: u64 = known().map(|job| job.records).sum();
         self.bar.set_position(self.settled as u64);
-        self.bar.set_message(format!("{running} in work, {failed} failed, {} records", grouped(records)));
+        self.bar.set_message(format!("{running} running, {failed} failed, {}", count(records, "record")));
     }
 }

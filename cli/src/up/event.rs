@@ -1,11 +1,8 @@
-//! What `up` tells of, as lines for a person and as JSON Lines for a program.
+//! The events that `up` prints, as lines for a person or as JSON Lines for a program.
 
 use std::path::Path;
 
-use domain::{
-    job::{Job, State},
-    mail::grouped,
-};
+use domain::job::{Job, State};
 use localcloud::{
     sns::Mail,
     wire::{OWNER_KEY, REGION, SECRET},
@@ -14,17 +11,17 @@ use serde_json::{Value, json};
 
 use crate::{
     commands::format_job::job_to_json,
-    output::{one_line, print, print_line},
+    output::{count, one_line, print, print_line},
 };
 
 /// Something that happened.
 #[derive(Debug)]
 pub(crate) enum Event<'e> {
-    /// The cloud takes calls.
+    /// The local cloud accepts calls.
     Ready {
-        /// Here.
+        /// Its URL.
         endpoint: &'e str,
-        /// And uploads what is put into this folder.
+        /// The folder whose files are uploaded.
         watched: Option<&'e Path>,
     },
     /// A file was uploaded.
@@ -34,15 +31,15 @@ pub(crate) enum Event<'e> {
         /// Its size.
         bytes: u64,
     },
-    /// A file is no longer in the folder.
-    Gone {
-        /// Its key, which stays in the bucket.
+    /// A file was removed from the folder. Its object stays in the bucket.
+    Removed {
+        /// Its key.
         key: &'e str,
     },
-    /// A file or folder cannot be uploaded as it is.
+    /// A file or folder cannot be uploaded.
     Problem {
-        /// Why.
-        words: &'e str,
+        /// Which, and why.
+        message: &'e str,
     },
     /// A job settled.
     Settled(&'e Job),
@@ -50,9 +47,9 @@ pub(crate) enum Event<'e> {
     Mail(&'e Mail),
 }
 
-/// Tells of events, one after the other.
+/// Prints events, one after the other.
 #[derive(Debug)]
-pub(crate) struct Teller<'t> {
+pub(crate) struct Printer<'t> {
     /// As JSON Lines.
     pub(crate) json: bool,
     /// The bucket's name.
@@ -61,9 +58,9 @@ pub(crate) struct Teller<'t> {
     pub(crate) prefix: &'t str,
 }
 
-impl Teller<'_> {
-    /// Tells of one. The line is out when this returns.
-    pub(crate) fn tell(&self, event: &Event<'_>) -> anyhow::Result<()> {
+impl Printer<'_> {
+    /// Prints an event. The line is flushed when this returns.
+    pub(crate) fn print(&self, event: &Event<'_>) -> anyhow::Result<()> {
         if self.json { print_line(&self.to_json(event)) } else { print(&self.to_text(event)) }
     }
 
@@ -80,8 +77,8 @@ impl Teller<'_> {
             Event::Uploaded { key, bytes } => {
                 json!({ "event": "uploaded", "object": uri(key), "bytes": bytes })
             }
-            Event::Gone { key } => json!({ "event": "gone", "object": uri(key) }),
-            Event::Problem { words } => json!({ "event": "problem", "words": words }),
+            Event::Removed { key } => json!({ "event": "removed", "object": uri(key) }),
+            Event::Problem { message } => json!({ "event": "problem", "message": message }),
             Event::Settled(job) => {
                 let mut settled = job_to_json(job);
                 settled["event"] = "settled".into();
@@ -97,12 +94,12 @@ impl Teller<'_> {
         match event {
             Event::Ready { endpoint, watched } => self.welcome(endpoint, *watched),
             Event::Uploaded { key, bytes } => {
-                format!("uploaded  {}, {} bytes\n", one_line(key), grouped(*bytes))
+                format!("uploaded  {}, {}\n", one_line(key), count(*bytes, "byte"))
             }
-            Event::Gone { key } => {
-                format!("gone      {} from the folder; in the bucket it stays\n", one_line(key))
+            Event::Removed { key } => {
+                format!("removed   {} (the object stays in the bucket)\n", one_line(key))
             }
-            Event::Problem { words } => format!("problem   {}\n", one_line(words)),
+            Event::Problem { message } => format!("problem   {}\n", one_line(message)),
             Event::Settled(job) => format!("{:9} {}\n", job.state.as_str(), outcome(job)),
             Event::Mail(mail) => format!("mail      {}\n", one_line(&mail.subject)),
         }
@@ -115,23 +112,23 @@ impl Teller<'_> {
             text += &format!("export {name}={}\n", value.as_str().unwrap_or_default());
         }
         text += &format!(
-            "\naws s3 cp FILE s3://{bucket}/{prefix}\n\
+            "\nUpload a file, list the jobs, see what happened to the file, print its records:\n\
+             aws s3 cp FILE s3://{bucket}/{prefix}\n\
              tidemill jobs\n\
              tidemill explain s3://{bucket}/{prefix}FILE\n\
-             tidemill records s3://{bucket}/{prefix}FILE\n\
-             tidemill dead\n\n"
+             tidemill records s3://{bucket}/{prefix}FILE\n\n"
         );
         if let Some(folder) = watched {
             text += &format!(
-                "Every file put or changed in {} is uploaded. ",
+                "Every file added or changed in {} is uploaded. ",
                 one_line(&folder.display().to_string())
             );
         }
-        text + "Ctrl-C ends it.\n\n"
+        text + "Press Ctrl-C to stop.\n\n"
     }
 }
 
-/// What every AWS client needs to find this cloud.
+/// The variables by which AWS clients find this cloud.
 fn environment(endpoint: &str) -> [(String, Value); 4] {
     [
         ("AWS_ENDPOINT_URL", endpoint),
@@ -148,9 +145,9 @@ fn outcome(job: &Job) -> String {
         (State::Done, _) => {
             let left_out = match job.rejected {
                 0 => String::new(),
-                rows => format!(", {} rows left out", grouped(rows)),
+                rows => format!(", {} rejected", count(rows, "row")),
             };
-            format!("{key}: {} records{left_out}", grouped(job.records))
+            format!("{key}: {}{left_out}", count(job.records, "record"))
         }
         (_, Some(reason)) => {
             format!("{key}: {}: {}", one_line(reason.code.as_str()), one_line(&reason.message))

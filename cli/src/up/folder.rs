@@ -1,14 +1,14 @@
-//! `--watch`: every file that is put or changed in a folder is uploaded.
+//! `--watch`: uploads every file that is added or changed in a folder.
 //!
-//! The folder is looked at again and again; what is seen there is compared with what was seen before by plain functions
-//! of values, and a file is uploaded once its size and time have been still for a while: whoever writes it is done.
+//! The folder is scanned again and again, and [`step`] compares each scan with what is known. A file is uploaded once its
+//! size and its time of change have stayed the same for a while, since its writer has finished then.
 
 mod scan;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -16,38 +16,31 @@ use aws_sdk_s3::Client;
 use futures::{StreamExt, stream};
 use tokio::time::Instant;
 
-use self::scan::{Found, scan};
-use super::event::{Event, Teller};
+use self::scan::{Found, Stamp, scan};
+use super::event::{Event, Printer};
 use crate::{files::Upload, upload};
 
-/// How often the folder is looked at.
+/// The time between two scans.
 const ROUND: Duration = Duration::from_millis(300);
 
-/// For so long a file's size and time must not change before it is uploaded.
+/// How long a file's size and time of change must stay the same before it is uploaded.
 const STILL: Duration = Duration::from_secs(1);
 
-/// After so long a file that could not be uploaded is tried again.
+/// A failed upload is tried again after this time.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// How many files are uploaded or looked for at once.
+/// How many files are uploaded or compared at once.
 const AT_ONCE: usize = 8;
 
-/// What tells that a file has changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    bytes: u64,
-    modified: SystemTime,
-}
-
-/// What is known of a file, by its key.
+/// What is known of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Known {
-    /// It is so since then; it may still be written.
+    /// It was first seen like this then; it may still be written.
     Changing(Stamp, Instant),
-    /// It was uploaded so.
+    /// It was uploaded like this.
     Uploaded(Stamp),
-    /// It could not be, so, and this was told; it is tried again then.
-    Refused(Stamp, Instant, String),
+    /// Its upload failed like this; it is tried again then. The message was printed.
+    Failed(Stamp, Instant, String),
 }
 
 /// A folder whose files are uploaded.
@@ -57,28 +50,28 @@ pub(super) struct Watched<'w> {
     client: Client,
     bucket: &'w str,
     known: BTreeMap<String, Known>,
-    /// What was told of files and folders that cannot be looked at.
+    /// The problems that were printed.
     problems: BTreeSet<String>,
 }
 
-/// What a look at the folder leads to.
+/// What to do after a scan.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Steps {
-    /// These keys are to be uploaded.
+    /// Files to upload.
     upload: Vec<(String, Stamp)>,
-    /// These are no longer there.
-    gone: Vec<String>,
+    /// Keys of files that were removed.
+    removed: Vec<String>,
 }
 
 impl<'w> Watched<'w> {
-    /// Nothing is known of this folder yet. Keys are paths below it, after the prefix.
+    /// A folder of which nothing is known yet. A file's key is the prefix and its path inside the folder.
     pub(super) fn new(root: &'w Path, prefix: &'w str, client: Client, bucket: &'w str) -> Self {
         Self { root, prefix, client, bucket, known: BTreeMap::new(), problems: BTreeSet::new() }
     }
 
-    /// Finds out which files are in the bucket already, as they are.
-    pub(super) async fn compare(&mut self, teller: &Teller<'_>) -> anyhow::Result<()> {
-        let found = self.look(teller).await?;
+    /// Finds the files that are in the bucket already, so that they are not uploaded again.
+    pub(super) async fn compare(&mut self, printer: &Printer<'_>) -> anyhow::Result<()> {
+        let found = self.scan(printer).await?;
         let mut looks = stream::iter(found.files)
             .map(|(key, stamp)| {
                 let (client, bucket) = (self.client.clone(), self.bucket);
@@ -97,32 +90,32 @@ impl<'w> Watched<'w> {
         Ok(())
     }
 
-    /// Uploads what is put there, until telling fails.
-    pub(super) async fn run(&mut self, teller: &Teller<'_>) -> anyhow::Result<()> {
+    /// Uploads added and changed files until printing fails.
+    pub(super) async fn run(&mut self, printer: &Printer<'_>) -> anyhow::Result<()> {
         loop {
-            let found = self.look(teller).await?;
+            let found = self.scan(printer).await?;
             let steps = step(&mut self.known, &found.files, !found.is_partial, Instant::now());
-            for key in &steps.gone {
-                teller.tell(&Event::Gone { key })?;
+            for key in &steps.removed {
+                printer.print(&Event::Removed { key })?;
             }
-            self.upload(steps.upload, teller).await?;
+            self.upload(steps.upload, printer).await?;
             tokio::time::sleep(ROUND).await;
         }
     }
 
-    /// What is in the folder now. What cannot be looked at is told once.
-    async fn look(&mut self, teller: &Teller<'_>) -> anyhow::Result<Found> {
+    /// Scans the folder. Each problem is printed once.
+    async fn scan(&mut self, printer: &Printer<'_>) -> anyhow::Result<Found> {
         let (root, prefix) = (self.root.to_owned(), self.prefix.to_owned());
         let found = tokio::task::spawn_blocking(move || scan(&root, &prefix)).await;
-        let found = found.context("cannot look at the folder")?;
-        for words in found.problems.difference(&self.problems) {
-            teller.tell(&Event::Problem { words })?;
+        let found = found.context("cannot scan the folder")?;
+        for message in found.problems.difference(&self.problems) {
+            printer.print(&Event::Problem { message })?;
         }
         self.problems.clone_from(&found.problems);
         Ok(found)
     }
 
-    async fn upload(&mut self, files: Vec<(String, Stamp)>, teller: &Teller<'_>) -> anyhow::Result<()> {
+    async fn upload(&mut self, files: Vec<(String, Stamp)>, printer: &Printer<'_>) -> anyhow::Result<()> {
         let mut uploads = stream::iter(files)
             .map(|(key, stamp)| {
                 let (client, bucket) = (self.client.clone(), self.bucket);
@@ -136,16 +129,16 @@ impl<'w> Watched<'w> {
         let mut became = Vec::new();
         while let Some((key, stamp, put)) = uploads.next().await {
             let Err(error) = put else {
-                teller.tell(&Event::Uploaded { key: &key, bytes: stamp.bytes })?;
+                printer.print(&Event::Uploaded { key: &key, bytes: stamp.bytes })?;
                 became.push((key, Known::Uploaded(stamp)));
                 continue;
             };
-            let words = format!("{error:#}");
+            let message = format!("{error:#}");
             let before = self.known.get(&key);
-            if !matches!(before, Some(Known::Refused(_, _, told)) if *told == words) {
-                teller.tell(&Event::Problem { words: &words })?;
+            if !matches!(before, Some(Known::Failed(_, _, printed)) if *printed == message) {
+                printer.print(&Event::Problem { message: &message })?;
             }
-            became.push((key, Known::Refused(stamp, Instant::now() + AGAIN, words)));
+            became.push((key, Known::Failed(stamp, Instant::now() + AGAIN, message)));
         }
         drop(uploads);
         self.known.extend(became);
@@ -158,8 +151,8 @@ impl<'w> Watched<'w> {
     }
 }
 
-/// What is to be done about what is in the folder now, and what is known of it from now on. A look that did not see all
-/// says nothing about what is gone.
+/// Compares a scan with what is known, updates that, and returns what to do. A partial scan does not show which files
+/// were removed.
 fn step(
     known: &mut BTreeMap<String, Known>,
     found: &BTreeMap<String, Stamp>,
@@ -171,7 +164,7 @@ fn step(
         known.retain(|key, known| {
             let is_there = found.contains_key(key);
             if !is_there && !matches!(known, Known::Changing(..)) {
-                steps.gone.push(key.clone());
+                steps.removed.push(key.clone());
             }
             is_there
         });
@@ -180,7 +173,7 @@ fn step(
         let is_due = match known.get(key) {
             Some(Known::Uploaded(before)) if *before == stamp => false,
             Some(Known::Changing(before, since)) if *before == stamp => now >= *since + STILL,
-            Some(Known::Refused(before, again, _)) if *before == stamp => now >= *again,
+            Some(Known::Failed(before, again, _)) if *before == stamp => now >= *again,
             _ => {
                 known.insert(key.clone(), Known::Changing(stamp, now));
                 false
@@ -195,6 +188,8 @@ fn step(
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
 
     fn stamp(bytes: u64) -> Stamp {
@@ -206,14 +201,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_file_is_uploaded_once_it_is_still() {
+    async fn a_file_is_uploaded_once_it_stops_changing() {
         let (mut known, begun) = (BTreeMap::new(), Instant::now());
         let mut at = |files: &[(&str, u64)], ms| {
             let steps = step(&mut known, &found(files), true, begun + Duration::from_millis(ms));
             for (key, stamp) in &steps.upload {
                 known.insert(key.clone(), Known::Uploaded(*stamp));
             }
-            (steps.upload.into_iter().map(|(key, stamp)| (key, stamp.bytes)).collect::<Vec<_>>(), steps.gone)
+            (
+                steps.upload.into_iter().map(|(key, stamp)| (key, stamp.bytes)).collect::<Vec<_>>(),
+                steps.removed,
+            )
         };
         let none = (vec![], vec![]);
         assert_eq!(at(&[("a", 1)], 0), none);
@@ -225,19 +223,19 @@ mod tests {
         assert_eq!(at(&[("a", 3)], 10_100), (vec![("a".to_owned(), 3)], vec![]), "a new version");
         // Renamed: one is gone, another is there.
         assert_eq!(at(&[("b", 3)], 11_000), (vec![], vec!["a".to_owned()]));
-        assert_eq!(at(&[], 11_500), none, "it was never uploaded, so nobody misses it");
+        assert_eq!(at(&[], 11_500), none, "it was never uploaded");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_file_that_cannot_be_uploaded_is_tried_again_and_a_partial_look_misses_nothing() {
         let now = Instant::now();
-        let refused = || Known::Refused(stamp(1), now + AGAIN, "no".into());
+        let refused = || Known::Failed(stamp(1), now + AGAIN, "no".into());
         let mut known = BTreeMap::from([("a".to_owned(), refused())]);
         assert_eq!(step(&mut known, &found(&[]), false, now), Steps::default());
         assert_eq!(step(&mut known, &found(&[("a", 1)]), true, now), Steps::default());
         let later = step(&mut known, &found(&[("a", 1)]), true, now + AGAIN);
         assert_eq!(later.upload, [("a".to_owned(), stamp(1))]);
         assert_eq!(step(&mut known, &found(&[("a", 2)]), true, now), Steps::default());
-        assert_eq!(known["a"], Known::Changing(stamp(2), now), "it was mended");
+        assert_eq!(known["a"], Known::Changing(stamp(2), now), "it was fixed");
     }
 }

@@ -1,4 +1,4 @@
-//! Which jobs settle, whoever uploaded their objects, and which mails are sent.
+//! Follows the local cloud: the jobs that settle, whichever client uploaded their objects, and the mails that are sent.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -11,41 +11,41 @@ use jiff::Timestamp;
 use localcloud::{Cloud, sns::Mail};
 use tokio::time::Instant;
 
-use super::event::{Event, Teller};
+use super::event::{Event, Printer};
 use crate::local::Plan;
 
-/// How often it is looked.
+/// The time between two rounds.
 const ROUND: Duration = Duration::from_millis(250);
 
-/// So far back each look goes: a job that settles carries the time when its last write began.
+/// Each round reads this far back, because a settled job carries the time when its last write began.
 const OVERLAP: Duration = Duration::from_secs(30);
 
 /// Follows the ledger's shards and the mailbox of a cloud.
 pub(crate) struct Follow<'c> {
     cloud: &'c Cloud,
     ledger: Ledger,
-    /// Jobs that settled before are not told of.
+    /// Jobs that settled earlier are not printed.
     began_at: Timestamp,
     looked_at: Timestamp,
     /// Of the last [`OVERLAP`]: when the job settled, and when it was put on its shard.
-    told: HashMap<JobId, (Timestamp, Timestamp)>,
+    printed: HashMap<JobId, (Timestamp, Timestamp)>,
     writes: Calls,
     publishes: Calls,
     mails: usize,
 }
 
-/// Calls of some kind, and since when there were no more of them.
+/// The number of calls of some kind, and when it last changed.
 #[derive(Debug, Default)]
 struct Calls {
     count: u64,
     still_since: Option<Instant>,
 }
 
-/// A call is counted when it comes in, and what it does is there a moment later.
+/// A call is counted when it arrives; its effect is visible within this time.
 const STILL: Duration = Duration::from_secs(10);
 
 impl Calls {
-    /// Whether there may be something new, with so many by now.
+    /// Whether there may be something new, given the number of calls by now.
     fn moved(&mut self, count: u64, now: Instant) -> bool {
         if count != self.count {
             (self.count, self.still_since) = (count, Some(now));
@@ -55,38 +55,38 @@ impl Calls {
 }
 
 impl<'c> Follow<'c> {
-    /// From now on.
+    /// Follows the cloud from now on.
     pub(crate) fn new(cloud: &'c Cloud, plan: &Plan) -> anyhow::Result<Self> {
         let now = cloud.clock().now();
         Ok(Self {
             cloud,
-            // Not through a socket: whoever looks four times a second must not be seen in what is looked at.
+            // Not through the socket, so that reading four times a second does not count as the system's own calls.
             ledger: Ledger::new(&Clients::new(&cloud.sdk_config()), plan.output("LedgerTable")?),
             began_at: now,
             looked_at: now,
-            told: HashMap::new(),
+            printed: HashMap::new(),
             writes: Calls::default(),
             publishes: Calls::default(),
             mails: cloud.services().sns.mails().len(),
         })
     }
 
-    /// Tells of every job that settles and every mail, until telling fails.
-    pub(crate) async fn run(&mut self, teller: &Teller<'_>) -> anyhow::Result<()> {
+    /// Prints every job that settles and every mail, until printing fails.
+    pub(crate) async fn run(&mut self, printer: &Printer<'_>) -> anyhow::Result<()> {
         loop {
-            // Looked for first and told last: a job has failed before its mail is sent.
+            // Read first and printed last: a job fails before its mail is sent.
             let mails = self.new_mails();
             for job in self.settled().await? {
-                teller.tell(&Event::Settled(&job))?;
+                printer.print(&Event::Settled(&job))?;
             }
             for mail in &mails {
-                teller.tell(&Event::Mail(mail))?;
+                printer.print(&Event::Mail(mail))?;
             }
             tokio::time::sleep(ROUND).await;
         }
     }
 
-    /// The jobs that settled since the last look, in order.
+    /// The jobs that settled since the last round, in order.
     async fn settled(&mut self) -> Result<Vec<Job>, CallError> {
         let writes = self.count("dynamodb", &["UpdateItem", "TransactWriteItems"]);
         if !self.writes.moved(writes, Instant::now()) {
@@ -95,7 +95,7 @@ impl<'c> Follow<'c> {
         let now = self.cloud.clock().now();
         let from = self.looked_at.checked_sub(OVERLAP).unwrap_or(Timestamp::MIN).max(self.began_at);
         self.looked_at = now;
-        self.told.retain(|_, (_, status_at)| *status_at >= from);
+        self.printed.retain(|_, (_, status_at)| *status_at >= from);
         let mut settled = Vec::new();
         let mut hour = hour_of(from);
         while hour <= now {
@@ -108,7 +108,7 @@ impl<'c> Follow<'c> {
         Ok(settled)
     }
 
-    /// Adds those of a shard that nobody was told of.
+    /// Adds the jobs of a shard that were not printed yet.
     async fn look(
         &mut self,
         status_shard: &str,
@@ -118,16 +118,17 @@ impl<'c> Follow<'c> {
         let mut next = None;
         loop {
             let (found, more) = self.ledger.by_status_since(status_shard, from, next).await?;
-            let is_new = |(id, at): &(JobId, Timestamp)| self.told.get(id).is_none_or(|(_, told)| told != at);
+            let is_new =
+                |(id, at): &(JobId, Timestamp)| self.printed.get(id).is_none_or(|(_, printed)| printed != at);
             let new: HashMap<JobId, Timestamp> = found.into_iter().filter(is_new).collect();
             let ids: Vec<JobId> = new.keys().cloned().collect();
             for job in self.ledger.read_all(&ids).await? {
                 let (Some(settled_at), Some(status_at)) = (job.settled_at, new.get(&job.id)) else {
                     continue;
                 };
-                let before = self.told.insert(job.id.clone(), (settled_at, *status_at));
+                let before = self.printed.insert(job.id.clone(), (settled_at, *status_at));
                 // One that a newer version replaced is put on a shard once more.
-                let again = before.is_some_and(|(told, _)| told == settled_at);
+                let again = before.is_some_and(|(printed, _)| printed == settled_at);
                 if settled_at >= from && !again {
                     settled.push(job);
                 }
@@ -139,7 +140,7 @@ impl<'c> Follow<'c> {
         }
     }
 
-    /// The mails that were sent since the last look.
+    /// The mails that were sent since the last round.
     fn new_mails(&mut self) -> Vec<Mail> {
         let publishes = self.count("sns", &["Publish"]);
         if !self.publishes.moved(publishes, Instant::now()) {
@@ -163,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn after_the_last_call_it_is_looked_for_a_while() {
+    fn after_the_last_call_rounds_go_on_for_a_while() {
         let (mut calls, begun) = (Calls::default(), Instant::now());
         let at = |seconds| begun + Duration::from_secs(seconds);
         assert!(!calls.moved(0, at(0)), "nothing has happened yet");

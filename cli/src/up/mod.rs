@@ -1,4 +1,4 @@
-//! `tidemill up`: the local cloud, kept running for every AWS client to use, and what happens in it told line by line.
+//! `tidemill up`: runs the local cloud for any AWS client, and prints a line for each thing that happens in it.
 
 mod event;
 mod folder;
@@ -14,7 +14,7 @@ use anyhow::Context;
 use localcloud::Cloud;
 
 use self::{
-    event::{Event, Teller},
+    event::{Event, Printer},
     folder::Watched,
     follow::Follow,
 };
@@ -23,12 +23,12 @@ use aws::Clients;
 use crate::{
     args::UpArguments,
     local::{self, Plan},
-    output::failed,
+    output::{duration, failed},
     signals::Signals,
     upload,
 };
 
-/// Runs it until it is asked to end, which is its ordinary end.
+/// Runs it until a signal, which is the ordinary end.
 pub(crate) fn main(arguments: &UpArguments) -> ExitCode {
     let begun = Instant::now();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -51,49 +51,49 @@ async fn run(arguments: &UpArguments, begun: Instant) -> anyhow::Result<()> {
     }
     let local = tokio::select! {
         started = local::start(&arguments.local) => started?,
-        // What was started goes with the future.
+        // Dropping the future stops what was started.
         _ = signals.asked() => return Ok(()),
     };
     let ended = tokio::select! {
         ended = serve(&local.cloud, &plan, arguments, begun.elapsed()) => ended,
         _ = signals.asked() => Ok(()),
-        never = local::tell_refusals(&local.cloud) => match never {},
+        never = local::print_refusals(&local.cloud) => match never {},
     };
     tokio::select! {
         () = local.shutdown() => {}
-        // Asked once more: what is left is killed with the runtime.
+        // A second signal: what is left is killed with the runtime.
         _ = signals.asked() => {}
     }
     ended?;
-    eprintln!("tidemill: ended, and everything it had started");
+    eprintln!("tidemill: stopped; all processes have ended");
     Ok(())
 }
 
-/// Tells what happens, until something goes wrong.
+/// Prints what happens, until an error.
 async fn serve(cloud: &Cloud, plan: &Plan, arguments: &UpArguments, ready: Duration) -> anyhow::Result<()> {
     let config = upload::config(cloud.endpoint()).await;
     let clients = Clients::new(&config);
     let (bucket, prefix) = (plan.output("Bucket")?, plan.output("WatchedPrefix")?);
     let mut follow = Follow::new(cloud, plan)?;
-    let teller = Teller { json: arguments.json, bucket, prefix };
+    let printer = Printer { json: arguments.json, bucket, prefix };
     plan.keep_pipelines(&clients).await?;
     if arguments.local.data.is_some() {
         plan.free_slots(&clients).await?;
         recover::open_jobs(&clients, plan).await?;
     }
-    eprintln!("local cloud at {}, ready in {} ms", cloud.endpoint(), ready.as_millis());
-    teller.tell(&Event::Ready { endpoint: cloud.endpoint(), watched: arguments.watch.as_deref() })?;
+    eprintln!("local cloud at {}, ready in {}", cloud.endpoint(), duration(ready));
+    printer.print(&Event::Ready { endpoint: cloud.endpoint(), watched: arguments.watch.as_deref() })?;
     let watch = async {
         let Some(root) = &arguments.watch else { return std::future::pending().await };
         let mut watched = Watched::new(root, prefix, upload::client(&config), bucket);
-        // Only a bucket that was kept can hold what is in the folder.
+        // Only a bucket from an earlier run can hold the folder's files already.
         if arguments.local.data.is_some() {
-            watched.compare(&teller).await?;
+            watched.compare(&printer).await?;
         }
-        watched.run(&teller).await
+        watched.run(&printer).await
     };
     tokio::select! {
-        told = follow.run(&teller) => told,
+        followed = follow.run(&printer) => followed,
         watched = watch => watched,
     }
 }

@@ -1,4 +1,4 @@
-//! Going on from what an earlier cloud left open in its data folder: its tasks have ended with it, and its queues.
+//! Continues the jobs that an earlier run left open in its data folder: its tasks and its queues ended with it.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use jiff::Timestamp;
 
 use crate::local::Plan;
 
-/// Brings every open job back on its way. What was uploaded and never recorded is the sweep's.
+/// Queues every open job again. The sweep finds objects that were uploaded and never recorded.
 pub(crate) async fn open_jobs(clients: &Clients, plan: &Plan) -> anyhow::Result<()> {
     let ledger = Ledger::new(clients, plan.output("LedgerTable")?);
     let uploads = Queue::new(clients, plan.output("UploadsQueue")?);
@@ -32,7 +32,7 @@ pub(crate) async fn open_jobs(clients: &Clients, plan: &Plan) -> anyhow::Result<
             let (ids, more) = ledger.by_status(&open_shard(part), next).await?;
             for job in ledger.read_all(&ids).await? {
                 if !job.state.is_settled() {
-                    let brought_back = bring_back(&ledger, &uploads, &stops, &job).await;
+                    let brought_back = requeue(&ledger, &uploads, &stops, &job).await;
                     failures.record(&job.object, brought_back);
                 }
             }
@@ -45,7 +45,7 @@ pub(crate) async fn open_jobs(clients: &Clients, plan: &Plan) -> anyhow::Result<
     Ok(failures.finish()?)
 }
 
-async fn bring_back(ledger: &Ledger, uploads: &Queue, stops: &Queue, job: &Job) -> Result<(), CallError> {
+async fn requeue(ledger: &Ledger, uploads: &Queue, stops: &Queue, job: &Job) -> Result<(), CallError> {
     let due = |job: &Job| JobMessage::new(job.id.clone(), job.attempt, 0).to_body();
     if job.state == State::Waiting && job.task.is_none() {
         return uploads.send(&due(job), Duration::ZERO).await;
@@ -54,7 +54,7 @@ async fn bring_back(ledger: &Ledger, uploads: &Queue, stops: &Queue, job: &Job) 
     let ended = Attempt {
         number: job.attempt,
         task: job.task.clone().or_else(|| job.pooled_worker().map(str::to_owned)).unwrap_or_default(),
-        verdict: Reason::new(verdict.kind, "the local cloud was ended while it was in work"),
+        verdict: Reason::new(verdict.kind, "the local cloud was stopped while the job was running"),
         stopped_at: Timestamp::now(),
         paused: false,
     };

@@ -5,13 +5,13 @@ use std::fs;
 use crate::{cloud::bare, process::Running};
 
 #[test]
-fn what_is_shipped_is_right() {
+fn the_shipped_files_have_no_errors() {
     let ended = Running::start(bare().arg("check")).end().with_code(0);
-    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("nothing is wrong\n", ""));
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("no errors found\n", ""));
 }
 
 #[test]
-fn every_mistake_is_told_with_its_place() {
+fn every_error_has_its_place() {
     let folder = tempfile::tempdir().expect("a folder");
     let (pipelines, template) = (folder.path().join("p.toml"), folder.path().join("t.yaml"));
     let text = "version = 1\n[[pipeline]]\nname = \"A b\"\nformat = \"cvs\"\n[[pipeline]]\nname = \"x\"\nattempts = 99\n";
@@ -28,9 +28,9 @@ fn every_mistake_is_told_with_its_place() {
         assert!(ended.stdout.contains(place), "no {place:?} in {}", ended.stdout);
     }
     let ended = Running::start(command.arg("--json")).end().with_code(1);
-    let told = ended.json();
-    assert_eq!(told["ok"], false);
-    assert!(told["problems"].as_array().expect("problems").iter().any(|it| it["column"] == 10));
+    let report = ended.json();
+    assert_eq!(report["ok"], false);
+    assert!(report["problems"].as_array().expect("problems").iter().any(|it| it["column"] == 10));
 
     let missing = folder.path().join("none.yaml");
     let ended = Running::start(bare().arg("check").arg("--template").arg(&missing)).end().with_code(1);

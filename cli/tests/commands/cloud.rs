@@ -98,7 +98,7 @@ impl Up {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let of = |name: &str| {
             let found = self.environment.iter().find(|(known, _)| known == name);
-            found.map(|(_, value)| value.clone()).expect("it was told")
+            found.map(|(_, value)| value.clone()).expect("the ready event has it")
         };
         runtime.expect("a runtime").block_on(async {
             let endpoint = of("AWS_ENDPOINT_URL");

@@ -1,4 +1,4 @@
-//! Mistakes: one clear line that names the thing and says what to do, and the right exit code.
+//! Errors: one line that names the thing and what to do, and the right exit code.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -37,13 +37,13 @@ fn wrong_usage_ends_with_2() {
 }
 
 #[test]
-fn what_is_written_wrongly_is_told_before_anybody_is_called() {
+fn a_malformed_argument_is_reported_before_any_call() {
     for (arguments, parts) in [
         (&["jobs", "--since", "yesterday"][..], &["\"yesterday\" is not a time", "26h or 7d"][..]),
-        (&["explain", "orders.csv"], &["\"orders.csv\" is neither an object, as s3://BUCKET/KEY, nor"]),
-        (&["records", "s3://bucket"], &["\"s3://bucket\" is no S3 URI", "s3://BUCKET/KEY"]),
-        (&["stop", "x\ny"], &["\"x\\ny\" is no job's id", "`tidemill jobs` lists them"]),
-        (&["replay", "--job", "x"], &["\"x\" is no job's id"]),
+        (&["explain", "orders.csv"], &["\"orders.csv\" is neither an object (s3://BUCKET/KEY) nor"]),
+        (&["records", "s3://bucket"], &["\"s3://bucket\" is not the S3 URI", "s3://BUCKET/KEY"]),
+        (&["stop", "x\ny"], &["\"x\\ny\" is not a job id", "`tidemill jobs` lists the ids"]),
+        (&["replay", "--job", "x"], &["\"x\" is not a job id"]),
         (&["replay", "--verdict", "x", "--since", "soon"], &["\"soon\" is not a time"]),
         (&["explain", "s3://b/k", "--pipelines", "none.toml"], &["cannot read the pipelines file none.toml"]),
         (&["up", "--watch", "no/folder"], &["cannot watch no/folder", "No such file"]),
@@ -54,16 +54,16 @@ fn what_is_written_wrongly_is_told_before_anybody_is_called() {
 
 #[test]
 fn what_is_missing_in_the_environment_is_named() {
-    complains(run(bare().arg("jobs")), &["no AWS region is set: set AWS_REGION"]);
+    complains(run(bare().arg("jobs")), &["no AWS region is set; set AWS_REGION"]);
     complains(
         run(bare().arg("jobs").env("AWS_REGION", "us-east-1")),
-        &["no AWS credentials were found: set AWS_PROFILE"],
+        &["no AWS credentials were found; set AWS_PROFILE"],
     );
     let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("it is bound");
     let endpoint = format!("http://{free}");
     complains(
         run(bare().arg("dead").envs(SOME).env("AWS_ENDPOINT_URL", &endpoint)),
-        &["nobody answers at", &endpoint, "AWS_ENDPOINT_URL"],
+        &["failed to look up the stack", &endpoint, "is running and that AWS_ENDPOINT_URL is right"],
     );
 }
 
@@ -116,7 +116,7 @@ fn a_deployment_that_is_not_there_is_named() {
     );
     complains(
         up.run_with(&["jobs"], &[("AWS_ACCESS_KEY_ID", "stranger")]),
-        &["the credentials are not accepted"],
+        &["AWS rejected the credentials"],
     );
     complains(up.run(&["explain", "s3://other/k"]), &["\"other\" is not the bucket of the stack tidemill"]);
     complains(up.run(&["stop", &"ab".repeat(16)]), &["the stack tidemill has no job abab"]);

@@ -1,4 +1,4 @@
-//! What a person sees of objects that are done, that fail and are replayed, and that are stopped.
+//! What an operator sees of objects that are done, that fail and are replayed, and that are stopped.
 
 use serde_json::{Value, json};
 
@@ -26,18 +26,18 @@ fn a_failure_is_found_explained_and_replayed() {
     listed(&up, &good, &bad);
     explained(&up, &good, &bad);
     recorded(&up);
-    dead_and_given_back(&up, &bad);
+    listed_dead_letters(&up, &bad);
     replayed(&mut up, &bad);
-    complains(up.run(&["stop", &good]), &["is done since", "there is nothing to stop"]);
+    complains(up.run(&["stop", &good]), &["is already done (since ", "there is nothing to stop"]);
     complains(
         up.run(&["replay", "--job", &"0".repeat(32)]),
-        &["has no job 0000", "`tidemill jobs` lists them"],
+        &["has no job 0000", "`tidemill jobs` lists its jobs"],
     );
     let refused = up.run(&["replay", "--job", &good]).with_code(1);
     assert!(refused.stdout.contains("refused") && refused.stdout.contains("only failed jobs are replayed"));
 
     let ended = up.interrupt().with_code(0);
-    assert!(ended.stderr.ends_with("tidemill: ended, and everything it had started\n"), "{}", ended.stderr);
+    assert!(ended.stderr.ends_with("tidemill: stopped; all processes have ended\n"), "{}", ended.stderr);
 }
 
 /// `jobs`, by all that narrows it.
@@ -53,34 +53,34 @@ fn listed(up: &Up, good: &str, bad: &str) {
     assert!(lines[1].starts_with("uploads/bad.csv") && lines[1].ends_with(bad), "{text}");
     assert!(lines[2].contains("done") && lines[2].contains("everything"), "{text}");
     let none = up.run(&["jobs", "--state", "source_deleted"]).with_code(0);
-    assert!(none.stdout.is_empty() && none.stderr.starts_with("no such job is open"), "{none:?}");
+    assert!(none.stdout.is_empty() && none.stderr.starts_with("no matching job is open"), "{none:?}");
 }
 
 /// `explain`, of an object and of a job.
 fn explained(up: &Up, good: &str, bad: &str) {
-    let story = up.run(&["explain", &up.uri("bad.csv")]).with_code(0).stdout;
+    let text = up.run(&["explain", &up.uri("bad.csv")]).with_code(0).stdout;
+    let story = unbroken(&text);
     for part in [
-        "nothing of it is visible",
+        "no records are visible",
         "pipeline everything: failed: ragged_row",
-        "  recorded ",
-        "for the pooled workers: 6 bytes are not above",
-        "  claimed ",
-        "ragged_row: row 1: 1 fields where the header has 2",
-        "  told ",
-        "Upload the object again, mended",
+        " recorded pipeline everything, for pooled workers: its 6 bytes are not above",
+        " claimed pooled worker ",
+        "ragged_row: row 1: 1 field",
+        " notified failure mail sent",
+        " What to do ",
         &format!("tidemill replay --job {bad}"),
     ] {
         assert!(story.contains(part), "no {part:?} in {story}");
     }
-    assert_eq!(up.run(&["explain", bad]).with_code(0).stdout.lines().count(), story.lines().count());
-    let told = up.run(&["explain", &up.uri("good.csv"), "--json"]).with_code(0).json();
-    assert_eq!((&told["visible"]["records"], &told["visible"]["job"]), (&json!(2), &json!(good)));
-    let version = &told["versions"][0];
+    assert_eq!(up.run(&["explain", bad]).with_code(0).stdout.lines().count(), text.lines().count());
+    let history = up.run(&["explain", &up.uri("good.csv"), "--json"]).with_code(0).json();
+    assert_eq!((&history["visible"]["records"], &history["visible"]["job"]), (&json!(2), &json!(good)));
+    let version = &history["versions"][0];
     assert_eq!(version["job"]["state"], "done");
-    let whats: Vec<&Value> =
-        version["timeline"].as_array().expect("lines").iter().map(|line| &line["what"]).collect();
-    let place = |what: &str| whats.iter().position(|found| *found == what).expect("it is there");
-    assert!(place("recorded") < place("claimed") && place("claimed") < place("done"), "{whats:?}");
+    let events: Vec<&Value> =
+        version["timeline"].as_array().expect("lines").iter().map(|line| &line["event"]).collect();
+    let place = |event: &str| events.iter().position(|found| *found == event).expect("it is there");
+    assert!(place("recorded") < place("claimed") && place("claimed") < place("done"), "{events:?}");
     let wanted = version["version"].as_str().expect("a version");
     let one = up.run(&["explain", &up.uri("good.csv"), "--version", wanted, "--json"]).with_code(0).json();
     assert_eq!(one["versions"].as_array().map(Vec::len), Some(1));
@@ -96,15 +96,15 @@ fn recorded(up: &Up) {
     complains(up.run(&["records", &up.uri("bad.csv")]), &["no records of", "bad.csv", "tidemill explain"]);
 }
 
-/// `dead`, twice: what is looked at is given back.
-fn dead_and_given_back(up: &Up, bad: &str) {
+/// `dead`, twice: listing removes nothing.
+fn listed_dead_letters(up: &Up, bad: &str) {
     for _ in 0..2 {
         let entries = up.lines(&["dead"]);
         assert_eq!(entries.len(), 1, "{entries:?}");
         let entry = &entries[0];
         assert_eq!((&entry["job"], &entry["reason"]), (&json!(bad), &json!("ragged_row")));
-        assert_eq!(entry["now"]["state"], "failed");
-        assert!(entry["stands"].as_str().expect("words").contains("tidemill replay --job"));
+        assert_eq!(entry["current"]["state"], "failed");
+        assert!(entry["status"].as_str().expect("words").contains("tidemill replay --job"));
     }
     let text = up.run(&["dead"]).with_code(0).stdout;
     assert!(text.contains("ragged_row: row 1") && text.contains("uploads/bad.csv"), "{text}");
@@ -115,45 +115,50 @@ fn replayed(up: &mut Up, bad: &str) {
     let dry = up.lines(&["replay", "--job", bad, "--dry-run"]);
     assert_eq!((&dry[0]["replayed"], &dry[0]["dry_run"]), (&json!(true), &json!(true)));
     let again = up.run(&["replay", "--job", bad]).with_code(0);
-    assert!(again.stdout.contains("attempt 2 is on its way"), "{again:?}");
-    assert_eq!(again.stderr, "1 replayed, 0 could not be\n");
+    assert!(again.stdout.contains("attempt 2 is queued"), "{again:?}");
+    assert_eq!(again.stderr, "1 replayed, 0 refused\n");
     let settled = up.event("settled", bad);
     assert_eq!((&settled["attempt"], &settled["counted_attempts"]), (&json!(2), &json!(1)), "counted anew");
-    // People are told of each failure, and only then may it be replayed.
+    // A failure is mailed, and only then may the job be replayed.
     up.event("mail", "bad.csv");
-    told(up, bad);
-    let story = up.run(&["explain", bad]).with_code(0).stdout;
-    assert!(story.contains("  replayed ") && story.contains("it had failed at"), "{story}");
+    notified(up, bad);
+    let story = unbroken(&up.run(&["explain", bad]).with_code(0).stdout);
+    assert!(story.contains(" replayed by ada ") && story.contains("it had failed at"), "{story}");
 
     assert_eq!(up.lines(&["dead"]).len(), 2, "one of each failure");
     let emptied = up.run(&["replay", "--dead"]).with_code(0);
-    assert!(emptied.stdout.contains("attempt 3 is on its way"), "{emptied:?}");
+    assert!(emptied.stdout.contains("attempt 3 is queued"), "{emptied:?}");
     assert!(
-        emptied.stdout.contains("it is waiting already") || emptied.stdout.contains("nothing"),
+        emptied.stdout.contains("the job is already waiting") || emptied.stdout.contains("not needed"),
         "{emptied:?}"
     );
     up.event("mail", "bad.csv");
-    told(up, bad);
+    notified(up, bad);
     assert_eq!(up.lines(&["dead"]).len(), 1, "of the last failure");
 
     let by_verdict =
         up.lines(&["replay", "--verdict", "ragged_row", "--prefix", "uploads/bad", "--since", "1h"]);
     assert_eq!(by_verdict.len(), 1, "{by_verdict:?}");
     up.event("mail", "bad.csv");
-    told(up, bad);
+    notified(up, bad);
     assert!(up.lines(&["replay", "--verdict", "out_of_memory"]).is_empty());
 }
 
-/// Waits until the ledger has it that people were told.
-fn told(up: &Up, job: &str) {
-    let told = || up.run(&["explain", job, "--json"]).with_code(0).json();
-    while told()["versions"][0]["job"]["notified_at"].is_null() {
+/// A text without the line breaks inside its columns.
+fn unbroken(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Waits until the ledger has noted that the failure mail was sent.
+fn notified(up: &Up, job: &str) {
+    let explained = || up.run(&["explain", job, "--json"]).with_code(0).json();
+    while explained()["versions"][0]["job"]["notified_at"].is_null() {
         std::thread::yield_now();
     }
 }
 
 #[test]
-fn a_running_job_is_stopped_and_people_are_told() {
+fn a_running_job_is_stopped_and_its_failure_is_mailed() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut up = Up::start(&["--watch".as_ref(), folder.path().as_os_str()]);
     let rows: String = (0..200_000).map(|n| format!("{n},some text,{n}.5\n")).collect();
@@ -164,19 +169,16 @@ fn a_running_job_is_stopped_and_people_are_told() {
             break id(job);
         }
     };
-    let now = up.run(&["explain", &running]).with_code(0).stdout;
-    assert!(now.contains("rows written so far, its claim holds until"), "{now}");
+    let now = unbroken(&up.run(&["explain", &running]).with_code(0).stdout);
+    assert!(now.contains("written so far; lease until"), "{now}");
     let stopped = up.run(&["stop", &running]).with_code(0);
-    assert!(stopped.stdout.contains("it has failed as cancelled, and its worker leaves it"), "{stopped:?}");
+    assert!(stopped.stdout.contains("failed as cancelled; its worker stops working on it"), "{stopped:?}");
     let settled = up.event("settled", &running);
     assert_eq!((&settled["state"], &settled["reason"]["code"]), (&json!("failed"), &json!("cancelled")));
     up.event("mail", "large.csv");
-    complains(up.run(&["stop", &running]), &["is failed: cancelled", "there is nothing to stop"]);
-    let story = up.run(&["explain", &running]).with_code(0).stdout;
-    assert!(
-        story.contains("  stopped ") && story.contains("by ada, with the access key tidemill"),
-        "{story}"
-    );
+    complains(up.run(&["stop", &running]), &["is already failed: cancelled", "there is nothing to stop"]);
+    let story = unbroken(&up.run(&["explain", &running]).with_code(0).stdout);
+    assert!(story.contains(" stopped by ada (access key tidemill)"), "{story}");
     complains(up.run(&["records", &up.uri("large.csv")]), &["no records"]);
     // Its worker works on.
     put(folder.path(), "next.csv", "x\n1\n");
@@ -184,7 +186,7 @@ fn a_running_job_is_stopped_and_people_are_told() {
 }
 
 #[test]
-fn what_is_no_job_goes_back_to_its_queue_or_stays() {
+fn a_message_without_a_job_goes_back_to_its_queue_or_stays() {
     let mut up = Up::start(&[]);
     // An object that somebody asked for and that is not there yet; and what nobody can read.
     let key = "uploads/late.csv";
@@ -198,8 +200,8 @@ fn what_is_no_job_goes_back_to_its_queue_or_stays() {
         }
     };
     let of = |reason: &str| entries.iter().find(|entry| entry["reason"] == reason).expect("an entry").clone();
-    assert_eq!(of("no_such_object")["what"], format!("somebody asks for s3://{}/{key}", up.bucket));
-    assert!(of("malformed")["what"].as_str().expect("words").contains("it is not JSON"));
+    assert_eq!(of("no_such_object")["summary"], format!("a request to process s3://{}/{key}", up.bucket));
+    assert!(of("malformed")["summary"].as_str().expect("words").contains("it is not JSON"));
 
     let dry = up.run(&["replay", "--dead", "--dry-run"]).with_code(1);
     assert!(dry.stdout.contains("it would go back to the uploads queue"), "{dry:?}");
@@ -207,9 +209,9 @@ fn what_is_no_job_goes_back_to_its_queue_or_stays() {
     up.put(key, "x\n1\n");
     assert_eq!(up.event("settled", key)["state"], "done");
     let replayed = up.run(&["replay", "--dead"]).with_code(1);
-    assert!(replayed.stdout.contains("it is back on the uploads queue"), "{replayed:?}");
-    assert!(replayed.stdout.contains("nobody can read it: it stays"), "{replayed:?}");
-    assert_eq!(replayed.stderr, "1 replayed, 1 could not be\n");
+    assert!(replayed.stdout.contains("sent back to the uploads queue"), "{replayed:?}");
+    assert!(replayed.stdout.contains("it cannot be read; it stays"), "{replayed:?}");
+    assert_eq!(replayed.stderr, "1 replayed, 1 refused\n");
     let left = up.lines(&["dead"]);
     assert_eq!((left.len(), &left[0]["reason"]), (1, &json!("malformed")));
 }

@@ -24,16 +24,16 @@ fn files_are_uploaded_once_also_after_a_restart() {
     put(&folder.join("deep er"), "ü+1.csv", "x\n1\n2\n");
     assert_eq!(up.event("settled", "1.csv")["records"], 2);
     fs::rename(folder.join("deep er/ü+1.csv"), folder.join("two.csv")).expect("a new name");
-    assert_eq!(up.event("gone", "1.csv")["object"], up.uri("deep er/ü+1.csv"));
+    assert_eq!(up.event("removed", "1.csv")["object"], up.uri("deep er/ü+1.csv"));
     assert_eq!(up.event("settled", "two.csv")["state"], "done");
-    // What cannot be uploaded is told, and the rest goes on.
+    // A file that cannot be uploaded is reported, and the others are uploaded.
     std::os::unix::fs::symlink(".", folder.join("loop")).expect("a link");
     let problem = up.event("problem", "too deep");
-    assert!(problem["words"].as_str().expect("words").contains("only 32 folders"), "{problem}");
+    assert!(problem["message"].as_str().expect("words").contains("only 32 levels"), "{problem}");
     fs::remove_file(folder.join("loop")).expect("it is there");
     let versions = |up: &Up| {
-        let told = up.run(&["explain", &up.uri("deep er/ü+1.csv"), "--json"]).with_code(0).json();
-        told["versions"].as_array().expect("versions").clone()
+        let history = up.run(&["explain", &up.uri("deep er/ü+1.csv"), "--json"]).with_code(0).json();
+        history["versions"].as_array().expect("versions").clone()
     };
     let before = versions(&up);
     assert_eq!(before.len(), 2);

@@ -84,9 +84,9 @@ fn what_the_kernel_kills_for_its_memory_is_tried_again_one_size_larger() {
     let job = &jobs(&report)["people.csv"];
     assert_eq!((&job["state"], &job["attempts"], &job["records"]), (&json!("done"), &json!(2), &json!(2)));
     let tasks = report["tasks"].as_array().expect("tasks");
-    let told = |task: &Value| (task["memory_mib"].clone(), task["exit_codes"].clone());
-    assert_eq!(told(&tasks[0]), (json!(512), json!([137])));
-    assert_eq!(told(&tasks[1]).0, json!(1024));
+    let shown = |task: &Value| (task["memory_mib"].clone(), task["exit_codes"].clone());
+    assert_eq!(shown(&tasks[0]), (json!(512), json!([137])));
+    assert_eq!(shown(&tasks[1]).0, json!(1024));
 
     // The job's own history, in a cloud that goes on from the same data.
     let up = Up::start(&[OsStr::new("--data"), data.as_ref(), "--pipelines".as_ref(), pipelines.as_ref()]);
@@ -186,7 +186,7 @@ fn ctrl_c_and_kill_leave_no_container() {
 }
 
 #[test]
-fn an_image_that_is_not_there_is_told_before_anything_starts() {
+fn an_image_that_is_not_there_is_reported_before_anything_starts() {
     let _alone = alone();
     let run = tidemill(["run", "samples", "--containers", "tidemill-test-nowhere:1"]);
     complains(

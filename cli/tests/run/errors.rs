@@ -27,7 +27,7 @@ fn has(text: &str, parts: &[&str]) {
 
 #[test]
 fn wrong_usage_ends_with_2() {
-    for arguments in [&["run", "--colour", "x"][..], &["run"], &["walk"], &["run", SAMPLE, "--data"], &[]] {
+    for arguments in [&["run", "--colour", "x"][..], &["run"], &["fly"], &["run", SAMPLE, "--data"], &[]] {
         let run = tidemill(arguments).with_code(2);
         assert_eq!(run.stdout, "");
         assert!(run.stderr.contains("Usage:") || run.stderr.contains("--help"), "{}", run.stderr);
@@ -37,7 +37,7 @@ fn wrong_usage_ends_with_2() {
 }
 
 #[test]
-fn what_is_not_there_or_not_right_is_told_before_anything_starts() {
+fn missing_or_wrong_inputs_are_reported_before_anything_starts() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().join("data");
     let path = |name: &str| folder.path().join(name);
@@ -51,14 +51,14 @@ fn what_is_not_there_or_not_right_is_told_before_anything_starts() {
 
     has(&with_data(&[path("missing.csv").as_ref()]), &["cannot read", "missing.csv", "No such file"]);
     fs::create_dir(path("empty")).expect("a folder");
-    has(&with_data(&[path("empty").as_ref()]), &["there is no file in", "empty"]);
+    has(&with_data(&[path("empty").as_ref()]), &["contains no files", "empty"]);
     let template = path("none.yaml");
     has(
         &with_data(&[sample, "--template".as_ref(), template.as_ref()]),
         &["there is no template at", "none.yaml"],
     );
     let out = path("nowhere/out.jsonl");
-    has(&with_data(&[sample, "--out".as_ref(), out.as_ref()]), &["out.jsonl", "its folder is not there"]);
+    has(&with_data(&[sample, "--out".as_ref(), out.as_ref()]), &["out.jsonl", "its folder does not exist"]);
     let out = path("empty");
     has(&with_data(&[sample, "--out".as_ref(), out.as_ref()]), &["empty", "is a folder"]);
     let pipelines = path("none.toml");
@@ -73,7 +73,7 @@ fn what_is_not_there_or_not_right_is_told_before_anything_starts() {
 }
 
 #[test]
-fn containers_without_podman_and_docker_are_told_before_anything_starts() {
+fn containers_without_podman_and_docker_are_reported_before_anything_starts() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().join("data");
     let mut command = Command::new(PROGRAM);
@@ -96,11 +96,11 @@ fn containers_without_podman_and_docker_are_told_before_anything_starts() {
     assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
     has(&run.stderr, &["podman is installed and does not work: no storage"]);
 
-    has(&tidemill(["run", SAMPLE, "--containers=-x"]).with_code(2).stderr, &["an image's name begins with"]);
+    has(&tidemill(["run", SAMPLE, "--containers=-x"]).with_code(2).stderr, &["an image name starts with"]);
 }
 
 #[test]
-fn a_port_in_use_is_told_and_leaves_no_data_folder() {
+fn a_port_in_use_is_reported_and_leaves_no_data_folder() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("it is bound").port().to_string();
     let folder = tempfile::tempdir().expect("a folder");
@@ -112,7 +112,7 @@ fn a_port_in_use_is_told_and_leaves_no_data_folder() {
 }
 
 #[test]
-fn a_data_folder_that_is_a_file_is_told_and_left_alone() {
+fn a_data_folder_that_is_a_file_is_reported_and_left_alone() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("data");
     fs::write(&file, "mine").expect("a file");
@@ -165,12 +165,12 @@ fn a_function_that_cannot_start_does_not_hang_the_run() {
     let template = folder.path().join("template.yaml");
     let arguments = [OsStr::new("run"), SAMPLE.as_ref(), "--template".as_ref(), template.as_ref()];
     let run = tidemill(arguments).with_code(1);
-    has(&run.stdout, &["unrecorded", "Given up with 1 object not settled", "1 message"]);
+    has(&run.stdout, &["not recorded", "1 object not settled", "1 message"]);
     has(&run.stderr, &["WATCHED_PREFIX is not set"]);
 }
 
 #[test]
-fn a_permission_that_the_template_lacks_is_told_while_it_runs() {
+fn a_permission_that_the_template_lacks_is_reported_while_it_runs() {
     let folder = tempfile::tempdir().expect("a folder");
     let shipped = fs::read_to_string(root().join("template.yaml")).expect("a template");
     let granted = "Action: [s3:GetObject, s3:GetObjectVersion]";
@@ -187,7 +187,7 @@ fn a_permission_that_the_template_lacks_is_told_while_it_runs() {
 }
 
 #[test]
-fn a_policy_that_cannot_be_enforced_is_told_before_anything_starts() {
+fn a_policy_that_cannot_be_enforced_is_reported_before_anything_starts() {
     let folder = tempfile::tempdir().expect("a folder");
     let shipped = fs::read_to_string(root().join("template.yaml")).expect("a template");
     let template = folder.path().join("template.yaml");
@@ -199,9 +199,9 @@ fn a_policy_that_cannot_be_enforced_is_told_before_anything_starts() {
         "--template".as_ref(),
         template.as_ref(),
     ]);
-    let told = check.with_code(1).stdout;
+    let shown = check.with_code(1).stdout;
     has(
-        &told,
+        &shown,
         &["template.yaml:", "Role: its policy cannot be enforced", "requests have no iam:PassedToServise"],
     );
 }

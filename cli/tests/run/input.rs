@@ -27,7 +27,7 @@ fn each_bad_file_fails_with_its_reason_beside_the_good_ones() {
     let visible = visible(&out);
     let mails = mails(&report);
     let failing = all.iter().filter(|file| matches!(file.becomes, Becomes::Failed(..))).count();
-    assert_eq!(told(&mails), failing, "each that failed is in a mail");
+    assert_eq!(mailed(&mails), failing, "each that failed is in a mail");
     let mut wrong = Vec::new();
     for File { name, becomes, .. } in &all {
         let complaint = match becomes {
@@ -65,7 +65,7 @@ fn failed(
         return Err(format!("{name}: {row:?} in {message:?}"));
     }
     let Some(mail) = mails.get(&format!("[tidemill] failed: uploads/{name} ({code})")) else {
-        return folded(mails, name, message);
+        return grouped(mails, name, message);
     };
     let wanted =
         [format!("FAILED: {message}\n"), format!("Reason     {code}\n"), "Records    0 visible\n".into()];
@@ -74,7 +74,7 @@ fn failed(
 }
 
 /// How many failures these mails tell of.
-fn told(mails: &BTreeMap<String, String>) -> usize {
+fn mailed(mails: &BTreeMap<String, String>) -> usize {
     let counted = |body: &String| {
         let new = body.lines().find_map(|line| line.strip_prefix("New        "));
         new.map_or(1, |new| new.split(' ').next().and_then(|count| count.parse().ok()).expect("a number"))
@@ -82,8 +82,8 @@ fn told(mails: &BTreeMap<String, String>) -> usize {
     mails.values().map(counted).sum()
 }
 
-/// More than a few within a minute are told of in folded mails, which name ten each.
-fn folded(mails: &BTreeMap<String, String>, name: &str, message: &str) -> Result<(), String> {
+/// More than a few failures within a minute are mailed in groups, which name ten each.
+fn grouped(mails: &BTreeMap<String, String>, name: &str, message: &str) -> Result<(), String> {
     let beginning: String = message.chars().take(100).collect();
     let example = format!("/uploads/{name}\n    {beginning}");
     let tells =

@@ -1,4 +1,4 @@
-//! Whatever a file's name holds, its object is processed and told of under that very name.
+//! A file's name may hold any character: its object is processed and reported under that name.
 
 use std::{collections::BTreeSet, ffi::OsStr, fs};
 
@@ -52,7 +52,7 @@ fn folders_and_files_of_any_name_are_done_under_it() {
     }
     let bucket = report["bucket"].as_str().expect("a bucket");
     let uris: BTreeSet<String> = keys.iter().map(|key| format!("s3://{bucket}/uploads/{key}")).collect();
-    let told: BTreeSet<String> =
+    let reported: BTreeSet<String> =
         records(&out).iter().map(|line| line["object"].as_str().expect("text").to_owned()).collect();
-    assert_eq!(told, uris);
+    assert_eq!(reported, uris);
 }

@@ -24,16 +24,17 @@ fn the_samples_become_records_and_the_report_says_so() {
             .with_code(0);
     assert!(run.stderr.contains("local cloud at http://127.0.0.1:"), "{}", run.stderr);
     assert!(run.stderr.contains("uploads/airports.csv: done, 3,376 records"), "{}", run.stderr);
-    assert!(run.stderr.contains("21762 records in "), "{}", run.stderr);
+    assert!(run.stderr.contains("wrote 21,762 records to "), "{}", run.stderr);
 
     let report = run.json();
     assert!(report["ready_ms"].as_f64().is_some_and(|ms| ms > 0.0), "{}", report["ready_ms"]);
     let jobs = jobs(&report);
     for (name, pipeline, format, records) in SAMPLES {
         let Value::Object(job) = &jobs[name] else { panic!("{name}") };
-        let told = |member: &str| job[member].clone();
+        let member_of = |member: &str| job[member].clone();
         assert_eq!(
-            ["state", "pipeline", "format", "records", "rejected", "attempts", "reason", "verdict"].map(told),
+            ["state", "pipeline", "format", "records", "rejected", "attempts", "reason", "verdict"]
+                .map(member_of),
             [
                 json!("done"),
                 json!(pipeline),

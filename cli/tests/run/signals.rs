@@ -39,7 +39,7 @@ fn ends_all(signal: Signal, code: i32, word: &str) {
     assert!(all_end(&processes), "some are left");
     assert_eq!(ended.stdout, "");
     let lines: Vec<&str> = ended.stderr.lines().filter(|line| line.starts_with("tidemill: ")).collect();
-    assert_eq!(lines, [format!("tidemill: {word}; everything it had started has ended")]);
+    assert_eq!(lines, [format!("tidemill: {word}; all processes have stopped")]);
 }
 
 #[test]

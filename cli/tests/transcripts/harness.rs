@@ -115,7 +115,7 @@ impl ProcessHarness {
         }
     }
 
-    /// Waits until so many jobs have settled, and people were told of those that failed.
+    /// Waits until this many jobs have settled, and the failed ones were mailed.
     pub(crate) async fn settled(&self, count: usize) {
         self.until("settling", async || {
             let jobs = self.jobs();
@@ -131,11 +131,11 @@ impl ProcessHarness {
 
     /// Waits until so many mails went out.
     pub(crate) async fn mailed(&self, count: usize) {
-        self.until("mail", async || self.letters().len() >= count).await;
+        self.until("mail", async || self.mails().len() >= count).await;
     }
 
     /// The mails about jobs. Whether an alarm's comes among them depends on when a minute is over.
-    pub(crate) fn letters(&self) -> Vec<Mail> {
+    pub(crate) fn mails(&self) -> Vec<Mail> {
         let mails = self.cloud.services().sns.mails().into_iter();
         mails.filter(|mail| !mail.subject.starts_with("ALARM: ")).collect()
     }
@@ -169,8 +169,8 @@ impl ProcessHarness {
     }
 
     /// The first mails that went out.
-    pub(crate) fn mails(&self, most: usize) -> String {
-        let mails = self.letters().into_iter().take(most).zip(1..);
+    pub(crate) fn mail_texts(&self, most: usize) -> String {
+        let mails = self.mails().into_iter().take(most).zip(1..);
         mails.map(|(mail, n)| format!("\n── mail {n}: {}\n{}", mail.subject, mail.body)).collect()
     }
 

@@ -11,7 +11,7 @@ const NAMES: [(&str, &str); 12] = [
     (r"arn:aws:ecs:[^\s/]+:task/[^\s/]+/[0-9a-f]{32}", "TASK-#"),
     (r"tidemill-bucket-[0-9a-f]{12}", "BUCKET"),
     (r"(?-u:\b)(version |Version    )[A-Za-z0-9._-]{32}", "${1}VERSION-#"),
-    (r"(in the task )[0-9a-f]{32}", "${1}TASK-#"),
+    (r"(task\s+)[0-9a-f]{32}", "${1}TASK-#"),
     (r"\b[0-9a-f]{32}\b", "JOB-#"),
     (r"(Took +|Duration +|Cost +|Task cost +).*", "${1}…"),
     (r"ragged-\d+\.csv", "ragged-NUMBER.csv"),

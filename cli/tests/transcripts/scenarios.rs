@@ -22,10 +22,10 @@ async fn what_a_person_reads_when_something_stops() {
         success(),
         bad_input(),
         out_of_memory_grows_one_size(),
-        spot_is_taken_back_twice_and_it_goes_on_on_demand(),
+        two_spot_reclaims_move_a_job_to_on_demand(),
         an_image_that_cannot_be_pulled(),
-        the_breaker_parks_jobs_and_lets_them_go_on(),
-        a_storm_is_folded(),
+        the_breaker_pauses_jobs_and_continues_them(),
+        similar_failures_are_grouped(),
         one_object_meets_a_duplicate_a_throttle_a_kill_and_a_retry(),
     );
 }
@@ -34,7 +34,7 @@ async fn success() {
     let harness = ProcessHarness::start(Plan::default()).await;
     harness.put("people.csv", GOOD).await;
     harness.settled(1).await;
-    let text = harness.explain("people.csv") + &harness.mails(9);
+    let text = harness.explain("people.csv") + &harness.mail_texts(9);
     harness.golden("success", &text).await;
 }
 
@@ -42,8 +42,10 @@ async fn bad_input() {
     let harness = ProcessHarness::start(Plan::default()).await;
     harness.put("ragged.csv", RAGGED).await;
     harness.settled(1).await;
-    let text =
-        harness.explain("ragged.csv") + &harness.mails(9) + "\n$ tidemill dead\n" + &harness.ask(&["dead"]);
+    let text = harness.explain("ragged.csv")
+        + &harness.mail_texts(9)
+        + "\n$ tidemill dead\n"
+        + &harness.ask(&["dead"]);
     harness.golden("bad-input", &text).await;
 }
 
@@ -67,14 +69,14 @@ async fn out_of_memory_grows_one_size() {
     let harness = ProcessHarness::start(Plan { pipeline: HOG, ..Plan::default() }).await;
     harness.put("large.bin", "bytes").await;
     harness.settled(1).await;
-    let text = harness.explain("large.bin") + &harness.mails(9);
+    let text = harness.explain("large.bin") + &harness.mail_texts(9);
     harness.golden("out-of-memory", &text).await;
 }
 
-async fn spot_is_taken_back_twice_and_it_goes_on_on_demand() {
+async fn two_spot_reclaims_move_a_job_to_on_demand() {
     let plan = Plan { pipeline: ALONE, parameters: vec![("SpotShare", "100")] };
     let harness = ProcessHarness::start(plan).await;
-    // Longer than the scenario: the worker sits in this call until it is told to stop.
+    // Longer than the scenario: the worker waits in this call until it is stopped.
     harness.on(Rule::new("s3", "GetObject", Call::Delay(Duration::from_secs(600))).first(2));
     harness.put("people.csv", GOOD).await;
     for n in 1..=2 {
@@ -82,7 +84,7 @@ async fn spot_is_taken_back_twice_and_it_goes_on_on_demand() {
         assert!(harness.cloud().services().ecs.spot_warning(&harness.running().await));
     }
     harness.settled(1).await;
-    let text = harness.explain("people.csv") + &harness.mails(9);
+    let text = harness.explain("people.csv") + &harness.mail_texts(9);
     harness.golden("spot", &text).await;
 }
 
@@ -91,11 +93,11 @@ async fn an_image_that_cannot_be_pulled() {
     harness.cloud().services().ecs.fail_to_start("CannotPullContainerError: worker: not found", 1);
     harness.put("people.csv", GOOD).await;
     harness.settled(1).await;
-    let text = harness.explain("people.csv") + &harness.mails(9);
+    let text = harness.explain("people.csv") + &harness.mail_texts(9);
     harness.golden("image", &text).await;
 }
 
-async fn the_breaker_parks_jobs_and_lets_them_go_on() {
+async fn the_breaker_pauses_jobs_and_continues_them() {
     let harness = ProcessHarness::start(Plan { pipeline: ALONE, ..Plan::default() }).await;
     let denied = ApiError::client("AccessDeniedException", "is not authorized to perform: iam:PassRole");
     harness.fault("ecs", "RunTask", Call::Refuse(denied));
@@ -106,11 +108,11 @@ async fn the_breaker_parks_jobs_and_lets_them_go_on() {
     harness.cloud().faults().clear();
     harness.settled(3).await;
     harness.mailed(2).await;
-    let text = harness.explain("a.csv") + &harness.mails(9);
+    let text = harness.explain("a.csv") + &harness.mail_texts(9);
     harness.golden("breaker", &text).await;
 }
 
-async fn a_storm_is_folded() {
+async fn similar_failures_are_grouped() {
     let harness = ProcessHarness::start(Plan::default()).await;
     for n in 0..200 {
         harness.put(&format!("ragged-{n:03}.csv"), RAGGED).await;
@@ -118,11 +120,11 @@ async fn a_storm_is_folded() {
     harness.settled(200).await;
     // Three at once, and the rest in one.
     harness.mailed(4).await;
-    let mails = harness.letters().len();
+    let mails = harness.mails().len();
     assert!(mails < 8, "{mails} mails");
     // On a slow machine the minute may come before all have failed.
-    let text = harness.mails(4);
-    harness.golden("storm", &text).await;
+    let text = harness.mail_texts(4);
+    harness.golden("grouped-failures", &text).await;
 }
 
 async fn one_object_meets_a_duplicate_a_throttle_a_kill_and_a_retry() {
@@ -147,6 +149,6 @@ async fn one_object_meets_a_duplicate_a_throttle_a_kill_and_a_retry() {
     });
     harness.cloud().services().events.emit(event);
     harness.until("the duplicate", async || harness.explain("people.csv").contains("duplicate")).await;
-    let text = harness.explain("people.csv") + &harness.mails(9);
+    let text = harness.explain("people.csv") + &harness.mail_texts(9);
     harness.golden("everything-at-once", &text).await;
 }

@@ -1,8 +1,8 @@
-//! Replaying: a failed job runs again, and a dead letter goes back to where it came from.
+//! Replay: a failed job runs again, and a dead-letter message goes back to its queue.
 //!
-//! The ledger is written first, and then a message brings the job to a worker. A process that dies between the two
-//! leaves a waiting job, which the hourly sweep relaunches; the other way round, the message might find the job still
-//! failed, and be gone.
+//! The ledger is written first, then a message is sent to the uploads queue. If the process dies between the two, a
+//! waiting job is left, which the hourly sweep relaunches. In the other order, λ uploads could receive the message while
+//! the job is still failed, and drop it.
 
 use std::time::Duration;
 
@@ -29,31 +29,31 @@ pub struct Replay {
     pub uploads: Queue,
     /// The queue that λ stops reads.
     pub stops: Queue,
-    /// Who asks for it, for the jobs' histories.
+    /// The caller, for the audit of the jobs.
     pub who: String,
-    /// Whether it only says what it would do.
+    /// Whether to change nothing and only return what would be done.
     pub dry_run: bool,
 }
 
-/// What became of something that was to be replayed. Durable when it is returned.
+/// The outcome for one job or message. Durable when it is returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It was replayed, or in a dry run would be.
     Replayed(String),
-    /// It needs nothing, for this reason.
-    Nothing(String),
+    /// It needs no replay, for this reason.
+    NotNeeded(String),
     /// It cannot be replayed, for this reason.
     Refused(String),
 }
 
-/// What became of a dead letter.
+/// The outcome for a dead-letter message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replayed {
-    /// The job it is about, if it names one.
+    /// The job that it names, if it names one.
     pub job: Option<JobId>,
     /// The object of that job, where the ledger has it: `s3://…`.
     pub object: Option<String>,
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
@@ -63,11 +63,8 @@ pub enum ReplayError {
     /// The ledger or a queue did not answer.
     #[error(transparent)]
     Call(#[from] CallError),
-    /// The job waits for its next attempt, but no message brings it to a worker.
-    #[error(
-        "the job {job} waits, but is not on its way: the hourly sweep sends it, or you, with \
-         {{\"tidemill\":1,\"job\":…,\"attempt\":…}} to the uploads queue"
-    )]
+    /// The job waits for its next attempt, but the message to λ uploads was not sent.
+    #[error("job {job} waits, but its message was not sent; the hourly sweep sends it")]
     NotSent {
         /// Which job.
         job: JobId,
@@ -89,18 +86,18 @@ impl Replay {
         }
         let next = job.attempt.saturating_add(1);
         if self.dry_run {
-            return Ok(Outcome::Replayed(format!("attempt {next} would be launched")));
+            return Ok(Outcome::Replayed(format!("attempt {next} would be queued")));
         }
-        let note = AuditEntry::new(now, AuditKind::Replayed, words(job, &self.who));
+        let note = AuditEntry::new(now, AuditKind::Replayed, audit_text(job, &self.who));
         match self.ledger.replay(job, &note, now).await? {
             Changed::Applied(job) => {
                 self.send_due(&job).await?;
-                Ok(Outcome::Replayed(format!("attempt {next} is on its way")))
+                Ok(Outcome::Replayed(format!("attempt {next} is queued")))
             }
             Changed::Rejected(found) => {
                 let why = found.and_then(|found| refusal(&found, now)).map(|refused| refused.to_string());
                 Ok(Outcome::Refused(
-                    why.unwrap_or_else(|| "somebody else has just changed it: try again".to_owned()),
+                    why.unwrap_or_else(|| "it was changed at the same time; try again".to_owned()),
                 ))
             }
         }
@@ -122,16 +119,16 @@ impl Replay {
                 (Some(failed.failed), self.send_back(&self.stops, "stops", body).await?)
             }
             Message::Task(_) => (None, self.send_back(&self.stops, "stops", body).await?),
-            Message::Foreign => (None, stays("no queue of ours carries it: it stays")),
-            Message::Malformed { .. } => (None, stays("nobody can read it: it stays")),
+            Message::Foreign => (None, stays("it belongs to no queue of the deployment; it stays")),
+            Message::Malformed { .. } => (None, stays("it cannot be read; it stays")),
         };
         Ok(Replayed { job, object: None, outcome })
     }
 
-    /// The dead letter of a job: that it failed, or a message that should have brought it to a worker.
+    /// The dead-letter message of a job: that it failed, or that an attempt is due.
     async fn due(&self, due: JobMessage, now: Timestamp) -> Result<Replayed, ReplayError> {
         let Some(job) = self.ledger.read(&due.job).await? else {
-            let outcome = Outcome::Refused("the ledger has no such job: it stays".to_owned());
+            let outcome = Outcome::Refused("the ledger has no such job; the message stays".to_owned());
             return Ok(Replayed { job: Some(due.job), object: None, outcome });
         };
         let outcome = match (job.state, &job.task) {
@@ -141,17 +138,21 @@ impl Replay {
                     self.send_due(&job).await?;
                 }
                 let attempt = job.attempt;
-                Outcome::Replayed(format!("attempt {attempt} waited for its message, which is sent again"))
+                Outcome::Replayed(format!(
+                    "attempt {attempt} was waiting for this message, which is sent again"
+                ))
             }
-            (State::Waiting | State::Running, _) => {
-                Outcome::Nothing(format!("it is {} already, in attempt {}", job.state.as_str(), job.attempt))
-            }
-            (state, _) => Outcome::Nothing(format!("it is {} by now", state.as_str())),
+            (State::Waiting | State::Running, _) => Outcome::NotNeeded(format!(
+                "the job is already {}, attempt {}",
+                job.state.as_str(),
+                job.attempt
+            )),
+            (state, _) => Outcome::NotNeeded(format!("the job is already {}", state.as_str())),
         };
         Ok(Replayed { job: Some(due.job), object: Some(job.object.uri()), outcome })
     }
 
-    /// Has λ uploads route a waiting job's present attempt.
+    /// Sends the message by which λ uploads launches the present attempt of a waiting job.
     async fn send_due(&self, job: &Job) -> Result<(), ReplayError> {
         let message = JobMessage::new(job.id.clone(), job.attempt, 0).to_body();
         let sent = self.uploads.send(&message, Duration::ZERO).await;
@@ -163,12 +164,12 @@ impl Replay {
             return Ok(Outcome::Replayed(format!("it would go back to the {name} queue")));
         }
         queue.send(body, Duration::ZERO).await?;
-        Ok(Outcome::Replayed(format!("it is back on the {name} queue")))
+        Ok(Outcome::Replayed(format!("sent back to the {name} queue")))
     }
 }
 
-/// What the job's history says of it: who, and what of the failure is forgotten by it.
-fn words(job: &Job, who: &str) -> String {
+/// The text of the audit entry: who replayed the job, and the failure that the job itself no longer shows.
+fn audit_text(job: &Job, who: &str) -> String {
     let failed = match (&job.reason, job.settled_at) {
         (Some(reason), Some(at)) => {
             format!("; it had failed at {at:.0}: {}: {}", reason.code, shortened(&reason.message, 300))

@@ -21,7 +21,7 @@ fn stopped_for(task: &TaskSnapshot) -> &str {
 }
 
 #[test]
-fn a_worker_whose_stop_nobody_told_of_is_asked_after_and_replaced() {
+fn a_worker_whose_stop_event_was_lost_is_looked_up_and_replaced() {
     FleetHarness::play(10, async |harness| {
         harness.queue(1);
         harness.tick().await;
@@ -95,7 +95,7 @@ fn one_question_is_asked_for_all() {
 }
 
 #[test]
-fn trouble_with_care_is_told_and_keeps_no_worker_from_being_launched() {
+fn a_failed_repair_is_reported_and_keeps_no_worker_from_being_launched() {
     FleetHarness::play(10, async |harness| {
         harness.next_workers([Worker::FallsSilentAfter(Duration::from_secs(1))]);
         harness.run(Trigger::Queued { count: 1 }).await.unwrap();

@@ -4,7 +4,7 @@ use domain::alerts::SINGLES_PER_MINUTE;
 use localcloud::faults::Call;
 use tests::{JobAsserts, TestEnv, call};
 
-use crate::{RAGGED, minutes, most_in_a_second, texts, told};
+use crate::{RAGGED, mailed_failures, minutes, most_in_a_second, texts};
 
 async fn upload(env: &TestEnv, folder: &str, count: usize) {
     for n in 0..count {
@@ -13,7 +13,7 @@ async fn upload(env: &TestEnv, folder: &str, count: usize) {
 }
 
 #[test]
-fn two_hundred_bad_objects_are_a_handful_of_mails_and_each_is_told_of() {
+fn two_hundred_bad_objects_are_a_handful_of_mails_that_count_each() {
     TestEnv::plan(801).run(async |env| {
         upload(env, "orders", 200).await;
         env.settle().await;
@@ -24,13 +24,13 @@ fn two_hundred_bad_objects_are_a_handful_of_mails_and_each_is_told_of() {
             assert!(job.notified_at.is_some(), "{job:#?}");
         }
         assert_eq!(env.dead_letters().await.len(), 200);
-        assert_eq!(told(env), (3, 197), "{:#?}", env.subjects());
+        assert_eq!(mailed_failures(env), (3, 197), "{:#?}", env.subjects());
         let subjects = env.subjects();
         assert!(subjects.len() <= 6, "{subjects:#?}");
         assert!(most_in_a_second(env) <= 10);
         let quiet: Vec<_> = subjects.iter().filter(|it| it.starts_with("[tidemill] quiet: ")).collect();
         assert_eq!(quiet.len(), 1, "{subjects:#?}");
-        env.golden_text("storm", &texts(env)[3..].join("\n\n----\n\n")).await;
+        env.golden_text("grouped-failures", &texts(env)[3..].join("\n\n----\n\n")).await;
 
         // Nothing is left of it: the next failure has a mail of its own.
         let before = subjects.len();
@@ -41,7 +41,7 @@ fn two_hundred_bad_objects_are_a_handful_of_mails_and_each_is_told_of() {
 }
 
 #[test]
-fn a_storm_that_goes_on_is_told_of_ever_more_rarely() {
+fn failures_that_continue_are_mailed_less_and_less_often() {
     TestEnv::plan(802).run(async |env| {
         for n in 0..100 {
             upload(env, &format!("{n:03}"), 1).await;
@@ -49,8 +49,8 @@ fn a_storm_that_goes_on_is_told_of_ever_more_rarely() {
         }
         env.settle().await;
         minutes(61).await;
-        let (single, folded) = told(env);
-        assert_eq!((single, single + folded), (3, 100));
+        let (single, grouped) = mailed_failures(env);
+        assert_eq!((single, single + grouped), (3, 100));
         // Three single, after 1, 5, 15 and 60 minutes, and that it is quiet; the sweeps' digests are others.
         let ours = env.subjects().into_iter().filter(|it| it.contains("failed:") || it.contains("quiet:"));
         let ours: Vec<_> = ours.collect();
@@ -69,8 +69,8 @@ fn storms_of_many_causes_at_once_stay_below_the_rate_that_sns_takes() {
         }
         env.settle().await;
         minutes(45).await;
-        let (single, folded) = told(env);
-        assert_eq!(single + folded, 96, "{:#?}", env.subjects());
+        let (single, grouped) = mailed_failures(env);
+        assert_eq!(single + grouped, 96, "{:#?}", env.subjects());
         assert!(most_in_a_second(env) <= SINGLES_PER_MINUTE + 2, "{}", most_in_a_second(env));
         let sent = env.mails().iter().map(|mail| mail.sent_at).collect::<Vec<_>>();
         let most = sent
@@ -114,8 +114,8 @@ fn a_flush_that_dies_before_its_note_sends_that_mail_once_more_and_no_other() {
         env.settle().await;
         minutes(20).await;
         let subjects = env.subjects();
-        let folded: Vec<_> = subjects.iter().filter(|it| it.contains(" 7 failed: ")).collect();
-        assert_eq!(folded.len(), 2, "{subjects:#?}");
+        let grouped: Vec<_> = subjects.iter().filter(|it| it.contains(" 7 failed: ")).collect();
+        assert_eq!(grouped.len(), 2, "{subjects:#?}");
         assert_eq!(subjects.len(), 3 + 2 + 1, "{subjects:#?}");
     });
 }
@@ -129,7 +129,7 @@ fn counts_that_are_written_at_once_are_all_kept() {
         upload(env, "orders", 60).await;
         env.settle().await;
         minutes(20).await;
-        let (single, folded) = told(env);
-        assert_eq!(single + folded, 60, "{:#?}", env.subjects());
+        let (single, grouped) = mailed_failures(env);
+        assert_eq!(single + grouped, 60, "{:#?}", env.subjects());
     });
 }

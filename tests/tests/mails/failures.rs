@@ -1,4 +1,4 @@
-//! Mails that meet trouble on their way.
+//! Mails whose sending meets failures.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use localcloud::{
 };
 use tests::{TestEnv, call};
 
-use crate::{RAGGED, minutes, texts, told};
+use crate::{RAGGED, mailed_failures, minutes, texts};
 
 #[test]
 fn a_log_that_cannot_be_read_keeps_no_mail_from_going_out() {
@@ -38,7 +38,7 @@ fn a_log_that_cannot_be_read_keeps_no_mail_from_going_out() {
 }
 
 #[test]
-fn stops_and_messages_that_come_twice_are_told_of_once_in_a_storm_too() {
+fn duplicate_stops_and_messages_are_mailed_once_even_when_grouped() {
     TestEnv::plan(831).dedicated_tasks().scheduled().run(async |env| {
         for n in 0..8 {
             env.put(&format!("uploads/{n}.csv"), RAGGED).await;
@@ -46,12 +46,12 @@ fn stops_and_messages_that_come_twice_are_told_of_once_in_a_storm_too() {
         let delivery = Delivery { duplicate: 1.0, ..Delivery::default() };
         env.cloud().services().events.set_delivery_faults(delivery);
         env.settle().await;
-        for stop in env.heard("ECS Task State Change") {
+        for stop in env.events("ECS Task State Change") {
             env.send("StopsQueue", &stop.to_string());
         }
         env.settle().await;
         minutes(20).await;
-        assert_eq!(told(env), (3, 5), "{:#?}", env.subjects());
+        assert_eq!(mailed_failures(env), (3, 5), "{:#?}", env.subjects());
         assert_eq!(env.dead_letters().await.len(), 8);
     });
 }
@@ -69,8 +69,8 @@ fn while_sns_is_out_of_order_nothing_is_lost_and_nobody_is_flooded_after() {
         env.cloud().faults().clear();
         env.settle().await;
         minutes(40).await;
-        let (single, folded) = told(env);
-        assert_eq!(single + folded, 40, "{:#?}", env.subjects());
+        let (single, grouped) = mailed_failures(env);
+        assert_eq!(single + grouped, 40, "{:#?}", env.subjects());
         assert!(env.mails().len() <= 6, "{:#?}", env.subjects());
     });
 }
@@ -86,15 +86,15 @@ fn a_fleet_table_that_does_not_answer_delays_the_telling_only() {
 }
 
 #[test]
-fn what_waits_for_a_person_and_what_has_not_happened_is_told_by_alarms() {
+fn alarms_report_waiting_dead_letters_and_missing_sweeps() {
     TestEnv::plan(871).dedicated_tasks().run(async |env| {
         env.put("uploads/ragged.csv", RAGGED).await;
         env.settle().await;
         minutes(10).await;
-        let told = |name: &str| env.alarms().iter().filter(|it| it.contains(name)).count();
-        assert_eq!((told("DeadLettersWait"), env.alarms().len()), (1, 1), "{:#?}", env.alarms());
+        let alarms = |name: &str| env.alarms().iter().filter(|it| it.contains(name)).count();
+        assert_eq!((alarms("DeadLettersWait"), env.alarms().len()), (1, 1), "{:#?}", env.alarms());
         // Nothing lets a sweep run here, and that nothing says so is what this one goes off for.
         minutes(120).await;
-        assert_eq!((told("NoSweep"), env.alarms().len()), (1, 2), "{:#?}", env.alarms());
+        assert_eq!((alarms("NoSweep"), env.alarms().len()), (1, 2), "{:#?}", env.alarms());
     });
 }

@@ -1,4 +1,4 @@
-//! What people hear of: mails of failed jobs with what the worker logged, and storms of them folded.
+//! Mails of failed jobs with the worker's log lines, and grouped mails of many similar failures.
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is how a test fails")]
 
@@ -24,17 +24,17 @@ fn texts(env: &TestEnv) -> Vec<String> {
     env.mails().into_iter().map(|mail| format!("{}\n\n{}", mail.subject, mail.body)).collect()
 }
 
-/// How many failures these mails tell of: single ones, folded ones, and those that a storm's last mail still adds.
-fn told(env: &TestEnv) -> (u64, u64) {
-    let (mut single, mut folded) = (0, 0);
+/// How many failures the mails report: in mails of their own, and in grouped mails.
+fn mailed_failures(env: &TestEnv) -> (u64, u64) {
+    let (mut single, mut grouped) = (0, 0);
     for mail in env.mails() {
         if mail.subject.starts_with("[tidemill] failed: ") {
             single += 1;
         } else if let Some(new) = mail.body.lines().find_map(|line| line.strip_prefix("New        ")) {
-            folded += new.split(' ').next().unwrap().replace(',', "").parse::<u64>().unwrap();
+            grouped += new.split(' ').next().unwrap().replace(',', "").parse::<u64>().unwrap();
         }
     }
-    (single, folded)
+    (single, grouped)
 }
 
 /// The most mails within one second.

@@ -25,7 +25,7 @@ fn bad_input_in_the_pool_comes_with_what_the_worker_logged_of_it_and_of_no_other
 }
 
 #[test]
-fn out_of_memory_at_the_largest_size_is_told_with_its_history() {
+fn out_of_memory_at_the_largest_size_is_mailed_with_its_history() {
     let pipelines = r#"
 version = 1
 [[pipeline]]

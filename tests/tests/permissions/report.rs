@@ -34,7 +34,7 @@ pub(crate) static USES: LazyLock<Uses> = LazyLock::new(uses);
 
 /// Plays a scenario in a thread of its own and answers what it used.
 pub(crate) fn play(scenario: &Scenario, plan: impl FnOnce() -> Plan + Send) -> Vec<GrantUse> {
-    // Named, so that one which fails is told by its name.
+    // Threads have names, so that a failure shows its scenario.
     let thread = std::thread::Builder::new().name(scenario.name.to_owned());
     let plays = move || {
         let mut used = Vec::new();

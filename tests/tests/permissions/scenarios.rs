@@ -42,9 +42,9 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario!("a command", commanded, command),
     scenario!("bad input", dedicated, mails::bad),
     scenario!("bad input of the pool", pooled, mails::bad),
-    scenario!("folded mails", plan, mails::folded),
+    scenario!("grouped mails", plan, mails::grouped),
     scenario!("a mailbox that is gone", dedicated, mails::bounced),
-    scenario!("a failure nobody was told of", dedicated, mails::untold),
+    scenario!("a failure that was not mailed", dedicated, mails::not_notified),
     scenario!("messages that are none", pooled, mails::nonsense),
     scenario!("queues that are gone", dedicated, mails::no_queues),
     scenario!("functions that fail", pooled, mails::failing),
@@ -136,10 +136,10 @@ async fn minutes(minutes: u64) {
 }
 
 /// Waits until the dead-letter queue holds this many.
-async fn dead_lettered(env: &TestEnv, letters: usize) {
+async fn dead_lettered(env: &TestEnv, count: usize) {
     let queue = &env.cloud().stack().resources["DeadLetterQueue"].arn;
     let sqs = &env.cloud().services().sqs;
-    env.until("a dead letter", || sqs.counts(queue).unwrap().visible >= letters).await;
+    env.until("a dead letter", || sqs.counts(queue).unwrap().visible >= count).await;
 }
 
 async fn done(env: &TestEnv) {
@@ -156,7 +156,7 @@ async fn rejected(env: &TestEnv) {
 
 /// Deleted before it is read.
 async fn gone(env: &TestEnv) {
-    let event = env.put_silently(KEY, csv(3)).await;
+    let event = env.put_without_event(KEY, csv(3)).await;
     let version = event["detail"]["object"]["version-id"].as_str().unwrap();
     let delete = env.s3().delete_object().bucket(env.bucket()).key(KEY).version_id(version);
     delete.send().await.unwrap();
@@ -167,7 +167,7 @@ async fn gone(env: &TestEnv) {
 
 /// An event that does not tell the version, as of a bucket without versions.
 async fn versionless(env: &TestEnv) {
-    let mut event = env.put_silently(KEY, csv(3)).await;
+    let mut event = env.put_without_event(KEY, csv(3)).await;
     event["detail"]["object"].as_object_mut().unwrap().remove("version-id");
     env.send("UploadsQueue", &event.to_string());
     env.settle().await;
@@ -176,7 +176,7 @@ async fn versionless(env: &TestEnv) {
 
 async fn sweep(env: &TestEnv) {
     env.put(KEY, csv(3)).await;
-    env.put_silently("uploads/lost.csv", csv(2)).await;
+    env.put_without_event("uploads/lost.csv", csv(2)).await;
     env.settle().await;
     minutes(60).await;
     env.schedule(json!({ "scheduled_at": "2026-01-01T01:00:00Z" })).await;
@@ -200,7 +200,7 @@ async fn collect(env: &TestEnv) {
     assert_eq!(env.contents().rows, 3);
 }
 
-/// No process can be run here, so it fails, and people are told.
+/// No process can be run here, so it fails, and the failure is mailed.
 async fn command(env: &TestEnv) {
     env.schedule(json!({ "scheduled_at": "2026-01-01T03:00:00Z" })).await;
     env.quiet().await;

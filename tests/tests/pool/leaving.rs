@@ -67,7 +67,7 @@ fn what_is_queued_at_the_moment_of_leaving_is_taken_at_the_last_look() {
 }
 
 #[test]
-fn a_worker_that_is_told_to_stop_finishes_what_it_can_and_hands_back_the_rest() {
+fn a_worker_that_is_stopped_finishes_what_it_can_and_requeues_the_rest() {
     pool(244).run(async |env| {
         hold_reads(env, KEY, 1);
         env.on(call::read_object_at("uploads/slow.csv").meets(Call::Delay(Duration::from_secs(10))));

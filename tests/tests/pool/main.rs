@@ -19,7 +19,7 @@ const KEY: &str = "uploads/people.csv";
 /// Longer than anybody holds up a call in AWS.
 const HELD: Call = Call::Delay(Duration::from_secs(1_200));
 
-/// A env with room for one pooled worker and one task of an object's own.
+/// An environment with room for one pooled worker and one task of an object's own.
 fn pool(seed: u64) -> Plan {
     TestEnv::plan(seed).parameter("MaximumTasks", "2")
 }

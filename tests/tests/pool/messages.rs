@@ -38,9 +38,9 @@ fn what_is_no_job_is_in_the_dead_letter_queue_at_first_sight() {
 #[test]
 fn objects_and_both_kinds_of_notification_become_jobs() {
     pool(232).run(async |env| {
-        env.put_silently("uploads/asked for.csv", csv(1)).await;
-        let event = env.put_silently("uploads/event.csv", csv(2)).await;
-        let classic = classic(&env.put_silently("uploads/classic+one.csv", csv(3)).await);
+        env.put_without_event("uploads/asked for.csv", csv(1)).await;
+        let event = env.put_without_event("uploads/event.csv", csv(2)).await;
+        let classic = classic(&env.put_without_event("uploads/classic+one.csv", csv(3)).await);
         let asked = ObjectMessage::new(env.bucket(), "uploads/asked for.csv", None).to_body();
         for body in [asked, event.to_string(), classic.to_string()] {
             env.send("JobsQueue", &body);

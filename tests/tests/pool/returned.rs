@@ -51,7 +51,7 @@ fn bad_input_fails_at_once_with_one_mail_and_one_dead_letter() {
 }
 
 #[test]
-fn a_failure_that_nobody_was_told_of_is_told_when_its_message_comes_again() {
+fn a_failure_that_was_not_mailed_is_mailed_when_its_message_comes_again() {
     pool(223).run(async |env| {
         let broken = ApiError::client("InternalError", "out of order").with_status(500);
         env.on(call::send_failure().meets(Call::Refuse(broken)).first(3));
@@ -63,7 +63,7 @@ fn a_failure_that_nobody_was_told_of_is_told_when_its_message_comes_again() {
 }
 
 #[test]
-fn an_attempt_that_takes_too_long_is_charged_and_the_last_one_fails_the_job() {
+fn an_attempt_that_takes_too_long_counts_against_the_object_and_the_last_one_fails_the_job() {
     let pipelines = r#"
 version = 1
 [[pipeline]]

@@ -35,7 +35,7 @@ fn bad_input_fails_the_job_at_once_in_the_commands_words() {
 }
 
 #[test]
-fn one_that_asks_to_be_tried_again_is_not_charged() {
+fn one_that_asks_to_be_tried_again_does_not_count_against_the_object() {
     let script = "[ $TIDEMILL_ATTEMPT -gt 3 ] && echo '{\"ok\":true}' && exit 0; echo busy >&2; exit 75";
     for (plan, pooled) in both(612, script, "attempts = 1") {
         plan.run(async |env| {
@@ -55,7 +55,7 @@ fn one_that_asks_to_be_tried_again_is_not_charged() {
 }
 
 #[test]
-fn a_crash_is_charged_and_the_last_attempt_fails_the_job() {
+fn a_crash_counts_against_the_object_and_the_last_attempt_fails_the_job() {
     for (plan, pooled) in both(613, "echo 'KeyError: 7' >&2; exit 3", "attempts = 2") {
         plan.run(async |env| {
             env.put(KEY, "x").await;

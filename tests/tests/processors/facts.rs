@@ -66,7 +66,7 @@ fn equal_objects_are_one_record_under_their_hash() {
 }
 
 #[test]
-fn facts_that_a_key_needs_and_an_object_lacks_are_told() {
+fn metadata_that_a_key_needs_and_an_object_lacks_is_named() {
     let by_camera = format!("{FACTS}key = \"{{camera}}\"\n");
     TestEnv::plan(674).pipelines(&by_camera).run(async |env| {
         env.put("uploads/a", PNG).await;

@@ -1,6 +1,6 @@
 //! Pipelines that run a program on each object, and those that note facts about it.
 //!
-//! The programs are real processes. While one runs, a env's clock stands still (the watch over its memory is a thread
+//! The programs are real processes. While one runs, an environment's clock stands still (the watch over its memory is a thread
 //! that the clock waits for), so that on virtual time a command takes no time at all; a scenario that wants time to pass
 //! moves the clock itself.
 
@@ -27,7 +27,7 @@ fn file(script: &str, lines: &str) -> String {
     )
 }
 
-/// A env whose objects get a task of their own, in which this shell script is run on them.
+/// An environment whose objects get a task of their own, in which this shell script is run on them.
 fn dedicated(seed: u64, script: &str, lines: &str) -> Plan {
     TestEnv::plan(seed).pipelines(&file(script, lines)).dedicated_tasks()
 }

@@ -258,7 +258,7 @@ fn declared_columns_have_their_types_and_must_be_there() {
 
 #[test]
 fn whatever_fails_on_the_way_the_rows_of_one_attempt_are_all_that_is_seen() {
-    // One attempt in four crashes, before, between or after its rows; each attempt's rows are told by its process.
+    // One attempt in four crashes, before, between or after its rows; each attempt's rows carry the id of its process.
     let script = "chance=$(printf %s \"$TIDEMILL_JOB$TIDEMILL_ATTEMPT\" | cksum | cut -c1)\n\
                   for row in 1 2 3 4 5 6 7 8; do [ $row$chance = 52 ] && exit 3; echo \"{\\\"row\\\":$row,\\\"by\\\":$$}\"; done\n\
                   [ $chance != 3 ] || exit 75";

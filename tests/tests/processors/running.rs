@@ -11,7 +11,7 @@ use crate::{KEY, dedicated, pool};
 /// No scenario waits longer, in real time, for what a process must do.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits in real time, which is the command's, until it is so. The env's clock is moved a little at each look, so that
+/// Waits in real time, which is the command's, until it is so. The environment's clock is moved a little at each look, so that
 /// what it has to do is done.
 async fn until<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
     let began = std::time::Instant::now();
@@ -42,7 +42,7 @@ async fn gone(process: u32) {
     until("the end of a process", async || (!is_alive(process)).then_some(())).await;
 }
 
-/// Lets the env's clock go on, with all that is due on the way.
+/// Lets the environment's clock go on, with all that is due on the way.
 async fn pass(seconds: u64) {
     for _ in 0..seconds {
         tokio::time::advance(Duration::from_secs(1)).await;
@@ -89,7 +89,7 @@ fn it_gets_the_raw_bytes_whatever_they_are() {
 }
 
 #[test]
-fn it_is_told_of_its_object_and_inherits_nothing_of_the_workers() {
+fn it_receives_its_objects_variables_and_none_of_the_workers() {
     let script = "python3 -c 'import json, os; print(json.dumps(dict(os.environ)))'";
     let given = async |env: &TestEnv| -> serde_json::Map<String, serde_json::Value> {
         env.put(KEY, "seven..").await;
@@ -100,12 +100,15 @@ fn it_is_told_of_its_object_and_inherits_nothing_of_the_workers() {
     dedicated(654, script, "environment = { MODE = \"fast\" }").run(async |env| {
         let given = given(env).await;
         let job = env.job(KEY).await;
-        let told = |name: &str| given[name].as_str().unwrap().to_owned();
-        assert_eq!(told("TIDEMILL_URI"), format!("s3://{}/{KEY}", env.bucket()));
-        assert_eq!((told("TIDEMILL_KEY"), told("TIDEMILL_SIZE")), (KEY.to_owned(), "7".to_owned()));
-        assert_eq!(told("TIDEMILL_JOB"), job.id.as_str());
-        assert_eq!(Some(told("TIDEMILL_VERSION_ID")), job.object.version_id);
-        assert_eq!((told("TIDEMILL_PIPELINE"), told("MODE")), ("scripted".to_owned(), "fast".to_owned()));
+        let variable = |name: &str| given[name].as_str().unwrap().to_owned();
+        assert_eq!(variable("TIDEMILL_URI"), format!("s3://{}/{KEY}", env.bucket()));
+        assert_eq!((variable("TIDEMILL_KEY"), variable("TIDEMILL_SIZE")), (KEY.to_owned(), "7".to_owned()));
+        assert_eq!(variable("TIDEMILL_JOB"), job.id.as_str());
+        assert_eq!(Some(variable("TIDEMILL_VERSION_ID")), job.object.version_id);
+        assert_eq!(
+            (variable("TIDEMILL_PIPELINE"), variable("MODE")),
+            ("scripted".to_owned(), "fast".to_owned())
+        );
         let leaked =
             |name: &&String| name.starts_with("AWS_") || name.ends_with("_TABLE") || name.ends_with("_URL");
         assert_eq!(given.keys().find(leaked), None);

@@ -1,4 +1,4 @@
-//! The configuration is wrong: jobs wait, use up nothing, and go on by themselves when it is mended.
+//! The configuration is wrong: jobs wait, use up nothing, and continue when it is fixed.
 
 use std::time::Duration;
 

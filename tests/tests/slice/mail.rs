@@ -1,4 +1,4 @@
-//! What people are told: one mail of what they asked to hear of, and one dead dead-letter of each failure.
+//! Mails: one for each failure, and one dead-letter message for each.
 
 use localcloud::{faults::Call, wire::ApiError};
 use tests::{Contents, JobAsserts, TestEnv, call};
@@ -39,7 +39,7 @@ fn a_crash_between_giving_up_and_the_mail_is_made_up_for() {
 }
 
 #[test]
-fn a_note_of_the_mail_that_is_lost_is_made_again() {
+fn a_lost_note_of_a_mail_is_made_again() {
     TestEnv::plan(73).dedicated_tasks().run(async |env| {
         env.on(call::mark_notified().meets(Call::LoseAnswer).first(3));
         env.put("uploads/ragged.csv", RAGGED).await;

@@ -14,7 +14,7 @@ fn of_a_batch_only_the_failed_message_comes_again() {
     TestEnv::plan(51).dedicated_tasks().run(async |env| {
         let mut events = Vec::new();
         for n in 0..10 {
-            events.push(env.put_silently(&format!("uploads/{n}.csv"), csv(n, 2)).await);
+            events.push(env.put_without_event(&format!("uploads/{n}.csv"), csv(n, 2)).await);
         }
         let refusal = ApiError::client("AccessDeniedException", "not this one, not now");
         env.on(call::record_job("uploads/4.csv").meets(Call::Refuse(refusal)).first(2));
@@ -72,7 +72,7 @@ fn poison_is_in_the_dead_letter_queue_at_first_sight() {
 }
 
 #[test]
-fn a_relaunch_of_a_job_that_is_not_there_is_buried() {
+fn a_relaunch_of_a_job_that_is_not_there_is_dead_lettered() {
     TestEnv::plan(53).dedicated_tasks().run(async |env| {
         let id = JobId::parse("00112233445566778899aabbccddeeff").unwrap();
         env.send("UploadsQueue", &JobMessage::new(id, 1, 0).to_body());

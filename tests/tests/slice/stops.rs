@@ -50,9 +50,9 @@ fn a_spot_warning_is_not_a_stop() {
         env.put(KEY, csv(1, 60)).await;
         env.until("a reader", || env.calls("s3", "GetObject") == 1).await;
         assert!(env.ecs().spot_warning(&env.running()));
-        env.until("the warning", || env.heard("ECS Task State Change").iter().any(is_warning)).await;
+        env.until("the warning", || env.events("ECS Task State Change").iter().any(is_warning)).await;
         // The rule does not match a warning; should one come all the same, it changes nothing.
-        let warning = env.heard("ECS Task State Change").into_iter().find(is_warning).unwrap();
+        let warning = env.events("ECS Task State Change").into_iter().find(is_warning).unwrap();
         for _ in 0..3 {
             env.send("StopsQueue", &warning.to_string());
         }
@@ -107,13 +107,13 @@ fn three_crashes_fail_the_job_with_one_mail_and_one_dead_letter() {
 }
 
 #[test]
-fn a_stop_that_is_told_five_times_is_one_retry_and_one_mail() {
+fn five_copies_of_a_stop_event_are_one_retry_and_one_mail() {
     TestEnv::plan(36).dedicated_tasks().run(async |env| {
         env.on(call::read_object().meets(HELD).nth(1));
         env.put(KEY, csv(1, 60)).await;
         env.kill_at("s3", "GetObject", 1, KillCause::Infrastructure).await;
         env.settle().await;
-        let stops = env.heard("ECS Task State Change");
+        let stops = env.events("ECS Task State Change");
         for stop in stops.iter().filter(|event| event["detail"]["lastStatus"] == "STOPPED") {
             for _ in 0..4 {
                 env.send("StopsQueue", &stop.to_string());

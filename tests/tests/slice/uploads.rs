@@ -35,14 +35,14 @@ fn an_event_that_comes_five_times_and_after_a_later_one_is_one_job() {
         bus.set_delivery_faults(Delivery { delay: Duration::from_secs(120), ..Delivery::default() });
         let first = env.put(KEY, csv(1, 5)).await;
         let second = env.put(KEY, csv(10, 3)).await;
-        env.until("both events", || env.heard("Object Created").len() == 2).await;
-        let created = env.heard("Object Created");
+        env.until("both events", || env.events("Object Created").len() == 2).await;
+        let created = env.events("Object Created");
         for event in created.iter().rev().chain(&created).chain(created.iter().rev()).chain(&created) {
             bus.emit(event.clone());
         }
         env.settle().await;
         assert_eq!(env.jobs().await.len(), 2);
-        assert_eq!(env.ecs_launches(), 2, "one task per job, however often it was told of");
+        assert_eq!(env.ecs_launches(), 2, "one task per job, however often its event came");
         env.job_of(&second).await.assert_done();
         let first = env.job_of(&first).await.state;
         assert!(matches!(first, State::Done | State::Superseded), "{first:?}");

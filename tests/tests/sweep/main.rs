@@ -1,5 +1,5 @@
 //! The sweep, as λ schedule launches it: what was lost is found, what hangs is moved, what is left over is cleared
-//! away, and people are told of it.
+//! away, and it is mailed.
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is how a test fails")]
 

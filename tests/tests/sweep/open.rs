@@ -25,7 +25,7 @@ async fn stops_unheard(env: &TestEnv) {
 }
 
 #[test]
-fn a_worker_whose_end_nobody_was_told_of_is_made_up_for() {
+fn the_job_of_a_worker_whose_stop_event_was_lost_is_requeued() {
     TestEnv::plan(421).dedicated_tasks().run(async |env| {
         env.on(call::read_object().meets(HELD).nth(1));
         env.put(KEY, csv(1, 60)).await;
@@ -113,7 +113,7 @@ fn a_job_whose_message_is_gone_is_sent_again() {
 }
 
 #[test]
-fn a_failure_that_nobody_was_told_of_is_told() {
+fn a_failure_that_was_not_mailed_is_mailed() {
     TestEnv::plan(426).dedicated_tasks().run(async |env| {
         let broken = ApiError::client("InternalError", "out of order").with_status(500);
         env.on(call::send_mail().meets(Call::Refuse(broken)).first(15));

@@ -1,4 +1,4 @@
-//! Objects that nobody told of.
+//! Objects whose events were lost.
 
 use std::time::Duration;
 
@@ -17,12 +17,12 @@ const KEY: &str = "uploads/people.csv";
 #[test]
 fn objects_whose_events_were_lost_are_found() {
     TestEnv::plan(401).dedicated_tasks().run(async |env| {
-        env.put("uploads/told.csv", csv(1, 2)).await;
+        env.put("uploads/with-event.csv", csv(1, 2)).await;
         for n in 0..3 {
-            env.put_silently(&format!("uploads/lost {n}+%.csv"), csv(n * 10, 3)).await;
+            env.put_without_event(&format!("uploads/lost {n}+%.csv"), csv(n * 10, 3)).await;
         }
-        env.put_silently("uploads/read.md", "nothing is made of it").await;
-        env.put_silently("elsewhere/a.csv", csv(1, 1)).await;
+        env.put_without_event("uploads/read.md", "nothing is made of it").await;
+        env.put_without_event("elsewhere/a.csv", csv(1, 1)).await;
         minutes(11).await;
         assert_eq!(env.jobs().await.len(), 1);
         env.swept().await;
@@ -47,7 +47,7 @@ fn keys_that_sqs_does_not_carry_are_found_with_all_others() {
         let plain = (0..38).map(|n| format!("uploads/{n:02}.csv"));
         let keys: Vec<String> = plain.chain(odd).collect();
         for key in &keys {
-            env.put_silently(key, csv(1, 2)).await;
+            env.put_without_event(key, csv(1, 2)).await;
         }
         minutes(11).await;
         env.swept().await;
@@ -64,7 +64,7 @@ fn keys_that_sqs_does_not_carry_are_found_with_all_others() {
 fn an_object_that_cannot_be_handed_on_is_named_and_stops_no_other() {
     TestEnv::plan(417).dedicated_tasks().run(async |env| {
         for n in 0..40 {
-            env.put_silently(&format!("uploads/{n:02}.csv"), csv(1, 2)).await;
+            env.put_without_event(&format!("uploads/{n:02}.csv"), csv(1, 2)).await;
         }
         minutes(62).await;
         let of_one = |input: &serde_json::Value| {
@@ -86,7 +86,7 @@ fn an_object_that_cannot_be_handed_on_is_named_and_stops_no_other() {
 #[test]
 fn an_object_whose_event_may_be_under_way_is_left_alone() {
     TestEnv::plan(402).dedicated_tasks().run(async |env| {
-        env.put_silently(KEY, csv(1, 2)).await;
+        env.put_without_event(KEY, csv(1, 2)).await;
         minutes(5).await;
         env.swept().await;
         assert_eq!(env.jobs().await, []);
@@ -101,7 +101,7 @@ fn of_several_lost_versions_of_one_key_the_newest_is_visible_in_the_end() {
     for seed in 403..409 {
         TestEnv::plan(seed).dedicated_tasks().run(async |env| {
             for n in 1..=4 {
-                env.put_silently(KEY, csv(n * 100, n)).await;
+                env.put_without_event(KEY, csv(n * 100, n)).await;
                 minutes(1).await;
             }
             minutes(11).await;
@@ -116,7 +116,7 @@ fn of_several_lost_versions_of_one_key_the_newest_is_visible_in_the_end() {
 #[test]
 fn an_event_that_comes_after_the_sweep_is_a_duplicate() {
     TestEnv::plan(410).dedicated_tasks().run(async |env| {
-        let event = env.put_silently(KEY, csv(1, 2)).await;
+        let event = env.put_without_event(KEY, csv(1, 2)).await;
         minutes(11).await;
         env.swept().await;
         let swept = env.job(KEY).await;
@@ -132,9 +132,9 @@ fn an_event_that_comes_after_the_sweep_is_a_duplicate() {
 #[test]
 fn a_date_range_is_the_backfill() {
     TestEnv::plan(411).dedicated_tasks().run(async |env| {
-        env.put_silently("uploads/old/a.csv", csv(1, 2)).await;
-        env.put_silently("uploads/old/b.csv", csv(3, 2)).await;
-        env.put_silently("uploads/other.csv", csv(5, 2)).await;
+        env.put_without_event("uploads/old/a.csv", csv(1, 2)).await;
+        env.put_without_event("uploads/old/b.csv", csv(3, 2)).await;
+        env.put_without_event("uploads/other.csv", csv(5, 2)).await;
         minutes(60 * 24 * 60).await;
         env.swept().await;
         assert_eq!(env.jobs().await, [], "older than anything the hourly sweep looks at");
@@ -155,7 +155,7 @@ fn a_dry_run_changes_nothing() {
         env.settle().await;
         env.put(KEY, csv(1, 2)).await;
         env.settle().await;
-        env.put_silently("uploads/lost.csv", csv(1, 2)).await;
+        env.put_without_event("uploads/lost.csv", csv(1, 2)).await;
         minutes(60 * 50).await;
         let (tables, keys, mails) = (env.tables(), env.keys().await, env.mails().len());
         env.sweep(json!({ "since": "7d", "dry_run": true })).await;
@@ -187,7 +187,7 @@ fn of_two_sweeps_at_once_one_leaves() {
 #[test]
 fn a_backfill_waits_for_its_turn() {
     TestEnv::plan(415).dedicated_tasks().run(async |env| {
-        env.put_silently(KEY, csv(1, 2)).await;
+        env.put_without_event(KEY, csv(1, 2)).await;
         minutes(60 * 24 * 7).await;
         env.on(Rule::new("s3", "ListObjectVersions", Call::Delay(Duration::from_secs(600))).nth(1));
         env.sweep(json!({})).await;
@@ -199,20 +199,20 @@ fn a_backfill_waits_for_its_turn() {
 }
 
 #[test]
-fn a_sweep_that_is_killed_is_made_up_for_and_told_of() {
+fn the_work_of_a_killed_sweep_is_done_by_the_next_and_its_failure_is_mailed() {
     TestEnv::plan(414).dedicated_tasks().run(async |env| {
         for n in 0..30 {
-            env.put_silently(&format!("uploads/{n}.csv"), csv(n * 10, 3)).await;
+            env.put_without_event(&format!("uploads/{n}.csv"), csv(n * 10, 3)).await;
         }
         minutes(11).await;
-        // It dies after it has told of some.
+        // It dies after it has queued some.
         env.on(call::send_object().meets(Call::Delay(Duration::from_secs(900))).nth(12));
         env.next_tasks([WorkerFault::Dies(Duration::from_secs(20), 137)]);
         env.sweep(json!({})).await;
         env.until("a killed sweep", || env.ecs().tasks()[0].exit_codes == [Some(137)]).await;
         env.quiet().await;
-        let told = env.jobs().await.len();
-        assert!((1..30).contains(&told), "{told}");
+        let recorded = env.jobs().await.len();
+        assert!((1..30).contains(&recorded), "{recorded}");
         minutes(1).await;
         env.swept().await;
         env.settle().await;

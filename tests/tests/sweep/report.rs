@@ -1,4 +1,4 @@
-//! What people are told of an hour.
+//! The hourly report and its digest.
 
 use domain::sweep::report::Summary;
 use localcloud::faults::Call;
@@ -26,7 +26,7 @@ fn an_hours_report_and_digest_say_what_happened() {
         env.settle().await;
         env.put("uploads/ragged.csv", RAGGED).await;
         env.settle().await;
-        env.put_silently("uploads/z lost.csv", csv(1, 2)).await;
+        env.put_without_event("uploads/z lost.csv", csv(1, 2)).await;
         minutes(60).await;
         tick(env, "2026-01-01T01:00:00Z").await;
         let mut lines: Vec<String> =

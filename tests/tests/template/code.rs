@@ -86,7 +86,7 @@ fn what_the_code_reads_from_its_environment_is_what_the_template_sets() {
                 read.extend(names.iter().map(ToString::to_string));
             }
         }
-        // Read through a helper that takes the name, or told to a task by whoever launches it.
+        // Read through a helper that takes the name, or passed to a task when it is launched.
         for name in [
             "JOBS_QUEUE_URL",
             "UPLOADS_QUEUE_URL",
@@ -110,10 +110,10 @@ fn the_streams_that_are_searched_are_those_the_worker_writes() {
     let container = &stack.resources["WorkerTask"].properties["ContainerDefinitions"][0];
     let options = &container["LogConfiguration"]["Options"];
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let told = &stack.resources["StopsFunction"].properties["Environment"]["Variables"];
-    assert_eq!(told["WORKER_LOG_GROUP"], options["awslogs-group"]);
+    let variables = &stack.resources["StopsFunction"].properties["Environment"]["Variables"];
+    assert_eq!(variables["WORKER_LOG_GROUP"], options["awslogs-group"]);
     let begins = format!("{}/{}/", text(&options["awslogs-stream-prefix"]), text(&container["Name"]));
-    assert_eq!(text(&told["WORKER_LOG_STREAMS"]), begins);
+    assert_eq!(text(&variables["WORKER_LOG_STREAMS"]), begins);
 }
 
 /// The code below a path, without its spaces, comments and tests: calls can be found in it however they are wrapped.

@@ -108,7 +108,7 @@ fn what_a_rule_cannot_deliver_is_tried_for_long_and_then_kept() {
     for rule in of_kind(&stack, "AWS::Events::Rule") {
         for target in rule.properties["Targets"].as_array().unwrap() {
             let place = format!("{} of {}", target["Id"], rule.logical_id);
-            // Custom buses have defaults of minutes; and without a queue what is given up is gone. An alarm is only told
+            // Custom buses have defaults of minutes; and without a queue what is given up is gone. An alarm only receives
             // while it is news.
             let is_alarm = rule.logical_id == "BacklogRule";
             let (age, tries) = if is_alarm { (300, 5) } else { (86_400, 185) };

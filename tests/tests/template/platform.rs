@@ -223,7 +223,7 @@ fn every_alarm_says_what_to_do_and_somebody_hears_it() {
 }
 
 #[test]
-fn no_sweep_is_told_of_although_nothing_says_so() {
+fn a_missing_sweep_raises_an_alarm_without_any_data() {
     let stack = stack();
     let properties = &stack.resources["NoSweep"].properties;
     assert_eq!(properties["TreatMissingData"], "breaching");

@@ -56,16 +56,16 @@ const CHANGES: [&[(&str, &str)]; 18] = [
 ];
 
 #[test]
-fn a_parameter_that_functions_are_told_has_new_versions_published() {
+fn a_parameter_of_functions_has_new_versions_published() {
     let before = stack();
     let properties = |stack: &localcloud::template::Stack, id: &str| stack.resources[id].properties.clone();
     for changes in CHANGES {
         let after = stack_with(changes);
         let functions = of_kind(&before, "AWS::Lambda::Function");
         // A revision is a number here that does not change; on AWS it does with the definition.
-        let mut told = properties(&before, "WorkerTask") != properties(&after, "WorkerTask");
-        told |= functions.iter().any(|it| it.properties != properties(&after, &it.logical_id));
-        if told {
+        let mut has_new_values = properties(&before, "WorkerTask") != properties(&after, "WorkerTask");
+        has_new_values |= functions.iter().any(|it| it.properties != properties(&after, &it.logical_id));
+        if has_new_values {
             let published = ["WorkerTask", "SweepTask"]
                 .into_iter()
                 .any(|id| properties(&before, id) != properties(&after, id));
@@ -83,7 +83,7 @@ fn a_parameter_that_functions_are_told_has_new_versions_published() {
 }
 
 #[test]
-fn every_function_is_published_with_the_revision_that_it_is_told() {
+fn every_function_is_published_with_the_revision_in_its_environment() {
     let stack = stack();
     let text = fs::read_to_string(Path::new(ROOT).join("template.yaml")).unwrap();
     for function in of_kind(&stack, "AWS::Lambda::Function") {

@@ -1,4 +1,4 @@
-//! What a person can do about a job.
+//! What an operator can do about a job.
 
 use domain::{
     job::{Job, State},
@@ -6,7 +6,7 @@ use domain::{
 };
 use jiff::Timestamp;
 
-/// What can be done; nothing about a job that is done or still in work.
+/// What can be done about a failed job; nothing about any other.
 pub(super) fn advice(job: &Job, now: Timestamp) -> Vec<String> {
     if job.state != State::Failed {
         return Vec::new();

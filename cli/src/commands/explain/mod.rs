@@ -1,6 +1,7 @@
-//! `tidemill explain`: what happened to an object, version by version, in order of time.
+//! `tidemill explain`: shows the timeline of an object, version by version.
 
 mod advice;
+mod history;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -12,20 +13,13 @@ use anyhow::Context;
 use aws::versions::Version;
 use domain::{
     job::{Job, JobId},
-    manifest::Manifest,
     object::{Object, Sequencer},
     pipelines::Pipelines,
 };
-use jiff::Timestamp;
-use serde_json::{Value, json};
 
-use self::{
-    advice::advice,
-    timeline::{Line, timeline},
-};
+use self::history::{ObjectHistory, VersionHistory};
 use super::{
     deployment::{self, Deployment},
-    format_job::job_to_json,
     job_pages::{OpenJobs, SettledJobs},
     uri::{ObjectUri, Subject, subject},
 };
@@ -34,51 +28,27 @@ use crate::{
     output::{one_line, print, print_document},
 };
 
-/// How many versions of a key are told of, the newest.
+/// The most versions of a key that are shown: the newest.
 const VERSIONS: usize = 1_000;
 
-/// How far back the ledger is searched where no pipelines say which jobs an object has.
+/// How far back the ledger is searched when no pipelines are known, from which the ids of the object's jobs follow.
 const SEARCHED: &str = "24h";
 
-/// All that is told of an object.
-#[derive(Debug)]
-struct Told {
-    object: ObjectUri,
-    /// What is visible of it.
-    visible: Option<Manifest>,
-    /// Its versions, the newest last.
-    versions: Vec<OfVersion>,
-    /// Whether there are older ones.
-    is_cut: bool,
-}
-
-/// All that is told of one version.
-#[derive(Debug)]
-struct OfVersion {
-    version_id: Option<String>,
-    /// The version, while the bucket holds it.
-    version: Option<Version>,
-    /// Its job, and what happened to that and can be done about it.
-    job: Option<(Box<Job>, Vec<Line>, Vec<String>)>,
-    /// Why it has none.
-    untold: Option<String>,
-}
-
-/// Tells it.
+/// Prints the timeline.
 pub(crate) async fn run(arguments: &ExplainArguments) -> anyhow::Result<u8> {
     let subject = subject(&arguments.what)?;
     let given = arguments.pipelines.as_deref().map(read_pipelines).transpose()?;
     let deployment = Deployment::find(&arguments.target).await?;
-    let told = match subject {
+    let history = match subject {
         Subject::Job(id) => {
             anyhow::ensure!(
                 arguments.version.is_none(),
-                "a job is of one version: --version goes with an object, as s3://BUCKET/KEY"
+                "--version applies to an object (s3://BUCKET/KEY); a job belongs to one version already"
             );
             of_job(&deployment, deployment.job(&id).await?).await?
         }
         Subject::Object(object) => {
-            deployment.owns(&object)?;
+            deployment.check_bucket(&object)?;
             let pipelines = match given {
                 Some(given) => Some(given),
                 None => deployment.pipelines().await?,
@@ -87,9 +57,9 @@ pub(crate) async fn run(arguments: &ExplainArguments) -> anyhow::Result<u8> {
         }
     };
     if arguments.target.json {
-        print_document(&told.to_json())?
+        print_document(&history.to_json())?
     } else {
-        print(&text::write(&told))?
+        print(&text::format(&history))?
     }
     Ok(0)
 }
@@ -101,11 +71,11 @@ fn read_pipelines(file: &std::path::Path) -> anyhow::Result<Pipelines> {
     Ok(Pipelines::parse(&text, &name)?)
 }
 
-async fn of_job(deployment: &Deployment, job: Job) -> anyhow::Result<Told> {
+async fn of_job(deployment: &Deployment, job: Job) -> anyhow::Result<ObjectHistory> {
     let Object { bucket, key, .. } = job.object.clone();
     let visible = deployment.records.manifest(&bucket, &key).await?;
-    let told = OfVersion::of(job, None, deployment);
-    Ok(Told { object: ObjectUri { bucket, key }, visible, versions: vec![told], is_cut: false })
+    let version = VersionHistory::of(job, None, deployment);
+    Ok(ObjectHistory { object: ObjectUri { bucket, key }, visible, versions: vec![version], is_cut: false })
 }
 
 async fn of_object(
@@ -113,14 +83,14 @@ async fn of_object(
     object: ObjectUri,
     wanted: Option<&str>,
     pipelines: Option<&Pipelines>,
-) -> anyhow::Result<Told> {
+) -> anyhow::Result<ObjectHistory> {
     let (mut versions, is_cut) = versions(deployment, &object).await?;
     let visible = deployment.records.manifest(&object.bucket, &object.key).await?;
     if let Some(wanted) = wanted {
         versions.retain(|version| version.version_id == wanted);
     }
     let ids = versions.iter().map(|version| version.version_id.clone());
-    // One that is deleted from the bucket may have had a job.
+    // A version that was deleted from the bucket may have a job.
     let mut ids: Vec<String> = ids.chain(wanted.map(str::to_owned)).collect();
     ids.dedup();
     let mut jobs = match pipelines {
@@ -137,28 +107,30 @@ async fn of_object(
     }
     anyhow::ensure!(
         !(versions.is_empty() && jobs.is_empty()),
-        "there is no object {}{}, and the ledger knows no job of it",
+        "there is no object {}{}, and the ledger has no job of it",
         one_line(&object.to_string()),
         wanted.map(|id| format!(" of version {}", one_line(id))).unwrap_or_default()
     );
     let prefix = deployment.watched_prefix()?;
-    let mut told = Vec::new();
-    // As they are told, so that those of the same second stay in order.
+    let mut shown = Vec::new();
+    // Oldest first; the sort below keeps versions of the same second in this order.
     versions.reverse();
     for version in versions {
         let is_its = |job: &Job| job.object.version_id.as_deref() == Some(version.version_id.as_str());
         let (its, others): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(is_its);
         jobs = others;
         if its.is_empty() {
-            let untold = untold(&version, prefix, pipelines);
-            told.push(OfVersion::unrecorded(version, untold));
+            let why = why_no_job(&version, prefix, pipelines);
+            shown.push(VersionHistory::without_job(version, why));
         } else {
-            told.extend(its.into_iter().map(|job| OfVersion::of(job, Some(version.clone()), deployment)));
+            shown.extend(
+                its.into_iter().map(|job| VersionHistory::of(job, Some(version.clone()), deployment)),
+            );
         }
     }
-    told.extend(jobs.into_iter().map(|job| OfVersion::of(job, None, deployment)));
-    told.sort_by_key(OfVersion::at);
-    Ok(Told { object, visible, versions: told, is_cut })
+    shown.extend(jobs.into_iter().map(|job| VersionHistory::of(job, None, deployment)));
+    shown.sort_by_key(VersionHistory::order);
+    Ok(ObjectHistory { object, visible, versions: shown, is_cut })
 }
 
 /// The newest versions of a key that the bucket holds, and whether there are older ones.
@@ -168,7 +140,7 @@ async fn versions(deployment: &Deployment, object: &ObjectUri) -> anyhow::Result
     loop {
         let page = deployment.objects.versions(&object.bucket, &object.key, from).await?;
         let more = page.next.is_some();
-        // A key comes before all keys that only begin with it.
+        // S3 lists a key before all longer keys that start with it.
         let ended = page.versions.last().is_some_and(|version| version.key != object.key);
         found.extend(page.versions.into_iter().filter(|version| version.key == object.key));
         if found.len() > VERSIONS {
@@ -182,7 +154,7 @@ async fn versions(deployment: &Deployment, object: &ObjectUri) -> anyhow::Result
     }
 }
 
-/// The jobs that these versions have, whichever pipeline took them: an id is derived from a pipeline and a version.
+/// The jobs of these versions. Their ids follow from the version and each pipeline that may have matched.
 async fn derived(
     deployment: &Deployment,
     object: &ObjectUri,
@@ -206,10 +178,10 @@ async fn derived(
     Ok(jobs)
 }
 
-/// The jobs of this object that are open, or settled lately.
+/// The jobs of this object that are open, or settled recently.
 async fn searched(deployment: &Deployment, object: &ObjectUri) -> anyhow::Result<Vec<Job>> {
     eprintln!(
-        "the deployment has kept no pipelines yet: only jobs of the last {SEARCHED} are found; --pipelines FILE finds all"
+        "the deployment has not stored its pipelines yet, so only jobs of the last {SEARCHED} are found; --pipelines FILE finds all"
     );
     let now = deployment::now();
     let is_its = |job: &Job| job.object.bucket == object.bucket && job.object.key == object.key;
@@ -223,7 +195,7 @@ async fn searched(deployment: &Deployment, object: &ObjectUri) -> anyhow::Result
     while let Some(jobs) = open.next().await? {
         keep(jobs);
     }
-    let mut settled = SettledJobs::since(&deployment.ledger, super::moment(SEARCHED, now)?, now);
+    let mut settled = SettledJobs::since(&deployment.ledger, super::time_arg(SEARCHED, now)?, now);
     while let Some(jobs) = settled.next().await? {
         keep(jobs);
     }
@@ -231,74 +203,16 @@ async fn searched(deployment: &Deployment, object: &ObjectUri) -> anyhow::Result
 }
 
 /// Why a version has no job.
-fn untold(version: &Version, prefix: &str, pipelines: Option<&Pipelines>) -> String {
+fn why_no_job(version: &Version, prefix: &str, pipelines: Option<&Pipelines>) -> String {
     if !version.key.starts_with(prefix) {
-        return format!("no job: only objects under {prefix} are watched");
+        return format!("no job: only keys under {prefix} are watched");
     }
     match pipelines {
         Some(pipelines) if pipelines.route(&version.key, Some(version.size_bytes)).is_none() => {
-            "no job: no pipeline takes it".to_owned()
+            "no job: no pipeline matches it".to_owned()
         }
-        Some(_) => "no job yet: its event is on its way, or lost; then the hourly sweep finds it".to_owned(),
-        None => "no job of the last day".to_owned(),
-    }
-}
-
-impl OfVersion {
-    fn of(job: Job, version: Option<Version>, deployment: &Deployment) -> Self {
-        let now = deployment::now();
-        let lines = timeline(&job, deployment.pooled(), now);
-        let advice = advice(&job, now);
-        let version_id = job.object.version_id.clone();
-        Self { version_id, version, job: Some((Box::new(job), lines, advice)), untold: None }
-    }
-
-    fn unrecorded(version: Version, untold: String) -> Self {
-        let version_id = Some(version.version_id.clone());
-        Self { version_id, version: Some(version), job: None, untold: Some(untold) }
-    }
-
-    /// What versions are in order of.
-    fn at(&self) -> (Option<Timestamp>, Option<Timestamp>) {
-        let put_at = self.version.as_ref().map(|version| version.modified_at);
-        let recorded_at = self.job.as_ref().map(|(job, ..)| job.event_at.unwrap_or(job.created_at));
-        (put_at.or(recorded_at), recorded_at)
-    }
-
-    fn to_json(&self) -> Value {
-        let (job, lines, advice) = match &self.job {
-            Some((job, lines, advice)) => (Some(job), lines.as_slice(), advice.as_slice()),
-            None => (None, [].as_slice(), [].as_slice()),
-        };
-        let lines = lines.iter().map(|line| json!({ "at": line.at, "what": line.what, "words": line.words }));
-        json!({
-            "version": self.version_id,
-            "in_bucket": self.version.is_some(),
-            "put_at": self.version.as_ref().map(|version| version.modified_at),
-            "bytes": self.version.as_ref().map(|version| version.size_bytes),
-            "job": job.map(|job| job_to_json(job)),
-            "timeline": lines.collect::<Vec<_>>(),
-            "advice": advice,
-            "note": self.untold,
-        })
-    }
-}
-
-impl Told {
-    fn to_json(&self) -> Value {
-        let visible = self.visible.as_ref().map(|visible| {
-            json!({
-                "job": visible.job,
-                "version": visible.version_id,
-                "records": visible.records,
-                "published_at": visible.published_at,
-            })
-        });
-        json!({
-            "object": self.object.to_string(),
-            "visible": visible,
-            "versions": self.versions.iter().map(OfVersion::to_json).collect::<Vec<_>>(),
-            "is_cut": self.is_cut,
-        })
+        Some(_) => "no job yet: its event has not arrived; if it was lost, the hourly sweep creates the job"
+            .to_owned(),
+        None => format!("no job in the last {SEARCHED}"),
     }
 }

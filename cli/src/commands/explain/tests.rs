@@ -1,12 +1,13 @@
-//! A job's story, as it is told.
+//! The timeline of a job as text.
 
 use domain::{
     audit::{AuditEntry, AuditKind},
     job::{Attempt, JobId, Reason, State},
     object::Object,
 };
+use jiff::Timestamp;
 
-use super::{text::written, *};
+use super::{advice::advice, text::columns, timeline::timeline, *};
 
 fn at(text: &str) -> Timestamp {
     format!("2026-11-21T{text}Z").parse().unwrap()
@@ -36,17 +37,26 @@ fn ended(number: u32, task: &str, code: &str, words: &str, stopped: &str) -> Att
     }
 }
 
-fn told(job: &Job) -> String {
-    written(&timeline(job, None, at("13:00:00")))
+fn text_of(job: &Job) -> String {
+    columns(&timeline(job, None, at("13:00:00")))
+}
+
+/// The text without line breaks inside a column.
+fn unbroken(job: &Job) -> String {
+    text_of(job).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
-fn a_long_story_is_one_clear_story() {
+fn a_long_history_reads_from_top_to_bottom() {
     let mut job = job(40_000_000);
     job.event_at = Some(at("12:00:00.5"));
     job.audit = vec![
         AuditEntry::new(at("12:00:02"), AuditKind::Deferred, "throttled"),
-        AuditEntry::new(at("12:00:09"), AuditKind::Launched, "task 0a1b"),
+        AuditEntry::new(
+            at("12:00:09"),
+            AuditKind::Launched,
+            "task arn:aws:ecs:us-east-1:123456789012:task/c/0a1b",
+        ),
         AuditEntry::new(at("12:00:10"), AuditKind::Duplicate, "the same event"),
         AuditEntry::new(at("12:40:00"), AuditKind::Replayed, "by ada; it had failed: crashed"),
     ];
@@ -63,14 +73,14 @@ fn a_long_story_is_one_clear_story() {
     job.settled_at = Some(at("12:50:00"));
     job.replaced_at = Some(at("12:55:00"));
     let golden = include_str!("golden.txt");
-    let told = told(&job);
-    assert_eq!(told, golden, "{told}");
+    let text = text_of(&job);
+    assert_eq!(text, golden, "{text}");
 }
 
 #[test]
-fn an_open_job_ends_with_where_it_is_now() {
+fn the_timeline_of_an_open_job_ends_with_its_present_state() {
     let waiting = job(10);
-    assert!(told(&waiting).ends_with("now       attempt 1 waits for a worker\n"), "{}", told(&waiting));
+    assert!(text_of(&waiting).ends_with("now       attempt 1 waits for a worker\n"), "{}", text_of(&waiting));
     let running = Job {
         state: State::Running,
         holder: Some("drain/2/9/00ff".into()),
@@ -78,17 +88,14 @@ fn an_open_job_ends_with_where_it_is_now() {
         records: 5_000,
         ..waiting.clone()
     };
-    let said = told(&running);
-    assert!(
-        said.contains("attempt 1 in drain/2/9: 5,000 rows written so far, its claim holds until"),
-        "{said}"
-    );
+    let said = unbroken(&running);
+    assert!(said.contains("attempt 1 in drain/2/9: 5,000 rows written so far; lease until"), "{said}");
     let lost = Job { lease_until: Some(at("12:59:00")), ..running };
-    assert!(told(&lost).contains("probably lost: it is tried again by itself"));
+    assert!(unbroken(&lost).contains("probably lost, and the job is retried automatically"));
 }
 
 #[test]
-fn a_failed_job_says_what_can_be_done_and_when() {
+fn a_failed_job_shows_what_to_do_and_when() {
     let now = at("13:00:00");
     let failed = |code: &str| Job {
         state: State::Failed,
@@ -114,7 +121,7 @@ fn a_failed_job_says_what_can_be_done_and_when() {
 }
 
 #[test]
-fn a_job_that_is_replayed_twice_was_given_up_twice() {
+fn a_job_that_was_replayed_twice_failed_twice() {
     let mut job = job(10);
     job.history = vec![
         ended(1, "drain/1/1", "ragged_row", "words", "12:10:00"),
@@ -125,16 +132,16 @@ fn a_job_that_is_replayed_twice_was_given_up_twice() {
     job.audit = ["12:15:00", "12:25:00"]
         .map(|time| AuditEntry::new(at(time), AuditKind::Replayed, "by ada"))
         .to_vec();
-    let said = told(&job);
-    assert_eq!(said.matches("it was given up").count(), 2, "{said}");
+    let said = unbroken(&job);
+    assert_eq!(said.matches("; not retried").count(), 2, "{said}");
 }
 
 #[test]
-fn what_strangers_wrote_stays_on_its_line() {
+fn text_that_others_wrote_stays_in_its_column() {
     let mut job = job(10);
     job.audit = vec![AuditEntry::new(at("12:00:02"), AuditKind::Paused, "x\n  2026 done\u{1b}[2J\u{202e}")];
-    let said = told(&job);
-    assert_eq!(said.lines().count(), 3, "{said}");
-    assert!(said.contains("x\\n  2026 done\\u{1b}[2J\\u{202e}"), "{said}");
+    let said = text_of(&job);
+    assert!(!said.contains('\u{1b}') && said.lines().all(|line| line.starts_with("  ")), "{said}");
+    assert!(said.contains("done\\u{1b}[2J\\u{202e}"), "{said}");
     assert!(JobId::parse(job.id.as_str()).is_some());
 }

@@ -1,57 +1,83 @@
-//! The story as a person reads it.
-
-use domain::mail::grouped;
+//! The timeline as text for a terminal of 80 columns.
 
 use super::{
-    OfVersion, Told,
+    history::{ObjectHistory, VersionHistory},
     timeline::{Line, safe},
 };
-use crate::{commands::format_job, output::one_line};
+use crate::{
+    commands::format_job,
+    output::{count, one_line},
+};
 
-/// Writes it.
-pub(super) fn write(told: &Told) -> String {
-    let mut text = format!("{}\n", one_line(&told.object.to_string()));
-    text += &match &told.visible {
-        None => "nothing of it is visible\n".to_owned(),
+/// Formats the whole history.
+pub(super) fn format(history: &ObjectHistory) -> String {
+    let mut text = format!("{}\n", one_line(&history.object.to_string()));
+    text += &match &history.visible {
+        None => "no records are visible\n".to_owned(),
         Some(visible) => format!(
-            "visible since {:.0}: {} records{}\n",
+            "{}{} visible since {:.0}\n",
+            count(visible.records, "record"),
+            visible.version_id.as_deref().map(|id| format!(" of version {}", safe(id))).unwrap_or_default(),
             visible.published_at,
-            grouped(visible.records),
-            visible.version_id.as_deref().map(|id| format!(" of version {}", safe(id))).unwrap_or_default()
         ),
     };
-    if told.is_cut {
-        text += &format!("only its newest {} versions are told of\n", told.versions.len());
+    if history.is_cut {
+        text += &format!("only the newest {} versions are shown\n", history.versions.len());
     }
-    told.versions.iter().for_each(|version| text += &of_version(version));
+    history.versions.iter().for_each(|version| text += &of_version(version));
     text
 }
 
-fn of_version(told: &OfVersion) -> String {
+fn of_version(history: &VersionHistory) -> String {
     let mut text = String::from("\n");
-    text += &match &told.version_id {
+    text += &match &history.version_id {
         Some(id) => format!("version {}", safe(id)),
         None => "the only version".to_owned(),
     };
-    text += &match &told.version {
-        Some(version) => format!(", {} bytes\n", grouped(version.size_bytes)),
+    text += &match &history.version {
+        Some(version) => format!(", {}\n", count(version.size_bytes, "byte")),
         None => "\n".to_owned(),
     };
-    if let Some(note) = &told.untold {
+    if let Some(note) = &history.no_job {
         text += &format!("{note}\n");
     }
-    let Some((job, lines, advice)) = &told.job else { return text };
+    let Some((job, lines, advice)) = &history.job else { return text };
     text += &format!("job {}, pipeline {}: {}\n\n", job.id, job.pipeline.name, safe(&format_job::state(job)));
-    text += &written(lines);
+    text += &columns(lines);
     if !advice.is_empty() {
-        text += "\n  What can be done\n";
-        advice.iter().for_each(|line| text += &format!("  {line}\n"));
+        text += "\n  What to do\n";
+        advice.iter().for_each(|line| text += &hanging("  ", line));
     }
     text
 }
 
-/// The lines, in columns.
-pub(super) fn written(lines: &[Line]) -> String {
-    let width = lines.iter().map(|line| line.what.len()).max().unwrap_or_default();
-    lines.iter().map(|Line { at, what, words }| format!("  {at:.3}  {what:width$}  {words}\n")).collect()
+/// The lines in columns; a long text goes on in its own column.
+pub(super) fn columns(lines: &[Line]) -> String {
+    let width = lines.iter().map(|line| line.event.len()).max().unwrap_or_default();
+    lines
+        .iter()
+        .map(|Line { at, event, text }| hanging(&format!("  {at:.0}  {event:width$}  "), text))
+        .collect()
+}
+
+/// The width that lines are broken at.
+const WIDTH: usize = 80;
+
+/// The head, then the text, broken between words; each further line starts below the first word.
+fn hanging(head: &str, text: &str) -> String {
+    let indent = head.chars().count();
+    let (mut lines, mut column) = (head.to_owned(), indent);
+    for (n, word) in text.split(' ').enumerate() {
+        let length = word.chars().count();
+        if n > 0 && column + 1 + length > WIDTH {
+            lines += &format!("\n{:indent$}", "");
+            column = indent;
+        } else if n > 0 {
+            lines.push(' ');
+            column += 1;
+        }
+        lines += word;
+        column += length;
+    }
+    lines + "\n"
 }

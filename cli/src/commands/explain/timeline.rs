@@ -1,4 +1,4 @@
-//! One job's story in order of time, from what the ledger holds of it.
+//! The timeline of one job, from its item in the ledger.
 
 use domain::{
     audit::{AuditEntry, AuditKind},
@@ -10,84 +10,95 @@ use domain::{
 };
 use jiff::Timestamp;
 
-/// Something that happened, and when.
+use crate::output::count;
+
+/// A line of the timeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Line {
-    /// When.
+    /// When it happened.
     pub(super) at: Timestamp,
-    /// What, in a word.
-    pub(super) what: String,
-    /// The rest.
-    pub(super) words: String,
+    /// What happened, in one or two words.
+    pub(super) event: String,
+    /// The details.
+    pub(super) text: String,
 }
 
-/// How much of what others say is shown.
-const WORDS: usize = 400;
+/// The most characters of a text that others wrote.
+const LONGEST: usize = 400;
 
-/// All that happened to a job, oldest first. `pooled` is the size of the deployment's pooled workers, where it is known.
+/// Everything that happened to a job, oldest first. `pooled` is the size of the deployment's pooled workers, if known.
 pub(super) fn timeline(job: &Job, pooled: Option<Size>, now: Timestamp) -> Vec<Line> {
     let mut lines = Vec::new();
-    let mut add = |at: Option<Timestamp>, what: &str, words: String| {
-        lines.extend(at.map(|at| Line { at, what: what.to_owned(), words }));
+    let mut add = |at: Option<Timestamp>, event: &str, text: String| {
+        lines.extend(at.map(|at| Line { at, event: event.to_owned(), text }));
     };
     add(job.event_at, "event", created(job));
     add(Some(job.created_at), "recorded", recorded(job, pooled));
     for note in &job.audit {
-        add(Some(note.at), noted(note), safe(&note.words));
+        add(Some(note.at), noted(note), safe(&with_task_ids(&note.words)));
     }
     add(job.claimed_at, "claimed", claimed(job));
     for (index, ended) in job.history.iter().enumerate() {
         add(Some(ended.stopped_at), &format!("attempt {}", ended.number), attempt(job, index, ended));
     }
     add(job.settled_at, job.state.as_str(), settled(job));
-    add(job.notified_at, "told", "people were told, and the dead-letter queue has an entry of it".to_owned());
-    let replaced = "a newer version's records took the place of these".to_owned();
+    add(job.notified_at, "notified", "failure mail sent; added to the dead-letter queue".to_owned());
+    let replaced = "a newer version's records replaced these".to_owned();
     add(job.replaced_at, "replaced", replaced);
     if !job.state.is_settled() {
         add(Some(now), "now", present(job, now));
     }
-    // What happened at the same time stays in the order above, which is the order of causes. The ledger keeps some times
-    // to the microsecond and others finer.
+    // The sort is stable: what happened at the same time stays in the order above, causes first. The ledger stores some
+    // times to the microsecond and others finer.
     lines.sort_by_key(|line| line.at.as_microsecond());
     lines
 }
 
-/// Text from strangers, on one line and not too long.
+/// Text that others wrote, on one line and shortened.
 pub(super) fn safe(text: &str) -> String {
-    shortened(&escaped(text), WORDS)
+    shortened(&escaped(text), LONGEST)
+}
+
+/// The text with the id of a task in place of its ARN, which is longer than a line.
+fn with_task_ids(text: &str) -> String {
+    let short = |word: &str| match word.rsplit_once('/') {
+        Some((arn, id)) if arn.starts_with("arn:") && arn.contains(":ecs:") => id.to_owned(),
+        _ => word.to_owned(),
+    };
+    text.split(' ').map(short).collect::<Vec<_>>().join(" ")
 }
 
 fn created(job: &Job) -> String {
     match job.object.size_bytes {
-        Some(bytes) => format!("S3 told that the object was created, of {} bytes", grouped(bytes)),
-        None => "S3 told that the object was created".to_owned(),
+        Some(bytes) => format!("S3 reported the object: {}", count(bytes, "byte")),
+        None => "S3 reported the object".to_owned(),
     }
 }
 
-/// Which pipeline took it, and where it was to be worked on and why.
+/// The pipeline that matched, where the job was routed, and why.
 fn recorded(job: &Job, pooled: Option<Size>) -> String {
     let before = Job { history: Vec::new(), ..job.clone() };
     let above = grouped(job.pipeline.dedicated_above);
     let bytes = job.object.size_bytes.map(grouped);
     let decision = match (route(&before, pooled.unwrap_or(Size::LARGEST), None), bytes) {
         (Route::Pool, Some(bytes)) => {
-            format!("for the pooled workers: {bytes} bytes are not above its dedicated_above of {above}")
+            format!("pooled workers: its {bytes} bytes are not above dedicated_above ({above})")
         }
-        (Route::Pool, None) => "for the pooled workers".to_owned(),
+        (Route::Pool, None) => "pooled workers".to_owned(),
         (Route::Dedicated(DedicatedReason::Large), bytes) => {
             let bytes = bytes.unwrap_or_default();
-            format!("for a task of its own: {bytes} bytes are above its dedicated_above of {above}")
+            format!("a dedicated task: its {bytes} bytes are above dedicated_above ({above})")
         }
         (Route::Dedicated(DedicatedReason::Size | DedicatedReason::Suspect | DedicatedReason::Pinned), _) => {
             let task = size(job.pipeline.task);
-            format!("for a task of its own: it asks for {task}, which pooled workers do not have")
+            format!("a dedicated task: it needs {task}, more than pooled workers have")
         }
     };
-    format!("the pipeline {} takes it, {decision}", job.pipeline.name)
+    format!("pipeline {}, for {decision}", job.pipeline.name)
 }
 
 fn size(size: Size) -> String {
-    format!("{} cpu units and {} MiB", grouped(size.cpu().into()), grouped(size.memory().into()))
+    format!("{} CPU units and {} MiB", grouped(size.cpu().into()), grouped(size.memory().into()))
 }
 
 fn noted(note: &AuditEntry) -> &'static str {
@@ -105,38 +116,38 @@ fn noted(note: &AuditEntry) -> &'static str {
 }
 
 fn claimed(job: &Job) -> String {
-    // The name is that of the last claim.
+    // The job names only the worker of its last claim.
     let is_last = job.fence == 1;
     match job.pooled_worker().filter(|_| is_last) {
-        Some(worker) => format!("the pooled worker {} began with it", safe(worker)),
-        None => "a worker began with it".to_owned(),
+        Some(worker) => format!("pooled worker {} started it", safe(worker)),
+        None => "a worker started it".to_owned(),
     }
 }
 
-/// How an attempt ended, and what followed.
+/// How an attempt ended, and whether it was retried.
 fn attempt(job: &Job, index: usize, ended: &Attempt) -> String {
     let Attempt { task, verdict, .. } = ended;
     let who = match task.as_str() {
-        "" => String::new(),
+        "" => "before a worker started".to_owned(),
         arn if arn.starts_with("arn:") => {
-            format!("in the task {} ", safe(arn.rsplit('/').next().unwrap_or(arn)))
+            format!("in task {}", safe(arn.rsplit('/').next().unwrap_or(arn)))
         }
-        worker => format!("in the pooled worker {} ", safe(worker)),
+        worker => format!("in pooled worker {}", safe(worker)),
     };
     let next = job.history.get(index + 1);
-    // A person had it run again after this one.
+    // Whether a person replayed the job after this attempt.
     let is_replay = |note: &AuditEntry| {
         let before = next.is_none_or(|next| note.at <= next.stopped_at);
         note.kind == AuditKind::Replayed && note.at >= ended.stopped_at && before
     };
     let followed = match () {
-        () if index + 1 == job.replayed_from as usize || job.audit.iter().any(is_replay) => "it was given up",
-        () if index + 1 < job.history.len() => "it was tried again",
-        () if !job.state.is_settled() => "it is tried again",
-        () if job.state == State::Failed => "it was given up",
-        () => "it was tried again",
+        () if index + 1 == job.replayed_from as usize || job.audit.iter().any(is_replay) => "not retried",
+        () if index + 1 < job.history.len() => "retried",
+        () if !job.state.is_settled() => "will be retried",
+        () if job.state == State::Failed => "not retried",
+        () => "retried",
     };
-    format!("{who}ended: {}: {}; {followed}", safe(verdict.code.as_str()), safe(&verdict.message))
+    format!("ended {who}: {}: {}; {followed}", safe(verdict.code.as_str()), safe(&verdict.message))
 }
 
 fn settled(job: &Job) -> String {
@@ -147,21 +158,18 @@ fn settled(job: &Job) -> String {
     match job.state {
         State::Done => {
             let format = job.format.as_deref().unwrap_or("unknown");
-            let records = match job.records {
-                1 => "1 record".to_owned(),
-                records => format!("{} records", grouped(records)),
-            };
+            let records = count(job.records, "record");
             let visible = match job.pipeline.key {
-                None => format!("{records} became visible, all at once ({})", safe(format)),
-                Some(_) => format!("under their own keys: {records} ({})", safe(format)),
+                None => format!("{records} became visible at once ({})", safe(format)),
+                Some(_) => format!("{records} written under their own keys ({})", safe(format)),
             };
-            format!("{visible}{}", left_out(job))
+            format!("{visible}{}", rejected(job))
         }
-        State::Superseded => "a newer version of the object was visible first".to_owned(),
+        State::Superseded => "a newer version of the object was published first".to_owned(),
         State::SourceDeleted => "the object version was deleted before it was read".to_owned(),
         State::Failed => {
             let limit = format!(
-                "{} of {} attempts count against the object",
+                "{} of {} attempts counted against the object",
                 job.counted_attempts, job.pipeline.attempts
             );
             format!("{}; {limit}", why.unwrap_or_else(|| "no reason was recorded".to_owned()))
@@ -170,38 +178,38 @@ fn settled(job: &Job) -> String {
     }
 }
 
-fn left_out(job: &Job) -> String {
+fn rejected(job: &Job) -> String {
     match (job.rejected, job.pipeline.bad_rows) {
         (0, _) => String::new(),
         (rows, BadRows::Quarantine) => {
             let key = safe(&job.object.key);
-            format!(", and {} rejected rows are in rejects/{key}/{}.jsonl", grouped(rows), job.id)
+            format!("; {} in rejects/{key}/{}.jsonl", count(rows, "rejected row"), job.id)
         }
-        (rows, _) => format!(", and {} rows were left out", grouped(rows)),
+        (rows, _) => format!("; {} rejected", count(rows, "row")),
     }
 }
 
-/// Where an open job is at this moment.
+/// What an open job waits for, or who runs it.
 fn present(job: &Job, now: Timestamp) -> String {
     match (job.state, job.lease_until) {
         (State::Running, Some(until)) if until < now => {
             format!(
-                "its worker was last heard of before {until:.0}, and is probably lost: it is tried again by itself"
+                "its lease expired at {until:.0}: the worker is probably lost, and the job is retried automatically"
             )
         }
         (State::Running, until) => {
-            let worker = job.pooled_worker().map_or("a task of its own".to_owned(), safe);
-            let until = until.map(|until| format!(", its claim holds until {until:.0}")).unwrap_or_default();
+            let worker = job.pooled_worker().map_or("a dedicated task".to_owned(), safe);
+            let until = until.map(|until| format!("; lease until {until:.0}")).unwrap_or_default();
             format!(
-                "attempt {} in {worker}: {} rows written so far{until}",
+                "attempt {} in {worker}: {} written so far{until}",
                 job.attempt,
-                grouped(job.records)
+                count(job.records, "row")
             )
         }
         (_, _) => match &job.task {
             Some(task) => {
                 format!(
-                    "attempt {} waits for the task {} to start",
+                    "attempt {} waits for task {} to start",
                     job.attempt,
                     safe(task.rsplit('/').next().unwrap_or(task))
                 )

@@ -1,4 +1,4 @@
-//! `--dead`: every entry of the dead-letter queue goes back to where it came from, and is deleted when that is durable.
+//! `--dead`: sends every dead-dead_letter message back to the queue it came from, then deletes it.
 
 use anyhow::Context;
 use app::replay::{Outcome, Replayed};
@@ -6,33 +6,35 @@ use aws::dead_letters::{DeadLetter, DeadLetters};
 use domain::message::{self, Message};
 use jiff::Timestamp;
 
-use super::Replaying;
+use super::progress::Progress;
 use crate::{
-    commands::dead::{HIDDEN, Held, what},
-    commands::deployment::now,
+    commands::{
+        dead::{Received, VISIBILITY_TIMEOUT, summary},
+        deployment::now,
+    },
     signals::{Asked, Signals},
 };
 
-/// How many entries that stay are held until the end: then they are given back.
-const MOST_HELD: usize = 10_000;
+/// The most messages that are received and not deleted; all become visible again at the end.
+const MOST_RECEIVED: usize = 10_000;
 
-/// Goes through the queue once, and returns the exit code if it was asked to end.
-pub(super) async fn replay(replay: &mut Replaying<'_>, began_at: Timestamp) -> anyhow::Result<Option<u8>> {
+/// Goes through the queue once. Returns the exit code of the signal that ended it, if one did.
+pub(super) async fn replay(replay: &mut Progress<'_>, began_at: Timestamp) -> anyhow::Result<Option<u8>> {
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let queue = replay.deployment.dead_letters()?;
-    let mut held = Held::default();
-    let ended = entries(replay, &queue, &mut signals, &mut held, began_at).await;
-    let given_back = queue.give_back(&held.receipts).await;
+    let mut received = Received::default();
+    let ended = entries(replay, &queue, &mut signals, &mut received, began_at).await;
+    let given_back = queue.give_back(&received.receipts).await;
     let code = ended?;
     given_back?;
     Ok(code)
 }
 
 async fn entries(
-    replay: &mut Replaying<'_>,
+    replay: &mut Progress<'_>,
     queue: &DeadLetters,
     signals: &mut Signals,
-    held: &mut Held,
+    received: &mut Received,
     began_at: Timestamp,
 ) -> anyhow::Result<Option<u8>> {
     loop {
@@ -40,16 +42,16 @@ async fn entries(
             return Ok(Some(Asked::exit_code(asked)));
         }
         anyhow::ensure!(
-            held.receipts.len() < MOST_HELD,
-            "{MOST_HELD} entries stay in the dead-letter queue: have them mended or deleted first (`tidemill dead`)"
+            received.receipts.len() < MOST_RECEIVED,
+            "{MOST_RECEIVED} messages cannot be replayed; fix or delete some first (`tidemill dead` lists them)"
         );
-        let letters = queue.receive(HIDDEN).await?;
-        // Those that stay come round when they were hidden for long enough.
-        let came_round = letters.iter().all(|letter| held.has(letter));
-        for letter in letters {
-            let replayed = one(replay, queue, held, &letter, began_at).await;
-            if replay.record(&what(&letter.body), replayed).is_none() {
-                held.keep(&letter);
+        let dead_letters = queue.receive(VISIBILITY_TIMEOUT).await?;
+        // Messages that stay are received again when their visibility timeout has expired.
+        let came_round = dead_letters.iter().all(|dead_letter| received.has(dead_letter));
+        for dead_letter in dead_letters {
+            let replayed = one(replay, queue, received, &dead_letter, began_at).await;
+            if replay.record(&summary(&dead_letter.body), replayed).is_none() {
+                received.add(&dead_letter);
             }
         }
         if replay.failures.should_give_up() {
@@ -61,33 +63,33 @@ async fn entries(
     }
 }
 
-/// Replays one entry, and deletes it when that is durable; one that stays is kept to be given back.
+/// Replays one message, and deletes it once its replay is durable. A message that stays becomes visible again later.
 async fn one(
-    replay: &mut Replaying<'_>,
+    replay: &mut Progress<'_>,
     queue: &DeadLetters,
-    held: &mut Held,
-    letter: &DeadLetter,
+    received: &mut Received,
+    dead_letter: &DeadLetter,
     began_at: Timestamp,
 ) -> anyhow::Result<()> {
-    // What came back while this was at work would be replayed for ever.
-    if held.has(letter) || letter.sent_at.is_some_and(|at| at > began_at) {
-        held.keep(letter);
+    // A message that failed again during this command would be replayed for ever.
+    if received.has(dead_letter) || dead_letter.sent_at.is_some_and(|at| at > began_at) {
+        received.add(dead_letter);
         return Ok(());
     }
-    let Replayed { job, object, outcome } = replay.replay.dead_letter(&letter.body, now()).await?;
+    let Replayed { job, object, outcome } = replay.replay.dead_letter(&dead_letter.body, now()).await?;
     if replay.replay.dry_run || matches!(outcome, Outcome::Refused(_)) {
-        held.keep(letter);
+        received.add(dead_letter);
     } else {
-        queue.delete(letter).await?;
+        queue.delete(dead_letter).await?;
     }
-    replay.tell(&about(&letter.body, object.as_deref()), job.as_ref(), &outcome)
+    replay.report(&about(&dead_letter.body, object.as_deref()), job.as_ref(), &outcome)
 }
 
-/// What an entry is about: of a job that the ledger has, its object.
+/// What a message is about: the object of a job that the ledger has.
 fn about(body: &str, object: Option<&str>) -> String {
     match (message::read(body), object) {
         (Message::Job(due), Some(object)) => format!("attempt {} of {object}", due.attempt),
         (Message::Job(due), None) => format!("attempt {}", due.attempt),
-        _ => what(body),
+        _ => summary(body),
     }
 }

@@ -1,34 +1,40 @@
-//! One look at a folder.
+//! One scan of a folder.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
     path::Path,
+    time::SystemTime,
 };
 
-use super::Stamp;
-
-/// How many files are looked at: what is known of each is held in memory.
+/// The most files that are watched: each takes memory.
 const MOST_FILES: usize = 100_000;
 
-/// How deep: a link may lead back to where it is.
+/// The most nested folders: a link may lead back to its own folder.
 const DEEPEST: usize = 32;
 
 /// S3's longest key (S3 user guide, "Naming Amazon S3 objects").
 const LONGEST_KEY: usize = 1_024;
 
-/// What was found.
+/// A file's size and time of change: the file has changed when they differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) bytes: u64,
+    pub(super) modified: SystemTime,
+}
+
+/// What a scan found.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     /// The files, by their keys.
     pub(super) files: BTreeMap<String, Stamp>,
-    /// What cannot be uploaded, in words.
+    /// Why some files and folders cannot be uploaded.
     pub(super) problems: BTreeSet<String>,
-    /// A folder could not be read: files that are missing here may be there.
+    /// Whether something could not be read, so that files may be missing here.
     pub(super) is_partial: bool,
 }
 
-/// Every file below a folder that is not hidden. What vanishes while it is looked at is not there.
+/// Finds every file in a folder that is not hidden. A file that vanishes during the scan is not found.
 pub(super) fn scan(root: &Path, prefix: &str) -> Found {
     let mut found = Found::default();
     found.folder(root, prefix, 0);
@@ -39,7 +45,7 @@ impl Found {
     fn folder(&mut self, path: &Path, prefix: &str, depth: usize) {
         let entries = match fs::read_dir(path) {
             Ok(entries) => entries,
-            // A folder within the watched one was removed; that one itself is missed.
+            // A nested folder was removed. A missing watched folder is a problem.
             Err(error) if error.kind() == io::ErrorKind::NotFound && depth > 0 => return,
             Err(error) => return self.unreadable(path, &error),
         };
@@ -54,7 +60,7 @@ impl Found {
     fn entry(&mut self, entry: &fs::DirEntry, prefix: &str, depth: usize) {
         let (name, path) = (entry.file_name(), entry.path());
         let Some(name) = name.to_str() else {
-            self.problem(format!("the name of {path:?} is not UTF-8, which S3 keys must be: rename it"));
+            self.problem(format!("the name of {path:?} is not UTF-8, as S3 keys must be; rename it"));
             return;
         };
         if name.starts_with('.') {
@@ -68,7 +74,7 @@ impl Found {
         };
         if about.is_dir() && depth >= DEEPEST {
             self.problem(format!(
-                "{path:?} is too deep: only {DEEPEST} folders within each other are looked at"
+                "{path:?} is nested too deep: only {DEEPEST} levels of folders are watched"
             ));
         } else if about.is_dir() {
             self.folder(&path, &format!("{key}/"), depth + 1);
@@ -77,11 +83,11 @@ impl Found {
         } else if key.len() > LONGEST_KEY {
             let bytes = key.len();
             self.problem(format!(
-                "the key of {path:?} would have {bytes} bytes, and S3 keys have 1,024 at most: shorten its path"
+                "the key of {path:?} would be {bytes} bytes long, and S3 allows 1,024; shorten its path"
             ));
         } else if self.files.len() >= MOST_FILES {
             self.is_partial = true;
-            self.problem(format!("there are more than {MOST_FILES} files: the others are not looked at"));
+            self.problem(format!("the folder has more than {MOST_FILES} files; the others are not uploaded"));
         } else if let Ok(modified) = about.modified() {
             self.files.insert(key, Stamp { bytes: about.len(), modified });
         }
@@ -92,10 +98,10 @@ impl Found {
         self.problem(format!("cannot read {path:?}: {error}"));
     }
 
-    fn problem(&mut self, words: String) {
-        // As many as there may be files: a folder of nothing else must not fill the memory.
+    fn problem(&mut self, message: String) {
+        // Bounded as files are, so that a folder of problems does not fill the memory.
         if self.problems.len() < MOST_FILES {
-            self.problems.insert(words);
+            self.problems.insert(message);
         }
     }
 }
@@ -118,17 +124,17 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_told_and_a_loop_has_an_end() {
+    fn a_problem_is_reported_and_a_loop_of_links_ends() {
         let root = tempfile::tempdir().expect("a folder");
-        let told = scan(&root.path().join("none"), "").problems;
+        let problems = scan(&root.path().join("none"), "").problems;
         assert!(
-            told.iter().any(|words| words.contains("none") && words.contains("No such file")),
-            "{told:?}"
+            problems.iter().any(|words| words.contains("none") && words.contains("No such file")),
+            "{problems:?}"
         );
         std::os::unix::fs::symlink(root.path(), root.path().join("loop")).expect("a link");
         std::os::unix::fs::symlink("nowhere", root.path().join("dangling")).expect("a link");
-        let told = scan(root.path(), "").problems;
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told.iter().any(|words| words.contains("too deep")), "{told:?}");
+        let problems = scan(root.path(), "").problems;
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems.iter().any(|words| words.contains("too deep")), "{problems:?}");
     }
 }

@@ -30,7 +30,7 @@ pub(super) async fn held_back(env: &TestEnv) {
     env.settle().await;
 }
 
-/// λ scaler tells of it, and tries whether it is mended.
+/// λ scaler tells of it, and probes whether it is fixed.
 pub(super) async fn held_back_for_long(env: &TestEnv) {
     env.on(call::launch_task().meets(misconfigured()));
     env.put(KEY, csv(3)).await;

@@ -1,4 +1,4 @@
-//! Whoever has to be told: mails, and what ends in the dead-letter queue.
+//! Mails, and messages that end in the dead-letter queue.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub(super) async fn bounced(env: &TestEnv) {
     assert_eq!((env.mails().len(), env.dead_letters().await.len()), (0, 2), "the job's, and the mail");
 }
 
-pub(super) async fn folded(env: &TestEnv) {
+pub(super) async fn grouped(env: &TestEnv) {
     for n in 0..6 {
         env.put(&format!("uploads/{n}.csv"), RAGGED).await;
     }
@@ -33,8 +33,8 @@ pub(super) async fn folded(env: &TestEnv) {
     assert_eq!(env.mails().len(), 4, "{:#?}", env.subjects());
 }
 
-/// The sweep has told what λ stops could not.
-pub(super) async fn untold(env: &TestEnv) {
+/// The sweep mails a failure that λ stops could not mail.
+pub(super) async fn not_notified(env: &TestEnv) {
     let broken = ApiError::client("InternalError", "out of order").with_status(500);
     env.on(call::send_mail().meets(Call::Refuse(broken)).first(15));
     env.put(KEY, RAGGED).await;

@@ -10,10 +10,10 @@ use super::{KEY, csv, minutes};
 
 pub(super) const NEVER: Timing = Timing { provisioning: Duration::from_hours(9), ..TIMING };
 
-/// An object that somebody asks for at the entrance, which has an older version; nobody was told of either.
+/// A request to process an object that has an older version; the events of both were lost.
 async fn ask(env: &TestEnv) {
-    env.put_silently(KEY, csv(2)).await;
-    env.put_silently(KEY, csv(3)).await;
+    env.put_without_event(KEY, csv(2)).await;
+    env.put_without_event(KEY, csv(3)).await;
     let ask = json!({ "tidemill": 1, "bucket": env.bucket(), "key": KEY });
     env.send("JobsQueue", &ask.to_string());
 }
