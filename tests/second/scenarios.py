@@ -161,7 +161,7 @@ def job_that_runs_out_of_memory_runs_again_one_size_larger(cloud):
     key = "uploads/hungry/one.jsonl"
     put(cloud, key, '{"n": 1}\n')
     (job,) = settled(cloud, key)
-    equal((job["state"], job["attempt"], job["charged"], job["records"]), ("done", 2, 1, 1))
+    equal((job["state"], job["attempt"], job["counted_attempts"], job["records"]), ("done", 2, 1, 1))
     sizes = [task["overrides"]["memory"] for task in stopped(cloud, job["job"])]
     equal(sorted(map(int, sizes)), [1024, 2048])
 

@@ -228,7 +228,7 @@ fn only_an_object_at_fault_is_to_be_fixed() {
         let last = job.history.last_mut().unwrap();
         (last.verdict, last.task) = (Reason::new(verdict, "words"), task.into());
         let Mail { body, .. } = settled(&job);
-        assert_eq!(body.contains("upload"), fix, "{code}\n{body}");
+        assert_eq!(body.contains("The new version is processed automatically."), fix, "{code}\n{body}");
         assert!(body.contains(&format!("\n  tidemill replay --job {}\n", job.id)));
     }
 }
