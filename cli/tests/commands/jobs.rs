@@ -67,7 +67,7 @@ fn explained(up: &Up, good: &str, bad: &str) {
         " claimed pooled worker ",
         "ragged_row: row 1: 1 field",
         " notified failure mail sent",
-        " What to do ",
+        " What to do Give each row as many fields as the header",
         &format!("tidemill replay --job {bad}"),
     ] {
         assert!(story.contains(part), "no {part:?} in {story}");
