@@ -48,7 +48,7 @@ async fn boto3_finds_a_cloud_that_it_cannot_tell_from_aws() {
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .kill_on_drop(true);
     let output = tokio::time::timeout(Duration::from_secs(120), check.output()).await;
-    let output = output.expect("check.py is stuck").unwrap();
+    let output = output.expect("check.py hangs").unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}\n{err}");
     println!("{out}");
@@ -104,7 +104,7 @@ async fn run(command: &mut Command) {
     let shown = format!("{:?}", command.as_std());
     let output = tokio::time::timeout(Duration::from_secs(300), command.kill_on_drop(true).output()).await;
     let output = output
-        .unwrap_or_else(|_| panic!("this test needs boto3, and {shown} is stuck"))
+        .unwrap_or_else(|_| panic!("this test needs boto3, and {shown} hangs"))
         .unwrap_or_else(|error| panic!("this test needs Python 3 with venv: {shown}: {error}"));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "this test needs boto3 from PyPI, and {shown} failed:\n{said}");

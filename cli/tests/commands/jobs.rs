@@ -59,7 +59,7 @@ fn listed(up: &Up, good: &str, bad: &str) {
 /// `explain`, of an object and of a job.
 fn explained(up: &Up, good: &str, bad: &str) {
     let text = up.run(&["explain", &up.uri("bad.csv")]).with_code(0).stdout;
-    let story = unbroken(&text);
+    let timeline = unbroken(&text);
     for part in [
         "no records are visible",
         "pipeline everything: failed: ragged_row",
@@ -70,7 +70,7 @@ fn explained(up: &Up, good: &str, bad: &str) {
         " What to do Give each row as many fields as the header",
         &format!("tidemill replay --job {bad}"),
     ] {
-        assert!(story.contains(part), "no {part:?} in {story}");
+        assert!(timeline.contains(part), "no {part:?} in {timeline}");
     }
     assert_eq!(up.run(&["explain", bad]).with_code(0).stdout.lines().count(), text.lines().count());
     let history = up.run(&["explain", &up.uri("good.csv"), "--json"]).with_code(0).json();
@@ -122,8 +122,8 @@ fn replayed(up: &mut Up, bad: &str) {
     // A failure is mailed, and only then may the job be replayed.
     up.event("mail", "bad.csv");
     notified(up, bad);
-    let story = unbroken(&up.run(&["explain", bad]).with_code(0).stdout);
-    assert!(story.contains(" replayed by ada ") && story.contains("it had failed at"), "{story}");
+    let timeline = unbroken(&up.run(&["explain", bad]).with_code(0).stdout);
+    assert!(timeline.contains(" replayed by ada ") && timeline.contains("it had failed at"), "{timeline}");
 
     assert_eq!(up.lines(&["dead"]).len(), 2, "one of each failure");
     let emptied = up.run(&["replay", "--dead"]).with_code(0);
@@ -177,8 +177,8 @@ fn a_running_job_is_stopped_and_its_failure_is_mailed() {
     assert_eq!((&settled["state"], &settled["reason"]["code"]), (&json!("failed"), &json!("cancelled")));
     up.event("mail", "large.csv");
     complains(up.run(&["stop", &running]), &["is already failed: cancelled", "there is nothing to stop"]);
-    let story = unbroken(&up.run(&["explain", &running]).with_code(0).stdout);
-    assert!(story.contains(" stopped by ada (access key tidemill)"), "{story}");
+    let timeline = unbroken(&up.run(&["explain", &running]).with_code(0).stdout);
+    assert!(timeline.contains(" stopped by ada (access key tidemill)"), "{timeline}");
     complains(up.run(&["records", &up.uri("large.csv")]), &["no records"]);
     // Its worker works on.
     put(folder.path(), "next.csv", "x\n1\n");

@@ -63,8 +63,8 @@ fn a_revision_that_nobody_can_launch_any_more_gives_way_to_the_deployed_one() {
         let deployed = deployed(env);
         lose_worker_of(env, &format!("{}:99", deployed.rsplit_once(':').unwrap().0)).await;
         assert_eq!(own_task(env).await.definition_arn, deployed);
-        let story = env.job(KEY).await.audit;
-        let launched = story.iter().find(|note| note.kind == AuditKind::Launched).unwrap();
+        let audit = env.job(KEY).await.audit;
+        let launched = audit.iter().find(|note| note.kind == AuditKind::Launched).unwrap();
         assert!(launched.words.contains("with the image deployed now"), "{}", launched.words);
         assert_eq!(env.subjects(), Vec::<String>::new(), "nobody need do anything");
     });

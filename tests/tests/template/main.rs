@@ -77,7 +77,10 @@ fn queues_wait_long_enough_for_their_functions() {
         let visibility = number(&queue.properties["VisibilityTimeout"], VISIBILITY_S);
         assert!(visibility >= 6 * timeout + window, "{name}: {visibility} s for a function of {timeout} s");
         let tries = number(&queue.properties["RedrivePolicy"]["maxReceiveCount"], 0);
-        assert!(tries >= 5, "{name}: throttled receives alone would bury a message after {tries} tries");
+        assert!(
+            tries >= 5,
+            "{name}: throttled receives alone would dead-letter a message after {tries} tries"
+        );
         // Without it one bad message returns its whole batch.
         assert_eq!(mapping.properties["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]), "{name}");
     }
