@@ -56,7 +56,9 @@ fn keys_that_sqs_does_not_carry_are_found_with_all_others() {
             env.job(key).await.assert_done();
             assert_eq!(env.visible(key).await, records(1, 2), "{key:?}");
         }
-        assert_eq!(env.subjects(), Vec::<String>::new(), "nothing failed");
+        // The digest of the hour is mailed too, since the sweep found something.
+        let failures = env.subjects().into_iter().filter(|subject| subject.contains("failed"));
+        assert_eq!(failures.collect::<Vec<_>>(), Vec::<String>::new(), "nothing failed");
     });
 }
 
