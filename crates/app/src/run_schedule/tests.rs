@@ -62,11 +62,7 @@ fn events_are_read_and_what_is_wrong_with_them_is_said() {
     assert!(matches!(asked, Event::Sweep { sweep: SweepRequest { dry_run: true, .. } }));
     assert_eq!(Event::read(json!({ "sweep": {} })).unwrap(), Event::Sweep { sweep: SweepRequest::default() });
     let wrong = |event| telemetry::causes(&Event::read(event).unwrap_err());
-    assert!(
-        wrong(json!({ "sweep": { "sinc": "7d" } })).contains("since"),
-        "{}",
-        wrong(json!({ "sweep": { "sinc": "7d" } }))
-    );
-    assert!(wrong(json!({ "sweep": { "since": "soon" } })).contains("no time"));
+    assert!(wrong(json!({ "sweep": { "sinc": "7d" } })).contains("since"));
+    assert!(wrong(json!({ "sweep": { "since": "soon" } })).contains("\"soon\" is not a time"));
     assert!(wrong(json!({})).contains("scheduled_at"));
 }
