@@ -204,5 +204,5 @@ async fn collect(env: &TestEnv) {
 async fn command(env: &TestEnv) {
     env.schedule(json!({ "scheduled_at": "2026-01-01T03:00:00Z" })).await;
     env.quiet().await;
-    assert_eq!(env.subjects(), ["[tidemill] failed: the command nightly (crashed)"]);
+    assert_eq!(env.subjects(), ["[tidemill] failed: the command nightly (command_crashed)"]);
 }
