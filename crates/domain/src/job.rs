@@ -212,7 +212,7 @@ impl Job {
     #[must_use]
     pub fn sample(pipeline: &str, now: Timestamp) -> Self {
         let text = format!("version = 1\n[[pipeline]]\nname = \"p\"\n{pipeline}");
-        let pipelines = crate::pipelines::Pipelines::parse(&text, "pipelines.toml").unwrap();
+        let pipelines = crate::pipelines::Pipelines::parse(&text, "pipelines.toml").expect("a pipelines file");
         let object = Object {
             bucket: "b".into(),
             key: "k".into(),
@@ -221,7 +221,7 @@ impl Job {
             sequencer: Default::default(),
             size_bytes: None,
         };
-        Self::new(object, pipelines.get("p").unwrap().clone(), now)
+        Self::new(object, pipelines.get("p").expect("a pipeline").clone(), now)
     }
 }
 

@@ -36,7 +36,7 @@ fn a_tick_launches_what_is_due_and_a_repeated_one_nothing_more() {
         assert_eq!(launched(&answer), ["sweep/20260101T03", "command/nightly/20260101T03"]);
         env.quiet().await;
         // No process can be run here, so the command fails: and that is mailed.
-        assert_eq!(env.subjects(), ["[tidemill] failed: the command nightly (crashed)"]);
+        assert_eq!(env.subjects(), ["[tidemill] failed: the command nightly (command_crashed)"]);
     });
 }
 

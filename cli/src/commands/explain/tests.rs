@@ -108,7 +108,7 @@ fn a_failed_job_shows_what_to_do_and_when() {
         ("ragged_row", "as many fields as the header"),
         ("image_pull", "Fix the worker's image"),
         ("worker_lost", "not at fault"),
-        ("cancelled", "A person stopped it"),
+        ("cancelled", "A person stopped the job"),
     ] {
         let job = failed(code);
         let advice = advice(&job, now);
