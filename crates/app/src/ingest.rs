@@ -120,7 +120,7 @@ impl Ingest {
             records: Records::new(clients, settings.require("RECORDS_TABLE")?),
             objects: Objects::new(clients),
             fleet: Fleet::new(clients, settings.require("FLEET_TABLE")?),
-            dedicated: DedicatedTasks::new(clients, settings, clock.clone())?,
+            dedicated: DedicatedTasks::new(clients, settings, clock)?,
             scaling: Scaling::new(clients, settings)?,
             jobs: Queue::new(clients, settings.require("JOBS_QUEUE_URL")?),
             dead_letters: Queue::new(clients, settings.require("DEAD_LETTER_QUEUE_URL")?),

@@ -96,7 +96,7 @@ impl FinishAttempt {
         Ok(Self {
             ledger: Ledger::new(clients, settings.require("LEDGER_TABLE")?),
             fleet: Fleet::new(clients, settings.require("FLEET_TABLE")?),
-            notifier: Notifier::new(clients, settings, clock.clone())?,
+            notifier: Notifier::new(clients, settings, clock)?,
             maximum_tasks: scale::maximum(settings)?,
             uploads: Queue::new(clients, settings.require("UPLOADS_QUEUE_URL")?),
             dead_letters: Queue::new(clients, settings.require("DEAD_LETTER_QUEUE_URL")?),
