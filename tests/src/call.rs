@@ -114,7 +114,8 @@ pub fn claim() -> Verb {
 #[must_use]
 pub fn claim_attempt(number: u32) -> Verb {
     Verb::that("dynamodb", "UpdateItem", move |input| {
-        !value(input, ":holder").is_null() && value(input, ":attempt")["N"] == number.to_string()
+        !value(input, ":holder").is_null()
+            && value(input, ":attempt")["N"].as_str() == Some(&number.to_string())
     })
 }
 

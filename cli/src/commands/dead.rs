@@ -1,4 +1,4 @@
-//! `tidemill dead`: lists dead-dead_letter messages, why they are there, and the state of the job each refers to.
+//! `tidemill dead`: lists dead-letter messages, why they are there, and the state of the job each refers to.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -99,7 +99,7 @@ async fn list(
     let counts = queue.counts().await?;
     let left = (listed.saturating_sub(limit) as u64).saturating_add(counts.visible);
     if listed == 0 && counts.in_flight == 0 {
-        eprintln!("the dead-dead_letter queue is empty");
+        eprintln!("the dead-letter queue is empty");
     } else if listed == 0 {
         eprintln!(
             "another reader holds about {}; try again in two minutes",

@@ -159,8 +159,11 @@ async fn access_key(config: &SdkConfig) -> anyhow::Result<String> {
     const MISSING: &str = "no AWS credentials were found; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in";
     let provider = config.credentials_provider();
     let provider = provider.context(MISSING)?;
-    let credentials = provider.provide_credentials().await;
-    let credentials = credentials.context(MISSING)?;
+    let credentials = provider.provide_credentials().await.map_err(|error| {
+        // The SDK lists on lines of their own where it looked.
+        let causes = telemetry::causes(&error);
+        anyhow::anyhow!("{MISSING}: {}", causes.lines().map(str::trim).collect::<Vec<_>>().join(" "))
+    })?;
     Ok(credentials.access_key_id().to_owned())
 }
 

@@ -212,7 +212,8 @@ impl Job {
     #[must_use]
     pub fn sample(pipeline: &str, now: Timestamp) -> Self {
         let text = format!("version = 1\n[[pipeline]]\nname = \"p\"\n{pipeline}");
-        let pipelines = crate::pipelines::Pipelines::parse(&text, "pipelines.toml").expect("a pipelines file");
+        let pipelines =
+            crate::pipelines::Pipelines::parse(&text, "pipelines.toml").expect("a pipelines file");
         let object = Object {
             bucket: "b".into(),
             key: "k".into(),

@@ -85,14 +85,17 @@ pub(crate) struct Query {
     pub(crate) serve: Serve,
 }
 
+/// Serves one REST request.
+pub(crate) type ServeRest = for<'s> fn(&'s Services, RestCall<'s>) -> Served<'s>;
+type Served<'s> = BoxFuture<'s, Result<Response<Body>, ApiError>>;
+
 /// A REST service.
 pub(crate) struct Rest {
     /// Which operation a request is, and its input as a JSON object, for fault rules and policies.
     pub(crate) operation: fn(&Parts) -> Result<(String, Value), ApiError>,
     /// The answer to a missing or unknown access key; none where `serve` checks keys and signatures itself.
     pub(crate) missing_key: Option<MissingKey>,
-    pub(crate) serve:
-        for<'s> fn(&'s Services, RestCall<'s>) -> BoxFuture<'s, Result<Response<Body>, ApiError>>,
+    pub(crate) serve: ServeRest,
     /// Writes an error.
     pub(crate) error: fn(&ApiError) -> Response<Body>,
 }

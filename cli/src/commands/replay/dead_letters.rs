@@ -1,4 +1,4 @@
-//! `--dead`: sends every dead-dead_letter message back to the queue it came from, then deletes it.
+//! `--dead`: sends every dead-letter message back to the queue it came from, then deletes it.
 
 use anyhow::Context;
 use app::replay::{Outcome, Replayed};
