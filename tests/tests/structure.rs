@@ -37,7 +37,8 @@ fn crates_use_only_those_below_them() {
     let ours = ours();
     let mut wrong = Vec::new();
     for (folder, may) in rules {
-        let manifest = fs::read_to_string(Path::new(ROOT).join(&folder).join("Cargo.toml")).unwrap();
+        let manifest =
+            fs::read_to_string(Path::new(ROOT).join(&folder).join("Cargo.toml")).expect("as the tree has it");
         let uses = dependencies(&manifest).into_iter().filter(|name| ours.contains(name));
         wrong.extend(
             uses.filter(|name| !may.contains(&name.as_str())).map(|name| format!("{folder} uses {name}")),
@@ -48,7 +49,7 @@ fn crates_use_only_those_below_them() {
 
 /// The names of the workspace's crates.
 fn ours() -> BTreeSet<String> {
-    let manifest = fs::read_to_string(Path::new(ROOT).join("Cargo.toml")).unwrap();
+    let manifest = fs::read_to_string(Path::new(ROOT).join("Cargo.toml")).expect("as the tree has it");
     let folders = manifest.lines().filter_map(|line| line.split_once("{ path = \"")?.1.split('"').next());
     folders.map(|folder| folder.rsplit('/').next().unwrap_or(folder).to_owned()).collect()
 }
@@ -116,8 +117,14 @@ fn no_modules_of_a_crate_import_each_other_in_a_circle() {
 
 /// The folders with the sources of the workspace's crates.
 fn sources() -> Vec<PathBuf> {
-    let manifest = fs::read_to_string(Path::new(ROOT).join("Cargo.toml")).unwrap();
-    let members = manifest.split_once("members = [").unwrap().1.split_once(']').unwrap().0;
+    let manifest = fs::read_to_string(Path::new(ROOT).join("Cargo.toml")).expect("as the tree has it");
+    let members = manifest
+        .split_once("members = [")
+        .expect("as the tree has it")
+        .1
+        .split_once(']')
+        .expect("as the tree has it")
+        .0;
     members.split('"').skip(1).step_by(2).map(|member| Path::new(ROOT).join(member).join("src")).collect()
 }
 
@@ -126,12 +133,12 @@ fn read(folder: &Path) -> BTreeMap<String, String> {
     let mut modules = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(&next).unwrap() {
-            let path = entry.unwrap().path();
+        for entry in fs::read_dir(&next).expect("as the tree has it") {
+            let path = entry.expect("as the tree has it").path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|it| it == "rs") {
-                let inner = path.strip_prefix(folder).unwrap().with_extension("");
+                let inner = path.strip_prefix(folder).expect("as the tree has it").with_extension("");
                 let mut names: Vec<&str> = inner.iter().filter_map(|it| it.to_str()).collect();
                 if matches!(names.last(), Some(&"mod" | &"lib" | &"main")) {
                     names.pop();
@@ -141,7 +148,7 @@ fn read(folder: &Path) -> BTreeMap<String, String> {
                     modules
                         .entry(name)
                         .or_insert_with(String::new)
-                        .push_str(&fs::read_to_string(&path).unwrap());
+                        .push_str(&fs::read_to_string(&path).expect("as the tree has it"));
                 }
             }
         }

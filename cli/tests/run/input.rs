@@ -67,8 +67,11 @@ fn failed(
     let Some(mail) = mails.get(&format!("[tidemill] failed: uploads/{name} ({code})")) else {
         return grouped(mails, name, message);
     };
-    let wanted =
-        [format!("FAILED: {message}\n"), format!("Reason     {code}\n"), "Records    0 visible\n".into()];
+    let wanted = [
+        format!("/uploads/{name}: {message}\n"),
+        format!("Reason     {code}\n"),
+        "Records    0 visible\n".into(),
+    ];
     let missing: Vec<_> = wanted.iter().filter(|part| !mail.contains(part.as_str())).collect();
     if missing.is_empty() { Ok(()) } else { Err(format!("{name}: no {missing:?} in {mail}")) }
 }

@@ -15,7 +15,7 @@ pub const LOG_LINES: usize = 20;
 const UNNAMED: [&str; 4] = ["line", "reason", "detail", "error"];
 
 /// The fields that are shown before the message, or not at all: the mail names the object.
-const COMMON: [&str; 5] = ["timestamp", "level", "message", "target", "object"];
+const COMMON: [&str; 6] = ["timestamp", "level", "message", "target", "object", "change"];
 
 /// A line of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
