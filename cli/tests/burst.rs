@@ -44,7 +44,7 @@ version = 1
 name = "everything"
 match = { prefix = "uploads/" }
 dedicated_above = 1_000_000
-# Whoever is killed looks as if it had run out of memory, which is counted_attempts; on a slow machine a large object may meet it
+# A killed worker looks as if it had run out of memory, which counts against the object; on a slow machine a large object may meet it
 # several times.
 attempts = 9
 "#;

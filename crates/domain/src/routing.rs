@@ -18,7 +18,7 @@ pub enum Route {
     Dedicated(DedicatedReason),
 }
 
-/// DedicatedReason a job gets a task of its own.
+/// Why a job gets a task of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DedicatedReason {
     /// Its object is above its pipeline's `dedicated_above`.

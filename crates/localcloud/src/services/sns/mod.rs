@@ -182,9 +182,9 @@ impl Sns {
                 topic: topic_arn.to_owned(),
             };
             mailbox.deliver(mail).map_err(|error| {
-                tracing::error!(topic.arn = topic_arn, error = &error as &dyn std::error::Error, "mail lost");
-                let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-                ApiError::client("InternalError", format!("{error}: {cause}")).with_status(500)
+                let causes = telemetry::causes(&error);
+                tracing::error!(topic.arn = topic_arn, error = causes, "mail lost");
+                ApiError::client("InternalError", causes).with_status(500)
             })?;
         }
         Ok(new_id())
