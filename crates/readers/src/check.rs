@@ -6,11 +6,11 @@ use std::sync::Arc;
 use domain::record;
 use tokio::io::AsyncRead;
 
-use super::Options;
 use super::delimited::Table;
 use super::delimited::columns::{Settling, unknown_column, write_units};
-use super::detect::{Compression, Encoding};
+use super::format::{Compression, Encoding};
 use super::input::Input;
+use super::options::Options;
 use super::reason::{BadInput, ReadError, Reject};
 use super::rows::{Opened, Reader, Rows};
 use super::schema::{ColumnType, Schema};

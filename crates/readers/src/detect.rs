@@ -1,5 +1,6 @@
 //! What an object is, told from its first bytes and never from its name.
 
+use super::format::{Compression, Encoding, Layout};
 use super::json::scan::{Scanner, Step};
 use super::reason::{BadInput, Reason};
 use super::{gzip, sniff, zstandard};
@@ -9,39 +10,6 @@ pub(super) const SIGNATURE_BYTES: usize = 264;
 
 /// A NUL this early means that the object is no text; later, it is a mistake in one row.
 const BINARY_LOOK_BYTES: usize = 64;
-
-/// How the object's bytes are compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compression {
-    /// Not at all.
-    None,
-    /// Gzip, one member or several.
-    Gzip,
-    /// Zstandard, one frame or several.
-    Zstd,
-}
-
-/// How the object's text is encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// UTF-8, with a byte order mark or without one.
-    Utf8,
-    /// UTF-16, low byte first, with a byte order mark.
-    Utf16Le,
-    /// UTF-16, high byte first, with a byte order mark.
-    Utf16Be,
-}
-
-/// How the object's text is laid out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layout {
-    /// Delimited text with a header, by its delimiter.
-    Delimited(u8),
-    /// One JSON value on each line.
-    JsonLines,
-    /// One JSON document.
-    Json,
-}
 
 /// Kinds of file that are recognised and not read: where the signature stands, the signature, the name.
 const KNOWN: &[(usize, &[u8], &str)] = &[

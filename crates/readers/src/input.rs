@@ -7,17 +7,17 @@
 //! here: which row a bad byte is in, only the reader of rows knows.
 
 use std::pin::Pin;
-use std::sync::Arc;
 
 use encoding_rs::{DecoderResult, UTF_16BE, UTF_16LE};
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::detect::{self, Compression, Encoding};
+use super::detect;
+use super::format::{Compression, Encoding};
 use super::gzip::Gzip;
+use super::options::{Limits, Options};
+use super::permits::{BufferPermits, Permit};
 use super::reason::{BadInput, ReadError, Reason};
 use super::zstandard::Zstd;
-use super::{Limits, Options};
 
 /// What is taken from the source at once, and about what a chunk holds.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -27,26 +27,6 @@ pub(super) const LOOK_BYTES: usize = 64 * 1024;
 
 /// How much of its text any reader may read without a permit.
 const FREE_BYTES: u64 = 128 * 1024;
-
-/// Limits how many readers may be beyond the first 128 KiB of their text at once. Up to there a reader holds little; beyond
-/// it may hold buffers of full size. Clones share the permits.
-#[derive(Debug, Clone)]
-pub struct BufferPermits(Arc<Semaphore>);
-
-impl BufferPermits {
-    /// Permits for this many readers.
-    #[must_use]
-    pub fn new(readers: usize) -> Self {
-        Self(Arc::new(Semaphore::new(readers)))
-    }
-}
-
-impl Default for BufferPermits {
-    /// Permits for any number of readers.
-    fn default() -> Self {
-        Self::new(Semaphore::MAX_PERMITS)
-    }
-}
 
 type Source = Pin<Box<dyn AsyncRead + Send>>;
 
@@ -75,7 +55,7 @@ pub(super) struct Input {
     limits: Limits,
     buffers: BufferPermits,
     /// The permit to read beyond [`FREE_BYTES`], until the reader is dropped.
-    permit: Option<OwnedSemaphorePermit>,
+    permit: Option<Permit>,
 }
 
 impl Input {
@@ -143,8 +123,7 @@ impl Input {
         // A source that always has bytes would otherwise keep this task running, and a lease unrenewed.
         tokio::task::coop::consume_budget().await;
         if self.permit.is_none() && self.bytes_out >= FREE_BYTES {
-            let permit = self.buffers.0.clone().acquire_owned().await;
-            self.permit = Some(permit.map_err(|closed| ReadError::Source(std::io::Error::other(closed)))?);
+            self.permit = Some(self.buffers.acquire().await?);
         }
         spent.clear();
         self.chunk = std::mem::take(spent);

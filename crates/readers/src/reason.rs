@@ -48,6 +48,13 @@ pub struct Reject {
     pub raw: String,
 }
 
+/// The beginning of a row as text: bounded, without the line end, with a mark for what is no UTF-8.
+pub(crate) fn raw_text(raw: &[u8], most: usize) -> String {
+    let cut = &raw[..raw.len().min(most)];
+    let text = String::from_utf8_lossy(cut);
+    text.trim_end_matches(['\r', '\n']).to_owned()
+}
+
 /// `text` as it may stand in a message: short and without control characters.
 pub(crate) fn shown(text: &str) -> String {
     const SHOWN_CHARS: usize = 64;

@@ -7,15 +7,16 @@ use tokio::io::AsyncRead;
 
 use super::delimited::Table;
 use super::delimited::columns::{self, Refused};
-use super::detect::{self, Layout};
+use super::detect;
+use super::format::Layout;
 use super::input::Input;
 use super::json::build::Builder;
 use super::json::document::Document;
 use super::json::lines::Lines;
 use super::json::pointer::Pointer;
-use super::reason::{BadInput, ReadError, Reason, Reject, shown};
+use super::options::{Format, Options};
+use super::reason::{BadInput, ReadError, Reason, Reject, raw_text, shown};
 use super::schema::{ColumnType, Schema};
-use super::{Format, Options, raw_text};
 
 /// A row, good or refused.
 #[derive(Debug, Clone, PartialEq, Eq)]

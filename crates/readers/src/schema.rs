@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 pub use domain::pipelines::ColumnType;
 
-use super::detect::Layout;
+use super::format::Layout;
 
 /// One column.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Which delimiter a text has, from its first rows.
 
-use super::Limits;
 use super::delimited::split::{Fed, Splitter};
+use super::options::Limits;
 
 /// What is tried, in this order where it makes no difference.
 const CANDIDATES: [u8; 4] = [b',', b'\t', b';', b'|'];

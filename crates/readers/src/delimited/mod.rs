@@ -10,8 +10,8 @@ use domain::record::NAME_BYTES;
 
 use self::split::{Fed, Splitter};
 use super::input::Input;
-use super::reason::{BadInput, ReadError, Reason, Reject, shown};
-use super::{Limits, RESERVED_NAMES, raw_text};
+use super::options::{Limits, RESERVED_NAMES};
+use super::reason::{BadInput, ReadError, Reason, Reject, raw_text, shown};
 
 /// The rows of a delimited text, one at a time.
 pub(super) struct Table {

@@ -3,7 +3,7 @@
 //! Strict, because a parser that repairs a stray quote silently turns the rows behind it into one field. Lines
 //! may end in LF, CR LF or CR. A quote that does not begin a field is data.
 
-use super::super::Limits;
+use super::super::options::Limits;
 use super::super::reason::{BadInput, Reason};
 
 /// Whether a record is complete.

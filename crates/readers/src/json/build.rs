@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use domain::record::{self, FIELD_BYTES, LEVELS, NAME_BYTES, Record, Value, number};
 
+use super::super::options::{Limits, RESERVED_NAMES};
 use super::super::reason::{Reason, shown};
-use super::super::{Limits, RESERVED_NAMES};
 use super::scan::{Fault, Scanner, Step};
 
 /// The name a record gets for its value when it is no object.

@@ -1,0 +1,34 @@
+//! What an object turns out to be: how its bytes are compressed, its text encoded, its records laid out.
+
+/// How the object's bytes are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// Gzip, one member or several.
+    Gzip,
+    /// Zstandard, one frame or several.
+    Zstd,
+}
+
+/// How the object's text is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// UTF-8, with a byte order mark or without one.
+    Utf8,
+    /// UTF-16, low byte first, with a byte order mark.
+    Utf16Le,
+    /// UTF-16, high byte first, with a byte order mark.
+    Utf16Be,
+}
+
+/// How the object's text is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// Delimited text with a header, by its delimiter.
+    Delimited(u8),
+    /// One JSON value on each line.
+    JsonLines,
+    /// One JSON document.
+    Json,
+}

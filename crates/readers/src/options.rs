@@ -1,0 +1,76 @@
+//! How an object is to be read: what its pipeline says about it, and the bounds on what is accepted.
+
+use std::collections::BTreeMap;
+
+use domain::record::{FIELD_BYTES, ITEM_BYTES};
+
+use super::permits::BufferPermits;
+use super::schema::ColumnType;
+
+/// Names that a pipeline gives to attributes of its own: no field may have one of them.
+pub const RESERVED_NAMES: &[&str] = &domain::manifest::RESERVED;
+
+/// How the object is to be read.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// What the text is, if it is not to be found out.
+    pub format: Format,
+    /// What separates fields, if it is not to be found out.
+    pub delimiter: Option<u8>,
+    /// The way to the records in a JSON document (RFC 6901). With it, [`Format::Auto`] means [`Format::Json`].
+    pub pointer: Option<String>,
+    /// Declared types by column. In JSON they apply to the fields of a record; a field may be null or missing.
+    pub columns: BTreeMap<String, ColumnType>,
+    /// Bounds.
+    pub limits: Limits,
+    /// Where this reader gets its permit to read beyond the first 128 KiB of text.
+    pub buffers: BufferPermits,
+}
+
+/// What the text is said to be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Found out from the first 64 KiB.
+    #[default]
+    Auto,
+    /// Delimited text with a header.
+    Csv,
+    /// A JSON value on each line.
+    JsonLines,
+    /// One JSON document.
+    Json,
+}
+
+/// What is refused for its size. The bounds on memory follow from these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest field.
+    pub field_bytes: usize,
+    /// The largest record: an item less 4 KiB, which hold the longest keys a pipeline can add (2,048 + 1,024
+    /// bytes) and their names.
+    pub item_bytes: usize,
+    /// The most columns of delimited text.
+    pub columns: usize,
+    /// The most text an object may hold, decompressed.
+    pub decoded_bytes: u64,
+    /// How many times larger than its raw bytes the text may be. Real tables stay below 50; bombs start at 1,000.
+    pub ratio: u64,
+    /// The ratio counts only beyond so much text: small objects may be as regular as they like.
+    pub ratio_from_bytes: u64,
+    /// How much of a refused row is shown.
+    pub raw_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            field_bytes: FIELD_BYTES,
+            item_bytes: ITEM_BYTES - 4 * 1024,
+            columns: 4_096,
+            decoded_bytes: 64 * 1024 * 1024 * 1024,
+            ratio: 200,
+            ratio_from_bytes: 64 * 1024 * 1024,
+            raw_bytes: 1024,
+        }
+    }
+}
