@@ -9,7 +9,7 @@ use std::{collections::HashMap, time::Duration};
 use aws_sdk_dynamodb::{operation::put_item::PutItemError, types::ReturnValuesOnConditionCheckFailure};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Fleet, key};
+use super::table::{Fleet, STAMP, decode, encode, key};
 use crate::{
     CallError,
     attributes::{Item, text},
@@ -18,9 +18,6 @@ use domain::{
     document::{StoredDocument, document_id, keyed_document_id},
     retry::UPDATE_DOCUMENT,
 };
-
-/// The attribute that every write draws anew.
-const STAMP: &str = "stamp";
 
 /// For how long a function's start waits for its first connection. Lambda gives the start ten seconds.
 const WARMING: Duration = Duration::from_secs(2);
@@ -168,22 +165,4 @@ impl Fleet {
         let attempt = || format!("read {id} of {}", self.table);
         found.remove(&id).map(|item| decode(item, attempt)).transpose()
     }
-}
-
-/// A document as the item of this id.
-fn encode<T: Serialize>(id: &str, document: &T, attempt: impl Fn() -> String) -> Result<Item, CallError> {
-    let mut item: Item =
-        serde_dynamo::to_item(document).map_err(|e| CallError::malformed_response(attempt(), e))?;
-    item.insert("id".into(), text(id));
-    Ok(item)
-}
-
-/// An item as the document it holds.
-pub(super) fn decode<T: DeserializeOwned>(
-    mut item: Item,
-    attempt: impl Fn() -> String,
-) -> Result<T, CallError> {
-    item.remove("id");
-    item.remove(STAMP);
-    serde_dynamo::from_item(item).map_err(|e| CallError::malformed_response(attempt(), e))
 }
