@@ -8,9 +8,12 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
-use aws::tasks::{ATTEMPT_VARIABLE, JOB_VARIABLE};
+use aws::{
+    ledger::JobItem,
+    tasks::{ATTEMPT_VARIABLE, JOB_VARIABLE},
+};
 use domain::{
-    job::{Job, State},
+    job::{Claimed, Job, JobState, Running},
     object::Object,
     pipelines::Pipelines,
 };
@@ -55,7 +58,11 @@ pub(crate) fn measure(file: &Path, format: Format) -> anyhow::Result<Measured> {
             .context("cannot start the sink")?,
     );
     let mut orders = sink.0.stdin.take().context("the sink has no input")?;
-    writeln!(orders, "{}", serde_json::to_string(&Order { file: file.to_owned(), job: job.clone() })?)?;
+    writeln!(
+        orders,
+        "{}",
+        serde_json::to_string(&Order { file: file.to_owned(), job: JobItem::from(&job) })?
+    )?;
     let mut answers = BufReader::new(sink.0.stdout.take().context("the sink has no output")?).lines();
     let port = answers.next().context("the sink did not start")??;
 
@@ -121,7 +128,14 @@ fn job(file: &Path, format: Format) -> anyhow::Result<Job> {
     };
     let pipeline = pipelines.get("bench").context("the pipeline is not there")?;
     let job = Job::new(object, pipeline.clone(), Timestamp::now());
-    Ok(Job { state: State::Running, fence: 1, ..job })
+    let running = Running {
+        claimed: Claimed { first_at: job.created_at, holder: "bench".to_owned() },
+        // Renewals are answered with the same.
+        lease_until: Timestamp::MAX,
+        records: 0,
+        progress: None,
+    };
+    Ok(Job { state: JobState::Running(running), fence: 1, ..job })
 }
 
 /// The worker's log.

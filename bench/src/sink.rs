@@ -15,8 +15,8 @@ use std::{
 };
 
 use anyhow::Context;
+use aws::ledger::JobItem;
 use bytes::Bytes;
-use domain::job::Job;
 use futures::TryStreamExt;
 use http_body_util::{BodyExt, Either, Full, StreamBody};
 use hyper::{
@@ -37,8 +37,8 @@ use tokio_util::io::ReaderStream;
 pub(crate) struct Order {
     /// The object's bytes.
     pub(crate) file: PathBuf,
-    /// The job, as a claim finds it.
-    pub(crate) job: Job,
+    /// The job, as a claim leaves it.
+    pub(crate) job: JobItem,
 }
 
 /// What a sink tells, on its standard output, once its input ends.

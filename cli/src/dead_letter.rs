@@ -49,7 +49,7 @@ impl DeadLetter {
     /// Whether this job can no longer settle or be notified of, because this message would have done it. A failed job
     /// has a message here too, for a person to replay it; that one blocks nothing.
     pub(crate) fn ends(&self, id: &JobId, job: Option<&Job>) -> bool {
-        let settled = job.is_some_and(|job| job.state.is_settled());
+        let settled = job.is_some_and(|job| job.state().is_settled());
         match &self.about {
             Some((about, About::Launch)) => about == id && !settled,
             Some((about, About::Stop)) => about == id && !job.is_some_and(Job::is_over),

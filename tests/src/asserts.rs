@@ -42,32 +42,32 @@ fn same<'j, T: PartialEq + std::fmt::Debug>(job: &'j Job, what: &str, found: T, 
 impl JobAsserts for Job {
     #[track_caller]
     fn assert_done(&self) -> &Self {
-        same(self, "state", self.state, State::Done)
+        same(self, "state", self.state(), State::Done)
     }
 
     #[track_caller]
     fn assert_failed(&self) -> &Self {
-        same(self, "state", self.state, State::Failed)
+        same(self, "state", self.state(), State::Failed)
     }
 
     #[track_caller]
     fn assert_superseded(&self) -> &Self {
-        same(self, "state", self.state, State::Superseded)
+        same(self, "state", self.state(), State::Superseded)
     }
 
     #[track_caller]
     fn assert_source_deleted(&self) -> &Self {
-        same(self, "state", self.state, State::SourceDeleted)
+        same(self, "state", self.state(), State::SourceDeleted)
     }
 
     #[track_caller]
     fn assert_waiting(&self) -> &Self {
-        same(self, "state", self.state, State::Waiting)
+        same(self, "state", self.state(), State::Waiting)
     }
 
     #[track_caller]
     fn assert_running(&self) -> &Self {
-        same(self, "state", self.state, State::Running)
+        same(self, "state", self.state(), State::Running)
     }
 
     #[track_caller]
@@ -87,17 +87,17 @@ impl JobAsserts for Job {
 
     #[track_caller]
     fn assert_records(&self, records: u64) -> &Self {
-        same(self, "records", self.records, records)
+        same(self, "records", self.records(), records)
     }
 
     #[track_caller]
     fn assert_rejected(&self, rows: u64) -> &Self {
-        same(self, "rejected rows", self.rejected, rows)
+        same(self, "rejected rows", self.rejected(), rows)
     }
 
     #[track_caller]
     fn assert_reason(&self, code: &str) -> &Self {
-        let found = self.reason.as_ref().map(|reason| reason.code.to_string());
+        let found = self.reason().map(|reason| reason.code.to_string());
         same(self, "reason", found, Some(code.to_owned()))
     }
 

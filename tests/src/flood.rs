@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 
 use domain::{
     fargate::Size,
-    job::State,
+    job::{Job, State},
     pricing::{Architecture, Bill, Dollars, TaskUse, one_task_per_object},
 };
 use localcloud::{
@@ -101,15 +101,14 @@ impl Flood {
         let mut last = env.cloud().clock().now();
         let first = jobs.iter().map(|job| job.created_at).min().unwrap_or(last);
         for job in &jobs {
-            assert_eq!((job.state, job.records), (State::Done, 3), "{job:#?}");
-            last = job.settled_at.expect("a done job has settled");
+            assert_eq!((job.state(), job.records()), (State::Done, 3), "{job:#?}");
+            last = job.settled_at().expect("a done job has settled");
             waits.push(Duration::try_from(last.duration_since(job.created_at)).unwrap_or_default());
         }
-        let done_after =
-            jobs.iter().filter_map(|job| job.settled_at).max().unwrap_or(last).duration_since(first);
+        let done_after = jobs.iter().filter_map(Job::settled_at).max().unwrap_or(last).duration_since(first);
         waits.sort_unstable();
         let mut usage = env.cloud().usage();
-        usage.write_units += jobs.iter().map(|job| job.write_units).sum::<u64>();
+        usage.write_units += jobs.iter().map(Job::write_units).sum::<u64>();
         Outcome {
             flood: self,
             done_after: Duration::try_from(done_after).unwrap_or_default(),

@@ -53,8 +53,8 @@ async fn day(env: &TestEnv, objects: u32) -> Usage {
     assert_eq!(jobs.len(), objects as usize, "a job for every object");
     let mut usage = env.cloud().usage();
     for job in &jobs {
-        assert_eq!((job.state, job.records), (State::Done, 100), "{job:#?}");
-        usage.write_units += job.write_units;
+        assert_eq!((job.state(), job.records()), (State::Done, 100), "{job:#?}");
+        usage.write_units += job.write_units();
     }
     usage
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws::ledger::Ledger;
 use domain::{
     job::{Job, JobId},
     manifest::Manifest,
@@ -64,6 +65,12 @@ fn is_of_an_alarm(mail: &Mail) -> bool {
 impl TestEnv {
     fn scan(&self, output: &str) -> Vec<Value> {
         scan(&self.cloud.services().dynamodb, &self.cloud.outputs()[output])
+    }
+
+    /// The ledger.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// All jobs of the ledger, by key and then in the order of their versions.

@@ -42,8 +42,7 @@ impl TestEnv {
     pub async fn settle(&self) {
         self.quiet().await;
         for job in self.jobs().await {
-            let over = job.is_over() && job.settled_at.is_some();
-            if !over || job.counted_attempts > job.pipeline.attempts {
+            if !job.is_over() || job.counted_attempts > job.pipeline.attempts {
                 panic!("nothing is under way, and this job is not over: {job:#?}\n{}", self.state().await);
             }
             let manifest = self.manifest(&job.object.key).await;
@@ -55,12 +54,12 @@ impl TestEnv {
         use domain::job::State::{Done, Superseded};
         let visible = manifest.filter(|manifest| manifest.job == job.id);
         if let Some(manifest) = visible {
-            assert_eq!((job.state, job.records), (Done, manifest.records), "{job:#?}");
+            assert_eq!((job.state(), job.records()), (Done, manifest.records), "{job:#?}");
             if manifest.natural_key.is_none() {
                 assert_eq!(self.visible(&job.object.key).await.len() as u64, manifest.records, "{job:#?}");
             }
         }
-        match job.state {
+        match job.state() {
             Done => assert!(manifest.is_some_and(|it| it.sequencer >= job.object.sequencer), "{job:#?}"),
             Superseded => assert!(manifest.is_some_and(|it| it.sequencer > job.object.sequencer), "{job:#?}"),
             _ => assert!(visible.is_none(), "a job that is not done is visible: {job:#?}"),

@@ -205,15 +205,15 @@ impl TestEnv {
         for job in self.jobs().await {
             note(&mut keys, &job.object.key);
             let version = job.object.version_id.as_deref().unwrap_or_default();
-            let reason = job.reason.as_ref().map(|it| format!(", {}: {}", it.code, it.message));
+            let reason = job.reason().map(|it| format!(", {}: {}", it.code, it.message));
             writeln!(
                 text,
                 "  {} {} {version}: {}, {} records, {} rejected, attempt {}, {} counted{}",
                 job.id,
                 job.object.key,
-                job.state.as_str(),
-                job.records,
-                job.rejected,
+                job.state().as_str(),
+                job.records(),
+                job.rejected(),
                 job.attempt,
                 job.counted_attempts,
                 reason.unwrap_or_default()

@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use aws::{
-    Clients,
-    ledger::{Changed, Ledger},
-};
+use aws::ledger::Changed;
 use domain::{
     audit::{AuditEntry, AuditKind},
-    job::{Attempt, Job, Reason, State},
+    job::{Attempt, Job, JobState, Reason, State, Waiting, open_shard},
     message::{FailureMessage, JobMessage},
     replay::{NotReplayed, refusal},
 };
@@ -18,15 +15,11 @@ use tests::{JobAsserts, TestEnv, call};
 const KEY: &str = "uploads/people.csv";
 const BAD: &str = "x,y\n1\n";
 
-fn ledger(env: &TestEnv) -> Ledger {
-    Ledger::new(&Clients::new(&env.cloud().sdk_config()), &env.cloud().outputs()["LedgerTable"])
-}
-
 /// Has a job run again, as the ledger says.
 async fn replay(env: &TestEnv, job: &Job) -> Changed {
     let now = env.cloud().clock().now();
     let note = AuditEntry::new(now, AuditKind::Replayed, "by ada");
-    ledger(env).replay(job, &note, now).await.expect("an answer")
+    env.ledger().replay(job, &note, now).await.expect("an answer")
 }
 
 fn replayed(changed: Changed) -> Job {
@@ -55,10 +48,9 @@ fn a_replayed_job_begins_anew_and_people_hear_of_its_failure() {
         let waiting = replayed(replay(env, &failed).await);
         waiting.assert_waiting().assert_attempt(2).assert_counted(0);
         assert_eq!((waiting.replayed_from, waiting.history.len()), (1, 1));
-        assert_eq!((waiting.settled_at, waiting.notified_at, &waiting.reason), (None, None, &None));
-        assert!(
-            waiting.status_shard.as_deref().is_some_and(|status_shard| status_shard.starts_with("open:"))
-        );
+        assert_eq!(waiting.state, JobState::Waiting(Waiting::default()), "as one that was just recorded");
+        let (open, _) = env.ledger().by_status(&open_shard(waiting.id.shard()), None).await.unwrap();
+        assert_eq!(open, [waiting.id.clone()]);
         assert_eq!(waiting.audit.last().map(|note| note.kind), Some(AuditKind::Replayed));
         // A writer that read it earlier is refused, and changes nothing.
         assert_eq!(replayed(replay(env, &failed).await), waiting);
@@ -92,12 +84,12 @@ fn no_job_is_replayed_while_its_rows_are_deleted() {
         env.settle().await;
         let failed = env.job(KEY).await;
         let until = env.cloud().clock().now() + Duration::from_hours(1);
-        let reserved = ledger(env).collecting(&failed.id, State::Failed, until).await.unwrap();
+        let reserved = env.ledger().collecting(&failed.id, State::Failed, until).await.unwrap();
         assert!(matches!(reserved, Changed::Applied(_)));
         let why = refused(env, replay(env, &failed).await);
         assert!(matches!(why, Some(NotReplayed::Collecting { .. })), "{why:?}");
         minutes(61).await;
-        assert_eq!(replayed(replay(env, &failed).await).collecting_until, None);
+        replayed(replay(env, &failed).await).assert_waiting();
     });
 }
 
@@ -111,8 +103,32 @@ fn no_job_is_replayed_while_its_failure_is_being_mailed() {
         let why = refused(env, replay(env, &failed).await);
         assert!(matches!(why, Some(NotReplayed::Notifying { .. })), "{why:?}");
         env.settle().await;
-        // Otherwise the next failure would count as mailed already.
-        assert_eq!(replayed(replay(env, &env.job(KEY).await).await).notified_at, None);
+        replayed(replay(env, &env.job(KEY).await).await).assert_waiting();
+    });
+}
+
+#[test]
+fn a_job_that_is_replayed_before_its_mail_is_not_mailed_for_the_failure_before() {
+    TestEnv::plan(908).run(async |env| {
+        env.put(KEY, BAD).await;
+        env.until("a launch", || env.ecs_launches() == 1).await;
+        let (now, reason) = (env.cloud().clock().now(), Reason::new("cancelled", "stopped by ada"));
+        let note = AuditEntry::new(now, AuditKind::Cancelled, "by ada");
+        let cancelled = env.ledger().cancel(&env.job(KEY).await, &reason, None, &note, now).await;
+        // λ stops has read it as failed, and somebody replays it before λ stops reserves the mail.
+        let failed = replayed(cancelled.unwrap());
+        let waiting = replayed(replay(env, &failed).await);
+        let until = now + Duration::from_mins(1);
+        let reserved = env.ledger().lease_notification(&failed.id, failed.attempt, now, until).await.unwrap();
+        assert!(matches!(reserved, Changed::Rejected(_)), "{reserved:?}");
+        let noted = env.ledger().notified(&failed.id, failed.attempt, None, now).await.unwrap();
+        assert!(matches!(noted, Changed::Rejected(_)), "{noted:?}");
+        assert_eq!(env.job(KEY).await, waiting);
+
+        env.send("UploadsQueue", &JobMessage::new(failed.id.clone(), 2, 0).to_body());
+        env.settle().await;
+        env.job(KEY).await.assert_failed().assert_attempt(2);
+        assert_eq!(env.subjects().len(), 1, "its failure is mailed");
     });
 }
 
@@ -132,7 +148,7 @@ fn only_failed_jobs_are_replayed() {
 async fn cancel(env: &TestEnv, job: &Job) -> Changed {
     let now = env.cloud().clock().now();
     let reason = Reason::new("cancelled", "stopped by ada");
-    let ended = (job.state == State::Running).then(|| Attempt {
+    let ended = (job.state() == State::Running).then(|| Attempt {
         number: job.attempt,
         task: job.pooled_worker().unwrap_or_default().to_owned(),
         verdict: reason.clone(),
@@ -140,7 +156,7 @@ async fn cancel(env: &TestEnv, job: &Job) -> Changed {
         paused: false,
     });
     let note = AuditEntry::new(now, AuditKind::Cancelled, "by ada");
-    let changed = ledger(env).cancel(job, &reason, ended.as_ref(), &note, now).await.expect("an answer");
+    let changed = env.ledger().cancel(job, &reason, ended.as_ref(), &note, now).await.expect("an answer");
     env.send("StopsQueue", &FailureMessage::new(job.id.clone()).to_body());
     changed
 }

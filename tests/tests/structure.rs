@@ -67,8 +67,7 @@ fn dependencies(manifest: &str) -> Vec<String> {
 
 /// Modules that still import each other in a circle. No circle may be added or grow, and one that is opened should leave
 /// the list.
-const OPEN: [(&str, &[&str]); 7] = [
-    ("crates/aws/src", &["fleet", "fleet::documents", "ledger", "ledger::end", "ledger::write"]),
+const OPEN: [(&str, &[&str]); 6] = [
     (
         "crates/localcloud/src",
         &[

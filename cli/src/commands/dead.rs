@@ -138,7 +138,7 @@ impl Entry {
     fn status(&self) -> Option<String> {
         let (id, job) = self.about.as_ref()?;
         let Some(job) = job else { return Some(format!("the ledger has no job {id}")) };
-        Some(match (job.state, job.settled_at) {
+        Some(match (job.state(), job.settled_at()) {
             (State::Failed, _) => {
                 format!("job {id} is still failed; run it again with `tidemill replay --job {id}`")
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::job::{Job, State};
+use domain::job::Job;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -16,29 +16,29 @@ pub(crate) fn job_to_json(job: &Job) -> Value {
         "version": job.object.version_id,
         "bytes": job.object.size_bytes,
         "pipeline": job.pipeline.name,
-        "state": job.state,
+        "state": job.state(),
         "attempt": job.attempt,
         "counted_attempts": job.counted_attempts,
         "attempts": job.pipeline.attempts,
-        "reason": job.reason,
-        "format": job.format,
-        "records": job.records,
-        "rejected": job.rejected,
+        "reason": job.reason(),
+        "format": job.format(),
+        "records": job.records(),
+        "rejected": job.rejected(),
         "task": job.task,
         "event_at": job.event_at,
         "trace": job.trace,
         "created_at": job.created_at,
-        "claimed_at": job.claimed_at,
-        "settled_at": job.settled_at,
-        "notified_at": job.notified_at,
-        "replaced_at": job.replaced_at,
+        "claimed_at": job.claimed_at(),
+        "settled_at": job.settled_at(),
+        "notified_at": job.notified_at(),
+        "replaced_at": job.replaced_at(),
         "took_ms": took(job).map(|took| took.as_secs_f64() * 1e3),
     })
 }
 
 /// The time from recording a job until it settled, if it has.
 pub(super) fn took(job: &Job) -> Option<Duration> {
-    Duration::try_from(job.settled_at?.duration_since(job.created_at)).ok()
+    Duration::try_from(job.settled_at()?.duration_since(job.created_at)).ok()
 }
 
 /// How long ago this was.
@@ -49,9 +49,9 @@ pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
 
 /// The state of a job, and the reason when it is not done.
 pub(super) fn state(job: &Job) -> String {
-    match &job.reason {
-        Some(reason) if job.state != State::Done => format!("{}: {}", job.state.as_str(), reason.code),
-        _ => job.state.as_str().to_owned(),
+    match job.reason() {
+        Some(reason) => format!("{}: {}", job.state().as_str(), reason.code),
+        None => job.state().as_str().to_owned(),
     }
 }
 

@@ -1,7 +1,9 @@
-//! Reads jobs through the ledger's index, page by page: the open jobs, and the settled ones from the newest back.
+//! Reads jobs through the ledger's index, page by page: the open jobs, and the settled ones from the newest back. An item
+//! that cannot be read as a job is recorded among the caller's failures and left out.
 
 use std::collections::{HashMap, VecDeque};
 
+use app::item_failures::ItemFailures;
 use aws::{
     CallError,
     ledger::{IndexEntry, Ledger, StatusPage},
@@ -30,7 +32,7 @@ impl<'l> OpenJobs<'l> {
     }
 
     /// The next page; none at the end. A page may be empty.
-    pub(super) async fn next(&mut self) -> Result<Option<Vec<Job>>, CallError> {
+    pub(super) async fn next(&mut self, failures: &mut ItemFailures) -> Result<Option<Vec<Job>>, CallError> {
         let (part, from) = match self.page.take() {
             Some((part, from)) => (part, Some(from)),
             None => match self.parts.next() {
@@ -40,9 +42,9 @@ impl<'l> OpenJobs<'l> {
         };
         let (ids, more) = self.ledger.by_status(&open_shard(part), from).await?;
         self.page = more.map(|more| (part, more));
-        let mut jobs = self.ledger.read_all(&ids).await?;
+        let mut jobs = failures.read_jobs(self.ledger.read_all(&ids).await?);
         // The index is a moment behind: some have settled by now.
-        jobs.retain(|job| !job.state.is_settled());
+        jobs.retain(|job| !job.state().is_settled());
         Ok(Some(jobs))
     }
 }
@@ -64,14 +66,14 @@ impl<'l> SettledJobs<'l> {
     }
 
     /// The next page; none at the end. A page may be empty.
-    pub(super) async fn next(&mut self) -> Result<Option<Vec<Job>>, CallError> {
+    pub(super) async fn next(&mut self, failures: &mut ItemFailures) -> Result<Option<Vec<Job>>, CallError> {
         loop {
             let ids = self.some_ids().await?;
             if !ids.is_empty() {
-                let found = self.ledger.read_all(&ids).await?.into_iter();
+                let found = failures.read_jobs(self.ledger.read_all(&ids).await?).into_iter();
                 let mut found: HashMap<JobId, Job> = found.map(|job| (job.id.clone(), job)).collect();
                 let since = self.since;
-                let settled = |job: &Job| job.settled_at.is_some_and(|at| at >= since);
+                let settled = |job: &Job| job.settled_at().is_some_and(|at| at >= since);
                 return Ok(Some(ids.iter().filter_map(|id| found.remove(id)).filter(settled).collect()));
             }
             let Some(hour) = self.hour.filter(|hour| *hour >= hour_of(self.since)) else { return Ok(None) };

@@ -1,5 +1,7 @@
 //! `tidemill jobs`: lists open jobs and those that settled recently.
 
+use anyhow::Context;
+use app::item_failures::ItemFailures;
 use domain::{job::Job, mail::grouped};
 use jiff::Timestamp;
 
@@ -20,16 +22,18 @@ pub(crate) async fn run(arguments: &JobsArguments) -> anyhow::Result<u8> {
     let since = time_arg(&arguments.since, now)?;
     let deployment = Deployment::find(&arguments.target).await?;
     let mut list = List { arguments, now, columns: Columns::default(), rows: Vec::new(), listed: false };
+    let mut failures = ItemFailures::default();
     let mut open = OpenJobs::new(&deployment.ledger);
-    while let Some(jobs) = open.next().await? {
+    while let Some(jobs) = open.next(&mut failures).await? {
         list.print(&jobs)?;
     }
     let mut settled = SettledJobs::since(&deployment.ledger, since, now);
-    while let Some(jobs) = settled.next().await? {
-        let settled: Vec<Job> = jobs.into_iter().filter(|job| job.state.is_settled()).collect();
+    while let Some(jobs) = settled.next(&mut failures).await? {
+        let settled: Vec<Job> = jobs.into_iter().filter(|job| job.state().is_settled()).collect();
         list.print(&settled)?;
     }
     list.flush()?;
+    failures.finish().context("some jobs could not be listed")?;
     if !list.listed && !arguments.target.json {
         eprintln!("no matching job is open, and none has settled since {since:.0}");
     }
@@ -76,7 +80,7 @@ impl List<'_> {
 
     fn wants(&self, job: &Job) -> bool {
         let JobsArguments { states, prefix, .. } = self.arguments;
-        (states.is_empty() || states.iter().any(|state| state == job.state.as_str()))
+        (states.is_empty() || states.iter().any(|state| state == job.state().as_str()))
             && prefix.as_ref().is_none_or(|prefix| job.object.key.starts_with(prefix))
     }
 }
@@ -85,10 +89,10 @@ fn row(job: &Job, now: Timestamp) -> Vec<String> {
     vec![
         one_line(&job.object.key),
         job.pipeline.name.clone(),
-        job.state.as_str().to_owned(),
-        job.reason.as_ref().map(|reason| one_line(reason.code.as_str())).unwrap_or_default(),
+        job.state().as_str().to_owned(),
+        job.reason().map(|reason| one_line(reason.code.as_str())).unwrap_or_default(),
         job.attempt.to_string(),
-        grouped(job.records),
+        grouped(job.records()),
         format_job::ago(job.created_at, now),
         format_job::took(job).map(duration).unwrap_or_default(),
         job.id.to_string(),

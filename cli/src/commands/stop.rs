@@ -35,10 +35,10 @@ pub(crate) async fn run(arguments: &StopArguments) -> anyhow::Result<u8> {
     for _ in 0..TRIES {
         let job = deployment.job(&id).await?;
         anyhow::ensure!(
-            !job.state.is_settled(),
+            !job.state().is_settled(),
             "the job {id} is already {}{}; there is nothing to stop",
             format_job::state(&job),
-            job.settled_at.map(|at| format!(" (since {at:.0})")).unwrap_or_default()
+            job.settled_at().map(|at| format!(" (since {at:.0})")).unwrap_or_default()
         );
         let Some(message) = stop(&deployment, &job, &who).await? else { continue };
         if arguments.target.json {
@@ -70,7 +70,7 @@ async fn stop(deployment: &Deployment, job: &Job, who: &str) -> anyhow::Result<O
         }
     }
     let worker = job.task.clone().or_else(|| job.pooled_worker().map(str::to_owned));
-    let ended = (job.state == State::Running).then(|| Attempt {
+    let ended = (job.state() == State::Running).then(|| Attempt {
         number: job.attempt,
         task: worker.unwrap_or_default(),
         verdict: reason.clone(),
@@ -83,7 +83,7 @@ async fn stop(deployment: &Deployment, job: &Job, who: &str) -> anyhow::Result<O
     }
     let message = FailureMessage::new(job.id.clone()).to_body();
     deployment.queue("StopsQueue")?.send(&message, Duration::ZERO).await?;
-    Ok(Some(match job.state {
+    Ok(Some(match job.state() {
         State::Running => "failed as cancelled; its worker stops working on it",
         _ => "failed as cancelled before a worker started it",
     }))

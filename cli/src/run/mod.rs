@@ -13,7 +13,10 @@ use std::{
 
 use anyhow::Context;
 use aws::{Clients, ledger::Ledger, records::Records};
-use domain::{job::JobId, pricing::Bill};
+use domain::{
+    job::{Job, JobId},
+    pricing::Bill,
+};
 use localcloud::Cloud;
 
 use self::{
@@ -144,7 +147,7 @@ async fn process(
     let mails = cloud.services().sns.mails();
     let mut usage = cloud.usage();
     usage.write_units +=
-        became.iter().filter_map(|became| became.job.as_ref()).map(|job| job.write_units).sum::<u64>();
+        became.iter().filter_map(|became| became.job.as_ref()).map(Job::write_units).sum::<u64>();
     Ok(Report {
         bucket: bucket.to_owned(),
         prefix: named("WatchedPrefix")?.to_owned(),

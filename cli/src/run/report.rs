@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table, presets};
 use domain::{
-    job::{Job, JobId, State},
+    job::{Job, JobId, JobState, Reason, State},
     mail::grouped,
     object,
     pricing::Bill,
@@ -70,7 +70,7 @@ pub(crate) struct Sent {
 impl Report {
     /// Whether every job is done.
     pub(crate) fn all_done(&self) -> bool {
-        let done = |job: &Job| job.state == State::Done;
+        let done = |job: &Job| job.state() == State::Done;
         self.stall.is_none()
             && self.became.iter().all(|became| became.id.is_none() || became.job.as_ref().is_some_and(done))
     }
@@ -100,10 +100,14 @@ impl Report {
     pub(crate) fn to_text(&self) -> String {
         let mut text = format!("{}\n", self.table());
         let jobs = || self.became.iter().filter_map(|became| became.job.as_ref());
-        let failed: Vec<&Job> = jobs().filter(|job| job.state == State::Failed).collect();
-        for job in &failed {
-            let why = job.reason.as_ref().map_or("no reason recorded", |reason| &reason.message);
-            text += &format!("\n{} failed: {}\n  {}", one_line(&job.object.key), one_line(why), job.advice());
+        let reasons = jobs().filter_map(|job| match &job.state {
+            JobState::Failed(failed) => Some((job, &failed.reason)),
+            _ => None,
+        });
+        let failed: Vec<(&Job, &Reason)> = reasons.collect();
+        for (job, reason) in &failed {
+            let (key, why) = (one_line(&job.object.key), one_line(&reason.message));
+            text += &format!("\n{key} failed: {why}\n  {}", job.advice());
         }
         if !failed.is_empty() {
             text += "\n";
@@ -155,14 +159,14 @@ impl Report {
 }
 
 fn is_settled(job: &Job) -> bool {
-    job.state.is_settled()
+    job.state().is_settled()
 }
 
 /// The state of a job, and the reason when it is not done.
 pub(crate) fn outcome(job: &Job) -> String {
-    match &job.reason {
-        Some(reason) if job.state != State::Done => format!("{}: {}", job.state.as_str(), reason.code),
-        _ => job.state.as_str().to_owned(),
+    match job.reason() {
+        Some(reason) => format!("{}: {}", job.state().as_str(), reason.code),
+        None => job.state().as_str().to_owned(),
     }
 }
 
@@ -175,7 +179,7 @@ impl Sent {
 impl Became {
     /// From the answer of the PUT until the records became visible, or the job settled without records.
     fn took(&self) -> Option<Duration> {
-        let settled_at = self.job.as_ref()?.settled_at?;
+        let settled_at = self.job.as_ref()?.settled_at()?;
         Some(Duration::try_from(settled_at.duration_since(self.uploaded_at)).unwrap_or_default())
     }
 
@@ -185,17 +189,17 @@ impl Became {
             "object": job.object.uri(),
             "version": job.object.version_id,
             "pipeline": job.pipeline.name,
-            "format": job.format,
-            "state": job.state,
-            "records": job.records,
-            "rejected": job.rejected,
+            "format": job.format(),
+            "state": job.state(),
+            "records": job.records(),
+            "rejected": job.rejected(),
             "attempts": job.attempt,
-            "verdict": match (&job.reason, job.state) {
-                (_, State::Done) => Some("succeeded"),
-                (reason, _) => reason.as_ref().map(|reason| reason.code.as_str()),
+            "verdict": match &job.state {
+                JobState::Done(_) => Some("succeeded"),
+                _ => job.reason().map(|reason| reason.code.as_str()),
             },
-            "reason": job.reason,
-            "advice": (job.state == State::Failed).then(|| job.advice()),
+            "reason": job.reason(),
+            "advice": (job.state() == State::Failed).then(|| job.advice()),
             "settled_ms": self.took().map(|took| took.as_secs_f64() * 1e3),
         })
     }
@@ -211,7 +215,7 @@ impl Became {
             let [format, records, rejected, attempts] = ["", "", "", ""].map(Cell::new);
             return vec![name, Cell::new(pipeline), format, records, rejected, attempts, outcome];
         };
-        let color = match job.state {
+        let color = match job.state() {
             State::Done => Color::Green,
             State::Failed => Color::Red,
             _ => Color::Yellow,
@@ -220,9 +224,9 @@ impl Became {
         vec![
             name,
             Cell::new(&job.pipeline.name),
-            Cell::new(job.format.as_deref().unwrap_or_default()),
-            Cell::new(grouped(job.records)),
-            Cell::new(grouped(job.rejected)),
+            Cell::new(job.format().unwrap_or_default()),
+            Cell::new(grouped(job.records())),
+            Cell::new(grouped(job.rejected())),
             Cell::new(job.attempt),
             Cell::new(outcome(job)).fg(color),
             Cell::new(took),

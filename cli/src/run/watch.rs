@@ -158,15 +158,15 @@ impl Progress {
         self.settled += 1;
         if self.lines {
             let (name, outcome) = (one_line(&job.object.key), outcome(job));
-            eprintln!("{}/{} {name}: {outcome}, {}", self.settled, self.jobs, count(job.records, "record"));
+            eprintln!("{}/{} {name}: {outcome}, {}", self.settled, self.jobs, count(job.records(), "record"));
         }
     }
 
     fn show(&self, jobs: &[Option<Job>]) {
         let known = || jobs.iter().flatten();
-        let running = known().filter(|job| job.state == State::Running).count();
-        let failed = known().filter(|job| job.state == State::Failed).count();
-        let records: u64 = known().map(|job| job.records).sum();
+        let running = known().filter(|job| job.state() == State::Running).count();
+        let failed = known().filter(|job| job.state() == State::Failed).count();
+        let records: u64 = known().map(Job::records).sum();
         self.bar.set_position(self.settled as u64);
         self.bar.set_message(format!("{running} running, {failed} failed, {}", count(records, "record")));
     }

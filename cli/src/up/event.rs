@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use domain::job::{Job, State};
+use domain::job::{Done, Job, JobState};
 use localcloud::{
     sns::Mail,
     wire::{OWNER_KEY, REGION, SECRET},
@@ -100,7 +100,7 @@ impl Printer<'_> {
                 format!("removed   {} (the object stays in the bucket)\n", one_line(key))
             }
             Event::Problem { message } => format!("problem   {}\n", one_line(message)),
-            Event::Settled(job) => format!("{:9} {}\n", job.state.as_str(), outcome(job)),
+            Event::Settled(job) => format!("{:9} {}\n", job.state().as_str(), outcome(job)),
             Event::Mail(mail) => format!("mail      {}\n", one_line(&mail.subject)),
         }
     }
@@ -141,13 +141,13 @@ fn environment(endpoint: &str) -> [(String, Value); 4] {
 
 fn outcome(job: &Job) -> String {
     let key = one_line(&job.object.key);
-    match (job.state, &job.reason) {
-        (State::Done, _) => {
-            let left_out = match job.rejected {
+    match (&job.state, job.reason()) {
+        (JobState::Done(Done { progress, .. }), _) => {
+            let left_out = match progress.rejected {
                 0 => String::new(),
                 rows => format!(", {} rejected", count(rows, "row")),
             };
-            format!("{key}: {}{left_out}", count(job.records, "record"))
+            format!("{key}: {}{left_out}", count(progress.records, "record"))
         }
         (_, Some(reason)) => {
             format!("{key}: {}: {}", one_line(reason.code.as_str()), one_line(&reason.message))

@@ -76,8 +76,12 @@ impl<'c> Follow<'c> {
         loop {
             // Read first and printed last: a job fails before its mail is sent.
             let mails = self.new_mails();
-            for job in self.settled().await? {
-                printer.print(&Event::Settled(&job))?;
+            let (settled, unreadable) = self.settled().await?;
+            for message in &unreadable {
+                printer.print(&Event::Problem { message })?;
+            }
+            for job in &settled {
+                printer.print(&Event::Settled(job))?;
             }
             for mail in &mails {
                 printer.print(&Event::Mail(mail))?;
@@ -86,26 +90,26 @@ impl<'c> Follow<'c> {
         }
     }
 
-    /// The jobs that settled since the last round, in order.
-    async fn settled(&mut self) -> Result<Vec<Job>, CallError> {
+    /// The jobs that settled since the last round, in order, and what is wrong with items that cannot be read as jobs.
+    async fn settled(&mut self) -> Result<(Vec<Job>, Vec<String>), CallError> {
         let writes = self.count("dynamodb", &["UpdateItem", "TransactWriteItems"]);
         if !self.writes.moved(writes, Instant::now()) {
-            return Ok(Vec::new());
+            return Ok(Default::default());
         }
         let now = self.cloud.clock().now();
         let from = self.looked_at.checked_sub(OVERLAP).unwrap_or(Timestamp::MIN).max(self.began_at);
         self.looked_at = now;
         self.printed.retain(|_, (_, status_at)| *status_at >= from);
-        let mut settled = Vec::new();
+        let (mut settled, mut unreadable) = (Vec::new(), Vec::new());
         let mut hour = hour_of(from);
         while hour <= now {
             for part in STATUS_SHARDS {
-                self.look(&settled_shard(part, hour), from, &mut settled).await?;
+                self.look(&settled_shard(part, hour), from, &mut settled, &mut unreadable).await?;
             }
             hour = hour.checked_add(HOUR).unwrap_or(Timestamp::MAX);
         }
-        settled.sort_by_key(|job| job.settled_at);
-        Ok(settled)
+        settled.sort_by_key(Job::settled_at);
+        Ok((settled, unreadable))
     }
 
     /// Adds the jobs of a shard that were not printed yet.
@@ -114,6 +118,7 @@ impl<'c> Follow<'c> {
         status_shard: &str,
         from: Timestamp,
         settled: &mut Vec<Job>,
+        unreadable: &mut Vec<String>,
     ) -> Result<(), CallError> {
         let mut next = None;
         loop {
@@ -122,8 +127,19 @@ impl<'c> Follow<'c> {
                 |(id, at): &(JobId, Timestamp)| self.printed.get(id).is_none_or(|(_, printed)| printed != at);
             let new: HashMap<JobId, Timestamp> = found.into_iter().filter(is_new).collect();
             let ids: Vec<JobId> = new.keys().cloned().collect();
-            for job in self.ledger.read_all(&ids).await? {
-                let (Some(settled_at), Some(status_at)) = (job.settled_at, new.get(&job.id)) else {
+            for found in self.ledger.read_all(&ids).await? {
+                let job = match found {
+                    Ok(job) => job,
+                    Err(error) => {
+                        // Told once, while it is where it is.
+                        let id = JobId::parse(error.job());
+                        let told = id.and_then(|id| new.get_key_value(&id));
+                        self.printed.extend(told.map(|(id, at)| (id.clone(), (*at, *at))));
+                        unreadable.push(telemetry::causes(&error));
+                        continue;
+                    }
+                };
+                let (Some(settled_at), Some(status_at)) = (job.settled_at(), new.get(&job.id)) else {
                     continue;
                 };
                 let before = self.printed.insert(job.id.clone(), (settled_at, *status_at));

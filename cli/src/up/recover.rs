@@ -30,8 +30,8 @@ pub(crate) async fn open_jobs(clients: &Clients, plan: &Plan) -> anyhow::Result<
         let mut next = None;
         loop {
             let (ids, more) = ledger.by_status(&open_shard(part), next).await?;
-            for job in ledger.read_all(&ids).await? {
-                if !job.state.is_settled() {
+            for job in failures.read_jobs(ledger.read_all(&ids).await?) {
+                if !job.state().is_settled() {
                     let brought_back = requeue(&ledger, &uploads, &stops, &job).await;
                     failures.record(&job.object, brought_back);
                 }
@@ -47,7 +47,7 @@ pub(crate) async fn open_jobs(clients: &Clients, plan: &Plan) -> anyhow::Result<
 
 async fn requeue(ledger: &Ledger, uploads: &Queue, stops: &Queue, job: &Job) -> Result<(), CallError> {
     let due = |job: &Job| JobMessage::new(job.id.clone(), job.attempt, 0).to_body();
-    if job.state == State::Waiting && job.task.is_none() {
+    if job.state() == State::Waiting && job.task.is_none() {
         return uploads.send(&due(job), Duration::ZERO).await;
     }
     let verdict = Verdict::from(Kind::Terminated);

@@ -68,12 +68,12 @@ pub async fn finish(
         (Changed::Applied(job), _) => Ended::GivenUp(job),
         // The SDK repeats a write whose answer was lost: then it is our own that refuses.
         (Changed::Rejected(Some(found)), NextStep::Retry { after, .. })
-            if found.state == State::Waiting && found.history.last() == Some(ended) =>
+            if found.state() == State::Waiting && found.history.last() == Some(ended) =>
         {
             Ended::Retry { job: found, after }
         }
         (Changed::Rejected(Some(found)), NextStep::GiveUp)
-            if found.state == State::Failed && found.history.last() == Some(ended) =>
+            if found.state() == State::Failed && found.history.last() == Some(ended) =>
         {
             Ended::GivenUp(found)
         }

@@ -24,7 +24,7 @@ use clock::Clock;
 use domain::{
     events::S3Created,
     fargate::Size,
-    job::{Job, JobId, Reason, State},
+    job::{Job, JobId, JobState, Reason},
     message::{self, JobMessage, Message, ObjectMessage, Unusable},
     object::Object,
     pipelines::Pipelines,
@@ -299,6 +299,7 @@ const EARLY: Duration = Duration::from_secs(5);
 /// Whether this attempt waits for a task or worker that it does not have yet, and no other message brings it there
 /// later.
 fn is_due(job: &Job, attempt: u32, now: Timestamp) -> bool {
-    let is_deferred = job.deferred_until.is_some_and(|until| until > now + EARLY);
-    job.state == State::Waiting && job.task.is_none() && job.attempt == attempt && !is_deferred
+    let JobState::Waiting(waiting) = &job.state else { return false };
+    let is_deferred = waiting.deferred_until.is_some_and(|until| until > now + EARLY);
+    job.task.is_none() && job.attempt == attempt && !is_deferred
 }

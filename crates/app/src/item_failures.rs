@@ -15,6 +15,8 @@
 
 use std::{error::Error, fmt};
 
+use aws::ledger::UnreadableJob;
+use domain::job::Job;
 use tracing::error;
 
 /// How many failed items an error names. The log names all of them.
@@ -66,6 +68,15 @@ impl ItemFailures {
         }
         self.first.get_or_insert(error);
         None
+    }
+
+    /// The jobs among what was read of the ledger. An item that is not one of a job is recorded as a failure of its own.
+    pub fn read_jobs(&mut self, found: Vec<Result<Job, UnreadableJob>>) -> Vec<Job> {
+        let read = |found: Result<Job, UnreadableJob>| {
+            let id = found.as_ref().err().map(|error| error.job().to_owned()).unwrap_or_default();
+            self.record(format_args!("job {id}"), found)
+        };
+        found.into_iter().filter_map(read).collect()
     }
 
     /// Whether so many items failed in a row that the loop should stop.

@@ -13,7 +13,7 @@ use aws::{
 };
 use domain::{
     audit::{AuditEntry, AuditKind},
-    job::{Job, JobId, State},
+    job::{Failed, Job, JobId, JobState, State},
     mail::shortened,
     message::{self, JobMessage, Message},
     replay::refusal,
@@ -131,7 +131,7 @@ impl Replay {
             let outcome = Outcome::Refused("the ledger has no such job; the message stays".to_owned());
             return Ok(Replayed { job: Some(due.job), object: None, outcome });
         };
-        let outcome = match (job.state, &job.task) {
+        let outcome = match (job.state(), &job.task) {
             (State::Failed, _) => self.job(&job, now).await?,
             (State::Waiting, None) if job.attempt == due.attempt => {
                 if !self.dry_run {
@@ -144,7 +144,7 @@ impl Replay {
             }
             (State::Waiting | State::Running, _) => Outcome::NotNeeded(format!(
                 "the job is already {}, attempt {}",
-                job.state.as_str(),
+                job.state().as_str(),
                 job.attempt
             )),
             (state, _) => Outcome::NotNeeded(format!("the job is already {}", state.as_str())),
@@ -170,9 +170,10 @@ impl Replay {
 
 /// The text of the audit entry: who replayed the job, and the failure that the job itself no longer shows.
 fn audit_text(job: &Job, who: &str) -> String {
-    let failed = match (&job.reason, job.settled_at) {
-        (Some(reason), Some(at)) => {
-            format!("; it had failed at {at:.0}: {}: {}", reason.code, shortened(&reason.message, 300))
+    let failed = match &job.state {
+        JobState::Failed(Failed { settled_at, reason, .. }) => {
+            let message = shortened(&reason.message, 300);
+            format!("; it had failed at {settled_at:.0}: {}: {message}", reason.code)
         }
         _ => String::new(),
     };

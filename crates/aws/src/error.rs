@@ -66,7 +66,8 @@ impl CallError {
     }
 
     /// An answer that was received and makes no sense.
-    pub(crate) fn malformed_response(
+    #[must_use]
+    pub fn malformed_response(
         attempt: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {

@@ -8,8 +8,10 @@ mod browse;
 mod by_status;
 mod claim;
 mod end;
+mod job_item;
 mod leave;
 mod notify;
+mod over;
 mod replay;
 mod write;
 
@@ -24,14 +26,17 @@ use aws_sdk_dynamodb::{
 use super::{
     CallError, Clients,
     attributes::{Item, text},
+    batch_get::batch_get,
 };
 use domain::job::{Job, JobId};
 use telemetry::metrics;
 
 pub use by_status::{IndexEntry, StatusPage};
 pub use claim::{Claim, Expired};
-pub use end::Over;
-pub use leave::{Leaving, Progress};
+pub use job_item::{JobItem, UnreadableJob};
+pub use leave::Leaving;
+pub use over::Over;
+
 use write::Write;
 
 /// The table of jobs.
@@ -73,8 +78,8 @@ impl Ledger {
     /// [`CallError`]: the job may or may not be recorded; repeat.
     pub async fn record(&self, job: &Job) -> Result<Recorded, CallError> {
         let attempt = || format!("record job {} for {}", job.id, job.object);
-        let item: Item =
-            serde_dynamo::to_item(job).map_err(|e| CallError::malformed_response(attempt(), e))?;
+        let item: Item = serde_dynamo::to_item(JobItem::from(job))
+            .map_err(|e| CallError::malformed_response(attempt(), e))?;
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         let answer = put
             .condition_expression("attribute_not_exists(job)")
@@ -98,7 +103,7 @@ impl Ledger {
     /// Reads a job, strongly consistent.
     ///
     /// # Errors
-    /// [`CallError`]
+    /// [`CallError`], with an [`UnreadableJob`] as its cause where the item is not one of a job.
     pub async fn read(&self, id: &JobId) -> Result<Option<Job>, CallError> {
         let attempt = || format!("read job {id}");
         let get = self.client.get_item().table_name(&self.table).key("job", text(id));
@@ -106,15 +111,16 @@ impl Ledger {
         answer.item.map(|item| decode(item, attempt)).transpose()
     }
 
-    /// Reads those of these jobs that are there, in no order, strongly consistent.
+    /// Reads those of these jobs that are there, in no order, strongly consistent. One whose item cannot be read keeps no
+    /// other from being read.
     ///
     /// # Errors
     /// [`CallError`]
-    pub async fn read_all(&self, ids: &[JobId]) -> Result<Vec<Job>, CallError> {
+    pub async fn read_all(&self, ids: &[JobId]) -> Result<Vec<Result<Job, UnreadableJob>>, CallError> {
         let attempt = || format!("read {} jobs", ids.len());
         let keys = ids.iter().map(|id| HashMap::from([("job".to_owned(), text(id))])).collect();
-        let items = super::batch_get(&self.client, &self.table, keys, attempt).await?;
-        items.into_iter().map(|item| decode(item, attempt)).collect()
+        let items = batch_get(&self.client, &self.table, keys, attempt).await?;
+        Ok(items.into_iter().map(job_item::decode).collect())
     }
 
     async fn update(&self, id: &JobId, verb: &str, write: Write) -> Result<Changed, CallError> {
@@ -157,5 +163,5 @@ impl Ledger {
 }
 
 fn decode(item: Item, attempt: impl Fn() -> String) -> Result<Job, CallError> {
-    serde_dynamo::from_item(item).map_err(|e| CallError::malformed_response(attempt(), e))
+    job_item::decode(item).map_err(|e| CallError::malformed_response(attempt(), e))
 }

@@ -40,7 +40,6 @@ use aws_smithy_http_client::{
 use aws_smithy_runtime_api::client::{http::SharedHttpClient, runtime_components::RuntimeComponents};
 
 pub use aws_config::SdkConfig;
-use batch_get::batch_get;
 pub use clients::Clients;
 pub use error::CallError;
 

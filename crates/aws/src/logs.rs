@@ -136,7 +136,7 @@ pub fn own_task(job: &Job) -> Option<&str> {
 /// From when on the lines of the job's last attempt may be.
 fn begun(job: &Job) -> Timestamp {
     let before = job.history.iter().rfind(|ended| ended.number < job.attempt).map(|ended| ended.stopped_at);
-    before.or(job.claimed_at).unwrap_or(job.created_at)
+    before.or(job.claimed_at()).unwrap_or(job.created_at)
 }
 
 fn line(timestamp: Option<i64>, message: Option<&str>) -> LogLine {

@@ -10,11 +10,11 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use super::{
     CallError,
     attributes::{Item, text},
-    ledger::{Ledger, Progress},
+    ledger::Ledger,
     records::Records,
 };
 use domain::{
-    job::{Job, State, digest},
+    job::{Job, Progress, State, digest},
     manifest::{self, Manifest},
     retry::PUBLISH_OVERTAKEN_ATTEMPTS,
 };
@@ -76,7 +76,8 @@ impl Records {
                     Refused::Done => {
                         let now = ledger.read(&job.id).await?;
                         // The transaction was made before and its token has expired since.
-                        let ours = now.is_some_and(|now| now.state == State::Done && now.fence == job.fence);
+                        let ours =
+                            now.is_some_and(|now| now.state() == State::Done && now.fence == job.fence);
                         return Ok(if ours { Published::Done } else { Published::ClaimLost });
                     }
                     // Another version was faster: see which.

@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 
-use crate::job::{Job, State};
+use crate::job::{Job, JobState, Running};
 
 /// Why a pooled worker was refused a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,23 +29,28 @@ pub enum ClaimDenied {
 /// Says why, from the job that was found.
 #[must_use]
 pub fn claim_denied(job: &Job, now: Timestamp) -> ClaimDenied {
-    match (job.state, job.lease_until) {
-        (State::Failed, _) if job.notified_at.is_none() => ClaimDenied::NotNotified,
-        (state, _) if state.is_settled() => ClaimDenied::Settled,
-        _ if job.task.is_some() => ClaimDenied::Settled,
-        (State::Running, Some(until)) if until >= now => ClaimDenied::Leased { until },
-        (State::Running, _) => ClaimDenied::LeaseExpired,
-        _ => ClaimDenied::Available,
+    match &job.state {
+        JobState::Failed(failed) if failed.notified_at().is_none() => ClaimDenied::NotNotified,
+        JobState::Failed(_) | JobState::Done(_) | JobState::Superseded(_) | JobState::SourceDeleted(_) => {
+            ClaimDenied::Settled
+        }
+        JobState::Waiting(_) | JobState::Running(_) if job.task.is_some() => ClaimDenied::Settled,
+        JobState::Running(Running { lease_until, .. }) if *lease_until >= now => {
+            ClaimDenied::Leased { until: *lease_until }
+        }
+        JobState::Running(_) => ClaimDenied::LeaseExpired,
+        JobState::Waiting(_) => ClaimDenied::Available,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::{Failed, Notification, State};
 
     fn job(state: State) -> Job {
-        let job = Job::sample("", Timestamp::UNIX_EPOCH);
-        Job { state, ..job }
+        let now = Timestamp::UNIX_EPOCH;
+        Job::sample("", now).in_state(JobState::sample(state, now))
     }
 
     #[test]
@@ -54,15 +59,19 @@ mod tests {
         for state in [State::Done, State::Superseded, State::SourceDeleted] {
             assert_eq!(claim_denied(&job(state), now), ClaimDenied::Settled);
         }
-        let failed = job(State::Failed);
-        assert_eq!(claim_denied(&failed, now), ClaimDenied::NotNotified);
-        assert_eq!(claim_denied(&Job { notified_at: Some(now), ..failed }, now), ClaimDenied::Settled);
+        let failed = |notification| {
+            job(State::Failed).in_state(Failed { notification, ..Failed::sample("crashed", now) })
+        };
+        for untold in [Notification::Due, Notification::Leased { until: now }] {
+            assert_eq!(claim_denied(&failed(untold), now), ClaimDenied::NotNotified);
+        }
+        assert_eq!(claim_denied(&failed(Notification::Sent { at: now }), now), ClaimDenied::Settled);
     }
 
     #[test]
     fn a_running_job_is_held_until_its_lease_has_run_out() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let running = Job { lease_until: Some(at(100)), ..job(State::Running) };
+        let running = job(State::Running).in_state(Running::sample("worker", at(100)));
         assert_eq!(claim_denied(&running, at(99)), ClaimDenied::Leased { until: at(100) });
         assert_eq!(
             claim_denied(&running, at(100)),
@@ -90,7 +99,8 @@ mod tests {
 
     #[test]
     fn a_pooled_workers_name_is_in_its_claim() {
-        let held = |holder: &str| Job { holder: Some(holder.into()), ..job(State::Running) };
+        let held =
+            |holder: &str| job(State::Running).in_state(Running::sample(holder, Timestamp::UNIX_EPOCH));
         assert_eq!(held("drain/3/7/0011aa").pooled_worker(), Some("drain/3/7"));
         assert_eq!(held("0011aa").pooled_worker(), None);
     }

@@ -121,11 +121,12 @@ impl FailureReport {
     /// What the ledger can tell of a job; log lines and links are for the caller to add.
     #[must_use]
     pub fn of(job: &Job) -> Self {
-        let took = job.settled_at.and_then(|end| Duration::try_from(end.duration_since(job.created_at)).ok());
+        let took =
+            job.settled_at().and_then(|end| Duration::try_from(end.duration_since(job.created_at)).ok());
         Self {
-            state: job.state,
-            code: job.reason.as_ref().map(|reason| reason.code.to_string()),
-            words: job.reason.as_ref().map(|reason| reason.message.clone()),
+            state: job.state(),
+            code: job.reason().map(|reason| reason.code.to_string()),
+            words: job.reason().map(|reason| reason.message.clone()),
             bucket: job.object.bucket.clone(),
             key: job.object.key.clone(),
             version_id: job.object.version_id.clone(),
@@ -135,8 +136,8 @@ impl FailureReport {
             attempts: job.pipeline.attempts,
             launches: u32::try_from(job.history.len()).unwrap_or(u32::MAX).max(job.attempt),
             size: own_size(job),
-            records: if job.state == State::Done { job.records } else { 0 },
-            rejected: job.rejected,
+            records: job.published(),
+            rejected: job.rejected(),
             took,
             cost: Some(pricing::job_cost(job)),
             next: next(job).to_owned(),
@@ -150,7 +151,7 @@ impl FailureReport {
                     words: ended.verdict.message.clone(),
                 })
                 .collect(),
-            advice: (job.state == State::Failed).then(|| job.advice()),
+            advice: (job.state() == State::Failed).then(|| job.advice()),
             log: Log::Unasked,
             links: Vec::new(),
         }
@@ -258,7 +259,7 @@ fn attempts(report: &FailureReport) -> String {
 
 /// What happens next to a job in this state.
 fn next(job: &Job) -> &'static str {
-    match job.state {
+    match job.state() {
         State::Failed if job.pipeline.key.is_none() && is_out_of_sizes(job) => {
             "This job will not be retried automatically: it ran out of memory in the largest task that it may have. None \
              of this version's records are visible. The job is in the dead-letter queue."
@@ -271,10 +272,10 @@ fn next(job: &Job) -> &'static str {
             "This job will not be retried automatically. None of this version's records are visible. The job is in the \
              dead-letter queue."
         }
-        State::Done if job.rejected > 0 && job.pipeline.bad_rows == BadRows::Quarantine => {
+        State::Done if job.rejected() > 0 && job.pipeline.bad_rows == BadRows::Quarantine => {
             "Nothing. All good rows are visible; the others are in the rejects object."
         }
-        State::Done if job.rejected > 0 => "Nothing. All good rows are visible; the others were left out.",
+        State::Done if job.rejected() > 0 => "Nothing. All good rows are visible; the others were left out.",
         State::Done => "Nothing. All its records are visible.",
         State::Superseded => "Nothing. A newer version of this object is visible.",
         State::SourceDeleted => "Nothing. The object was deleted before it was read.",

@@ -20,6 +20,9 @@ use crate::{
     pipelines::Pipeline,
 };
 
+/// The layout of manifests written today.
+pub const LAYOUT: u32 = 1;
+
 /// The partition key attribute of the records table.
 pub const PART: &str = "_part";
 /// The sort key attribute of the records table.
@@ -81,7 +84,7 @@ impl Manifest {
     #[must_use]
     pub fn of(job: &Job, shards: u32, records: u64, now: Timestamp) -> Self {
         Self {
-            v: crate::job::LAYOUT,
+            v: LAYOUT,
             part: Self::partition(&job.object.bucket, &job.object.key),
             row: 0,
             job: job.id.clone(),

@@ -7,7 +7,7 @@
 /// About what one run of a job costs: the task of its last attempt, on demand on x86, and all its writes.
 #[must_use]
 pub fn job_cost(job: &Job) -> Dollars {
-    let seconds = match (job.claimed_at, job.settled_at) {
+    let seconds = match (job.claimed_at(), job.settled_at()) {
         (Some(start), Some(end)) => u64::try_from(end.duration_since(start).as_secs()).unwrap_or(0),
         _ => 0,
     };
@@ -19,7 +19,7 @@ pub fn job_cost(job: &Job) -> Dollars {
         seconds,
         count: 1,
     };
-    let usage = Usage { tasks: vec![task], write_units: job.write_units, ..Usage::default() };
+    let usage = Usage { tasks: vec![task], write_units: job.write_units(), ..Usage::default() };
     Bill::of(&usage).total()
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::job::{Change, Job, State, next};
+use crate::job::{Job, JobState, Notification, State};
 
 /// Why a job is not replayed, for the person who asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,31 +27,32 @@ pub enum NotReplayed {
 /// Why this job cannot be replayed now; the ledger's condition says the same.
 #[must_use]
 pub fn refusal(job: &Job, now: Timestamp) -> Option<NotReplayed> {
-    if next(job.state, Change::Replay).is_err() {
-        return Some(NotReplayed::NotFailed(job.state));
-    }
-    if let Some(until) = job.collecting_until.filter(|until| *until >= now) {
+    let JobState::Failed(failed) = &job.state else { return Some(NotReplayed::NotFailed(job.state())) };
+    if let Some(until) = failed.collecting_until.filter(|until| *until >= now) {
         return Some(NotReplayed::Collecting { until });
     }
-    let telling = job.notify_lease_until.filter(|until| job.notified_at.is_none() && *until >= now);
-    telling.map(|until| NotReplayed::Notifying { until })
+    match failed.notification {
+        Notification::Leased { until } if until >= now => Some(NotReplayed::Notifying { until }),
+        Notification::Leased { .. } | Notification::Due | Notification::Sent { .. } => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::{Change, Failed, next};
 
-    fn failed() -> Job {
-        let job = Job::sample("", Timestamp::UNIX_EPOCH);
-        Job { state: State::Failed, ..job }
+    fn job(state: impl Into<JobState>) -> Job {
+        Job::sample("", Timestamp::UNIX_EPOCH).in_state(state)
     }
 
     #[test]
     fn a_failed_job_is_replayed_and_no_other() {
         let now = Timestamp::UNIX_EPOCH;
         for state in State::ALL {
-            let refused = refusal(&Job { state, ..failed() }, now);
-            assert_eq!(refused, (state != State::Failed).then_some(NotReplayed::NotFailed(state)));
+            let refused = refusal(&job(JobState::sample(state, now)), now);
+            let legal = next(state, Change::Replay).is_ok();
+            assert_eq!(refused, (!legal).then_some(NotReplayed::NotFailed(state)));
         }
     }
 
@@ -59,12 +60,14 @@ mod tests {
     fn not_while_its_rows_are_deleted_or_people_are_told() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let until = at(10);
-        let collecting = Job { collecting_until: Some(until), ..failed() };
+        let failed = Failed::sample("crashed", at(0));
+        let collecting = job(Failed { collecting_until: Some(until), ..failed.clone() });
         assert_eq!(refusal(&collecting, at(10)), Some(NotReplayed::Collecting { until }));
         assert_eq!(refusal(&collecting, at(11)), None, "that sweep is no more");
-        let telling = Job { notify_lease_until: Some(until), ..failed() };
+        let notified = |notification| job(Failed { notification, ..failed.clone() });
+        let telling = notified(Notification::Leased { until });
         assert_eq!(refusal(&telling, at(10)), Some(NotReplayed::Notifying { until }));
         assert_eq!(refusal(&telling, at(11)), None);
-        assert_eq!(refusal(&Job { notified_at: Some(at(9)), ..telling }, at(10)), None, "told");
+        assert_eq!(refusal(&notified(Notification::Sent { at: at(9) }), at(10)), None, "told");
     }
 }

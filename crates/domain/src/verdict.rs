@@ -87,7 +87,7 @@ impl Verdict {
     pub fn of_attempt(&self, number: u32, job: &Job, task: &str, stopped_at: Timestamp) -> Attempt {
         let said_by_worker =
             |reason: &&Reason| self.kind.is_said_by_worker() && reason.code.verdict() == Some(self.kind);
-        let words = job.reason.as_ref().filter(said_by_worker).map(|reason| reason.message.clone());
+        let words = job.reason().filter(said_by_worker).map(|reason| reason.message.clone());
         let verdict = Reason::new(self.kind, words.unwrap_or_else(|| self.words()));
         Attempt { number, task: task.to_owned(), verdict, stopped_at, paused: false }
     }
@@ -147,7 +147,7 @@ impl JobFacts {
     pub fn of(job: &Job) -> Self {
         Self {
             id: job.id.as_str().to_owned(),
-            state: job.state,
+            state: job.state(),
             task: job.task.clone(),
             past_tasks: job.history.iter().map(|ended| ended.task.clone()).collect(),
             counted_attempts: job.counted_attempts,

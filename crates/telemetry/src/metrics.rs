@@ -54,8 +54,8 @@ pub fn done(job: &Job, records: u64, at: Timestamp) {
 
 /// Emits how a job has settled that is not done: once, but for a process that dies, or an answer that is lost, just then.
 pub fn settled(job: &Job) {
-    let reason = job.reason.iter().map(|reason| (Metric::Verdicts, 1, VERDICT, reason.code.as_str()));
-    let outcome = (Metric::ObjectsSettled, 1, OUTCOME, job.state.as_str());
+    let reason = job.reason().into_iter().map(|reason| (Metric::Verdicts, 1, VERDICT, reason.code.as_str()));
+    let outcome = (Metric::ObjectsSettled, 1, OUTCOME, job.state().as_str());
     emit(&[(Metric::ObjectsSettled, 1)], &std::iter::once(outcome).chain(reason).collect::<Vec<_>>());
 }
 
@@ -168,8 +168,7 @@ mod tests {
         let of = |line: &Value, name: &str| line[name].clone();
         assert_eq!((of(done, "Records"), of(done, "UploadToVisible")), (json!(7), json!(2_500)));
         assert_eq!((of(done, "Outcome"), of(done, "Verdict")), (json!("done"), json!("succeeded")));
-        job.state = State::Failed;
-        job.reason = Some(domain::job::Reason::new("bad_input", "row 3 has two fields"));
+        let job = job.in_state(domain::job::Failed::sample("bad_input", at("2026-11-21T12:00:02Z")));
         let [failed] = &lines(&|| settled(&job))[..] else { panic!("one line a job") };
         assert_eq!((of(failed, "Outcome"), of(failed, "Verdict")), (json!("failed"), json!("bad_input")));
         assert_eq!(of(failed, "UploadToVisible"), Value::Null);

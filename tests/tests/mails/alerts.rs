@@ -21,7 +21,7 @@ fn two_hundred_bad_objects_are_a_handful_of_mails_that_count_each() {
         let jobs = env.jobs().await;
         for job in &jobs {
             job.assert_failed();
-            assert!(job.notified_at.is_some(), "{job:#?}");
+            assert!(job.notified_at().is_some(), "{job:#?}");
         }
         assert_eq!(env.dead_letters().await.len(), 200);
         assert_eq!(mailed_failures(env), (3, 197), "{:#?}", env.subjects());
@@ -89,7 +89,7 @@ fn who_wants_no_mails_gets_none_of_a_storm_either() {
         minutes(30).await;
         assert_eq!(env.subjects(), [""; 0]);
         assert_eq!(env.dead_letters().await.len(), 20);
-        assert!(env.jobs().await.iter().all(|job| job.notified_at.is_some()));
+        assert!(env.jobs().await.iter().all(|job| job.notified_at().is_some()));
     });
 }
 

@@ -31,7 +31,7 @@ fn a_worker_that_may_not_read_says_so_in_awss_words_and_the_cloud_in_ours() {
         assert!(refused.message.starts_with(&begins) && refused.message.ends_with(&ends), "{refused}");
         env.settle().await;
         let job = env.job("uploads/people.csv").await;
-        let reason = job.reason.unwrap();
+        let reason = job.reason().unwrap();
         assert_eq!(reason.code, Kind::Misconfigured);
         assert!(reason.message.contains("AccessDenied"), "{}", reason.message);
     });

@@ -151,7 +151,7 @@ async fn done(env: &TestEnv) {
 async fn rejected(env: &TestEnv) {
     env.put(KEY, RAGGED).await;
     env.settle().await;
-    assert_eq!(env.job(KEY).await.rejected, 1);
+    assert_eq!(env.job(KEY).await.rejected(), 1);
 }
 
 /// Deleted before it is read.

@@ -87,7 +87,7 @@ fn a_worker_that_is_stopped_finishes_what_it_can_and_requeues_the_rest() {
         let job = env.job(KEY).await;
         job.assert_done().assert_attempt(1).assert_counted(0);
         assert!(job.history.is_empty(), "no attempt was used up");
-        let took = Duration::try_from(job.settled_at.unwrap().duration_since(asked)).unwrap();
+        let took = Duration::try_from(job.settled_at().unwrap().duration_since(asked)).unwrap();
         assert!(took < Duration::from_secs(180), "another had it soon: {took:?}");
         assert_eq!(env.visible(KEY).await, records(60));
     });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::job::State;
+use domain::job::{Job, State};
 use localcloud::faults::{Call, Delivery, Rule};
 use tests::{JobAsserts, call};
 
@@ -21,8 +21,8 @@ fn a_hundred_small_objects_are_in_flight_together() {
         for job in &jobs {
             job.assert_done().assert_attempt(1).assert_fence(1);
         }
-        let began = jobs.iter().filter_map(|job| job.claimed_at).min().unwrap();
-        let ended = jobs.iter().filter_map(|job| job.settled_at).max().unwrap();
+        let began = jobs.iter().filter_map(Job::claimed_at).min().unwrap();
+        let ended = jobs.iter().filter_map(Job::settled_at).max().unwrap();
         let took = Duration::try_from(ended.duration_since(began)).unwrap();
         // One after the other they would take 15 s and more.
         assert!(took < Duration::from_secs(2), "{took:?}");
@@ -128,7 +128,7 @@ fn an_object_that_hangs_holds_up_no_other() {
             env.put(&format!("uploads/{n}.csv"), csv(2)).await;
         }
         tokio::time::sleep(Duration::from_secs(5)).await;
-        let done = env.jobs().await.iter().filter(|job| job.state == State::Done).count();
+        let done = env.jobs().await.iter().filter(|job| job.state() == State::Done).count();
         assert_eq!(done, 40);
         env.settle().await;
         env.job("uploads/hangs.csv").await.assert_done();

@@ -40,8 +40,8 @@ fn bad_input_fails_at_once_with_one_mail_and_one_dead_letter() {
         env.settle().await;
         let job = env.job("uploads/ragged.csv").await;
         job.assert_failed().assert_attempt(1).assert_counted(1);
-        let reason = job.reason.unwrap();
-        assert_eq!((job.history[0].verdict.clone(), job.history[0].task.as_str()), (reason, "drain/1/1"));
+        let [ended] = &job.history[..] else { panic!("not one attempt: {job:#?}") };
+        assert_eq!((Some(&ended.verdict), ended.task.as_str()), (job.reason(), "drain/1/1"));
         assert_eq!(env.subjects(), ["[tidemill] failed: uploads/ragged.csv (ragged_row)"]);
         let dead_letters = env.dead_letters().await;
         assert_eq!(dead_letters.len(), 1);
@@ -134,7 +134,7 @@ fn a_retry_whose_message_was_not_sent_is_made_up_for() {
         env.settle().await;
         let job = env.job(KEY).await;
         job.assert_done().assert_attempt(2).assert_counted(0);
-        let waited = job.settled_at.unwrap().duration_since(job.history[0].stopped_at);
+        let waited = job.settled_at().unwrap().duration_since(job.history[0].stopped_at);
         assert!(waited < Duration::from_secs(90).try_into().unwrap(), "{waited}");
     });
 }

@@ -25,7 +25,7 @@ fn every_object_is_one_record_whatever_is_in_it() {
         env.settle().await;
         for job in env.jobs().await {
             job.assert_done().assert_attempt(1).assert_records(1);
-            assert_eq!(job.format.as_deref(), Some("object"));
+            assert_eq!(job.format(), Some("object"));
         }
         let png = "{\"content_type\":\"image/png\",\"height\":768,\"image_format\":\"png\",\
                    \"sha256\":\"6af9f9e2014bc195fbcb82859064b7c8a6335b230239a2342b56332d8c4248ea\",\"size\":29,\"width\":1024}";
@@ -72,7 +72,7 @@ fn metadata_that_a_key_needs_and_an_object_lacks_is_named() {
         env.put("uploads/a", PNG).await;
         env.settle().await;
         let job = env.job("uploads/a").await;
-        let reason = job.reason.as_ref().unwrap();
+        let reason = job.reason().unwrap();
         job.assert_failed().assert_reason("bad_key");
         assert!(reason.message.contains("`camera`"), "{}", reason.message);
     });

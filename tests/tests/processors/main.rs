@@ -39,6 +39,6 @@ fn pool(seed: u64, script: &str, lines: &str) -> Plan {
 
 /// The code and message of a job's reason.
 fn reason(job: &Job) -> (&str, &str) {
-    let reason = job.reason.as_ref().unwrap_or_else(|| panic!("no reason: {job:#?}"));
+    let reason = job.reason().unwrap_or_else(|| panic!("no reason: {job:#?}"));
     (reason.code.as_str(), &reason.message)
 }

@@ -132,7 +132,7 @@ fn a_small_output_is_spread_by_its_size() {
             env.settle().await;
             let manifest = env.manifest(KEY).await.unwrap();
             assert_eq!((manifest.write_epoch, manifest.shards, manifest.records), (1, 1, 100));
-            assert_eq!(env.job(KEY).await.write_units, 100);
+            assert_eq!(env.job(KEY).await.write_units(), 100);
         },
     );
 }

@@ -24,7 +24,7 @@ fn the_airports_of_each_state_are_counted() {
         env.settle().await;
         let job = env.job("uploads/airports.csv").await;
         job.assert_done().assert_attempt(1).assert_records(57);
-        assert_eq!((job.format.as_deref(), &job.progress), (Some("command"), &None));
+        assert_eq!(job.format(), Some("command"));
         let records = env.visible("uploads/airports.csv").await;
         let records: Vec<Value> = records.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         let of = |state: &str| records.iter().find(|record| record["state"] == state).unwrap();

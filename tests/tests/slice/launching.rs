@@ -70,7 +70,7 @@ fn hours_without_capacity_lose_nothing() {
         // The hour's sweep could not be launched either: a person hears of that, and the next one makes up for it.
         let of_sweep = |dead_letter: &DeadLetter| dead_letter.body.contains("ScheduleFunction");
         assert!(env.dead_letters().await.iter().all(of_sweep));
-        let waited = job.settled_at.unwrap().duration_since(job.created_at);
+        let waited = job.settled_at().unwrap().duration_since(job.created_at);
         assert!(waited.as_hours() >= 1, "{waited:?}");
     });
 }

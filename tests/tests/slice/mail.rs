@@ -18,7 +18,7 @@ fn bad_input_fails_with_its_row_named_and_nothing_visible() {
         assert_eq!(env.mails().len(), 1);
         let dead_letters = env.dead_letters().await;
         assert_eq!(dead_letters.len(), 1);
-        assert_eq!(dead_letters[0].reason, job.reason.map(|reason| reason.code.to_string()));
+        assert_eq!(dead_letters[0].reason, job.reason().map(|reason| reason.code.to_string()));
         env.golden("bad-input").await;
     });
 }
@@ -102,7 +102,7 @@ bad_rows = "skip"
         env.put("uploads/ragged.csv", RAGGED).await;
         env.put("uploads/good.csv", csv(1, 2)).await;
         env.settle().await;
-        assert_eq!(env.job("uploads/ragged.csv").await.rejected, 1);
+        assert_eq!(env.job("uploads/ragged.csv").await.rejected(), 1);
         assert_eq!(env.visible("uploads/good.csv").await, records(1, 2));
         assert_eq!(env.keys().await, ["uploads/good.csv", "uploads/ragged.csv"]);
     });

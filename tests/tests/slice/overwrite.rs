@@ -22,7 +22,7 @@ fn overwritten_while_it_is_processed_the_older_version_ends_superseded() {
         let (first, second) = (env.job_of(&first).await, env.job_of(&second).await);
         first.assert_superseded();
         second.assert_done();
-        assert!(first.settled_at > second.settled_at, "the first was overtaken");
+        assert!(first.settled_at() > second.settled_at(), "the first was overtaken");
         first.assert_reason("superseded");
         assert_eq!(env.visible(KEY).await, records(100, 3));
         env.golden("overwritten-while-processed").await;

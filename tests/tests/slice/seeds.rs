@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use domain::job::State;
+use domain::job::{Job, State};
 use localcloud::{
     ecs::KillCause,
     faults::{Call, Delivery, Partial, Rule},
@@ -63,15 +63,15 @@ async fn one(env: &TestEnv) -> Vec<State> {
         let (key, first, rows) = &uploaded[job.object.version_id.as_deref().unwrap()];
         assert_eq!(&job.object.key, key);
         // In the order of versions: the last that is done stays.
-        if job.state == State::Done {
-            assert_eq!(job.records, *rows as u64);
+        if job.state() == State::Done {
+            assert_eq!(job.records(), *rows as u64);
             newest.insert(key.clone(), (*first, *rows));
         }
     }
     for (key, (first, rows)) in newest {
         assert_eq!(env.visible(&key).await, records(first, rows), "{key}");
     }
-    jobs.iter().map(|job| job.state).collect()
+    jobs.iter().map(Job::state).collect()
 }
 
 fn inject_faults(env: &TestEnv) {

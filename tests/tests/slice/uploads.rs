@@ -18,7 +18,7 @@ fn one_upload_becomes_records() {
         env.settle().await;
         let job = env.job(KEY).await;
         job.assert_done().assert_records(3).assert_attempt(1).assert_counted(0);
-        assert_eq!((job.object.version_id.as_deref(), job.format.as_deref()), (Some(&*version), Some("csv")));
+        assert_eq!((job.object.version_id.as_deref(), job.format()), (Some(&*version), Some("csv")));
         assert_eq!(env.visible(KEY).await, records(1, 3));
         assert_eq!(env.contents(), Contents { rows: 3, natural: 0, manifests: 1 });
         assert_eq!(env.mails().len(), 0, "the digest tells of what is done");
@@ -44,7 +44,7 @@ fn an_event_that_comes_five_times_and_after_a_later_one_is_one_job() {
         assert_eq!(env.jobs().await.len(), 2);
         assert_eq!(env.ecs_launches(), 2, "one task per job, however often its event came");
         env.job_of(&second).await.assert_done();
-        let first = env.job_of(&first).await.state;
+        let first = env.job_of(&first).await.state();
         assert!(matches!(first, State::Done | State::Superseded), "{first:?}");
         assert_eq!(env.visible(KEY).await, records(10, 3));
         assert_eq!(env.dead_letters().await, []);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::job::collected_shard;
+use domain::job::{collected_shard, settled_shard};
 use localcloud::faults::Call;
 use tests::{Contents, JobAsserts, TestEnv, WorkerFault, call};
 
@@ -22,7 +22,7 @@ fn replaced_rows_go_a_day_after_they_were_last_visible_and_visible_ones_stay() {
         env.settle().await;
         assert_eq!(env.contents(), Contents { rows: 6_008, natural: 0, manifests: 2 });
         let replaced = env.job_of(&first).await;
-        assert!(replaced.replaced_at > replaced.settled_at, "{replaced:#?}");
+        assert!(replaced.replaced_at() > replaced.settled_at(), "{replaced:#?}");
         for _ in 0..12 {
             minutes(115).await;
             env.swept().await;
@@ -35,12 +35,10 @@ fn replaced_rows_go_a_day_after_they_were_last_visible_and_visible_ones_stay() {
         assert_eq!(env.contents(), Contents { rows: 8, natural: 0, manifests: 2 });
         assert_eq!(env.visible(KEY).await, records(1, 3));
         assert_eq!(env.visible("uploads/other.csv").await, records(1, 5));
-        let status_shard = env.job_of(&first).await.status_shard.unwrap();
-        assert_eq!(
-            Some(status_shard),
-            replaced.status_shard.as_deref().and_then(collected_shard),
-            "no sweep looks there"
-        );
+        let shard = settled_shard(replaced.id.shard(), replaced.replaced_at().unwrap());
+        let on = async |shard: &str| env.ledger().by_status(shard, None).await.unwrap().0;
+        assert!(!on(&shard).await.contains(&replaced.id), "no sweep looks at it again");
+        assert_eq!(on(&collected_shard(&shard).unwrap()).await, [replaced.id]);
     });
 }
 

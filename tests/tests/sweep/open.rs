@@ -5,7 +5,7 @@ use std::time::Duration;
 use localcloud::{
     ecs::{KillCause, Status, Timing},
     faults::{Call, Delivery, Partial, Rule},
-    wire::ApiError,
+    wire::{ApiError, Caller},
 };
 use serde_json::json;
 use tests::{JobAsserts, TIMING, TestEnv, call};
@@ -113,6 +113,37 @@ fn a_job_whose_message_is_gone_is_sent_again() {
 }
 
 #[test]
+fn an_item_that_is_not_one_of_a_job_is_named_and_stops_no_other() {
+    TestEnv::plan(428).dedicated_tasks().run(async |env| {
+        let forbidden = ApiError::client("AccessDeniedException", "not yet");
+        env.on(Rule::new("dynamodb", "BatchGetItem", Call::Refuse(forbidden)).first(10));
+        env.put(KEY, csv(1, 3)).await;
+        env.put("uploads/other.csv", csv(1, 3)).await;
+        env.quiet().await;
+        assert_eq!(env.dead_letters().await.len(), 2, "their queue gave both up");
+        let (broken, other) = (env.job(KEY).await, env.job("uploads/other.csv").await);
+        let settled = json!({
+            "TableName": env.cloud().outputs()["LedgerTable"],
+            "Key": { "job": { "S": broken.id } },
+            "UpdateExpression": "SET settled_at = :now",
+            "ExpressionAttributeValues": { ":now": { "S": "2026-01-01T00:00:00Z" } },
+        });
+        let dynamodb = &env.cloud().services().dynamodb;
+        dynamodb.call("UpdateItem", settled, &Caller::owner()).await.unwrap();
+        minutes(62).await;
+        env.swept().await;
+        env.ledger().read(&other.id).await.unwrap().unwrap().assert_done();
+        let report = env.text("reports/2026/01/01/00.json").await;
+        let named =
+            format!("the item of job {}, whose state is \\\"waiting\\\", is not one of a job", broken.id);
+        assert!(report.contains(&named) && report.contains("`settled_at`"), "{report}");
+        assert!(env.ledger().read(&broken.id).await.is_err(), "nor is it a job for anybody else");
+        let failed = |subject: &String| subject.starts_with("[tidemill] failed: the sweep ");
+        assert!(env.subjects().iter().any(failed), "{:?}", env.subjects());
+    });
+}
+
+#[test]
 fn a_failure_that_was_not_mailed_is_mailed() {
     TestEnv::plan(426).dedicated_tasks().run(async |env| {
         let broken = ApiError::client("InternalError", "out of order").with_status(500);
@@ -121,7 +152,7 @@ fn a_failure_that_was_not_mailed_is_mailed() {
         env.quiet().await;
         let failed = env.job("uploads/ragged.csv").await;
         failed.assert_failed();
-        assert_eq!(failed.notified_at, None);
+        assert_eq!(failed.notified_at(), None);
         minutes(31).await;
         env.swept().await;
         env.settle().await;

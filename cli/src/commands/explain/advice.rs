@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 /// What can be done about a failed job; nothing about any other.
 pub(super) fn advice(job: &Job, now: Timestamp) -> Vec<String> {
-    if job.state != State::Failed {
+    if job.state() != State::Failed {
         return Vec::new();
     }
     let mut lines = vec![job.advice()];

@@ -10,6 +10,7 @@ mod timeline;
 use std::collections::HashMap;
 
 use anyhow::Context;
+use app::item_failures::ItemFailures;
 use aws::versions::Version;
 use domain::{
     job::{Job, JobId},
@@ -39,6 +40,7 @@ pub(crate) async fn run(arguments: &ExplainArguments) -> anyhow::Result<u8> {
     let subject = subject(&arguments.what)?;
     let given = arguments.pipelines.as_deref().map(read_pipelines).transpose()?;
     let deployment = Deployment::find(&arguments.target).await?;
+    let mut failures = ItemFailures::default();
     let history = match subject {
         Subject::Job(id) => {
             anyhow::ensure!(
@@ -53,7 +55,8 @@ pub(crate) async fn run(arguments: &ExplainArguments) -> anyhow::Result<u8> {
                 Some(given) => Some(given),
                 None => deployment.pipelines().await?,
             };
-            of_object(&deployment, object, arguments.version.as_deref(), pipelines.as_ref()).await?
+            let wanted = arguments.version.as_deref();
+            of_object(&deployment, object, wanted, pipelines.as_ref(), &mut failures).await?
         }
     };
     if arguments.target.json {
@@ -61,6 +64,7 @@ pub(crate) async fn run(arguments: &ExplainArguments) -> anyhow::Result<u8> {
     } else {
         print(&text::format(&history))?
     }
+    failures.finish().context("some jobs could not be read, and are not shown")?;
     Ok(0)
 }
 
@@ -83,6 +87,7 @@ async fn of_object(
     object: ObjectUri,
     wanted: Option<&str>,
     pipelines: Option<&Pipelines>,
+    failures: &mut ItemFailures,
 ) -> anyhow::Result<ObjectHistory> {
     let (mut versions, is_cut) = versions(deployment, &object).await?;
     let visible = deployment.records.manifest(&object.bucket, &object.key).await?;
@@ -94,8 +99,8 @@ async fn of_object(
     let mut ids: Vec<String> = ids.chain(wanted.map(str::to_owned)).collect();
     ids.dedup();
     let mut jobs = match pipelines {
-        Some(pipelines) => derived(deployment, &object, &ids, pipelines).await?,
-        None => searched(deployment, &object).await?,
+        Some(pipelines) => derived(deployment, &object, &ids, pipelines, failures).await?,
+        None => searched(deployment, &object, failures).await?,
     };
     if let Some(visible) = &visible
         && !jobs.iter().any(|job| job.id == visible.job)
@@ -160,6 +165,7 @@ async fn derived(
     object: &ObjectUri,
     versions: &[String],
     pipelines: &Pipelines,
+    failures: &mut ItemFailures,
 ) -> anyhow::Result<Vec<Job>> {
     let mut jobs = Vec::new();
     for version in versions {
@@ -173,13 +179,17 @@ async fn derived(
         };
         let ids: Vec<JobId> =
             pipelines.iter().map(|pipeline| JobId::derive(&pipeline.name, &of_version)).collect();
-        jobs.extend(deployment.ledger.read_all(&ids).await?);
+        jobs.extend(failures.read_jobs(deployment.ledger.read_all(&ids).await?));
     }
     Ok(jobs)
 }
 
 /// The jobs of this object that are open, or settled recently.
-async fn searched(deployment: &Deployment, object: &ObjectUri) -> anyhow::Result<Vec<Job>> {
+async fn searched(
+    deployment: &Deployment,
+    object: &ObjectUri,
+    failures: &mut ItemFailures,
+) -> anyhow::Result<Vec<Job>> {
     eprintln!(
         "the deployment has not stored its pipelines yet, so only jobs of the last {SEARCHED} are found; --pipelines FILE finds all"
     );
@@ -192,11 +202,11 @@ async fn searched(deployment: &Deployment, object: &ObjectUri) -> anyhow::Result
         found.extend(some.into_iter().map(|job| (job.id.clone(), job)));
     };
     let mut open = OpenJobs::new(&deployment.ledger);
-    while let Some(jobs) = open.next().await? {
+    while let Some(jobs) = open.next(failures).await? {
         keep(jobs);
     }
     let mut settled = SettledJobs::since(&deployment.ledger, super::time_arg(SEARCHED, now)?, now);
-    while let Some(jobs) = settled.next().await? {
+    while let Some(jobs) = settled.next(failures).await? {
         keep(jobs);
     }
     Ok(found.into_values().collect())

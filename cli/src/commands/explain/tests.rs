@@ -2,7 +2,9 @@
 
 use domain::{
     audit::{AuditEntry, AuditKind},
-    job::{Attempt, JobId, Reason, State},
+    job::{
+        Attempt, Claimed, Done, Failed, JobId, JobState, Notification, Progress, Reason, Replaced, Running,
+    },
     object::Object,
 };
 use jiff::Timestamp;
@@ -37,6 +39,10 @@ fn ended(number: u32, task: &str, code: &str, words: &str, stopped: &str) -> Att
     }
 }
 
+fn claimed(first_at: &str, holder: &str) -> Claimed {
+    Claimed { first_at: at(first_at), holder: holder.into() }
+}
+
 fn text_of(job: &Job) -> String {
     columns(&timeline(job, None, at("13:00:00")))
 }
@@ -68,10 +74,13 @@ fn a_long_history_reads_from_top_to_bottom() {
     ];
     job.replayed_from = 2;
     (job.attempt, job.fence, job.counted_attempts) = (4, 4, 0);
-    job.claimed_at = Some(at("12:41:00"));
-    (job.state, job.records, job.format) = (State::Done, 1_234_567, Some("csv.gz".into()));
-    job.settled_at = Some(at("12:50:00"));
-    job.replaced_at = Some(at("12:55:00"));
+    job.state = JobState::Done(Done {
+        settled_at: at("12:50:00"),
+        claimed: claimed("12:41:00", "worker"),
+        progress: Progress { records: 1_234_567, rejected: 0, format: Some("csv.gz".into()) },
+        write_units: 1_234_567,
+        replaced: Some(Replaced { at: at("12:55:00"), collecting_until: None }),
+    });
     let golden = include_str!("golden.txt");
     let text = text_of(&job);
     assert_eq!(text, golden, "{text}");
@@ -81,26 +90,33 @@ fn a_long_history_reads_from_top_to_bottom() {
 fn the_timeline_of_an_open_job_ends_with_its_present_state() {
     let waiting = job(10);
     assert!(text_of(&waiting).ends_with("now       attempt 1 waits for a worker\n"), "{}", text_of(&waiting));
-    let running = Job {
-        state: State::Running,
-        holder: Some("drain/2/9/00ff".into()),
-        lease_until: Some(at("13:00:30")),
-        records: 5_000,
+    let running = |until: &str| Job {
+        state: JobState::Running(Running {
+            claimed: claimed("12:59:00", "drain/2/9/00ff"),
+            lease_until: at(until),
+            records: 5_000,
+            progress: None,
+        }),
+        fence: 1,
         ..waiting.clone()
     };
-    let said = unbroken(&running);
+    let said = unbroken(&running("13:00:30"));
     assert!(said.contains("attempt 1 in drain/2/9: 5,000 rows written so far; lease until"), "{said}");
-    let lost = Job { lease_until: Some(at("12:59:00")), ..running };
-    assert!(unbroken(&lost).contains("probably lost, and the job is retried automatically"));
+    assert!(unbroken(&running("12:59:00")).contains("probably lost, and the job is retried automatically"));
 }
 
 #[test]
 fn a_failed_job_shows_what_to_do_and_when() {
     let now = at("13:00:00");
-    let failed = |code: &str| Job {
-        state: State::Failed,
-        reason: Some(Reason::new(code, "words")),
-        settled_at: Some(at("12:30:00")),
+    let failed = |code: &str, collecting_until| Job {
+        state: JobState::Failed(Failed {
+            settled_at: at("12:30:00"),
+            reason: Reason::new(code, "words"),
+            claimed: None,
+            progress: Progress::default(),
+            notification: Notification::Due,
+            collecting_until,
+        }),
         ..job(10)
     };
     let again = |job: &Job| format!("tidemill replay --job {}", job.id);
@@ -110,12 +126,12 @@ fn a_failed_job_shows_what_to_do_and_when() {
         ("worker_lost", "not at fault"),
         ("cancelled", "A person stopped the job"),
     ] {
-        let job = failed(code);
+        let job = failed(code, None);
         let advice = advice(&job, now);
         assert!(advice[0].contains(words), "{code}: {advice:?}");
         assert_eq!(advice[1], again(&job));
     }
-    let collecting = Job { collecting_until: Some(at("13:30:00")), ..failed("crashed") };
+    let collecting = failed("crashed", Some(at("13:30:00")));
     assert!(advice(&collecting, now)[1].contains("try again after 2026-11-21T13:30:00Z"));
     assert!(advice(&job(10), now).is_empty());
 }

@@ -3,7 +3,7 @@
 use domain::{
     audit::{AuditEntry, AuditKind},
     fargate::Size,
-    job::{Attempt, Job, State},
+    job::{Attempt, Done, Failed, Job, JobState, Running, State},
     mail::{escaped, grouped, shortened},
     pipelines::BadRows,
     routing::{DedicatedReason, Route, route},
@@ -37,15 +37,15 @@ pub(super) fn timeline(job: &Job, pooled: Option<Size>, now: Timestamp) -> Vec<L
     for note in &job.audit {
         add(Some(note.at), noted(note), safe(&with_task_ids(&note.words)));
     }
-    add(job.claimed_at, "claimed", claimed(job));
+    add(job.claimed_at(), "claimed", claimed(job));
     for (index, ended) in job.history.iter().enumerate() {
         add(Some(ended.stopped_at), &format!("attempt {}", ended.number), attempt(job, index, ended));
     }
-    add(job.settled_at, job.state.as_str(), settled(job));
-    add(job.notified_at, "notified", "failure mail sent; added to the dead-letter queue".to_owned());
+    add(job.settled_at(), job.state().as_str(), settled(job));
+    add(job.notified_at(), "notified", "failure mail sent; added to the dead-letter queue".to_owned());
     let replaced = "a newer version's records replaced these".to_owned();
-    add(job.replaced_at, "replaced", replaced);
-    if !job.state.is_settled() {
+    add(job.replaced_at(), "replaced", replaced);
+    if !job.state().is_settled() {
         add(Some(now), "now", present(job, now));
     }
     // The sort is stable: what happened at the same time stays in the order above, causes first. The ledger stores some
@@ -143,43 +143,37 @@ fn attempt(job: &Job, index: usize, ended: &Attempt) -> String {
     let followed = match () {
         () if index + 1 == job.replayed_from as usize || job.audit.iter().any(is_replay) => "not retried",
         () if index + 1 < job.history.len() => "retried",
-        () if !job.state.is_settled() => "will be retried",
-        () if job.state == State::Failed => "not retried",
+        () if !job.state().is_settled() => "will be retried",
+        () if job.state() == State::Failed => "not retried",
         () => "retried",
     };
     format!("ended {who}: {}: {}; {followed}", safe(verdict.code.as_str()), safe(&verdict.message))
 }
 
 fn settled(job: &Job) -> String {
-    let why = job
-        .reason
-        .as_ref()
-        .map(|reason| format!("{}: {}", safe(reason.code.as_str()), safe(&reason.message)));
-    match job.state {
-        State::Done => {
-            let format = job.format.as_deref().unwrap_or("unknown");
-            let records = count(job.records, "record");
+    match &job.state {
+        JobState::Done(Done { progress, .. }) => {
+            let format = progress.format.as_deref().unwrap_or("unknown");
+            let records = count(progress.records, "record");
             let visible = match job.pipeline.key {
                 None => format!("{records} became visible at once ({})", safe(format)),
                 Some(_) => format!("{records} written under their own keys ({})", safe(format)),
             };
-            format!("{visible}{}", rejected(job))
+            format!("{visible}{}", rejected(job, progress.rejected))
         }
-        State::Superseded => "a newer version of the object was published first".to_owned(),
-        State::SourceDeleted => "the object version was deleted before it was read".to_owned(),
-        State::Failed => {
-            let limit = format!(
-                "{} of {} attempts counted against the object",
-                job.counted_attempts, job.pipeline.attempts
-            );
-            format!("{}; {limit}", why.unwrap_or_else(|| "no reason was recorded".to_owned()))
+        JobState::Superseded(_) => "a newer version of the object was published first".to_owned(),
+        JobState::SourceDeleted(_) => "the object version was deleted before it was read".to_owned(),
+        JobState::Failed(Failed { reason, .. }) => {
+            let (code, message) = (safe(reason.code.as_str()), safe(&reason.message));
+            let (counted, limit) = (job.counted_attempts, job.pipeline.attempts);
+            format!("{code}: {message}; {counted} of {limit} attempts counted against the object")
         }
-        State::Waiting | State::Running => String::new(),
+        JobState::Waiting(_) | JobState::Running(_) => String::new(),
     }
 }
 
-fn rejected(job: &Job) -> String {
-    match (job.rejected, job.pipeline.bad_rows) {
+fn rejected(job: &Job, rows: u64) -> String {
+    match (rows, job.pipeline.bad_rows) {
         (0, _) => String::new(),
         (rows, BadRows::Quarantine) => {
             let key = safe(&job.object.key);
@@ -191,22 +185,18 @@ fn rejected(job: &Job) -> String {
 
 /// What an open job waits for, or who runs it.
 fn present(job: &Job, now: Timestamp) -> String {
-    match (job.state, job.lease_until) {
-        (State::Running, Some(until)) if until < now => {
+    match &job.state {
+        JobState::Running(Running { lease_until: until, .. }) if *until < now => {
             format!(
                 "its lease expired at {until:.0}: the worker is probably lost, and the job is retried automatically"
             )
         }
-        (State::Running, until) => {
+        JobState::Running(Running { lease_until: until, records, .. }) => {
             let worker = job.pooled_worker().map_or("a dedicated task".to_owned(), safe);
-            let until = until.map(|until| format!("; lease until {until:.0}")).unwrap_or_default();
-            format!(
-                "attempt {} in {worker}: {} written so far{until}",
-                job.attempt,
-                count(job.records, "row")
-            )
+            let rows = count(*records, "row");
+            format!("attempt {} in {worker}: {rows} written so far; lease until {until:.0}", job.attempt)
         }
-        (_, _) => match &job.task {
+        _ => match &job.task {
             Some(task) => {
                 format!(
                     "attempt {} waits for task {} to start",

@@ -33,7 +33,7 @@ pub(crate) async fn run(arguments: &ReplayArguments) -> anyhow::Result<u8> {
         dead_letters::replay(&mut replay, now).await?
     } else {
         let mut settled = SettledJobs::since(&deployment.ledger, since, now);
-        while let Some(jobs) = settled.next().await? {
+        while let Some(jobs) = settled.next(&mut replay.failures).await? {
             for job in jobs.iter().filter(|job| selects(arguments, job)) {
                 let outcome = replay.replay.job(job, deployment::now()).await.map_err(anyhow::Error::from);
                 if let Some(outcome) = replay.record(&job.object.uri(), outcome) {
@@ -54,8 +54,8 @@ pub(crate) async fn run(arguments: &ReplayArguments) -> anyhow::Result<u8> {
 
 /// Whether `--verdict` and `--prefix` select this job.
 fn selects(arguments: &ReplayArguments, job: &Job) -> bool {
-    let is_verdict = |code: &ReasonCode| job.reason.as_ref().is_some_and(|reason| reason.code == *code);
-    job.state == State::Failed
+    let is_verdict = |code: &ReasonCode| job.reason().is_some_and(|reason| reason.code == *code);
+    job.state() == State::Failed
         && arguments.verdict.as_ref().is_none_or(is_verdict)
         && arguments.prefix.as_ref().is_none_or(|prefix| job.object.key.starts_with(prefix))
 }

@@ -168,7 +168,7 @@ impl FinishAttempt {
             // A Spot warning comes two minutes before the stop, as a change of what is desired.
             Kind::NotStopped | Kind::NotOurs => return Ok(Outcome::Foreign),
             Kind::Duplicate => return self.repeat(job, change).await,
-            _ if job.state.is_settled() => return self.settle(job, Some(&ended)).await,
+            _ if job.state().is_settled() => return self.settle(job, Some(&ended)).await,
             _ if job.attempt != number => return self.repeat(job, change).await,
             _ => {}
         }
@@ -197,7 +197,7 @@ impl FinishAttempt {
     /// A pooled worker gave a job up, and leaves the mail to this function.
     async fn failed_elsewhere(&self, body: &str, failed: &FailureMessage) -> Result<Outcome, CallError> {
         match self.ledger.read(&failed.failed).await? {
-            Some(job) if job.state.is_settled() => self.settle(job, None).await,
+            Some(job) if job.state().is_settled() => self.settle(job, None).await,
             Some(job) => Ok(Outcome::Duplicate { job: job.id }),
             None => {
                 self.dead_letter(body, Reason::new(Unusable::UnknownJob, Unusable::UnknownJob.sentence()))
@@ -209,7 +209,7 @@ impl FinishAttempt {
     /// The job has settled. One that failed is mailed, once; `ended` is the attempt that settled it, if the ledger does
     /// not have it yet.
     async fn settle(&self, job: Job, ended: Option<&Attempt>) -> Result<Outcome, CallError> {
-        let (id, state) = (job.id.clone(), job.state);
+        let (id, state) = (job.id.clone(), job.state());
         if state == State::Failed && self.notifier.job_failed(job, ended).await? == Notified::Before {
             return Ok(Outcome::Duplicate { job: id });
         }
@@ -261,10 +261,10 @@ impl FinishAttempt {
     /// twice.
     async fn repeat(&self, job: Job, change: &TaskStateChange) -> Result<Outcome, CallError> {
         let ours = job.history.last().is_some_and(|ended| ended.task == change.task_arn);
-        if ours && job.state.is_settled() {
+        if ours && job.state().is_settled() {
             return self.settle(job, None).await;
         }
-        if ours && job.state == State::Waiting && job.task.is_none() {
+        if ours && job.state() == State::Waiting && job.task.is_none() {
             return self.relaunch(&job, Duration::ZERO).await;
         }
         Ok(Outcome::Duplicate { job: job.id })

@@ -3,7 +3,7 @@
 use aws::{CallError, versions::Version};
 use domain::{
     job::JobId,
-    object::{Object, Sequencer},
+    object::{self, Object, Sequencer},
 };
 
 use super::Ingest;
@@ -25,7 +25,11 @@ impl Ingest {
         let Some(place) = versions.iter().position(wanted) else { return Ok(None) };
         let (newer, older) = (&versions[..place], &versions[place + 1..]);
         let ids: Vec<JobId> = older.iter().filter_map(|version| self.id(bucket, version)).collect();
-        let known = self.ledger.read_all(&ids).await?.into_iter().map(|job| job.object.sequencer);
+        // Of all of them: a version that is left out would be ordered wrong.
+        let known = self.ledger.read_all(&ids).await?.into_iter().collect::<Result<Vec<_>, _>>();
+        let attempt = || format!("find the order of the versions of {}", object::uri(bucket, key));
+        let known = known.map_err(|error| CallError::malformed_response(attempt(), error))?;
+        let known = known.into_iter().map(|job| job.object.sequencer);
         let visible = self.records.manifest(bucket, key).await?.filter(|visible| {
             // A visible version that is deleted by now is older than this one, which still exists.
             !newer.iter().any(|version| visible.version_id.as_deref() == Some(version.version_id.as_str()))

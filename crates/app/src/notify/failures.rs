@@ -23,7 +23,7 @@ use domain::{
     alerts::{Delivery, Failure, Source},
     document::{Lease, StoredDocument},
     events::TaskStateChange,
-    job::{Attempt, Job, Reason},
+    job::{Attempt, Job, JobState, Reason},
     mail::{self, ConsoleLinks, FailureReport, Log, Mail},
     message::JobMessage,
     notify::NotifyOn,
@@ -151,15 +151,15 @@ impl Notifier {
     /// # Errors
     /// [`CallError`]: the mail may be sent; come again.
     pub async fn job_failed(&self, mut job: Job, ended: Option<&Attempt>) -> Result<Notified, CallError> {
-        if job.notified_at.is_some() {
-            return Ok(Notified::Before);
-        }
-        let now = self.clock.now();
-        match self.ledger.lease_notification(&job.id, now, now + NOTIFY_LEASE).await? {
+        let (attempt, now) = (job.attempt, self.clock.now());
+        let reason = match &job.state {
+            JobState::Failed(failed) if failed.notified_at().is_none() => failed.reason.clone(),
+            _ => return Ok(Notified::Before),
+        };
+        match self.ledger.lease_notification(&job.id, attempt, now, now + NOTIFY_LEASE).await? {
             Changed::Applied(_) => {}
-            Changed::Rejected(Some(told)) if told.notified_at.is_some() => {
-                return Ok(Notified::Before);
-            }
+            // Sent by now; or a person had the job run again, and its next failure is mailed for itself.
+            Changed::Rejected(Some(found)) if !is_due(&found, attempt) => return Ok(Notified::Before),
             // Another stop of the job is sending the mail, and may die: come again and see.
             Changed::Rejected(_) => {
                 return Err(CallError::retries_exhausted(
@@ -169,7 +169,6 @@ impl Notifier {
             }
         }
         job.history.extend(ended.cloned());
-        let reason = job.reason.clone().unwrap_or_else(Reason::unrecorded);
         let entry = JobMessage::new(job.id.clone(), job.attempt, 0).to_body();
         self.dead_letters.dead_letter(&entry, &reason).await?;
         if self.notify_on.of_failures() {
@@ -180,7 +179,7 @@ impl Notifier {
                 Delivery::Grouped => {}
             }
         }
-        self.ledger.notified(&job.id, ended, self.clock.now()).await?;
+        self.ledger.notified(&job.id, attempt, ended, self.clock.now()).await?;
         Ok(Notified::Now)
     }
 
@@ -225,12 +224,17 @@ impl Notifier {
     }
 }
 
+/// Whether this attempt of the job failed, and nobody was told yet.
+fn is_due(job: &Job, attempt: u32) -> bool {
+    matches!(&job.state, JobState::Failed(failed) if failed.notified_at().is_none()) && job.attempt == attempt
+}
+
 /// A failed job, as the alerts know failures.
 fn failure(job: &Job, reason: &Reason, now: jiff::Timestamp) -> Failure {
     Failure {
         source: Source::Pipeline(job.pipeline.name.clone()),
         code: reason.code.to_string(),
-        at: job.settled_at.unwrap_or(now),
+        at: job.settled_at().unwrap_or(now),
         id: job.id.to_string(),
         what: job.object.uri(),
         words: reason.message.clone(),

@@ -1,8 +1,8 @@
 //! How an attempt ends before its end is written to the ledger: with rows to publish, or with a reason to leave the job.
 
-use aws::{CallError, ledger::Progress, objects::ReadError};
+use aws::{CallError, objects::ReadError};
 use domain::{
-    job::{Change, Reason, ReasonCode},
+    job::{Change, Progress, Reason, ReasonCode},
     manifest::Manifest,
     verdict::Kind,
 };

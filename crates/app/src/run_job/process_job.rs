@@ -134,7 +134,7 @@ async fn claim(
     match services.ledger.claim(id, claim, services.clock.now(), LEASE).await {
         Ok(Changed::Applied(job)) => Ok(job),
         Ok(Changed::Rejected(found)) => {
-            let state = found.as_ref().map_or("missing", |job| job.state.as_str());
+            let state = found.as_ref().map_or("missing", |job| job.state().as_str());
             info!(job.id = %id, attempt, state, "did not claim job {id}: it is {state}");
             Err(Outcome::Refused(found))
         }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use aws::{ledger::Progress, records::BATCH_ITEMS};
+use aws::records::BATCH_ITEMS;
 use domain::{
-    job::Change,
+    job::{Change, Progress},
     manifest,
     pipelines::{BadRows, Format, KeyTemplate, Pipeline},
     record,

@@ -1,8 +1,8 @@
 //! Writes batches of rows to the records table as fast as the table accepts them.
 
-use aws::{CallError, ledger::Progress, records::Batch};
+use aws::{CallError, records::Batch};
 use domain::{
-    job::Change,
+    job::{Change, Progress},
     manifest::Manifest,
     pipelines::KeyTemplate,
     record::{self, Record},

@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use aws::ledger::Changed;
 use domain::{
-    job::{Job, STATUS_SHARDS, State, settled_shard},
+    job::{Done, Job, JobState, STATUS_SHARDS, settled_shard},
     manifest,
     sweep::{HOUR, KEPT, Progress, report::SweepStats},
 };
@@ -39,7 +39,7 @@ impl Sweep {
         for hour in progress.to_collect(self.clock.now()) {
             for part in STATUS_SHARDS {
                 let mut pages = Pages::of(settled_shard(part, hour));
-                while let Some(jobs) = self.next_jobs(&mut pages).await? {
+                while let Some(jobs) = self.next_jobs(&mut pages, &mut failures).await? {
                     for job in jobs {
                         if Instant::now() >= deadline {
                             info!(hour = %hour, "no time left to delete rows: the next sweep continues");
@@ -79,7 +79,7 @@ impl Sweep {
         // The manifest decides: what it names is never deleted.
         let visible = self.records.manifest(&job.object.bucket, &job.object.key).await?;
         if visible.is_some_and(|visible| visible.job == job.id) {
-            warn!(job.id = %job.id, state = job.state.as_str(), "the manifest names job {}, which should not be visible: its rows are kept", job.id);
+            warn!(job.id = %job.id, state = job.state().as_str(), "the manifest names job {}, which should not be visible: its rows are kept", job.id);
             return Ok(());
         }
         stats.collected += 1;
@@ -89,14 +89,14 @@ impl Sweep {
         }
         let until = self.clock.now() + RESERVED;
         // Rejected: the job was replayed after it was read.
-        let Changed::Applied(_) = self.ledger.collecting(&job.id, job.state, until).await? else {
+        let Changed::Applied(_) = self.ledger.collecting(&job.id, job.state(), until).await? else {
             return Ok(());
         };
         let rows = self.delete_write_epochs(job, write_epochs(job)).await?;
         // Killed before this line, the next sweep finds the job on its shard and no rows.
         self.ledger.collected(job, self.clock.now()).await?;
         stats.collected_rows += rows;
-        info!(job.id = %job.id, state = job.state.as_str(), rows, "deleted {rows} rows of job {}", job.id);
+        info!(job.id = %job.id, state = job.state().as_str(), rows, "deleted {rows} rows of job {}", job.id);
         Ok(())
     }
 
@@ -121,8 +121,8 @@ impl Sweep {
     ) -> Result<u64, StepError> {
         // A worker that was stopped in mid-write may have left some partitions empty and later ones not. Over how many
         // a command's output is spread is not told by its size.
-        let partitions = match job.state {
-            State::Done if job.pipeline.format.is_repeatable() => manifest::shards(job.write_units),
+        let partitions = match &job.state {
+            JobState::Done(done) if job.pipeline.format.is_repeatable() => manifest::shards(done.write_units),
             _ => manifest::MAX_SHARDS,
         };
         let places = write_epochs
@@ -135,24 +135,26 @@ impl Sweep {
 
     /// Whether a job whose rows are visible had attempts before that may have left rows of their own, a day ago.
     fn has_lost_write_epochs(&self, job: &Job) -> bool {
-        job.state == State::Done
-            && job.replaced_at.is_none()
-            && !job.pipeline.format.is_repeatable()
+        let JobState::Done(Done { settled_at, replaced: None, .. }) = job.state else { return false };
+        !job.pipeline.format.is_repeatable()
             && job.pipeline.key.is_none()
             && job.fence > 1
-            && self.is_old(job.settled_at)
+            && self.is_old(settled_at)
     }
 
-    fn is_old(&self, since: Option<Timestamp>) -> bool {
-        since.and_then(|at| at.checked_add(KEPT).ok()).is_some_and(|at| at <= self.clock.now())
+    fn is_old(&self, since: Timestamp) -> bool {
+        since.checked_add(KEPT).is_ok_and(|at| at <= self.clock.now())
     }
 
     /// Whether the rows of a job, if it has any, have been invisible for a day.
     fn is_collectable(&self, job: &Job) -> bool {
-        let since = match job.state {
-            State::Waiting | State::Running => None,
-            State::Done => job.replaced_at,
-            State::Failed | State::Superseded | State::SourceDeleted => job.settled_at,
+        let since = match &job.state {
+            JobState::Waiting(_) | JobState::Running(_) | JobState::Done(Done { replaced: None, .. }) => {
+                return false;
+            }
+            JobState::Done(Done { replaced: Some(replaced), .. }) => replaced.at,
+            JobState::Failed(failed) => failed.settled_at,
+            JobState::Superseded(dropped) | JobState::SourceDeleted(dropped) => dropped.settled_at,
         };
         // Records with natural keys are not stored under their job, and a job that was never claimed has no rows.
         self.is_old(since) && job.pipeline.key.is_none() && job.fence > 0

@@ -315,14 +315,19 @@ impl Sweep {
         Ok(self.fleet.get_document::<QueueSnapshot>().await?.and_then(|seen| seen.waiting_since))
     }
 
-    /// The next jobs of a shard, as they stand in the ledger; none when there are no more.
-    async fn next_jobs(&self, pages: &mut Pages) -> Result<Option<Vec<Job>>, CallError> {
+    /// The next jobs of a shard, as they stand in the ledger; none when there are no more. An item that cannot be read is
+    /// recorded as a failure.
+    async fn next_jobs(
+        &self,
+        pages: &mut Pages,
+        failures: &mut ItemFailures,
+    ) -> Result<Option<Vec<Job>>, CallError> {
         if pages.ended {
             return Ok(None);
         }
         let (ids, next) = self.ledger.by_status(&pages.status_shard, pages.next.take()).await?;
         (pages.ended, pages.next) = (next.is_none(), next);
-        self.ledger.read_all(&ids).await.map(Some)
+        Ok(Some(failures.read_jobs(self.ledger.read_all(&ids).await?)))
     }
 }
 

@@ -38,17 +38,17 @@ impl Sweep {
         let backlog_since = self.backlog_since().await?;
         for part in STATUS_SHARDS {
             let mut pages = Pages::of(open_shard(part));
-            while let Some(mut jobs) = self.next_jobs(&mut pages).await? {
+            while let Some(mut jobs) = self.next_jobs(&mut pages, failures).await? {
                 // The index is a moment behind: some have settled by now.
-                jobs.retain(|job| !job.state.is_settled());
+                jobs.retain(|job| !job.state().is_settled());
                 let tasks = self.tasks_of(&jobs).await?;
                 for job in jobs {
                     if failures.should_give_up() {
                         return Ok(());
                     }
                     reports.came_in(&job);
-                    let counter =
-                        if job.state == State::Running { &mut open.running } else { &mut open.waiting };
+                    let is_running = job.state() == State::Running;
+                    let counter = if is_running { &mut open.running } else { &mut open.waiting };
                     *counter += 1;
                     let known = |task: &str| tasks.get(task).copied().unwrap_or(Task::Unknown);
                     let task = job.task.as_deref().map_or(Task::None, known);
@@ -99,7 +99,7 @@ impl Sweep {
         if repair == JobRepair::Leave {
             return Ok(());
         }
-        info!(job.id = %job.id, job.state = job.state.as_str(), attempt = job.attempt, ?repair, dry_run = self.dry_run, "job repaired");
+        info!(job.id = %job.id, job.state = job.state().as_str(), attempt = job.attempt, ?repair, dry_run = self.dry_run, "job repaired");
         match repair {
             JobRepair::Leave => {}
             JobRepair::TakeBack => return self.take_back(job, now, stats).await,
@@ -136,7 +136,7 @@ impl Sweep {
             return Ok(());
         }
         let verdict = Verdict::from(lost(job));
-        let words = match (&job.reason, verdict.kind) {
+        let words = match (job.reason(), verdict.kind) {
             (_, Kind::WorkerLost) => "whoever worked on it was gone, and nobody was told".to_owned(),
             (Some(reason), _) => reason.message.clone(),
             (None, kind) => kind.sentence().to_owned(),
@@ -148,7 +148,7 @@ impl Sweep {
             stopped_at: now,
             paused: false,
         };
-        let over = match job.state {
+        let over = match job.state() {
             State::Running => Over::Lost { fence: job.fence, now },
             _ => Over::Left { fence: job.fence },
         };

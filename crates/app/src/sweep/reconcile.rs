@@ -1,10 +1,10 @@
 //! Compares the bucket with the ledger: finds object versions whose events were lost.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
-use aws::versions::Version;
+use aws::{ledger::UnreadableJob, versions::Version};
 use domain::{
-    job::JobId,
+    job::{Job, JobId},
     message::ObjectMessage,
     object::Sequencer,
     pipelines::Pipelines,
@@ -70,9 +70,15 @@ impl Sweep {
             }
         }
         let ids: Vec<JobId> = taken.iter().map(|(id, _)| id.clone()).collect();
-        let known: std::collections::HashSet<JobId> =
-            self.ledger.read_all(&ids).await?.into_iter().map(|job| job.id).collect();
-        let lost = taken.into_iter().filter(|(id, _)| !known.contains(id));
+        let found = self.ledger.read_all(&ids).await?;
+        // A job whose item cannot be read is known all the same.
+        let id = |found: &Result<Job, UnreadableJob>| match found {
+            Ok(job) => job.id.to_string(),
+            Err(error) => error.job().to_owned(),
+        };
+        let known: HashSet<String> = found.iter().map(id).collect();
+        failures.read_jobs(found);
+        let lost = taken.into_iter().filter(|(id, _)| !known.contains(id.as_str()));
         let sends = stream::iter(lost).map(|(id, version)| async move {
             let object = version.object(&self.bucket, Sequencer::default());
             info!(

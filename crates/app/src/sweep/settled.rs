@@ -88,7 +88,7 @@ impl Sweep {
         while status_shard <= self.clock.now() {
             for part in STATUS_SHARDS {
                 let mut pages = Pages::of(settled_shard(part, status_shard));
-                while let Some(jobs) = self.next_jobs(&mut pages).await? {
+                while let Some(jobs) = self.next_jobs(&mut pages, failures).await? {
                     for job in jobs {
                         self.repair_settled(&job, stats, failures).await;
                         self.count_settled(&job, reports, &mut seen).await?;
@@ -104,7 +104,7 @@ impl Sweep {
     /// Repairs a settled job. A failure is recorded: the job still counts in the report.
     async fn repair_settled(&self, job: &Job, stats: &mut SweepStats, failures: &mut ItemFailures) {
         let facts = Facts { task: Task::None, pooled: false, backlog_since: None };
-        if job.state.is_settled() && !failures.should_give_up() {
+        if job.state().is_settled() && !failures.should_give_up() {
             failures.record(&job.object, self.repair_job(job, &facts, stats).await);
         }
     }
@@ -117,9 +117,9 @@ impl Sweep {
         seen: &mut HashSet<u128>,
     ) -> Result<(), StepError> {
         let Some(first) = reports.hours.first().map(|counted| counted.counts.hour()) else { return Ok(()) };
+        let Some(settled_at) = job.settled_at() else { return Ok(()) };
         // Replaced by now, and reported in its own hour.
-        let before = job.settled_at.is_some_and(|at| at < first);
-        if before || !job.state.is_settled() || !seen.insert(number(job)) {
+        if settled_at < first || !seen.insert(number(job)) {
             return Ok(());
         }
         reports.came_in(job);

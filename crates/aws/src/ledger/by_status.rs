@@ -4,7 +4,7 @@
 use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, Select, Update};
 use jiff::Timestamp;
 
-use super::{Changed, Ledger, Write};
+use super::{Changed, Ledger, Write, job_item::status};
 use crate::{
     CallError,
     attributes::{Item, text, time},
@@ -127,17 +127,14 @@ impl Ledger {
     /// # Errors
     /// [`CallError`]
     pub async fn collected(&self, job: &Job, now: Timestamp) -> Result<Changed, CallError> {
-        let condition = "attribute_exists(collecting_until)";
-        let write = match job.status_shard.as_deref().and_then(collected_shard) {
-            Some(status_shard) => {
-                let update = "SET collected_at = :now, status_shard = :status_shard REMOVE collecting_until";
-                Write::new(update, condition).value(":status_shard", text(status_shard))
-            }
-            None => Write::new(
-                "SET collected_at = :now REMOVE collecting_until, status_shard, status_at",
-                condition,
-            ),
-        };
-        self.update(&job.id, "note that nothing is left of", write.value(":now", time(now))).await
+        let (status_shard, _) = status(job);
+        let write = Write::new(
+            "SET collected_at = :now, status_shard = :status_shard REMOVE collecting_until",
+            // What is collected has settled.
+            "attribute_exists(collecting_until)",
+        )
+        .value(":status_shard", text(collected_shard(&status_shard).unwrap_or(status_shard)))
+        .value(":now", time(now));
+        self.update(&job.id, "note that nothing is left of", write).await
     }
 }

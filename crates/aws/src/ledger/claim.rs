@@ -9,7 +9,7 @@ use crate::{
     CallError,
     attributes::{number, text, time},
 };
-use domain::job::{Change, Job, JobId, State};
+use domain::job::{Change, Job, JobId, JobState};
 
 /// Who takes a job.
 #[derive(Debug, Clone, Copy)]
@@ -113,5 +113,5 @@ impl Ledger {
 }
 
 fn is_held(job: &Job, holder: &str) -> bool {
-    job.state == State::Running && job.holder.as_deref() == Some(holder)
+    matches!(&job.state, JobState::Running(running) if running.claimed.holder == holder)
 }

@@ -2,28 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::{Changed, Ledger, write::Write};
+use super::{Changed, Ledger, over::Over, write::Write};
 use crate::{CallError, attributes::number};
 use domain::job::{Attempt, Change, JobId};
-
-/// How it is known that an attempt is over: what must still be so when its end is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Over {
-    /// Its task has stopped.
-    Stopped,
-    /// Its worker has left the job, which nobody has claimed since.
-    Left {
-        /// The fence of that worker's claim.
-        fence: u64,
-    },
-    /// Its worker was lost: the lease has run out, and nobody has claimed or renewed it since.
-    Lost {
-        /// The fence of that worker's claim.
-        fence: u64,
-        /// When the lease was found to have run out.
-        now: Timestamp,
-    },
-}
 
 impl Ledger {
     /// The attempt `ended` is over: the job waits for its next one. `charge` is 1 when the failure was the job's own. A

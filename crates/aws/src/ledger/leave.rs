@@ -11,7 +11,7 @@ use crate::{
     CallError,
     attributes::{number, text},
 };
-use domain::job::{Attempt, Change, Job, Reason};
+use domain::job::{Attempt, Change, Job, Progress, Reason};
 
 /// How a worker leaves a job.
 #[derive(Debug, Clone, Copy)]
@@ -24,17 +24,6 @@ pub struct Leaving<'a> {
     pub progress: &'a Progress,
     /// The pooled worker's name, for the history of a failed job; λ stops adds a task's.
     pub worker: Option<&'a str>,
-}
-
-/// What a job's worker tells when it leaves the job.
-#[derive(Debug, Clone, Default)]
-pub struct Progress {
-    /// Rows written.
-    pub records: u64,
-    /// Rows left out by the pipeline's policy.
-    pub rejected: u64,
-    /// The format found.
-    pub format: Option<String>,
 }
 
 impl Ledger {
@@ -90,8 +79,8 @@ impl Ledger {
             write = write.name("#history", "history").value(":ended", write::attempts(ended)?);
         }
         let is_left = |found: &Job| {
-            (found.fence, found.state, found.attempt) == (job.fence, change.leads_to(), job.attempt)
-                && found.reason.as_ref() == Some(reason)
+            (found.fence, found.state(), found.attempt) == (job.fence, change.leads_to(), job.attempt)
+                && found.reason() == Some(reason)
         };
         Ok(match self.update(&job.id, "leave", write).await? {
             Changed::Rejected(Some(found)) if is_left(&found) => Changed::Applied(found),

@@ -1,4 +1,4 @@
-//! The telling of a settled job: reserved by one who tells, and noted when its mail was handed over.
+//! The telling of a failed job: reserved by one who tells, and noted when its mail was handed over.
 
 use jiff::Timestamp;
 
@@ -6,41 +6,48 @@ use super::{
     Changed, Ledger,
     write::{self, Write},
 };
-use crate::{CallError, attributes::time};
-use domain::job::{Attempt, JobId};
+use crate::{
+    CallError,
+    attributes::{number, text, time},
+};
+use domain::job::{Attempt, JobId, State};
 
 impl Ledger {
-    /// Reserves the telling of a settled job until `until`, so that of two stops that come at once only one tells.
-    /// Refused when it was told, or is being told by another; whoever dies while telling loses the reservation by
-    /// time.
+    /// Reserves the telling of a failed job until `until`, so that of two stops that come at once only one tells.
+    /// Refused when it was told, is being told by another, or did not fail in this attempt: somebody may have had it run
+    /// again, and would hear nothing of its next failure. Whoever dies while telling loses the reservation by time.
     ///
     /// # Errors
     /// [`CallError`]: it may be reserved; nobody tells until then.
     pub async fn lease_notification(
         &self,
         id: &JobId,
+        attempt: u32,
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Changed, CallError> {
         let change = Write::new(
             "SET notify_lease_until = :until",
-            "attribute_not_exists(notified_at) AND (attribute_not_exists(notify_lease_until) OR notify_lease_until < :now)",
-        );
+            "attempt = :attempt AND #state = :failed AND attribute_not_exists(notified_at) \
+             AND (attribute_not_exists(notify_lease_until) OR notify_lease_until < :now)",
+        )
+        .of_failure(attempt);
         self.update(id, "tell of", change.value(":until", time(until)).value(":now", time(now))).await
     }
 
-    /// Notes that the job's mail was handed to SNS, and the attempt that settled it where the ledger does not have
-    /// it yet. A repeat is refused.
+    /// Notes that the mail of a job that failed in this attempt was handed to SNS, and how that attempt ended where the
+    /// ledger does not have it yet. A repeat is refused.
     ///
     /// # Errors
     /// [`CallError`]
     pub async fn notified(
         &self,
         id: &JobId,
+        attempt: u32,
         ended: Option<&Attempt>,
         now: Timestamp,
     ) -> Result<Changed, CallError> {
-        let condition = "attribute_not_exists(notified_at)";
+        let condition = "attempt = :attempt AND #state = :failed AND attribute_not_exists(notified_at)";
         let write = match ended {
             None => Write::new("SET notified_at = :now", condition),
             Some(ended) => {
@@ -50,6 +57,13 @@ impl Ledger {
                     .value(":ended", write::attempts(ended)?)
             }
         };
-        self.update(id, "note the mail of", write.value(":now", time(now))).await
+        self.update(id, "note the mail of", write.of_failure(attempt).value(":now", time(now))).await
+    }
+}
+
+impl Write {
+    /// The values by which a condition asks for the failure of this attempt.
+    fn of_failure(self, attempt: u32) -> Self {
+        self.value(":attempt", number(attempt)).value(":failed", text(State::Failed.as_str()))
     }
 }

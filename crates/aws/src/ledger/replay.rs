@@ -52,7 +52,7 @@ impl Ledger {
         .noting(note)?;
         let is_replayed = |found: &Job| {
             let ended = u32::try_from(job.history.len()).unwrap_or(u32::MAX);
-            (found.state, found.attempt, found.replayed_from)
+            (found.state(), found.attempt, found.replayed_from)
                 == (State::Waiting, job.attempt.saturating_add(1), ended)
         };
         Ok(match self.update(&job.id, "replay", write).await? {
@@ -88,7 +88,7 @@ impl Ledger {
             &format!("#state = :was AND attempt = :attempt AND fence = :fence AND {task}"),
         )
         .moving(Change::Fail)
-        .value(":was", text(job.state.as_str()))
+        .value(":was", text(job.state().as_str()))
         .value(":reason", reason_value(reason))
         .value(":attempt", number(job.attempt))
         .value(":fence", number(job.fence))
@@ -101,8 +101,7 @@ impl Ledger {
             write = write.name("#history", "history").value(":ended", attempts(ended)?);
         }
         let is_cancelled = |found: &Job| {
-            (found.state, found.attempt) == (State::Failed, job.attempt)
-                && found.reason.as_ref() == Some(reason)
+            (found.state(), found.attempt) == (State::Failed, job.attempt) && found.reason() == Some(reason)
         };
         Ok(match self.update(&job.id, "stop", write).await? {
             Changed::Rejected(Some(found)) if is_cancelled(&found) => Changed::Applied(found),

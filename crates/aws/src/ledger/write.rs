@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
-use super::Over;
 use crate::{
     CallError,
     attributes::{Item, number, text, time},
@@ -64,24 +63,6 @@ impl Write {
             .value(":ended", attempts(ended)?)
             .value(":reason", reason_value(&ended.verdict))
             .value(":attempt", number(ended.number)))
-    }
-
-    /// Only while this is still how the attempt is known to be over.
-    pub(super) fn only_if(mut self, over: Over) -> Self {
-        match over {
-            Over::Stopped => self,
-            Over::Left { fence } => {
-                self.condition.push_str(" AND fence = :fence");
-                self.value(":fence", number(fence))
-            }
-            Over::Lost { fence, now } => {
-                self.condition
-                    .push_str(" AND fence = :fence AND #state = :running AND lease_until < :lost_at");
-                // `:now` may be the time of settling.
-                let write = self.value(":fence", number(fence)).value(":lost_at", time(now));
-                write.name("#state", "state").value(":running", text("running"))
-            }
-        }
     }
 
     pub(super) fn name(mut self, placeholder: &str, attribute: &str) -> Self {

@@ -22,12 +22,6 @@ impl Reason {
     pub fn new(code: impl Into<ReasonCode>, message: impl Into<String>) -> Self {
         Self { code: code.into(), message: message.into() }
     }
-
-    /// The reason of a job that failed while no reason was recorded.
-    #[must_use]
-    pub fn unrecorded() -> Self {
-        Self::new(Kind::Unknown, "no reason was recorded")
-    }
 }
 
 /// The code of a reason. It is stored, sent and printed as one `snake_case` word.
@@ -107,13 +101,13 @@ impl Job {
     /// The verdict on the attempt whose worker has just returned this job, from the reason that the worker left.
     #[must_use]
     pub fn returned_for(&self) -> Kind {
-        self.reason.as_ref().and_then(|reason| reason.code.verdict()).unwrap_or(Kind::TryAgain)
+        self.reason().and_then(|reason| reason.code.verdict()).unwrap_or(Kind::TryAgain)
     }
 
     /// What a person can do about this job, which has failed. The command that replays it follows.
     #[must_use]
     pub fn advice(&self) -> String {
-        let code = self.reason.as_ref().map(|reason| &reason.code);
+        let code = self.reason().map(|reason| &reason.code);
         match (code, self.pipeline.format) {
             (Some(ReasonCode::BadInput(reason)), Format::Command)
                 if *reason != bad_input::Reason::OutputTooLarge =>

@@ -1,5 +1,5 @@
 use super::*;
-use crate::job::{Attempt, Reason};
+use crate::job::{Attempt, Claimed, Done, Failed, JobState, Progress, Reason};
 use crate::object::Object;
 use crate::pipelines::Pipelines;
 
@@ -19,18 +19,26 @@ fn job(key: &str) -> Job {
         sequencer: "00A1".to_owned().into(),
         size_bytes: Some(210_365),
     };
-    let mut job = Job::new(object, pipeline, at("2026-03-14T09:26:53Z"));
-    job.claimed_at = Some(at("2026-03-14T09:27:33Z"));
-    job.settled_at = Some(at("2026-03-14T09:28:08Z"));
-    job
+    Job::new(object, pipeline, at("2026-03-14T09:26:53Z"))
+}
+
+fn claimed() -> Claimed {
+    Claimed { first_at: at("2026-03-14T09:27:33Z"), holder: "worker".into() }
+}
+
+fn settled_at() -> Timestamp {
+    at("2026-03-14T09:28:08Z")
 }
 
 fn failed(key: &str) -> Job {
-    let mut job = job(key);
-    job.state = State::Failed;
+    failed_for(key, Reason::new("bad_input", "row 17 has 4 fields, the header has 5"))
+}
+
+fn failed_for(key: &str, reason: Reason) -> Job {
+    let failed = Failed { reason, claimed: Some(claimed()), ..Failed::sample("", settled_at()) };
+    let mut job = job(key).in_state(failed);
     job.attempt = 2;
     job.counted_attempts = 2;
-    job.reason = Some(Reason::new("bad_input", "row 17 has 4 fields, the header has 5"));
     let ended = |number, code, message| Attempt {
         number,
         task: "arn:aws:ecs:eu-north-1:111122223333:task/tidemill/1dc5c17a".into(),
@@ -104,9 +112,9 @@ fn attempts_that_were_not_the_objects_fault_are_told_apart() {
 
 #[test]
 fn a_success_is_short() {
-    let mut done = job("uploads/a.csv");
-    done.state = State::Done;
-    (done.records, done.rejected, done.write_units) = (3_376, 1, 3_379);
+    let progress = Progress { records: 3_376, rejected: 1, format: None };
+    let done = Done { progress, write_units: 3_379, claimed: claimed(), ..Done::sample(settled_at()) };
+    let done = job("uploads/a.csv").in_state(done);
     let mail = settled(&done);
     assert_eq!(mail.subject, "[tidemill] done: uploads/a.csv");
     let expected = format!(
@@ -142,9 +150,7 @@ fn every_settled_state_has_its_words() {
         ),
         (State::SourceDeleted, "[tidemill] source_deleted: uploads/a.csv", "deleted before it was read"),
     ] {
-        let mut job = job("uploads/a.csv");
-        job.state = state;
-        let mail = settled(&job);
+        let mail = settled(&job("uploads/a.csv").in_state(JobState::sample(state, settled_at())));
         assert_eq!(mail.subject, subject);
         assert!(mail.body.contains(words) && !mail.body.contains("What to do"), "{}", mail.body);
     }
@@ -223,8 +229,7 @@ fn only_an_object_at_fault_is_to_be_fixed() {
         ("spot_reclaimed", "spot_reclaimed", "arn:task", false),
         ("command_crashed", "command_crashed", "drain/0001/7", false),
     ] {
-        let mut job = failed("uploads/a.csv");
-        job.reason = Some(Reason::new(code, "words"));
+        let mut job = failed_for("uploads/a.csv", Reason::new(code, "words"));
         let last = job.history.last_mut().unwrap();
         (last.verdict, last.task) = (Reason::new(verdict, "words"), task.into());
         let Mail { body, .. } = settled(&job);

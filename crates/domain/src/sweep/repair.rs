@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     audit::{AuditEntry, AuditKind},
-    job::{Job, State},
+    job::{Job, JobState, Waiting},
     verdict::Kind,
 };
 
@@ -85,13 +85,16 @@ pub enum Overdue {
 #[must_use]
 pub fn job_repair(job: &Job, facts: &Facts, now: Timestamp) -> JobRepair {
     let since = |at: Timestamp| Duration::try_from(now.duration_since(at)).unwrap_or_default();
-    match (job.state, facts.task) {
-        (State::Failed, _)
-            if job.notified_at.is_none() && job.settled_at.is_some_and(|at| since(at) > LATE) =>
+    match (&job.state, facts.task) {
+        (JobState::Failed(failed), _)
+            if failed.notified_at().is_none() && since(failed.settled_at) > LATE =>
         {
             JobRepair::Notify
         }
-        (State::Done | State::Failed | State::Superseded | State::SourceDeleted, _) => JobRepair::Leave,
+        (
+            JobState::Done(_) | JobState::Failed(_) | JobState::Superseded(_) | JobState::SourceDeleted(_),
+            _,
+        ) => JobRepair::Leave,
         (_, Task::Live { created_at, started_at }) => {
             let allowed = job.pipeline.timeout + OVERTIME;
             match (started_at.map(since), created_at.map(since)) {
@@ -102,24 +105,24 @@ pub fn job_repair(job: &Job, facts: &Facts, now: Timestamp) -> JobRepair {
                 _ => JobRepair::Leave,
             }
         }
-        (State::Running, task) => {
-            let expired = since(job.lease_until.or(job.claimed_at).unwrap_or(job.created_at));
+        (JobState::Running(running), task) => {
+            let expired = since(running.lease_until);
             // A message that pooled workers did not delete comes back to them, if their queue moves.
             let patience = if task == Task::None && facts.backlog_since.is_some() { LATE } else { EXPIRED };
             if expired > patience { JobRepair::TakeBack } else { JobRepair::Leave }
         }
-        (State::Waiting, Task::None) => {
+        (JobState::Waiting(waiting), Task::None) => {
             let begun = job.history.last().map_or(job.created_at, |ended| ended.stopped_at);
             // A launch that was put off has a message that comes for it then.
-            let waits_since = job.deferred_until.map_or(begun, |until| until.max(begun));
+            let waits_since = waiting.deferred_until.map_or(begun, |until| until.max(begun));
             // Its message may stand behind all the others: a second one would make the backlog longer, not shorter.
             let in_line = facts.pooled && facts.backlog_since.is_some_and(|busy| busy <= waits_since);
             if since(waits_since) > LATE && !in_line { JobRepair::Relaunch } else { JobRepair::Leave }
         }
-        (State::Waiting, Task::Stopped { at }) if at.is_some_and(|at| since(at) <= UNDER_WAY) => {
+        (JobState::Waiting(_), Task::Stopped { at }) if at.is_some_and(|at| since(at) <= UNDER_WAY) => {
             JobRepair::Leave
         }
-        (State::Waiting, Task::Stopped { .. } | Task::Unknown) => JobRepair::TakeBack,
+        (JobState::Waiting(_), Task::Stopped { .. } | Task::Unknown) => JobRepair::TakeBack,
     }
 }
 
@@ -134,8 +137,10 @@ pub fn lost(job: &Job) -> Kind {
         return Kind::Cancelled;
     }
     let of_before = job.history.last().map(|ended| &ended.verdict);
-    match &job.reason {
-        Some(reason) if job.state == State::Waiting && Some(reason) != of_before => job.returned_for(),
+    match &job.state {
+        JobState::Waiting(Waiting { reason: Some(reason), .. }) if Some(reason) != of_before => {
+            job.returned_for()
+        }
         _ => Kind::WorkerLost,
     }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hour_of;
 use crate::{
-    job::{Job, Reason, State},
+    job::{Failed, Job, JobState, Reason, State},
     pricing::{self, Dollars},
 };
 
@@ -73,7 +73,7 @@ impl<'j> Line<'j> {
     /// The line of a job; none of one that has not settled.
     #[must_use]
     pub fn of(job: &'j Job) -> Option<Self> {
-        let settled_at = job.settled_at.filter(|_| job.state.is_settled())?;
+        let settled_at = job.settled_at()?;
         let took = Duration::try_from(settled_at.duration_since(job.created_at)).unwrap_or_default();
         Some(Self {
             job: job.id.as_str(),
@@ -81,13 +81,13 @@ impl<'j> Line<'j> {
             version: job.object.version_id.as_deref(),
             size_bytes: job.object.size_bytes,
             pipeline: &job.pipeline.name,
-            state: job.state,
-            reason: job.reason.as_ref(),
+            state: job.state(),
+            reason: job.reason(),
             attempts: job.attempt,
-            records: visible(job),
-            rejected: job.rejected,
+            records: job.published(),
+            rejected: job.rejected(),
             created_at: job.created_at,
-            claimed_at: job.claimed_at,
+            claimed_at: job.claimed_at(),
             settled_at,
             took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             cost_nanodollars: pricing::job_cost(job).nanodollars(),
@@ -99,10 +99,6 @@ impl<'j> Line<'j> {
     pub fn to_json(&self) -> String {
         format!("{}\n", serde_json::json!(self))
     }
-}
-
-fn visible(job: &Job) -> u64 {
-    if job.state == State::Done { job.records } else { 0 }
 }
 
 /// What happened in one hour.
@@ -257,18 +253,17 @@ impl HourStats {
     pub fn settled<'j>(&mut self, job: &'j Job) -> Option<Line<'j>> {
         let line = Line::of(job).filter(|line| hour_of(line.settled_at) == self.summary.hour)?;
         let Self { summary, took_ms, slowest, cost } = self;
-        let state = job.state.as_str().to_owned();
+        let state = job.state().as_str().to_owned();
         *summary.pipelines.entry(job.pipeline.name.clone()).or_default().entry(state.clone()).or_default() +=
             1;
         *summary.settled.entry(state).or_default() += 1;
         for ended in &job.history {
             *summary.verdicts.entry(ended.verdict.code.to_string()).or_default() += 1;
         }
-        if job.state == State::Failed {
-            let reason = job.reason.clone().unwrap_or_else(Reason::unrecorded);
+        if let JobState::Failed(Failed { reason, .. }) = &job.state {
             *summary.failures.entry(reason.code.to_string()).or_default() += 1;
             if summary.failed.len() < NAMED_FAILURES {
-                summary.failed.push(Failure { object: line.object.clone(), reason });
+                summary.failed.push(Failure { object: line.object.clone(), reason: reason.clone() });
             }
         }
         summary.records += line.records;

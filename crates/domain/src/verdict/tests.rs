@@ -2,7 +2,7 @@ mod shapes;
 
 use super::*;
 use crate::events::{Classified, Container, classify};
-use crate::job::Reason;
+use crate::job::{Reason, Waiting};
 
 const JOB: &str = "8f14e45fceea167a5a36dedd4bea2543";
 

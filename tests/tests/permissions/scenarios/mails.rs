@@ -39,11 +39,11 @@ pub(super) async fn not_notified(env: &TestEnv) {
     env.on(call::send_mail().meets(Call::Refuse(broken)).first(15));
     env.put(KEY, RAGGED).await;
     env.quiet().await;
-    assert_eq!(env.job(KEY).await.notified_at, None);
+    assert_eq!(env.job(KEY).await.notified_at(), None);
     minutes(31).await;
     env.swept().await;
     env.settle().await;
-    assert!(env.job(KEY).await.notified_at.is_some());
+    assert!(env.job(KEY).await.notified_at().is_some());
 }
 
 /// On both queues that anybody may send to.
@@ -94,7 +94,7 @@ pub(super) async fn undeliverable(env: &TestEnv) {
     env.cloud().fire("ScheduleFunctionEveryHour").unwrap();
     dead_lettered(env, 3).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(env.jobs().await.iter().filter(|job| job.state == State::Running).count(), 0);
+    assert_eq!(env.jobs().await.iter().filter(|job| job.state() == State::Running).count(), 0);
 }
 
 /// The backlog alarm says that jobs wait.

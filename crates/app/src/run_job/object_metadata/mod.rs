@@ -15,9 +15,8 @@ mod exif;
 
 use std::panic;
 
-use aws::ledger::Progress;
 use domain::{
-    job::Change,
+    job::{Change, Progress},
     manifest,
     record::{self, Record, Value},
     verdict::Kind,

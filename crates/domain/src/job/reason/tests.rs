@@ -1,5 +1,5 @@
 use super::*;
-use crate::job::Job;
+use crate::job::{Failed, Job};
 
 /// Every code of every table.
 fn all() -> impl Iterator<Item = ReasonCode> {
@@ -53,9 +53,10 @@ fn every_advice_fits_what_happened() {
 
 #[test]
 fn what_a_command_printed_is_not_the_objects_fault() {
-    let failed = |pipeline: &str, code: ReasonCode| Job {
-        reason: Some(Reason::new(code, "words")),
-        ..Job::sample(pipeline, jiff::Timestamp::UNIX_EPOCH)
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let failed = |pipeline: &str, code: ReasonCode| {
+        Job::sample(pipeline, now)
+            .in_state(Failed { reason: Reason::new(code, "words"), ..Failed::sample("", now) })
     };
     let command = "format = \"command\"\ncommand = [\"cat\"]\n";
     let syntax = ReasonCode::BadInput(bad_input::Reason::JsonSyntax);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::job::{Attempt, Reason};
+use crate::job::{Attempt, Failed, Notification, Reason, Running, State};
 
 const NOW: i64 = 1_000_000;
 
@@ -8,8 +8,7 @@ fn ago(minutes: i64) -> Timestamp {
 }
 
 fn job(state: State) -> Job {
-    let job = Job::sample("timeout = \"1h\"\n", ago(600));
-    Job { state, ..job }
+    Job::sample("timeout = \"1h\"\n", ago(600)).in_state(JobState::sample(state, ago(600)))
 }
 
 fn repair_of(job: &Job, task: Task, backlog_since: Option<Timestamp>) -> JobRepair {
@@ -17,7 +16,7 @@ fn repair_of(job: &Job, task: Task, backlog_since: Option<Timestamp>) -> JobRepa
 }
 
 fn running(lease_ended: i64) -> Job {
-    Job { lease_until: Some(ago(lease_ended)), ..job(State::Running) }
+    job(State::Running).in_state(Running::sample("worker", ago(lease_ended)))
 }
 
 fn live(created: i64, started: Option<i64>) -> Task {
@@ -90,14 +89,14 @@ fn a_job_that_waits_too_long_is_sent_again_unless_it_stands_in_line() {
 
 #[test]
 fn a_failure_that_nobody_was_told_of_is_told() {
-    let failed = |minutes| Job { settled_at: Some(ago(minutes)), ..job(State::Failed) };
+    let failed = |minutes| job(State::Failed).in_state(Failed::sample("crashed", ago(minutes)));
     assert_eq!(repair_of(&failed(30), Task::None, None), JobRepair::Leave);
     assert_eq!(repair_of(&failed(31), Task::None, None), JobRepair::Notify);
-    let told = Job { notified_at: Some(ago(31)), ..failed(31) };
+    let notification = Notification::Sent { at: ago(31) };
+    let told = failed(31).in_state(Failed { notification, ..Failed::sample("crashed", ago(31)) });
     assert_eq!(repair_of(&told, Task::None, None), JobRepair::Leave);
     for state in [State::Done, State::Superseded, State::SourceDeleted] {
-        let settled = Job { settled_at: Some(ago(99)), ..job(state) };
-        assert_eq!(repair_of(&settled, Task::Unknown, None), JobRepair::Leave);
+        assert_eq!(repair_of(&job(state), Task::Unknown, None), JobRepair::Leave);
     }
 }
 
@@ -119,7 +118,7 @@ fn what_the_worker_said_when_it_gave_the_job_back_is_its_verdict() {
     cancelled.history = vec![ended("cancelled", 4)];
     assert_eq!(lost(&cancelled), Kind::WorkerLost, "that was the attempt before, and it was replayed");
     assert_eq!(lost(&job(State::Running)), Kind::WorkerLost);
-    let said = |code| Job { reason: Some(Reason::new(code, "words")), ..job(State::Waiting) };
+    let said = |code| job(State::Waiting).in_state(Waiting::returned(code));
     assert_eq!(lost(&said("timed_out")), Kind::TimedOut);
     assert_eq!(lost(&said("terminated")), Kind::Terminated);
     let of_before = Job { history: vec![ended("timed_out", 9)], ..said("timed_out") };

@@ -1,5 +1,9 @@
 use super::*;
-use crate::{job::Attempt, object::Object, pipelines::Pipelines};
+use crate::{
+    job::{Attempt, Done, Progress},
+    object::Object,
+    pipelines::Pipelines,
+};
 
 fn at(text: &str) -> Timestamp {
     format!("2026-11-21T{text}Z").parse().unwrap()
@@ -16,7 +20,12 @@ fn job(key: &str, state: State, created: &str, settled: &str) -> Job {
         size_bytes: Some(70),
     };
     let job = Job::new(object, pipelines.get("orders").unwrap().clone(), at(created));
-    Job { state, settled_at: Some(at(settled)), records: 3, rejected: 1, ..job }
+    let progress = Progress { records: 3, rejected: 1, format: None };
+    let settled = at(settled);
+    match state {
+        State::Done => job.in_state(Done { progress, ..Done::sample(settled) }),
+        _ => job.in_state(Failed { progress, ..Failed::sample("bad_input", settled) }),
+    }
 }
 
 #[test]
@@ -41,7 +50,6 @@ fn a_job_counts_in_the_hour_it_came_in_and_in_the_hour_it_settled() {
 fn a_summary_tells_of_states_pipelines_verdicts_and_failures() {
     let mut counts = HourStats::new(at("12:00:00"));
     let mut failed = job("bad.csv", State::Failed, "12:01:00", "12:02:00");
-    failed.reason = Some(Reason::new("bad_input", "row 7"));
     let verdict = Reason::new("bad_input", "row 7");
     failed.history =
         vec![Attempt { number: 1, task: "t".into(), verdict, stopped_at: at("12:02:00"), paused: false }];
@@ -79,7 +87,7 @@ fn a_line_is_one_line_of_json() {
         (&30_500.into(), &"done".into(), &3.into())
     );
     assert_eq!(read["object"], "s3://tides/line\nbreak.csv");
-    let open = Job { state: State::Running, ..job };
+    let open = job.in_state(JobState::sample(State::Running, at("12:01:00")));
     assert!(Line::of(&open).is_none());
 }
 

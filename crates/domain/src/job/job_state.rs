@@ -1,0 +1,292 @@
+//! What a job has in some states only: a claim while it runs, a reason once it has failed.
+//!
+//! What is of every job, or survives from one state to the next, is in [`Job`] itself.
+
+use jiff::Timestamp;
+
+use super::{Job, Reason, State};
+
+/// Where a job is, with what only a job there has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobState {
+    /// Nobody holds it: a task is to be launched, or on its way.
+    Waiting(Waiting),
+    /// A worker holds its claim.
+    Running(Running),
+    /// All its records were published.
+    Done(Done),
+    /// Given up, with a reason.
+    Failed(Failed),
+    /// A newer version of its key was visible first.
+    Superseded(Dropped),
+    /// Its object version no longer exists.
+    SourceDeleted(Dropped),
+}
+
+/// A job that waits for its present attempt to begin, or for the end of it to be written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Why its worker has just returned it, or how its last attempt ended. None of a job that was recorded or replayed and
+    /// not tried since.
+    pub reason: Option<Reason>,
+    /// Until when its launch is put off: a message comes for it then.
+    pub deferred_until: Option<Timestamp>,
+    /// Its claims since it was recorded or last replayed, if there were any.
+    pub claimed: Option<Claimed>,
+}
+
+/// A job that a worker holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Running {
+    /// Its claims: the last one is the one that holds.
+    pub claimed: Claimed,
+    /// Until when the claim holds if it is not renewed.
+    pub lease_until: Timestamp,
+    /// Rows written so far, as of the last renewal.
+    pub records: u64,
+    /// How far the pipeline's command says it is.
+    pub progress: Option<String>,
+}
+
+/// A job whose records were published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// When they became visible.
+    pub settled_at: Timestamp,
+    /// Its claims: the last one published.
+    pub claimed: Claimed,
+    /// The records published, and the rows left out.
+    pub progress: Progress,
+    /// Write request units that its records took, estimated from their sizes.
+    pub write_units: u64,
+    /// That a newer version's records took the place of this job's.
+    pub replaced: Option<Replaced>,
+}
+
+/// That a newer version's records took the place of a job's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replaced {
+    /// When.
+    pub at: Timestamp,
+    /// Until when, at the latest, the sweep deletes the rows, which nobody can see any more.
+    pub collecting_until: Option<Timestamp>,
+}
+
+/// A job that was given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// When.
+    pub settled_at: Timestamp,
+    /// Why.
+    pub reason: Reason,
+    /// Its claims since it was recorded or last replayed; none if no attempt came so far.
+    pub claimed: Option<Claimed>,
+    /// How far its last worker came.
+    pub progress: Progress,
+    /// Whether people were told.
+    pub notification: Notification,
+    /// Until when, at the latest, the sweep deletes rows that nobody can see: it may not be replayed before.
+    pub collecting_until: Option<Timestamp>,
+}
+
+/// Whether people were told that a job has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notification {
+    /// Not yet.
+    Due,
+    /// λ stops has the telling to itself, or died over it.
+    Leased {
+        /// Until then. After that it is due again.
+        until: Timestamp,
+    },
+    /// Its mail was handed to SNS.
+    Sent {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// A job that settled without records and without a fault: they are not wanted any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dropped {
+    /// When.
+    pub settled_at: Timestamp,
+    /// Why, in its worker's words.
+    pub reason: Reason,
+    /// Its claims: the holder of the last one found out.
+    pub claimed: Claimed,
+    /// How far its worker came.
+    pub progress: Progress,
+    /// Until when, at the latest, the sweep deletes rows that nobody can see.
+    pub collecting_until: Option<Timestamp>,
+}
+
+/// The claims of a job since it was recorded or last replayed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// When the first one was made.
+    pub first_at: Timestamp,
+    /// Who made the last one: a worker that never received the reply to its claim recognises its own. Unique to the claim;
+    /// a pooled worker's begins with its name and a slash.
+    pub holder: String,
+}
+
+/// What a job's worker tells when it leaves the job.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Rows written.
+    pub records: u64,
+    /// Rows left out by the pipeline's policy.
+    pub rejected: u64,
+    /// The format found, such as `csv.gz`.
+    pub format: Option<String>,
+}
+
+impl Failed {
+    /// When its mail was handed to SNS.
+    #[must_use]
+    pub fn notified_at(&self) -> Option<Timestamp> {
+        match self.notification {
+            Notification::Sent { at } => Some(at),
+            Notification::Due | Notification::Leased { .. } => None,
+        }
+    }
+}
+
+impl JobState {
+    /// The plain name of the state.
+    #[must_use]
+    pub fn name(&self) -> State {
+        match self {
+            Self::Waiting(_) => State::Waiting,
+            Self::Running(_) => State::Running,
+            Self::Done(_) => State::Done,
+            Self::Failed(_) => State::Failed,
+            Self::Superseded(_) => State::Superseded,
+            Self::SourceDeleted(_) => State::SourceDeleted,
+        }
+    }
+}
+
+/// What some states have, for those who show a job whatever its state is. A decision matches on the state instead.
+impl Job {
+    /// The plain name of its state.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.state.name()
+    }
+
+    /// Why it is where it is, when that is not plain success.
+    #[must_use]
+    pub fn reason(&self) -> Option<&Reason> {
+        match &self.state {
+            JobState::Waiting(waiting) => waiting.reason.as_ref(),
+            JobState::Running(_) | JobState::Done(_) => None,
+            JobState::Failed(failed) => Some(&failed.reason),
+            JobState::Superseded(dropped) | JobState::SourceDeleted(dropped) => Some(&dropped.reason),
+        }
+    }
+
+    /// Its claims since it was recorded or last replayed.
+    #[must_use]
+    pub fn claimed(&self) -> Option<&Claimed> {
+        match &self.state {
+            JobState::Waiting(waiting) => waiting.claimed.as_ref(),
+            JobState::Running(running) => Some(&running.claimed),
+            JobState::Done(done) => Some(&done.claimed),
+            JobState::Failed(failed) => failed.claimed.as_ref(),
+            JobState::Superseded(dropped) | JobState::SourceDeleted(dropped) => Some(&dropped.claimed),
+        }
+    }
+
+    /// When it was first claimed since it was recorded or last replayed.
+    #[must_use]
+    pub fn claimed_at(&self) -> Option<Timestamp> {
+        self.claimed().map(|claimed| claimed.first_at)
+    }
+
+    /// The name of the pooled worker that made the last claim, if one did.
+    #[must_use]
+    pub fn pooled_worker(&self) -> Option<&str> {
+        self.claimed()?.holder.rsplit_once('/').map(|(worker, _)| worker)
+    }
+
+    /// When it settled.
+    #[must_use]
+    pub fn settled_at(&self) -> Option<Timestamp> {
+        match &self.state {
+            JobState::Waiting(_) | JobState::Running(_) => None,
+            JobState::Done(done) => Some(done.settled_at),
+            JobState::Failed(failed) => Some(failed.settled_at),
+            JobState::Superseded(dropped) | JobState::SourceDeleted(dropped) => Some(dropped.settled_at),
+        }
+    }
+
+    /// How far its last worker came, once it has settled.
+    #[must_use]
+    pub fn progress(&self) -> Option<&Progress> {
+        match &self.state {
+            JobState::Waiting(_) | JobState::Running(_) => None,
+            JobState::Done(done) => Some(&done.progress),
+            JobState::Failed(failed) => Some(&failed.progress),
+            JobState::Superseded(dropped) | JobState::SourceDeleted(dropped) => Some(&dropped.progress),
+        }
+    }
+
+    /// The records of a job that is done; the rows that a worker has written of any other, 0 while it waits.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        match &self.state {
+            JobState::Running(running) => running.records,
+            _ => self.progress().map_or(0, |progress| progress.records),
+        }
+    }
+
+    /// Its records that became visible.
+    #[must_use]
+    pub fn published(&self) -> u64 {
+        match &self.state {
+            JobState::Done(done) => done.progress.records,
+            _ => 0,
+        }
+    }
+
+    /// Rows that the pipeline's policy let it leave out, once it has settled.
+    #[must_use]
+    pub fn rejected(&self) -> u64 {
+        self.progress().map_or(0, |progress| progress.rejected)
+    }
+
+    /// The format found, once it has settled.
+    #[must_use]
+    pub fn format(&self) -> Option<&str> {
+        self.progress()?.format.as_deref()
+    }
+
+    /// Write request units that its records took; 0 unless it is done.
+    #[must_use]
+    pub fn write_units(&self) -> u64 {
+        match &self.state {
+            JobState::Done(done) => done.write_units,
+            _ => 0,
+        }
+    }
+
+    /// When people were told that it has failed.
+    #[must_use]
+    pub fn notified_at(&self) -> Option<Timestamp> {
+        match &self.state {
+            JobState::Failed(failed) => failed.notified_at(),
+            _ => None,
+        }
+    }
+
+    /// When a newer version's records took the place of its own.
+    #[must_use]
+    pub fn replaced_at(&self) -> Option<Timestamp> {
+        match &self.state {
+            JobState::Done(done) => done.replaced.map(|replaced| replaced.at),
+            _ => None,
+        }
+    }
+}
