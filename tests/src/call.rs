@@ -186,7 +186,7 @@ pub fn send_attempt(number: u32) -> Verb {
 /// Sending the message by which λ stops mails a failure.
 #[must_use]
 pub fn send_failure() -> Verb {
-    message("settled")
+    message("\"failed\"")
 }
 
 /// Sending the message by which λ uploads processes an object.
