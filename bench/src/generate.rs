@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use crate::Format;
+use crate::format::Format;
 
 const FIRST_NAMES: [&str; 8] = ["Ada", "Bruno", "Chiara", "Dmitri", "Élodie", "Farid", "Grace", "Hanako"];
 const LAST_NAMES: [&str; 8] =

@@ -9,35 +9,18 @@
 //! without the network's and without TLS. Nothing is asserted about time; the exit code is 1 when a record is
 //! missing.
 
+mod format;
 mod generate;
 mod measure;
 mod sink;
 
-use std::{fmt, process::ExitCode};
+use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::measure::Measured;
-
-/// What the files are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// Delimited text.
-    Csv,
-    /// JSON Lines.
-    Jsonl,
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Csv => "csv",
-            Self::Jsonl => "jsonl",
-        })
-    }
-}
+use crate::{format::Format, measure::Measured};
 
 /// Measures the worker: records per second, processor time per record, peak memory.
 #[derive(Debug, Parser)]

@@ -8,20 +8,18 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
-use aws::{
-    ledger::JobItem,
-    tasks::{ATTEMPT_VARIABLE, JOB_VARIABLE},
-};
+use aws::ledger::JobItem;
 use domain::{
     job::{Claimed, Job, JobState, Running},
     object::Object,
     pipelines::Pipelines,
+    settings::variables,
 };
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    Format,
+    format::Format,
     sink::{self, Counted, Order},
 };
 
@@ -72,16 +70,16 @@ pub(crate) fn measure(file: &Path, format: Format) -> anyhow::Result<Measured> {
         .args(["worker", "job"])
         // Nothing of this machine's own configuration: no profile, no proxy, no log filter.
         .env_clear()
-        .env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"))
+        .env(variables::AWS_ENDPOINT_URL.name(), format!("http://127.0.0.1:{port}"))
         .env("AWS_ACCESS_KEY_ID", "bench")
         .env("AWS_SECRET_ACCESS_KEY", "bench")
         .env("AWS_REGION", "us-east-1")
-        .env("STACK_NAME", "bench")
-        .env("LEDGER_TABLE", "ledger")
-        .env("RECORDS_TABLE", "records")
-        .env("REJECTS_PREFIX", "rejects/")
-        .env(JOB_VARIABLE, job.id.as_str())
-        .env(ATTEMPT_VARIABLE, "1")
+        .env(variables::STACK_NAME.name(), "bench")
+        .env(variables::LEDGER_TABLE.name(), "ledger")
+        .env(variables::RECORDS_TABLE.name(), "records")
+        .env(variables::REJECTS_PREFIX.name(), "rejects/")
+        .env(variables::TIDEMILL_JOB.name(), job.id.as_str())
+        .env(variables::TIDEMILL_ATTEMPT.name(), "1")
         .stderr(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()

@@ -1,6 +1,6 @@
 //! What the command prints: results on standard output, and an error as one line on standard error.
 //!
-//! Counts and durations look the same in every command: [`count`] and [`duration`].
+//! Counts and durations look the same in every command: [`count`](domain::text::count) and [`duration`].
 
 use std::{
     io::{self, Write},
@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context;
 use aws::CallError;
-use domain::mail::{escaped, grouped, in_words};
+use domain::text::{escaped, in_words};
 use serde_json::Value;
 
 /// Prints to standard output. The reader may close it at any line; the error of that is an ordinary end to
@@ -34,11 +34,6 @@ pub(crate) fn print_document(value: &Value) -> anyhow::Result<()> {
 /// Escapes control characters, which names and messages may hold and a terminal would obey.
 pub(crate) fn one_line(text: &str) -> String {
     escaped(text)
-}
-
-/// `1 record`, `1,234 records`.
-pub(crate) fn count(number: u64, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{} {noun}s", grouped(number)) }
 }
 
 /// `312 ms`, `4.2 s`, `2 min 5 s`, `3 h 20 min`.
@@ -68,7 +63,7 @@ pub(crate) fn is_unread(error: &anyhow::Error) -> bool {
 /// The error in one line: the attempt, the cause, and what to do where that is known.
 fn describe(error: &anyhow::Error) -> String {
     match error.chain().find_map(|cause| cause.downcast_ref::<CallError>()) {
-        Some(call) => describe_call(call, &std::env::var("AWS_ENDPOINT_URL").unwrap_or_default()),
+        Some(call) => describe_call(call, &aws::endpoint().unwrap_or_default()),
         None => format!("{error:#}"),
     }
 }
@@ -124,11 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_and_durations_have_their_unit() {
-        assert_eq!(
-            [1, 2, 1_234].map(|number| count(number, "record")),
-            ["1 record", "2 records", "1,234 records"]
-        );
+    fn durations_have_their_unit() {
         assert_eq!(duration(Duration::from_millis(312)), "312 ms");
         assert_eq!(duration(Duration::from_millis(4_200)), "4.2 s");
     }

@@ -16,7 +16,7 @@ use app::{
 use aws::{Clients, SdkConfig};
 use aws_sdk_s3::config::Region;
 use clock::Clock;
-use domain::settings::Settings;
+use domain::settings::{Settings, variables};
 use futures::FutureExt;
 use localcloud::{
     connector,
@@ -25,7 +25,6 @@ use localcloud::{
     lambda::{FunctionError, FunctionHost, Invocation},
 };
 use serde_json::Value;
-use telemetry::metrics::STACK_VARIABLE;
 use tempfile::TempDir;
 
 /// What happens to a worker when its container starts.
@@ -120,7 +119,7 @@ where
             let clients = clients(&frontend, &region, key.map(String::as_str).unwrap_or_default());
             make(&clients, &Settings::from(invocation.environment.clone()), frontend.clock())
         });
-        let stack = invocation.environment.get(STACK_VARIABLE).cloned().unwrap_or_default();
+        let stack = invocation.environment.get(variables::STACK_NAME.name()).cloned().unwrap_or_default();
         let logs =
             frontend.services().logs.stream(&format!("/aws/lambda/{}", invocation.function), "in-process");
         match made {
@@ -144,7 +143,7 @@ pub(crate) fn worker(frontend: &Frontend, region: &str, worker_faults: WorkerFau
             let key = launch.env.get("AWS_ACCESS_KEY_ID").map(String::as_str).unwrap_or_default();
             let clients = clients(&frontend, &region, key);
             let run = worker::run(&launch.command, &clients, &settings, frontend.clock(), launch.stop);
-            let stack = launch.env.get(STACK_VARIABLE).map(String::as_str).unwrap_or_default();
+            let stack = launch.env.get(variables::STACK_NAME.name()).map(String::as_str).unwrap_or_default();
             let run = logged(stack, frontend.clock(), launch.logs, run);
             let exit = match worker_fault {
                 WorkerFault::None => i32::from(run.await.code()),

@@ -87,7 +87,7 @@ impl fmt::Display for Month {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Bill { fargate, lambda, sqs, dynamodb, s3, sns, .. } = self.bill;
         let records = u64::from(self.objects_a_day) * DAYS * 100;
-        let grouped = domain::mail::grouped;
+        let grouped = domain::text::grouped;
         write!(
             f,
             "| {} | {} | {fargate} | {lambda} | {sqs} | {dynamodb} | {} | {} |",

@@ -9,23 +9,10 @@ use domain::{
     object,
     record::{self, Record},
 };
-use futures::FutureExt;
-use localcloud::{dynamodb::DynamoDb, mailbox::Mail, sqs::AttributeValue, wire::Caller};
-use serde_json::{Value, json};
-use tokio::task::coop::unconstrained;
+use localcloud::{mailbox::Mail, sqs::AttributeValue};
+use serde_json::Value;
 
-use crate::TestEnv;
-
-/// A message of the dead-letter queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeadLetter {
-    /// What it says.
-    pub body: String,
-    /// Why it is there: the attribute `reason`. None when its queue gave up on it.
-    pub reason: Option<String>,
-    /// More about it: the attribute `detail`.
-    pub detail: Option<String>,
-}
+use crate::{TestEnv, dead_letter::DeadLetter, scan::scan};
 
 /// What the records table holds, visible or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,25 +23,6 @@ pub struct Contents {
     pub natural: usize,
     /// Manifests.
     pub manifests: usize,
-}
-
-/// Everything in a table, at once: no time passes.
-pub(crate) fn scan(dynamodb: &DynamoDb, table: &str) -> Vec<Value> {
-    let (mut items, mut start) = (Vec::new(), Value::Null);
-    loop {
-        let mut input = json!({ "TableName": table, "ConsistentRead": true });
-        if !start.is_null() {
-            input["ExclusiveStartKey"] = start;
-        }
-        // However much this test's task has done since it last yielded.
-        let answer = unconstrained(dynamodb.call("Scan", input, &Caller::owner())).now_or_never();
-        let mut answer = answer.expect("the table answers at once").expect("a scan");
-        items.extend(answer["Items"].as_array_mut().map(std::mem::take).unwrap_or_default());
-        start = answer["LastEvaluatedKey"].take();
-        if start.is_null() {
-            return items;
-        }
-    }
 }
 
 /// Whether CloudWatch wrote it: its subjects begin with the alarm's state.

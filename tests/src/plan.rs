@@ -1,16 +1,27 @@
 //! The plan of a test environment: the template and its parameters, the pipelines, the timing, and missing grants.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use clock::Clock;
 use futures::FutureExt;
+use jiff::Timestamp;
 use localcloud::{Cloud, ecs::Timing, host::logged, iam::GrantId, logs::LogStream};
 use tempfile::TempDir;
 
 use crate::{
     TestEnv,
     host::{self, WorkerFaults},
+    transcript::EPOCH,
 };
+
+/// How many environments this process has made.
+static ENVIRONMENTS: AtomicU64 = AtomicU64::new(0);
 
 const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
 
@@ -31,11 +42,11 @@ pub const TIMING: Timing = Timing {
 #[derive(Debug)]
 pub struct Plan {
     seed: u64,
-    pub(crate) timing: Timing,
+    timing: Timing,
     parameters: Vec<(String, String)>,
     pipelines: Option<String>,
     schedules: bool,
-    pub(crate) transcript: bool,
+    transcript: bool,
     template: Option<TempDir>,
     without: Vec<GrantId>,
 }
@@ -123,14 +134,24 @@ impl Plan {
         fastrand::seed(self.seed);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
         runtime.expect("a runtime").block_on(async {
-            let env = TestEnv::new(self).await;
+            let env = self.env().await;
             scenario(&env).await;
             env.cloud.shutdown().await;
         });
     }
 
-    /// The cloud that it comes to.
-    pub(crate) async fn cloud(&self, clock: Clock, region: &str, worker_faults: &WorkerFaults) -> Cloud {
+    /// An environment of its own clock and region.
+    async fn env(self) -> TestEnv {
+        let clock = Clock::starting_at(EPOCH.parse::<Timestamp>().expect("a time"));
+        let worker_faults = WorkerFaults::default();
+        let region = format!("env-{}", ENVIRONMENTS.fetch_add(1, Ordering::Relaxed));
+        let cloud = self.cloud(clock, &region, &worker_faults).await;
+        cloud.services().ecs.set_timing(self.timing);
+        TestEnv::new(cloud, &region, worker_faults, self.transcript)
+    }
+
+    /// The cloud that it describes.
+    async fn cloud(&self, clock: Clock, region: &str, worker_faults: &WorkerFaults) -> Cloud {
         let template = self.template.as_ref().map(|folder| folder.path().join("template.yaml"));
         let mut builder = Cloud::builder(template.unwrap_or_else(|| TEMPLATE.into()))
             .clock(clock)

@@ -3,7 +3,7 @@
 use domain::{document::document_id, sweep::KeptPipelines};
 use serde_json::{Value, json};
 
-use crate::{TestEnv, golden, observe::scan};
+use crate::{TestEnv, golden, scan::scan};
 
 impl TestEnv {
     /// Invokes λ schedule with this event and returns its answer.

@@ -18,7 +18,10 @@ use localcloud::{
 };
 use serde_json::{Value, json};
 
-use crate::{EPOCH, TestEnv, golden, observe::scan};
+use crate::scan::scan;
+
+/// When every run begins, on its own clock.
+pub(crate) const EPOCH: &str = "2026-01-01T00:00:00Z";
 
 /// The calls in a transcript. Claims and renewals show as states of the ledger.
 const CALLS: [(&str, &str); 6] = [
@@ -39,12 +42,13 @@ pub(crate) struct Transcript {
     written: Arc<Mutex<Written>>,
 }
 
+/// What was written so far.
 #[derive(Default)]
-struct Written {
-    lines: String,
+pub(crate) struct Written {
+    pub(crate) lines: String,
     /// Each task and each job by the order of its appearance.
-    tasks: Vec<String>,
-    jobs: Vec<String>,
+    pub(crate) tasks: Vec<String>,
+    pub(crate) jobs: Vec<String>,
     /// What was last seen of each job.
     states: BTreeMap<String, String>,
 }
@@ -137,7 +141,7 @@ impl Transcript {
         changes
     }
 
-    fn lock(&self) -> MutexGuard<'_, Written> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Written> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -165,85 +169,8 @@ fn listen(events: &EventBridge, name: &str, pattern: Value, act: impl Fn(Value) 
     events.put_rule(EventRule { name: name.to_owned(), pattern, enabled: true, targets }).expect("a rule");
 }
 
-fn note(known: &mut Vec<String>, id: &str) {
+pub(crate) fn note(known: &mut Vec<String>, id: &str) {
     if !known.iter().any(|it| it == id) {
         known.push(id.to_owned());
-    }
-}
-
-impl TestEnv {
-    /// Adds a line of the scenario's own to the transcript.
-    pub fn note(&self, line: &str) {
-        if let Some(transcript) = &self.transcript {
-            transcript.add(line);
-        }
-    }
-
-    /// Compares the transcript with `tests/golden/NAME.txt`. With `UPDATE_GOLDEN=1` it is written instead.
-    ///
-    /// # Panics
-    /// When they differ, with the difference; when the plan was not to keep a transcript.
-    pub async fn golden(&self, name: &str) {
-        let transcript = self.transcript.as_ref().expect("Plan::with_transcript");
-        transcript.add("the end");
-        let mut text = transcript.lock().lines.clone();
-        self.write_end(&mut text).await.expect("memory takes it");
-        let written = transcript.lock();
-        let versions = self.versions.lock().expect("no panic");
-        for (ids, name) in [(&written.tasks, "task"), (&written.jobs, "job"), (&*versions, "version")] {
-            for (n, id) in ids.iter().enumerate() {
-                text = text.replace(id.as_str(), &format!("{name}-{}", n + 1));
-            }
-        }
-        golden::compare(name, &text);
-    }
-
-    /// The state at the end.
-    async fn write_end(&self, text: &mut String) -> std::fmt::Result {
-        writeln!(text, "\njobs")?;
-        let mut keys = Vec::new();
-        for job in self.jobs().await {
-            note(&mut keys, &job.object.key);
-            let version = job.object.version_id.as_deref().unwrap_or_default();
-            let reason = job.reason().map(|it| format!(", {}: {}", it.code, it.message));
-            writeln!(
-                text,
-                "  {} {} {version}: {}, {} records, {} rejected, attempt {}, {} counted{}",
-                job.id,
-                job.object.key,
-                job.state().as_str(),
-                job.records(),
-                job.rejected(),
-                job.attempt,
-                job.counted_attempts,
-                reason.unwrap_or_default()
-            )?;
-            for ended in &job.history {
-                let verdict = &ended.verdict;
-                writeln!(text, "    {}. {} {}: {}", ended.number, ended.task, verdict.code, verdict.message)?;
-            }
-        }
-        writeln!(text, "\nvisible")?;
-        for key in keys {
-            let version = self.manifest(&key).await.and_then(|it| it.version_id);
-            writeln!(text, "  {key} {}", version.as_deref().unwrap_or("nothing"))?;
-            for record in self.visible(&key).await {
-                writeln!(text, "    {record}")?;
-            }
-        }
-        writeln!(text, "\nmails")?;
-        for mail in self.mails() {
-            writeln!(text, "  {}", mail.subject)?;
-            for line in mail.body.lines() {
-                writeln!(text, "{}", format!("    | {line}").trim_end())?;
-            }
-        }
-        writeln!(text, "\ndead letters")?;
-        for letter in self.dead_letters().await {
-            let reason = letter.reason.as_deref().unwrap_or("given up by its queue");
-            writeln!(text, "  {reason}: {}", letter.detail.as_deref().unwrap_or_default())?;
-            writeln!(text, "    | {}", letter.body)?;
-        }
-        Ok(())
     }
 }

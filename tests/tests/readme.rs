@@ -7,8 +7,8 @@ use std::{
 
 use domain::{
     bad_input::{self, Scope},
-    mail::grouped,
     pipelines::{BadRows, Format, Pipelines},
+    text::grouped,
     verdict::{Change, Kind, Rule},
 };
 use readers::Limits;

@@ -112,7 +112,8 @@ fn a_job_that_is_replayed_before_its_mail_is_not_mailed_for_the_failure_before()
     TestEnv::plan(908).run(async |env| {
         env.put(KEY, BAD).await;
         env.until("a launch", || env.ecs_launches() == 1).await;
-        let (now, reason) = (env.cloud().clock().now(), Reason::new("cancelled", "stopped by ada"));
+        let (now, reason) =
+            (env.cloud().clock().now(), Reason::new(domain::verdict::Kind::Cancelled, "stopped by ada"));
         let note = AuditEntry::new(now, AuditKind::Cancelled, "by ada");
         let cancelled = env.ledger().cancel(&env.job(KEY).await, &reason, None, &note, now).await;
         // λ stops has read it as failed, and somebody replays it before λ stops reserves the mail.
@@ -147,7 +148,7 @@ fn only_failed_jobs_are_replayed() {
 /// Stops a job where it is, as its read says.
 async fn cancel(env: &TestEnv, job: &Job) -> Changed {
     let now = env.cloud().clock().now();
-    let reason = Reason::new("cancelled", "stopped by ada");
+    let reason = Reason::new(domain::verdict::Kind::Cancelled, "stopped by ada");
     let ended = (job.state() == State::Running).then(|| Attempt {
         number: job.attempt,
         task: job.pooled_worker().unwrap_or_default().to_owned(),

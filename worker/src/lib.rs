@@ -8,7 +8,7 @@
 //! | `exec` | runs a program of the image: the command of a schedule |
 //!
 //! This crate is the process: arguments, SIGTERM, and the polling loop of a pooled worker. [`app::run_job`] runs one job,
-//! and [`app::sweep`] sweeps.
+//! and [`app::sweep`] sweeps. A [`Task`] reads all its settings before it makes a call.
 
 mod drain;
 mod exec;
@@ -17,14 +17,14 @@ use std::process;
 
 use app::{
     run_job::{ClaimMode, Commands, Services, Usage, process_job},
-    sweep,
+    sweep::{self, Sweep},
 };
-use aws::{Clients, tasks};
+use aws::Clients;
 use clock::Clock;
 use domain::{
     exit_code::ExitCode,
     job::JobId,
-    settings::{Settings, SettingsError},
+    settings::{Settings, SettingsError, variables},
 };
 use telemetry::logging;
 use tokio::signal::unix::{SignalKind, signal};
@@ -64,8 +64,8 @@ pub fn main(arguments: impl Iterator<Item = String>) -> process::ExitCode {
     process::ExitCode::from(code)
 }
 
-/// Runs the program with these arguments and settings until its work is done or `stop` is cancelled. Does not know `exec`,
-/// whose exit codes are those of its program.
+/// Reads the arguments and settings, and runs the task until its work is done or `stop` is cancelled. Does not know
+/// `exec`, whose exit codes are those of its program.
 pub async fn run(
     arguments: &[String],
     clients: &Clients,
@@ -73,24 +73,13 @@ pub async fn run(
     clock: Clock,
     stop: CancellationToken,
 ) -> ExitCode {
-    let rest = arguments.get(1..).unwrap_or_default();
-    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-    let code = match arguments[..] {
-        ["job"] => job(clients, settings, clock, stop).await,
-        ["drain"] => drain(clients, settings, clock, stop).await,
-        ["sweep", ..] => Ok(sweep::run(rest, clients, settings, clock, stop).await),
-        _ => {
-            error!(
-                ?arguments,
-                "usage: worker job | drain | sweep [--since T] [--until T] [--prefix P] [--dry-run] | exec PROGRAM …"
-            );
-            return ExitCode::Usage;
+    let code = match Task::new(arguments, clients, settings, clock) {
+        Ok(task) => task.run(stop).await,
+        Err(error) => {
+            error!(error = telemetry::causes(&error), "failed to start the task: {error}");
+            ExitCode::Usage
         }
     };
-    let code = code.unwrap_or_else(|error| {
-        error!(error = telemetry::causes(&error), "the task's configuration is invalid");
-        ExitCode::Usage
-    });
     let usage = Usage::of_process();
     info!(
         exit_code = code.code(),
@@ -102,35 +91,71 @@ pub async fn run(
     code
 }
 
-/// Runs the job that the environment names.
-async fn job(
-    clients: &Clients,
-    settings: &Settings,
-    clock: Clock,
-    stop: CancellationToken,
-) -> Result<ExitCode, SettingsError> {
-    let text = settings.require(tasks::JOB_VARIABLE)?;
-    let id = JobId::parse(text).ok_or_else(|| SettingsError::Invalid {
-        name: tasks::JOB_VARIABLE.to_owned(),
-        found: text.to_owned(),
-        expected: "it must be a job id of 32 hex digits".to_owned(),
-    })?;
-    let attempt = settings.parse(tasks::ATTEMPT_VARIABLE, "it must be a number from 1")?;
-    let services = Services::new(clients, settings, clock, Commands::dedicated(settings))?;
-    let mode = ClaimMode::DedicatedTask;
-    let code = process_job(&services, &id, attempt, mode, stop.cancelled()).await.exit_code();
-    services.commands.end().await;
-    Ok(code)
+/// What the container was started for, with its environment read.
+#[derive(Debug)]
+pub struct Task(Work);
+
+#[derive(Debug)]
+enum Work {
+    Job { id: JobId, attempt: u32, services: Services },
+    Drain(Drain),
+    Sweep(Sweep),
 }
 
-/// Runs jobs from the backlog until it is empty.
-async fn drain(
-    clients: &Clients,
-    settings: &Settings,
-    clock: Clock,
-    stop: CancellationToken,
-) -> Result<ExitCode, SettingsError> {
-    Ok(Drain::new(clients, settings, clock)?.run(stop).await)
+/// Why a task cannot start: its arguments or its environment are wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No such command.
+    #[error(
+        "{0:?} is no command; usage: worker job | drain | sweep [--since T] [--until T] [--prefix P] [--dry-run] | exec PROGRAM …"
+    )]
+    Usage(Vec<String>),
+    /// A variable.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// A sweep.
+    #[error(transparent)]
+    Sweep(#[from] sweep::StartError),
+}
+
+impl Task {
+    /// Reads the arguments, the first of which names the command, and the variables that the command needs. Makes no call.
+    ///
+    /// # Errors
+    /// [`StartError`] naming the argument or variable.
+    pub fn new(
+        arguments: &[String],
+        clients: &Clients,
+        settings: &Settings,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
+        let (command, rest) =
+            arguments.split_first().map_or(("", arguments), |(it, rest)| (it.as_str(), rest));
+        Ok(Self(match (command, rest) {
+            ("job", []) => Work::Job {
+                id: settings.get(variables::TIDEMILL_JOB)?,
+                attempt: settings.get(variables::TIDEMILL_ATTEMPT)?,
+                services: Services::new(clients, settings, clock, Commands::dedicated(settings))?,
+            },
+            ("drain", []) => Work::Drain(Drain::new(clients, settings, clock)?),
+            ("sweep", rest) => Work::Sweep(Sweep::new(rest, clients, settings, clock)?),
+            _ => return Err(StartError::Usage(arguments.to_vec())),
+        }))
+    }
+
+    /// Works until all is done or `stop` is cancelled.
+    async fn run(self, stop: CancellationToken) -> ExitCode {
+        match self.0 {
+            Work::Job { id, attempt, services } => {
+                let mode = ClaimMode::DedicatedTask;
+                let exit = process_job(&services, &id, attempt, mode, stop.cancelled()).await;
+                services.commands.end().await;
+                exit.exit_code()
+            }
+            Work::Drain(drain) => drain.run(stop).await,
+            Work::Sweep(sweep) => sweep.run(stop).await,
+        }
+    }
 }
 
 /// A token that SIGTERM cancels. Process 1 of a container has no default action for the signal: without this the worker

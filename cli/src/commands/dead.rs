@@ -10,6 +10,7 @@ use domain::{
     message::{self, Message},
     object,
     pipelines::Pipelines,
+    text::count,
 };
 use serde_json::{Value, json};
 
@@ -17,7 +18,7 @@ use super::{deployment::Deployment, format_job::job_to_json};
 use crate::{
     args::DeadArguments,
     dead_letter::job_of,
-    output::{count, one_line, print, print_line},
+    output::{one_line, print, print_line},
     signals::{Asked, Signals},
 };
 
@@ -181,7 +182,7 @@ impl Entry {
 }
 
 fn short(text: &str) -> String {
-    domain::mail::shortened(&one_line(text), 400)
+    domain::text::shortened(&one_line(text), 400)
 }
 
 /// What a message is, in a few words.

@@ -17,7 +17,6 @@ use domain::{
     fargate::Size,
     job::{Job, JobId},
     pipelines::Pipelines,
-    settings::Settings,
     sweep::KeptPipelines,
 };
 use jiff::Timestamp;
@@ -110,11 +109,7 @@ impl Deployment {
 
     /// The cluster that tasks run in.
     pub(super) fn cluster(&self) -> anyhow::Result<Cluster> {
-        let name = self.stack.output("Cluster")?.to_owned();
-        let settings = Settings::from(
-            [("CLUSTER".to_owned(), name)].into_iter().collect::<std::collections::BTreeMap<_, _>>(),
-        );
-        Ok(Cluster::new(&self.clients, &settings)?)
+        Ok(Cluster::new(&self.clients, self.stack.output("Cluster")?))
     }
 
     /// The size of the pooled workers, if the stack's parameters have it.

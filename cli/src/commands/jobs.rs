@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use app::item_failures::ItemFailures;
-use domain::{job::Job, mail::grouped};
+use domain::{job::Job, text::grouped};
 use jiff::Timestamp;
 
 use super::{

@@ -6,8 +6,8 @@ use aws::ledger::Changed;
 use domain::{
     audit::{AuditEntry, AuditKind},
     job::{Attempt, Job, Reason, State},
-    mail::shortened,
     message::FailureMessage,
+    text::shortened,
     verdict::Kind,
 };
 use serde_json::json;

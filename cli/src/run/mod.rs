@@ -16,6 +16,7 @@ use aws::{Clients, ledger::Ledger, records::Records};
 use domain::{
     job::{Job, JobId},
     pricing::Bill,
+    text::count,
 };
 use localcloud::Cloud;
 
@@ -28,7 +29,7 @@ use crate::{
     export,
     files::{self, Upload},
     local::{self, Plan},
-    output::{count, duration, failed, is_unread, print},
+    output::{duration, failed, is_unread, print},
     signals::{Asked, Signals},
     upload::{self, Uploaded},
 };

@@ -5,9 +5,9 @@ use std::{path::PathBuf, time::Duration};
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table, presets};
 use domain::{
     job::{Job, JobId, JobState, Reason, State},
-    mail::grouped,
     object,
     pricing::Bill,
+    text::{count, grouped},
 };
 use jiff::Timestamp;
 use localcloud::ecs::TaskSnapshot;
@@ -17,7 +17,7 @@ use super::stall::Stall;
 use crate::{
     dead_letter::DeadLetter,
     files::Upload,
-    output::{count, duration, one_line},
+    output::{duration, one_line},
 };
 
 /// An uploaded file and its outcome.

@@ -1,8 +1,9 @@
 //! Tells a run that can never end from one that takes long.
 
+use domain::text::count;
 use std::{fmt, time::Duration};
 
-use crate::output::{count, duration};
+use crate::output::duration;
 
 /// Work in progress in the cloud that the ledger does not show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

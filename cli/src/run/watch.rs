@@ -9,6 +9,7 @@ use aws::{CallError, ledger::Ledger};
 use domain::{
     job::{Job, JobId, State},
     pipelines::Pipelines,
+    text::count,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use localcloud::{Cloud, ecs::Status, sqs::Sqs};
@@ -19,10 +20,7 @@ use super::{
     report::outcome,
     stall::{self, Stall, UnderWay},
 };
-use crate::{
-    dead_letter::DeadLetter,
-    output::{count, one_line},
-};
+use crate::{dead_letter::DeadLetter, output::one_line};
 
 /// The shortest time between two rounds over the ledger. A round over many jobs takes longer and sets the pace.
 const ROUND: Duration = Duration::from_millis(10);

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use domain::job::{Done, Job, JobState};
+use domain::{
+    job::{Done, Job, JobState},
+    text::count,
+};
 use localcloud::{
     sns::Mail,
     wire::{OWNER_KEY, REGION, SECRET},
@@ -11,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     commands::format_job::job_to_json,
-    output::{count, one_line, print, print_line},
+    output::{one_line, print, print_line},
 };
 
 /// Something that happened.

@@ -1,5 +1,7 @@
 //! What every function that reads an SQS queue does with a batch.
 
+#[cfg(feature = "functions")]
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use futures::future::join_all;
 use tracing::{error, info};
 
@@ -10,6 +12,24 @@ pub struct QueueMessage<'m> {
     pub id: &'m str,
     /// What it says.
     pub body: &'m str,
+}
+
+/// The messages of Lambda's event. Every field of it may be missing; a message without an id cannot be reported as failed.
+#[cfg(feature = "functions")]
+pub fn messages(event: &SqsEvent) -> impl Iterator<Item = QueueMessage<'_>> {
+    event.records.iter().map(|message| QueueMessage {
+        id: message.message_id.as_deref().unwrap_or_default(),
+        body: message.body.as_deref().unwrap_or_default(),
+    })
+}
+
+/// The function's answer that has the queue show these messages again, and delete all others of the batch.
+#[cfg(feature = "functions")]
+#[must_use]
+pub fn failures(ids: Vec<String>) -> SqsBatchResponse {
+    let mut response = SqsBatchResponse::default();
+    ids.into_iter().for_each(|id| response.add_failure(id));
+    response
 }
 
 /// Hands each message's body to `process`, all at once, and returns the ids of the failed, so that each message fails

@@ -6,7 +6,7 @@ use clock::Clock;
 use domain::{
     alerts::Which,
     notify::NotifyOn,
-    settings::{Settings, SettingsError},
+    settings::{Settings, SettingsError, variables},
 };
 use futures::FutureExt;
 
@@ -36,13 +36,13 @@ impl EveryMinute {
     /// # Errors
     /// [`SettingsError`] naming the variable.
     pub fn new(clients: &Clients, settings: &Settings, clock: Clock) -> Result<Self, SettingsError> {
-        let fleet = settings.require("FLEET_TABLE")?;
+        let fleet = &settings.get(variables::FLEET_TABLE)?;
         Ok(Self {
             scaling: Scaling::new(clients, settings)?,
             fleet: Fleet::new(clients, fleet),
             alerts: Alerts::new(clients, fleet),
-            mailer: Mailer::rate_limited(clients, settings.require("MAIL_TOPIC")?, MAILS),
-            notify_on: settings.parse("NOTIFY_ON", NotifyOn::EXPECTED)?,
+            mailer: Mailer::rate_limited(clients, &settings.get(variables::MAIL_TOPIC)?, MAILS),
+            notify_on: settings.get(variables::NOTIFY_ON)?,
             clock,
         })
     }

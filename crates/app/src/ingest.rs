@@ -29,7 +29,7 @@ use domain::{
     object::Object,
     pipelines::Pipelines,
     routing::{Route, route},
-    settings::Settings,
+    settings::{Settings, variables},
 };
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -41,7 +41,7 @@ use crate::{
     item_failures::ItemFailures,
     launch::{Dedicated, DedicatedTasks},
     pipelines_file::{self, StartError},
-    scale::{self, Scaling, Trigger},
+    scale::{Scaling, Trigger},
 };
 
 /// What ingesting needs. Built once in a cold start.
@@ -116,18 +116,18 @@ impl Ingest {
     pub fn new(clients: &Clients, settings: &Settings, clock: Clock) -> Result<Self, StartError> {
         let pipelines = pipelines_file::routes(settings)?;
         Ok(Self {
-            ledger: Ledger::new(clients, settings.require("LEDGER_TABLE")?),
-            records: Records::new(clients, settings.require("RECORDS_TABLE")?),
+            ledger: Ledger::new(clients, &settings.get(variables::LEDGER_TABLE)?),
+            records: Records::new(clients, &settings.get(variables::RECORDS_TABLE)?),
             objects: Objects::new(clients),
-            fleet: Fleet::new(clients, settings.require("FLEET_TABLE")?),
+            fleet: Fleet::new(clients, &settings.get(variables::FLEET_TABLE)?),
             dedicated: DedicatedTasks::new(clients, settings, clock)?,
             scaling: Scaling::new(clients, settings)?,
-            jobs: Queue::new(clients, settings.require("JOBS_QUEUE_URL")?),
-            dead_letters: Queue::new(clients, settings.require("DEAD_LETTER_QUEUE_URL")?),
+            jobs: Queue::new(clients, &settings.get(variables::JOBS_QUEUE_URL)?),
+            dead_letters: Queue::new(clients, &settings.get(variables::DEAD_LETTER_QUEUE_URL)?),
             pipelines,
-            bucket: settings.require("BUCKET")?.to_owned(),
-            watched_prefix: settings.require("WATCHED_PREFIX")?.to_owned(),
-            pooled: scale::size(settings)?,
+            bucket: settings.get(variables::BUCKET)?,
+            watched_prefix: settings.get(variables::WATCHED_PREFIX)?,
+            pooled: settings.fleet_size()?,
             clock,
         })
     }

@@ -13,6 +13,7 @@
 //! assert_eq!(failures.finish().unwrap_err().to_string(), "1 item failed: two: invalid digit found in string");
 //! ```
 
+use domain::text;
 use std::{error::Error, fmt};
 
 use aws::ledger::UnreadableJob;
@@ -112,8 +113,7 @@ impl ItemsFailed {
 
 impl fmt::Display for ItemsFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let items = if self.count == 1 { "item" } else { "items" };
-        write!(f, "{} {items} failed: {}", self.count, self.named.join("; "))?;
+        write!(f, "{} failed: {}", text::count(self.count, "item"), self.named.join("; "))?;
         let more = self.count - self.named.len() as u64;
         if more > 0 {
             write!(f, "; and {more} more, which the log names")?;

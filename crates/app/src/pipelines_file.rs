@@ -2,7 +2,7 @@
 
 use domain::{
     pipelines::{Pipelines, PipelinesError},
-    settings::{Settings, SettingsError},
+    settings::{Settings, SettingsError, variables},
 };
 
 /// Why a function that knows pipelines cannot start: its deployment is wrong.
@@ -31,7 +31,7 @@ pub enum StartError {
 /// [`StartError`] naming what is wrong.
 pub fn pipelines(settings: &Settings) -> Result<(Pipelines, String), StartError> {
     let (path, text) = read(settings)?;
-    Ok((Pipelines::parse(&text, path)?, text))
+    Ok((Pipelines::parse(&text, &path)?, text))
 }
 
 /// Those pipelines, for routing alone ([`Pipelines::parse_routes`]).
@@ -40,11 +40,13 @@ pub fn pipelines(settings: &Settings) -> Result<(Pipelines, String), StartError>
 /// [`StartError`] naming what is wrong.
 pub fn routes(settings: &Settings) -> Result<Pipelines, StartError> {
     let (path, text) = read(settings)?;
-    Ok(Pipelines::parse_routes(&text, path)?)
+    Ok(Pipelines::parse_routes(&text, &path)?)
 }
 
-fn read(settings: &Settings) -> Result<(&str, String), StartError> {
-    let path = settings.require("PIPELINES_FILE")?;
-    let unreadable = |source| StartError::Unreadable { path: path.to_owned(), source };
-    Ok((path, std::fs::read_to_string(path).map_err(unreadable)?))
+fn read(settings: &Settings) -> Result<(String, String), StartError> {
+    let path = settings.get(variables::PIPELINES_FILE)?;
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok((path, text)),
+        Err(source) => Err(StartError::Unreadable { path, source }),
+    }
 }

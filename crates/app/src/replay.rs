@@ -14,9 +14,9 @@ use aws::{
 use domain::{
     audit::{AuditEntry, AuditKind},
     job::{Failed, Job, JobId, JobState, State},
-    mail::shortened,
     message::{self, JobMessage, Message},
     replay::refusal,
+    text::shortened,
 };
 use jiff::Timestamp;
 

@@ -10,7 +10,7 @@ use aws::{CallError, Clients, fleet::Fleet, tasks::TaskSpec};
 use clock::Clock;
 use domain::{
     pipelines::{Pipelines, Run, Schedule, due},
-    settings::Settings,
+    settings::{Settings, variables},
     sweep::{KeptPipelines, SweepRequest, SweepRequestError, TimeArg, hour_of},
 };
 use jiff::Timestamp;
@@ -87,9 +87,9 @@ impl RunSchedule {
     pub fn new(clients: &Clients, settings: &Settings, clock: Clock) -> Result<Self, StartError> {
         let (pipelines, text) = pipelines_file::pipelines(settings)?;
         Ok(Self {
-            fleet: Fleet::new(clients, settings.require("FLEET_TABLE")?),
+            fleet: Fleet::new(clients, &settings.get(variables::FLEET_TABLE)?),
             workers: Launcher::new(clients, settings)?,
-            sweeps: Launcher::of_definition(clients, settings, "SWEEP_TASK_DEFINITION")?,
+            sweeps: Launcher::of_definition(clients, settings, variables::SWEEP_TASK_DEFINITION)?,
             pipelines,
             text,
             clock,

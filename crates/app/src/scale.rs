@@ -23,7 +23,8 @@ use domain::{
     fleet::{Occupant, Slot, free_for_drain},
     job::Reason,
     scaling::{QueueSnapshot, Signals, fleet_counts, launches, observe_queue, why_none},
-    settings::{Settings, SettingsError},
+    settings::{Settings, SettingsError, variables},
+    text,
 };
 use telemetry::metrics::{self, Metric};
 
@@ -97,11 +98,11 @@ impl Scaling {
     /// [`SettingsError`] naming the variable.
     pub fn new(clients: &Clients, settings: &Settings) -> Result<Self, SettingsError> {
         Ok(Self {
-            fleet: Fleet::new(clients, settings.require("FLEET_TABLE")?),
-            jobs: Queue::new(clients, settings.require("JOBS_QUEUE_URL")?),
+            fleet: Fleet::new(clients, &settings.get(variables::FLEET_TABLE)?),
+            jobs: Queue::new(clients, &settings.get(variables::JOBS_QUEUE_URL)?),
             launcher: Launcher::new(clients, settings)?,
-            maximum: maximum(settings)?,
-            size: size(settings)?,
+            maximum: settings.get(variables::MAXIMUM_TASKS)?,
+            size: settings.fleet_size()?,
         })
     }
 
@@ -251,8 +252,10 @@ impl Scaling {
                 warn!(slot = slot.number, error, "RunTask did not answer: the next run repeats the launch");
                 Ok(Launched::Unanswered)
             }
-            Err(error) if error.is_refusal() => Ok(Launched::Refused(error.to_reason())),
-            Err(no_room) => Ok(Launched::NoRoom(telemetry::causes(&no_room))),
+            Err(error) => Ok(match error.refusal() {
+                Some(reason) => Launched::Refused(reason),
+                None => Launched::NoRoom(telemetry::causes(&error)),
+            }),
         }
     }
 }
@@ -343,29 +346,11 @@ fn words(scaled: &Scaled) -> String {
     let because = scaled.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
     match (scaled.launched, scaled.wanted) {
         (0, 0) => format!("no worker is needed{because}"),
-        (launched, wanted) if launched == wanted => format!("launched {launched} pooled workers"),
-        (launched, wanted) => format!("launched {launched} of {wanted} pooled workers{because}"),
+        (launched, wanted) if launched == wanted => {
+            format!("launched {}", text::count(launched, "pooled worker"))
+        }
+        (launched, wanted) => {
+            format!("launched {launched} of {}{because}", text::count(wanted, "pooled worker"))
+        }
     }
-}
-
-/// How many tasks there may be at once, which is the number of slots.
-///
-/// # Errors
-/// [`SettingsError`] naming the variable.
-pub fn maximum(settings: &Settings) -> Result<u32, SettingsError> {
-    settings.parse::<std::num::NonZero<u32>>("MAXIMUM_TASKS", "it must be a number from 1").map(Into::into)
-}
-
-/// The size of pooled workers.
-///
-/// # Errors
-/// [`SettingsError`] naming the variable.
-pub fn size(settings: &Settings) -> Result<Size, SettingsError> {
-    let cpu = settings.parse("FLEET_CPU", "it must be cpu units such as 256")?;
-    let memory = settings.parse("FLEET_MEMORY", "it must be MiB such as 512")?;
-    Size::new(cpu, memory).map_err(|error| SettingsError::Invalid {
-        name: "FLEET_MEMORY".to_owned(),
-        found: memory.to_string(),
-        expected: error.to_string(),
-    })
 }

@@ -3,6 +3,7 @@
 //! A message that is received is hidden from all others for a time, which its holder extends; it is gone only when it is
 //! deleted. Whatever the holder's death leaves behind is shown to another after that time.
 
+use domain::text::count;
 use std::time::Duration;
 
 use aws_sdk_sqs::{
@@ -104,7 +105,8 @@ impl Backlog {
         receipts: &[String],
         time: Duration,
     ) -> Result<Vec<Failure>, CallError> {
-        let attempt = || format!("change the visibility of {} messages of {}", receipts.len(), self.url);
+        let attempt =
+            || format!("change the visibility of {} of {}", count(receipts.len(), "message"), self.url);
         let seconds = i32::try_from(time.as_secs()).unwrap_or(i32::MAX);
         let mut call = self.client.change_message_visibility_batch().queue_url(&self.url);
         for (index, receipt) in receipts.iter().enumerate() {
@@ -122,7 +124,7 @@ impl Backlog {
     /// # Errors
     /// [`CallError`]: they may be deleted.
     pub async fn delete(&self, receipts: &[String]) -> Result<Vec<Failure>, CallError> {
-        let attempt = || format!("delete {} messages of {}", receipts.len(), self.url);
+        let attempt = || format!("delete {} of {}", count(receipts.len(), "message"), self.url);
         let mut call = self.client.delete_message_batch().queue_url(&self.url);
         for (index, receipt) in receipts.iter().enumerate() {
             let entry =

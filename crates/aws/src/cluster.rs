@@ -2,10 +2,10 @@
 
 use aws_sdk_ecs::{Client, types::Failure};
 use aws_smithy_types::DateTime;
+use domain::text::count;
 use jiff::Timestamp;
 
 use super::{CallError, Clients};
-use domain::settings::{Settings, SettingsError};
 
 /// DescribeTasks's limit (ECS API reference).
 const DESCRIBED: usize = 100;
@@ -33,12 +33,10 @@ pub struct Known {
 }
 
 impl Cluster {
-    /// The cluster that the environment names.
-    ///
-    /// # Errors
-    /// [`SettingsError`] naming the variable.
-    pub fn new(clients: &Clients, settings: &Settings) -> Result<Self, SettingsError> {
-        Ok(Self { clients: clients.clone(), name: settings.require("CLUSTER")?.to_owned() })
+    /// The cluster of this name or ARN.
+    #[must_use]
+    pub fn new(clients: &Clients, name: &str) -> Self {
+        Self { clients: clients.clone(), name: name.to_owned() }
     }
 
     /// Built with the first call: a launch takes half a minute, and most starts of a function lead to none.
@@ -56,10 +54,11 @@ impl Cluster {
         for some in tasks.chunks(DESCRIBED) {
             let call = self.client().describe_tasks().cluster(&self.name).set_tasks(Some(some.to_vec()));
             let answer = call.send().await;
-            let answer = answer.map_err(|e| CallError::of(format!("describe {} tasks", some.len()), e))?;
+            let attempt = || format!("describe {}", count(some.len(), "task"));
+            let answer = answer.map_err(|e| CallError::of(attempt(), e))?;
             if let Some(failure) = untold(answer.failures()) {
                 let words = format!("{failure:?}");
-                return Err(CallError::retries_exhausted(format!("describe {} tasks", some.len()), words));
+                return Err(CallError::retries_exhausted(attempt(), words));
             }
             known.extend(answer.tasks().iter().filter_map(|task| {
                 Some(Known {

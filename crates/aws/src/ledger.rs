@@ -28,7 +28,10 @@ use super::{
     attributes::{Item, text},
     batch_get::batch_get,
 };
-use domain::job::{Job, JobId};
+use domain::{
+    job::{Job, JobId},
+    text::count,
+};
 use telemetry::metrics;
 
 pub use by_status::{IndexEntry, StatusPage};
@@ -117,7 +120,7 @@ impl Ledger {
     /// # Errors
     /// [`CallError`]
     pub async fn read_all(&self, ids: &[JobId]) -> Result<Vec<Result<Job, UnreadableJob>>, CallError> {
-        let attempt = || format!("read {} jobs", ids.len());
+        let attempt = || format!("read {}", count(ids.len(), "job"));
         let keys = ids.iter().map(|id| HashMap::from([("job".to_owned(), text(id))])).collect();
         let items = batch_get(&self.client, &self.table, keys, attempt).await?;
         Ok(items.into_iter().map(job_item::decode).collect())

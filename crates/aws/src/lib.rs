@@ -39,6 +39,8 @@ use aws_smithy_http_client::{
 };
 use aws_smithy_runtime_api::client::{http::SharedHttpClient, runtime_components::RuntimeComponents};
 
+use domain::settings::variables;
+
 pub use aws_config::SdkConfig;
 pub use clients::Clients;
 pub use error::CallError;
@@ -46,7 +48,7 @@ pub use error::CallError;
 /// The clients of a function: Lambda puts region and credentials into its environment. Looking nowhere else keeps what
 /// would look out of the program: profiles, roles to assume, metadata services.
 pub async fn clients() -> Clients {
-    let endpoint = std::env::var("AWS_ENDPOINT_URL").ok().filter(|endpoint| !endpoint.is_empty());
+    let endpoint = endpoint();
     let credentials = EnvironmentVariableCredentialsProvider::new();
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -60,8 +62,13 @@ pub async fn clients() -> Clients {
 /// The configuration that the AWS environment leads to, wherever that is: for a task, whose role is at an address of its
 /// own, and for a person.
 pub async fn found_config() -> SdkConfig {
-    let endpoint = std::env::var("AWS_ENDPOINT_URL").unwrap_or_default();
-    sdk_loader(&endpoint).load().await
+    sdk_loader(&endpoint().unwrap_or_default()).load().await
+}
+
+/// The endpoint of all services that this process's environment names; `None` for AWS's own.
+#[must_use]
+pub fn endpoint() -> Option<String> {
+    std::env::var(variables::AWS_ENDPOINT_URL.name()).ok().filter(|endpoint| !endpoint.is_empty())
 }
 
 /// What finds a configuration for this endpoint.

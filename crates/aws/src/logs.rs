@@ -9,7 +9,7 @@ use super::{CallError, Clients};
 use domain::{
     job::Job,
     mail::{LOG_LINES, LogLine},
-    settings::{Settings, SettingsError},
+    settings::{Settings, SettingsError, variables},
 };
 
 /// How long a mail waits for the log at most. Functions have 30 s (`template.yaml`), and people the link.
@@ -49,8 +49,8 @@ impl Logs {
     pub fn new(clients: &Clients, settings: &Settings) -> Result<Self, SettingsError> {
         Ok(Self {
             clients: clients.clone(),
-            group: settings.require("WORKER_LOG_GROUP")?.to_owned(),
-            streams: settings.require("WORKER_LOG_STREAMS")?.to_owned(),
+            group: settings.get(variables::WORKER_LOG_GROUP)?,
+            streams: settings.get(variables::WORKER_LOG_STREAMS)?,
         })
     }
 

@@ -17,6 +17,7 @@ use domain::{
     manifest::{self, Manifest},
     object,
     record::{Record, Value},
+    text::count,
 };
 
 /// The table of records and manifests.
@@ -99,7 +100,8 @@ impl Records {
         let rows = batch.len();
         let call = self.client().batch_write_item().request_items(&self.table, batch.0);
         let answer = call.send().await;
-        let answer = answer.map_err(|e| CallError::of(format!("write {rows} rows to {}", self.table), e))?;
+        let answer = answer
+            .map_err(|e| CallError::of(format!("write {} to {}", count(rows, "row"), self.table), e))?;
         let mut left = answer.unprocessed_items.unwrap_or_default();
         Ok(Written { unprocessed: Batch(left.remove(&self.table).unwrap_or_default()) })
     }

@@ -17,13 +17,11 @@ use aws_sdk_ecs::{
 };
 use domain::{
     fallbacks::{LaunchTarget, Provider},
-    job::Reason,
-    settings::{Settings, SettingsError},
+    job::{Reason, ReasonCode},
+    settings::{Settings, SettingsError, Variable, variables},
+    verdict::Kind,
 };
-pub use task_spec::{
-    ATTEMPT_VARIABLE, GENERATION_VARIABLE, JOB_VARIABLE, REVISION_VARIABLE, SLOT_VARIABLE, TaskPurpose,
-    TaskSpec, drain_name, task_purpose,
-};
+pub use task_spec::{TaskPurpose, TaskSpec, drain_name, task_purpose};
 
 /// How many RunTask calls one process makes a second. ECS takes 20 a second of an account
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html>), and the template runs at
@@ -78,7 +76,7 @@ impl Tasks {
     /// # Errors
     /// [`SettingsError`] naming the variable.
     pub fn new(clients: &Clients, settings: &Settings) -> Result<Self, SettingsError> {
-        Self::of_definition(clients, settings, "TASK_DEFINITION")
+        Self::of_definition(clients, settings, variables::TASK_DEFINITION)
     }
 
     /// The same, of the task definition that this variable names.
@@ -88,16 +86,16 @@ impl Tasks {
     pub fn of_definition(
         clients: &Clients,
         settings: &Settings,
-        variable: &str,
+        variable: Variable<String>,
     ) -> Result<Self, SettingsError> {
         Ok(Self {
-            cluster: Cluster::new(clients, settings)?,
-            definition: settings.require(variable)?.to_owned(),
-            container: settings.require("CONTAINER")?.to_owned(),
-            subnets: settings.require("SUBNETS")?.split(',').map(|id| id.trim().to_owned()).collect(),
-            security_group: settings.require("SECURITY_GROUP")?.to_owned(),
-            public_address: public_address(settings)?,
-            spot_share: settings.parse("SPOT_SHARE", "it must be a percentage from 0 to 100")?,
+            cluster: Cluster::new(clients, &settings.get(variables::CLUSTER)?),
+            definition: settings.get(variable)?,
+            container: settings.get(variables::CONTAINER)?,
+            subnets: settings.get(variables::SUBNETS)?,
+            security_group: settings.get(variables::SECURITY_GROUP)?,
+            public_address: public_address(settings.get(variables::ASSIGN_PUBLIC_IP)?),
+            spot_share: settings.get(variables::SPOT_SHARE)?,
             rate_limit: RateLimit::new(LAUNCHES, Duration::from_secs(1)),
         })
     }
@@ -136,7 +134,7 @@ impl Tasks {
             .environment
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
-            .chain([(REVISION_VARIABLE, revision)])
+            .chain([(variables::TIDEMILL_REVISION.name(), revision)])
             .map(|(name, value)| KeyValuePair::builder().name(name).value(value).build());
         let container = ContainerOverride::builder()
             .name(&self.container)
@@ -230,31 +228,27 @@ impl LaunchError {
         !matches!(self, Self::Call(error) if error.is_retryable())
     }
 
-    /// The refusal, for the breaker and for people: about the configuration, and not about whom the task was for.
+    /// The refusal, if it is one, for the breaker and for people: about the configuration, and not about the job that the
+    /// task was for. Its code is that of AWS.
     #[must_use]
-    pub fn to_reason(&self) -> Reason {
-        let (code, message) = match self {
-            Self::Call(error) => (error.code().unwrap_or("refused"), error.message()),
-            Self::Unavailable { .. } => ("no_capacity", None),
-            Self::Throttled(_) => ("throttled", None),
+    pub fn refusal(&self) -> Option<Reason> {
+        let Self::Call(error) = self else { return None };
+        if error.is_retryable() {
+            return None;
+        }
+        let code = error
+            .code()
+            .map_or(ReasonCode::Verdict(Kind::Misconfigured), |code| ReasonCode::Other(code.into()));
+        let words = match error.message() {
+            Some(message) => format!("ECS answers: {message}"),
+            None => telemetry::causes(self),
         };
-        let words =
-            message.map_or_else(|| telemetry::causes(self), |message| format!("ECS answers: {message}"));
-        Reason::new(code, words)
+        Some(Reason::new(code, words))
     }
 }
 
-/// Whether tasks get addresses of their own: in subnets without NAT or endpoints, nothing else gets them out.
-fn public_address(settings: &Settings) -> Result<AssignPublicIp, SettingsError> {
-    match settings.require("ASSIGN_PUBLIC_IP")? {
-        "ENABLED" => Ok(AssignPublicIp::Enabled),
-        "DISABLED" => Ok(AssignPublicIp::Disabled),
-        other => Err(SettingsError::Invalid {
-            name: "ASSIGN_PUBLIC_IP".to_owned(),
-            found: other.to_owned(),
-            expected: "it must be ENABLED or DISABLED".to_owned(),
-        }),
-    }
+fn public_address(assigned: bool) -> AssignPublicIp {
+    if assigned { AssignPublicIp::Enabled } else { AssignPublicIp::Disabled }
 }
 
 /// The task that a conflict names.

@@ -9,7 +9,7 @@
 //!
 //! SNS suspends an address that gets more than ten mails a second, and people stop reading long before. All of this is
 //! one small document ([`AlertState`]) that λ stops and λ scaler change, each change whole or not at all; here is what a
-//! change makes of it. Times are those of whoever changes it.
+//! change makes of it. Times are those of the process that changes it.
 
 mod group;
 #[cfg(test)]
@@ -20,7 +20,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::document::StoredDocument;
+use crate::{document::StoredDocument, job::ReasonCode};
 
 pub use group::{AlertGroup, Example, Source};
 
@@ -58,7 +58,7 @@ pub const MAX_GROUPS: usize = 20;
 /// The layout of [`AlertState`].
 pub const LAYOUT: u32 = 1;
 
-/// What has failed lately and what people were told of it.
+/// What has failed lately, and which mails were sent of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertState {
     /// The layout of this document.
@@ -74,8 +74,8 @@ pub struct AlertState {
 pub struct Failure {
     /// What it belongs to.
     pub source: Source,
-    /// Why: the reason's code.
-    pub code: String,
+    /// Why.
+    pub code: ReasonCode,
     /// When.
     pub at: Timestamp,
     /// The job's id, or the task's ARN: what tells it from others.
@@ -88,32 +88,32 @@ pub struct Failure {
     pub key: Option<String>,
 }
 
-/// How people hear of a failure.
+/// How a failure is mailed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// By a mail of its own, which whoever asked is to send.
+    /// By a mail of its own, which the caller sends.
     Immediate,
     /// By a grouped mail, which a flush will send: it is counted.
     Grouped,
 }
 
-/// Which grouped mails are to be sent.
+/// Which grouped mails a flush sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
     /// Those that are due.
     Due,
-    /// All that would tell of anything: nobody will be there to send them when they are due.
+    /// All that have anything to report: no flush will run when they are due.
     All,
 }
 
-/// A grouped mail that is to be sent, by whoever was told so and nobody else.
+/// A grouped mail to send. It is reserved for one flush; no other sends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupedMail {
     /// What failed.
     pub source: Source,
-    /// Why: the reason's code.
-    pub code: String,
-    /// How many failed that no mail has told of before.
+    /// Why.
+    pub code: ReasonCode,
+    /// How many failed that were in no mail before.
     pub count: u64,
     /// From when: the first of them, if there are any.
     pub counted_since: Timestamp,
@@ -123,7 +123,7 @@ pub struct GroupedMail {
     pub since: Timestamp,
     /// When the last of all failed.
     pub last: Timestamp,
-    /// Some of those that no mail has told of before.
+    /// Some of those that were in no mail before.
     pub examples: Vec<Example>,
     /// What failed last: an object's whole URI, or a run's name.
     pub latest: String,
@@ -141,17 +141,17 @@ impl StoredDocument for AlertState {
 }
 
 impl AlertState {
-    /// Decides how people hear of a failure. One that is asked about again, because whoever was to tell of it died, is
-    /// not counted twice as long as it is among the latest; else it is, once more.
+    /// Decides how a failure is mailed. A failure that is recorded again, because the process that should have mailed it
+    /// died, is not counted twice while it is among the latest; later it is.
     pub fn record(&mut self, failure: &Failure, now: Timestamp) -> Delivery {
         self.v = LAYOUT;
         self.singles.retain(|at| now.duration_since(*at) < signed(MINUTE));
         let room = self.singles.len() < SINGLES_PER_MINUTE;
-        let told = self.group(failure, now).record(failure, now, room);
-        if told == Delivery::Immediate {
+        let delivery = self.group(failure, now).record(failure, now, room);
+        if delivery == Delivery::Immediate {
             self.singles.push(now);
         }
-        told
+        delivery
     }
 
     /// The grouped mails to be sent now, at most [`MAILS_PER_FLUSH`], those that wait longest first. Each is reserved for
@@ -180,7 +180,7 @@ impl AlertState {
         group.is_some_and(|group| group.sent(holder, now))
     }
 
-    /// Whether anything waits to be told.
+    /// Whether no failure waits for a mail.
     #[must_use]
     pub fn is_calm(&self) -> bool {
         self.groups.iter().all(AlertGroup::is_calm)
@@ -197,7 +197,7 @@ impl AlertState {
             let (source, code) = if self.groups.len() < MAX_GROUPS {
                 (source.clone(), code.clone())
             } else {
-                (Source::Various, "various".to_owned())
+                (Source::Various, ReasonCode::Other("various".into()))
             };
             let found = self.groups.iter().position(|it| it.is_of(&source, &code));
             found.unwrap_or_else(|| {

@@ -3,7 +3,7 @@
 //! The domain is plain functions of plain values: which [`pipelines`] rule takes an [`object`], what its [`job`]
 //! is and how its state moves, whether it gets a task of its own or a pooled worker ([`routing`]), which places
 //! tasks take ([`fleet`]), where its records live and what makes them visible ([`manifest`]), what a stopped task
-//! means ([`verdict`]) and what to tell people ([`mail`], [`alerts`]).
+//! means ([`verdict`]) and what to tell people ([`mail`], [`alerts`], [`text`]).
 
 pub mod alerts;
 pub mod audit;
@@ -34,4 +34,5 @@ pub mod scaling;
 pub mod settings;
 pub mod sweep;
 mod table;
+pub mod text;
 pub mod verdict;

@@ -12,7 +12,6 @@ mod links;
 mod log;
 #[cfg(test)]
 mod tests;
-mod text;
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -24,14 +23,13 @@ use crate::job::{Job, State};
 use crate::object;
 use crate::pipelines::BadRows;
 use crate::pricing::{self, Dollars};
+use crate::text::{self, count, escaped, grouped, in_words, shortened};
 use crate::verdict::{Kind, adjusted};
 pub use digest::{digest, run_failed};
 pub use grouped_failures::grouped_failures;
 pub use launches_paused::launches;
 pub use links::{ConsoleLinks, explain};
 pub use log::{LOG_LINES, Log, LogLine};
-use text::quoted;
-pub use text::{escaped, grouped, in_words, shortened};
 
 /// SNS takes fewer than 100 characters.
 const SUBJECT_CHARS: usize = 99;
@@ -191,7 +189,12 @@ fn write_body(report: &FailureReport, out: &mut String) -> std::fmt::Result {
     }
     writeln!(out, "\nWhat happens next\n  {}", line(&report.next))?;
     if let Some(advice) = &report.advice {
-        writeln!(out, "\nWhat to do\n  {}\n  tidemill replay --job {}", line(advice), quoted(&report.job))?;
+        writeln!(
+            out,
+            "\nWhat to do\n  {}\n  tidemill replay --job {}",
+            line(advice),
+            text::quoted(&report.job)
+        )?;
     }
     write_facts(report, out)?;
     if !report.history.is_empty() {
@@ -233,7 +236,7 @@ fn write_facts(report: &FailureReport, out: &mut String) -> std::fmt::Result {
     }
     let left_out = match report.rejected {
         0 => String::new(),
-        rows => format!(", {} left out", counted(rows, "row", "rows")),
+        rows => format!(", {} left out", count(rows, "row")),
     };
     writeln!(out, "Records    {} visible{left_out}", grouped(report.records))?;
     if let Some(took) = report.took {
@@ -297,10 +300,6 @@ fn is_out_of_sizes(job: &Job) -> bool {
 
 fn last<T>(all: &[T], count: usize) -> &[T] {
     &all[all.len().saturating_sub(count)..]
-}
-
-fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// Printable ASCII; everything else as a visible escape.

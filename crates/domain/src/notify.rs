@@ -25,9 +25,6 @@ impl std::str::FromStr for NotifyOn {
 }
 
 impl NotifyOn {
-    /// What the variable that holds one must be.
-    pub const EXPECTED: &str = "it must be all, failures or none";
-
     /// Whether a failed job is mailed of at once.
     #[must_use]
     pub fn of_failures(self) -> bool {

@@ -76,7 +76,7 @@ mod tests {
             .map(|(code, number)| Attempt {
                 number,
                 task: String::new(),
-                verdict: Reason::new(*code, ""),
+                verdict: Reason::new(crate::job::ReasonCode::parse(code), ""),
                 stopped_at: Timestamp::UNIX_EPOCH,
                 paused: false,
             })

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use domain::record;
+use domain::{record, text::count};
 use tokio::io::AsyncRead;
 
 use super::delimited::Table;
@@ -96,7 +96,9 @@ impl RowCounts {
 
 fn too_many(row: u64, reject: Reject, tolerance: Tolerance) -> BadInput {
     let message = match tolerance {
-        Tolerance::UpTo(most) => format!("more than {most} rows are bad; row {row}: {}", reject.message),
+        Tolerance::UpTo(most) => {
+            format!("more than {}; row {row}: {}", count(most, "bad row"), reject.message)
+        }
         _ => format!("row {row}: {}", reject.message),
     };
     BadInput::in_row(reject.reason, row, message)

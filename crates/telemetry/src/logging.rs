@@ -22,38 +22,36 @@ use tracing_subscriber::{
 
 use crate::metrics;
 use clock::Clock;
-use domain::settings::{Settings, SettingsError};
-
-/// The environment variable that says what is logged: levels by target, as in `info,uploads=debug`.
-const VARIABLE: &str = "RUST_LOG";
+use domain::settings::{Settings, SettingsError, variables};
 
 /// Sets up logging for a function or worker: `info` and above, or what `RUST_LOG` says, and metrics in any case. Functions
 /// are built without what is below `info`. A second call changes nothing.
 ///
 /// # Errors
-/// [`SettingsError`] when the stack's name is not told, which metrics carry. Logging is set up all the same, so that
-/// this can be logged.
+/// [`SettingsError`] when the environment does not name the stack, which metrics carry. Logging is set up all the same, so
+/// that this can be logged.
 pub fn json(settings: &Settings) -> Result<(), SettingsError> {
-    let (filter, refused) = filter(settings.require(VARIABLE).ok());
-    let stack = settings.require(metrics::STACK_VARIABLE).map(str::to_owned);
+    let levels = settings.optional(variables::RUST_LOG)?;
+    let (filter, refused) = filter(levels.as_deref());
+    let stack = settings.get(variables::STACK_NAME);
     let format = Lines {
         format: fmt::format().json().flatten_event(true).with_target(false).with_current_span(false),
-        stack: stack.as_deref().unwrap_or_default().to_owned(),
+        stack: stack.clone().unwrap_or_default(),
         clock: Clock::system(),
     };
     let output = fmt::layer().fmt_fields(JsonFields::new()).event_format(format).with_writer(io::stderr);
     // Refused where logging is set up already, as in a test that runs several programs in one process.
     drop(tracing_subscriber::registry().with(output).with(filter).try_init());
     if let Some(error) = refused {
-        tracing::warn!(error = crate::causes(&error), "{VARIABLE} is not understood: logging info and above");
+        tracing::warn!(error = crate::causes(&error), "RUST_LOG is invalid: logging info and above");
     }
     stack.map(drop)
 }
 
-/// What is let through, given what `RUST_LOG` says, and what is wrong with that.
-fn filter(told: Option<&str>) -> (Targets, Option<ParseError>) {
+/// The filter that `RUST_LOG` asks for, or the usual one; and why its value is refused.
+fn filter(levels: Option<&str>) -> (Targets, Option<ParseError>) {
     let usual = Targets::new().with_default(LevelFilter::INFO);
-    let (filter, refused) = match told.map(str::parse) {
+    let (filter, refused) = match levels.map(str::parse) {
         None => (usual, None),
         Some(Ok(filter)) => (filter, None),
         Some(Err(error)) => (usual, Some(error)),
@@ -133,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn info_is_logged_unless_told_otherwise() {
+    fn info_and_above_are_logged_by_default() {
         let (usual, refused) = filter(None);
         assert!(refused.is_none());
         assert!(usual.would_enable("uploads", &Level::INFO));
@@ -141,23 +139,23 @@ mod tests {
     }
 
     #[test]
-    fn levels_are_told_by_target() {
-        let (told, refused) = filter(Some("warn,uploads=debug"));
+    fn levels_are_set_by_target() {
+        let (filter, refused) = filter(Some("warn,uploads=debug"));
         assert!(refused.is_none());
-        assert!(told.would_enable("uploads::batch", &Level::DEBUG));
-        assert!(told.would_enable("hyper", &Level::WARN));
-        assert!(!told.would_enable("hyper", &Level::INFO));
+        assert!(filter.would_enable("uploads::batch", &Level::DEBUG));
+        assert!(filter.would_enable("hyper", &Level::WARN));
+        assert!(!filter.would_enable("hyper", &Level::INFO));
     }
 
     #[test]
-    fn metrics_are_written_whatever_is_told() {
-        for told in [None, Some("off"), Some("error"), Some("uploads=loud")] {
-            assert!(filter(told).0.would_enable(metrics::TARGET, &Level::INFO), "{told:?}");
+    fn metrics_are_written_at_every_level() {
+        for levels in [None, Some("off"), Some("error"), Some("uploads=loud")] {
+            assert!(filter(levels).0.would_enable(metrics::TARGET, &Level::INFO), "{levels:?}");
         }
     }
 
     #[test]
-    fn what_is_not_understood_is_told_and_changes_nothing() {
+    fn an_invalid_filter_is_reported_and_changes_nothing() {
         let (usual, refused) = filter(Some("uploads=loud"));
         assert!(refused.is_some());
         assert!(usual.would_enable("uploads", &Level::INFO));

@@ -20,9 +20,6 @@ use domain::{
 
 pub use domain::metrics::{Metric, NAMESPACE, OUTCOME, STACK, VERDICT, is_line};
 
-/// The environment variable that tells the stack's name.
-pub const STACK_VARIABLE: &str = "STACK_NAME";
-
 /// The target of the events that carry metrics, which logging's formatter knows them by.
 pub(crate) const TARGET: &str = "tidemill::metrics";
 /// The field of such an event that holds the line but for stack and time.

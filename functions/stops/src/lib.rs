@@ -1,7 +1,7 @@
 //! λ stops: a stopped task becomes a verdict, and the verdict a retry, or a failure that is mailed
 //! ([`app::finish_attempt`]).
 
-use app::{batch::QueueMessage, finish_attempt::FinishAttempt};
+use app::{batch, finish_attempt::FinishAttempt};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use clock::Clock;
 use domain::settings::Settings;
@@ -10,15 +10,7 @@ use telemetry::logging;
 
 /// Hands the event's messages to the use case, and reports those that failed, which the queue shows again.
 pub async fn handle(finish_attempt: &FinishAttempt, event: &SqsEvent) -> SqsBatchResponse {
-    let messages = event.records.iter().map(|message| QueueMessage {
-        id: message.message_id.as_deref().unwrap_or_default(),
-        body: message.body.as_deref().unwrap_or_default(),
-    });
-    let mut response = SqsBatchResponse::default();
-    for id in finish_attempt.process_batch(messages).await {
-        response.add_failure(id);
-    }
-    response
+    batch::failures(finish_attempt.process_batch(batch::messages(event)).await)
 }
 
 /// Runs the function until Lambda ends it. A wrong deployment is an init error in Lambda's log.

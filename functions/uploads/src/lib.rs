@@ -1,6 +1,6 @@
 //! λ uploads: objects that were created become jobs, and jobs that are due are launched ([`app::ingest`]).
 
-use app::{batch::QueueMessage, ingest::Ingest};
+use app::{batch, ingest::Ingest};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use clock::Clock;
 use domain::settings::Settings;
@@ -9,15 +9,7 @@ use telemetry::logging;
 
 /// Hands the event's messages to the use case, and reports those that failed, which the queue shows again.
 pub async fn handle(ingest: &Ingest, event: &SqsEvent) -> SqsBatchResponse {
-    let messages = event.records.iter().map(|message| QueueMessage {
-        id: message.message_id.as_deref().unwrap_or_default(),
-        body: message.body.as_deref().unwrap_or_default(),
-    });
-    let mut response = SqsBatchResponse::default();
-    for id in ingest.process_batch(messages).await {
-        response.add_failure(id);
-    }
-    response
+    batch::failures(ingest.process_batch(batch::messages(event)).await)
 }
 
 /// Runs the function until Lambda ends it. A wrong deployment is an init error in Lambda's log.

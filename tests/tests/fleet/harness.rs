@@ -19,7 +19,7 @@ use aws_sdk_s3::config::Region;
 use clock::Clock;
 use domain::{
     fleet::{HEARTBEAT, Slot},
-    settings::Settings,
+    settings::{Settings, variables},
 };
 use futures::FutureExt;
 use jiff::Timestamp;
@@ -93,18 +93,18 @@ impl FleetHarness {
         let outputs = self.cloud.outputs();
         let settings = BTreeMap::from(
             [
-                ("FLEET_TABLE", outputs["FleetTable"].as_str()),
-                ("JOBS_QUEUE_URL", &outputs["JobsQueue"]),
-                ("CLUSTER", &outputs["Cluster"]),
-                ("TASK_DEFINITION", &outputs["WorkerTask"]),
-                ("CONTAINER", "worker"),
-                ("SUBNETS", "subnet-1,subnet-2"),
-                ("ASSIGN_PUBLIC_IP", "ENABLED"),
-                ("SECURITY_GROUP", "sg-1"),
-                ("SPOT_SHARE", "0"),
-                ("MAXIMUM_TASKS", &self.maximum.to_string()),
-                ("FLEET_CPU", "256"),
-                ("FLEET_MEMORY", "512"),
+                (variables::FLEET_TABLE.name(), outputs["FleetTable"].as_str()),
+                (variables::JOBS_QUEUE_URL.name(), &outputs["JobsQueue"]),
+                (variables::CLUSTER.name(), &outputs["Cluster"]),
+                (variables::TASK_DEFINITION.name(), &outputs["WorkerTask"]),
+                (variables::CONTAINER.name(), "worker"),
+                (variables::SUBNETS.name(), "subnet-1,subnet-2"),
+                (variables::ASSIGN_PUBLIC_IP.name(), "ENABLED"),
+                (variables::SECURITY_GROUP.name(), "sg-1"),
+                (variables::SPOT_SHARE.name(), "0"),
+                (variables::MAXIMUM_TASKS.name(), &self.maximum.to_string()),
+                (variables::FLEET_CPU.name(), "256"),
+                (variables::FLEET_MEMORY.name(), "512"),
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
         );
@@ -240,7 +240,8 @@ async fn work(frontend: Frontend, launch: Launch, act: Worker) -> Exit {
     let (clock, stop) = (frontend.clock(), launch.stop.clone());
     assert_eq!(launch.command, ["drain"]);
     let number = |name: &str| launch.env[name].parse::<u64>().expect("a number");
-    let (slot, generation) = (number("TIDEMILL_SLOT") as u32, number("TIDEMILL_GENERATION"));
+    let (slot, generation) =
+        (number(variables::TIDEMILL_SLOT.name()) as u32, number(variables::TIDEMILL_GENERATION.name()));
     let services = frontend.services().clone();
     let unspoilt = clients(&Frontend::new(services, Default::default(), clock));
     let fleet = Fleet::new(&unspoilt, &launch.env["FLEET_TABLE"]);

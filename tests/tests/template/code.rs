@@ -2,106 +2,129 @@
 //! executed: see the suite `permissions`.
 
 use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
 };
 
+use app::{
+    every_minute::EveryMinute, finish_attempt::FinishAttempt, ingest::Ingest, run_schedule::RunSchedule,
+    scale::Scaling,
+};
+use aws::{Clients, SdkConfig};
+use clock::Clock;
+use domain::settings::{
+    Settings,
+    variables::{self, SetBy},
+};
 use localcloud::template::Resource;
 use serde_json::Value;
+use telemetry::logging;
 
 use super::{ROOT, list, of_kind, stack};
 
-/// Sizing the fleet, which three functions do.
-const SCALE: [&str; 1] = ["crates/app/src/scale.rs"];
-/// Where tasks are launched, by the variables that are read.
-const TASKS: [&str; 2] = ["crates/aws/src/tasks.rs", "crates/aws/src/cluster.rs"];
+/// Starts a program with an environment, as its main does, and makes no call.
+type Start = fn(&Clients, &Settings) -> Result<(), Box<dyn Error>>;
 
-/// Where the pipelines file is read.
-const PIPELINES_FILE: [&str; 1] = ["crates/app/src/pipelines_file.rs"];
-
-/// Where a failed job's log is read.
-const LOGS: [&str; 1] = ["crates/aws/src/logs.rs"];
-
-/// What runs in the cloud, and the sources whose settings it reads.
-const PROGRAMS: [(&str, &[&[&str]]); 7] = [
+/// What runs in the cloud: the resource of `template.yaml`, and the programs that are started with its environment.
+const PROGRAMS: [(&str, &[Start]); 7] = [
+    ("UploadsFunction", &[|clients, settings| Ok(drop(Ingest::new(clients, settings, Clock::system())?))]),
     (
-        "UploadsFunction",
-        &[
-            &["functions/uploads/src", "crates/app/src/ingest.rs", "crates/app/src/launch"],
-            &SCALE,
-            &TASKS,
-            &PIPELINES_FILE,
-        ],
+        "ScalerFunction",
+        &[|clients, settings| Ok(drop(EveryMinute::new(clients, settings, Clock::system())?))],
     ),
-    ("ScalerFunction", &[&["functions/scaler/src", "crates/app/src/every_minute.rs"], &SCALE, &TASKS]),
-    ("BacklogFunction", &[&["functions/backlog/src"], &SCALE, &TASKS]),
+    ("BacklogFunction", &[|clients, settings| Ok(drop(Scaling::new(clients, settings)?))]),
     (
         "ScheduleFunction",
-        &[&["functions/schedule/src", "crates/app/src/run_schedule.rs"], &TASKS, &PIPELINES_FILE],
+        &[|clients, settings| Ok(drop(RunSchedule::new(clients, settings, Clock::system())?))],
     ),
     (
         "StopsFunction",
+        &[|clients, settings| Ok(drop(FinishAttempt::new(clients, settings, Clock::system())?))],
+    ),
+    (
+        "WorkerTask",
         &[
-            &["functions/stops/src", "crates/app/src/finish_attempt/stopped.rs", "crates/app/src/notify"],
-            &LOGS,
+            |clients, settings| task("job", clients, settings),
+            |clients, settings| task("drain", clients, settings),
         ],
     ),
-    ("WorkerTask", &[&["worker/src", "worker/src/drain", "crates/app/src/run_job"]]),
-    ("SweepTask", &[&["worker/src/lib.rs", "crates/app/src/sweep", "crates/aws/src/cluster.rs"]]),
+    ("SweepTask", &[|clients, settings| task("sweep", clients, settings)]),
 ];
 
-/// Settings that are read by a helper, by its name.
-const HELPERS: [(&str, &[&str]); 3] = [
-    ("scale::size(", &["FLEET_CPU", "FLEET_MEMORY"]),
-    ("scale::maximum(", &["MAXIMUM_TASKS"]),
-    ("logging::json(&settings)", &["STACK_NAME"]),
+fn task(command: &str, clients: &Clients, settings: &Settings) -> Result<(), Box<dyn Error>> {
+    Ok(drop(worker::Task::new(&[command.to_owned()], clients, settings, Clock::system())?))
+}
+
+/// What a launch adds to a task's environment.
+const LAUNCHED: [(&str, &str); 4] = [
+    (variables::TIDEMILL_JOB.name(), "0123456789abcdef0123456789abcdef"),
+    (variables::TIDEMILL_ATTEMPT.name(), "1"),
+    (variables::TIDEMILL_SLOT.name(), "0"),
+    (variables::TIDEMILL_GENERATION.name(), "1"),
 ];
+
+/// What the template sets for a function or for the container of a task. Nothing reads `PUBLISHED_FOR`: it is there to
+/// be different in each release.
+fn environment(resource: &Resource) -> BTreeMap<String, String> {
+    let properties = &resource.properties;
+    let container = &properties["ContainerDefinitions"][0]["Environment"];
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let set: BTreeMap<String, String> = match &properties["Environment"]["Variables"] {
+        Value::Object(variables) => {
+            variables.iter().map(|(name, value)| (name.clone(), text(value))).collect()
+        }
+        _ => container.as_array().unwrap().iter().map(|it| (text(&it["Name"]), text(&it["Value"]))).collect(),
+    };
+    set.into_iter().filter(|(name, _)| name != "PUBLISHED_FOR").collect()
+}
+
+/// Why one of these programs does not start in an environment; none if all do.
+fn refusal(programs: &[Start], clients: &Clients, environment: &BTreeMap<String, String>) -> Option<String> {
+    let mut environment = environment.clone();
+    environment.extend(LAUNCHED.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    // Where Lambda mounts the layer.
+    let mounted = environment.get_mut(variables::PIPELINES_FILE.name());
+    if let Some(path) = mounted {
+        assert_eq!(path, "/opt/pipelines.toml");
+        *path = format!("{ROOT}/pipelines/pipelines.toml");
+    }
+    let settings = Settings::from(environment);
+    let logged = logging::json(&settings).err().map(|error| error.to_string());
+    logged.or_else(|| {
+        programs.iter().find_map(|start| start(clients, &settings).err()).map(|it| it.to_string())
+    })
+}
 
 #[test]
-fn what_the_code_reads_from_its_environment_is_what_the_template_sets() {
-    let stack = stack();
-    for (id, sources) in PROGRAMS {
-        let properties = &stack.resources[id].properties;
-        let set: BTreeSet<String> = match &properties["Environment"]["Variables"] {
-            Value::Object(variables) => variables.keys().cloned().collect(),
-            _ => properties["ContainerDefinitions"][0]["Environment"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|variable| variable["Name"].as_str().unwrap().to_owned())
-                .collect(),
-        };
-        // What a release is published for is there to be different, and not to be read.
-        let set: BTreeSet<String> = set.into_iter().filter(|name| name != "PUBLISHED_FOR").collect();
-        let code = sources.iter().copied().flatten().map(|source| code(source)).collect::<String>();
-        let mut read: BTreeSet<String> =
-            ["settings.require(\"", "settings.parse(\"", "settings.parse::<std::num::NonZero<u32>>(\""]
-                .into_iter()
-                .flat_map(|call| code.split(call).skip(1))
-                .map(|rest| rest[..rest.find('"').unwrap()].to_owned())
-                .collect();
-        for (helper, names) in HELPERS {
-            if code.contains(helper) {
-                read.extend(names.iter().map(ToString::to_string));
-            }
+fn each_program_starts_with_the_environment_of_the_template_and_reads_all_of_it() {
+    let (stack, clients) = (stack(), Clients::new(&SdkConfig::builder().build()));
+    for (id, programs) in PROGRAMS {
+        let set = environment(&stack.resources[id]);
+        assert_eq!(
+            refusal(programs, &clients, &set),
+            None,
+            "{id} does not start with what the template sets"
+        );
+        for name in set.keys() {
+            let mut without = set.clone();
+            without.remove(name);
+            let refusal = refusal(programs, &clients, &without).unwrap_or_default();
+            assert!(
+                refusal.starts_with(&format!("environment variable {name} is not set")),
+                "{id}: the template sets {name}, which no program reads. Without it: {refusal:?}"
+            );
         }
-        // Read through a helper that takes the name, or passed to a task when it is launched.
-        for name in [
-            "JOBS_QUEUE_URL",
-            "UPLOADS_QUEUE_URL",
-            "STOPS_QUEUE_URL",
-            "DEAD_LETTER_QUEUE_URL",
-            "SWEEP_TASK_DEFINITION",
-            "TASK_DEFINITION",
-        ] {
-            if code.contains(&format!("\"{name}\"")) {
-                read.insert(name.to_owned());
-            }
-        }
-        assert!(!read.is_empty(), "{id} reads no settings as this test knows them");
-        assert_eq!(set, read, "{id}: set by the template, and read by the code");
     }
+}
+
+#[test]
+fn the_list_of_variables_is_what_the_template_sets() {
+    let stack = stack();
+    let set: BTreeSet<String> =
+        PROGRAMS.iter().flat_map(|(id, _)| environment(&stack.resources[*id]).into_keys()).collect();
+    let of_template = variables::ALL.iter().filter(|(_, set_by)| *set_by == SetBy::Template);
+    let listed: BTreeSet<String> = of_template.map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(set, listed, "set by the template, and listed in domain::settings::variables");
 }
 
 #[test]
@@ -114,24 +137,6 @@ fn the_streams_that_are_searched_are_those_the_worker_writes() {
     assert_eq!(variables["WORKER_LOG_GROUP"], options["awslogs-group"]);
     let begins = format!("{}/{}/", text(&options["awslogs-stream-prefix"]), text(&container["Name"]));
     assert_eq!(text(&variables["WORKER_LOG_STREAMS"]), begins);
-}
-
-/// The code below a path, without its spaces, comments and tests: calls can be found in it however they are wrapped.
-fn code(path: &str) -> String {
-    let path: PathBuf = Path::new(ROOT).join(path);
-    let files = if path.is_dir() {
-        fs::read_dir(&path).unwrap().map(|file| file.unwrap().path()).collect()
-    } else {
-        vec![path]
-    };
-    let mut code = String::new();
-    for file in files.iter().filter(|file| file.extension().is_some_and(|it| it == "rs")) {
-        let text = fs::read_to_string(file).unwrap();
-        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
-        let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
-        code.extend(lines.flat_map(str::chars).filter(|c| !c.is_whitespace()));
-    }
-    code
 }
 
 fn statements(role: &Resource) -> Vec<Value> {

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use aws::backlog::{BATCH_MESSAGES, Backlog};
-use domain::retry::DELETE_MESSAGES;
+use domain::{retry::DELETE_MESSAGES, text::count};
 use tokio::{
     sync::mpsc,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout_at},
 };
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, warn};
 
-use super::CALL;
+use super::call::{self, CALL};
 
 /// How long a message that is done waits at most for others.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
@@ -66,8 +66,8 @@ async fn run(backlog: Backlog, mut receive: mpsc::UnboundedReceiver<String>) {
 /// settled.
 async fn delete(backlog: &Backlog, mut receipts: Vec<String>) {
     for n in 0..DELETE_MESSAGES.attempts {
-        match timeout(CALL, backlog.delete(&receipts)).await {
-            Ok(Ok(failures)) => {
+        match call::within(CALL, "delete messages", backlog.delete(&receipts)).await {
+            Ok(failures) => {
                 for failure in failures.iter().filter(|failure| !failure.is_retryable) {
                     warn!(
                         code = failure.code,
@@ -80,21 +80,19 @@ async fn delete(backlog: &Backlog, mut receipts: Vec<String>) {
                     return;
                 }
             }
-            Ok(Err(error)) => {
+            Err(error) => {
                 warn!(
                     error = telemetry::causes(&error),
-                    "failed to delete {} messages that are done",
-                    receipts.len()
+                    "failed to delete {} that are done",
+                    count(receipts.len(), "message")
                 );
                 if !error.is_retryable() {
                     return;
                 }
             }
-            Err(_elapsed) => {
-                warn!("timed out deleting {} messages that are done", receipts.len())
-            }
         }
         tokio::time::sleep(DELETE_MESSAGES.delay(n, fastrand::f64())).await;
     }
-    warn!("{} messages that are done are not deleted: they will be delivered again", receipts.len());
+    let messages = count(receipts.len(), "message");
+    warn!("failed to delete {messages} that are done: the queue will deliver them again");
 }

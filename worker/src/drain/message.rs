@@ -17,8 +17,8 @@ use domain::{
 use tracing::{info, warn};
 
 use super::{
-    Drain,
     phase::{Phase, PhaseWatch},
+    pooled_worker::PooledWorker,
 };
 
 /// What happens to a message after it was processed.
@@ -46,7 +46,7 @@ const OUTDATED: Duration = Duration::from_secs(30);
 /// messages that were received too often to the dead-letter queue, but waiting is no failure.
 const MANY_RECEIVES: u32 = 10;
 
-impl Drain {
+impl PooledWorker {
     /// Processes a message. The rule, case by case:
     ///
     /// | the message is for | sent on | then the message is |

@@ -12,7 +12,7 @@ pub(super) enum Phase {
     /// It was idle, or the queue cannot be received from. It has told the fleet that it leaves, and finishes what is in
     /// flight.
     Leaving,
-    /// It was asked to stop. It receives no more messages; those in flight have [`GRACE`](super::GRACE) to finish.
+    /// It was asked to stop. It receives no more messages; those in flight have a while to finish.
     Stopping,
     /// That time is over: jobs in flight are returned to the ledger.
     ForceStop,

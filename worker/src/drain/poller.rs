@@ -10,16 +10,17 @@ use domain::{exit_code::ExitCode, retry::RECEIVE_JOBS};
 use tokio::{
     sync::mpsc,
     task::JoinSet,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until},
 };
 use tracing::{error, instrument::WithSubscriber as _, warn};
 
 use super::{
-    CALL, Drain,
+    call::{self, CALL},
     in_flight::InFlight,
     leave::{self, FINAL_WAIT},
     message::Disposition,
     phase::{Phase, PhaseWatch},
+    pooled_worker::PooledWorker,
 };
 
 /// How many messages are in flight at most. S3 takes 100 to 200 ms to send the first byte of an object; in that time a
@@ -57,7 +58,7 @@ impl fmt::Display for Why {
 /// Receives messages and processes each on a task of its own: one that panics harms no other.
 #[derive(Debug)]
 pub(super) struct Poller {
-    pub(super) drain: Arc<Drain>,
+    pub(super) worker: Arc<PooledWorker>,
     pub(super) in_flight: InFlight,
     pub(super) tasks: JoinSet<()>,
     pub(super) deletes: mpsc::UnboundedSender<String>,
@@ -124,7 +125,7 @@ impl Poller {
     /// How many more messages the worker can take. None while commands wait for their permit: the next message may be for
     /// another command, and another worker would start it sooner.
     fn capacity(&self) -> usize {
-        if self.drain.services.commands.is_crowded() {
+        if self.worker.services.commands.is_crowded() {
             0
         } else {
             MOST_IN_FLIGHT.saturating_sub(self.in_flight.len())
@@ -134,13 +135,12 @@ impl Poller {
     /// One poll. It is never dropped while the queue may still answer: the messages of that answer would stay invisible
     /// for a minute.
     async fn receive(&mut self, wait: Duration) -> Result<Vec<Delivery>, CallError> {
-        let (drain, capacity) = (self.drain.clone(), self.capacity());
-        let mut poll = pin!(timeout(wait + CALL, drain.backlog.receive(capacity, wait)));
+        let (worker, capacity) = (self.worker.clone(), self.capacity());
+        let poll = worker.backlog.receive(capacity, wait);
+        let mut poll = pin!(call::within(wait + CALL, "receive messages", poll));
         loop {
             tokio::select! {
-                polled = &mut poll => {
-                    return polled.unwrap_or_else(|elapsed| Err(CallError::retries_exhausted("receive", elapsed)));
-                }
+                polled = &mut poll => return polled,
                 () = self.join_next() => {}
             }
         }
@@ -150,11 +150,11 @@ impl Poller {
     fn process_all(&mut self, deliveries: Vec<Delivery>) {
         for delivery in deliveries {
             let guard = self.in_flight.start(&delivery.receipt);
-            let (drain, in_flight, deletes) =
-                (self.drain.clone(), self.in_flight.clone(), self.deletes.clone());
+            let (worker, in_flight, deletes) =
+                (self.worker.clone(), self.in_flight.clone(), self.deletes.clone());
             let phase = self.phase.clone();
             let work = async move {
-                let disposition = drain.process(&delivery, &phase).await;
+                let disposition = worker.process(&delivery, &phase).await;
                 // From here on no heartbeat may extend its visibility timeout.
                 drop(guard);
                 match disposition {
@@ -163,7 +163,7 @@ impl Poller {
                         // It fails only after the worker has left, and then the message is delivered again.
                         drop(deletes.send(delivery.receipt));
                     }
-                    Disposition::Retry(time) => drain.change_visibility(&[delivery.receipt], time).await,
+                    Disposition::Retry(time) => worker.change_visibility(&[delivery.receipt], time).await,
                     Disposition::Leave => {}
                 }
             };
@@ -199,6 +199,6 @@ impl Poller {
     /// Shows messages to other workers at once.
     async fn give_back(&self, deliveries: Vec<Delivery>) {
         let receipts: Vec<String> = deliveries.into_iter().map(|delivery| delivery.receipt).collect();
-        self.drain.change_visibility(&receipts, Duration::ZERO).await;
+        self.worker.change_visibility(&receipts, Duration::ZERO).await;
     }
 }

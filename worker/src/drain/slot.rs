@@ -8,12 +8,11 @@ use aws::{
 use clock::Clock;
 use domain::{
     retry::FIRST_HEARTBEAT,
-    settings::{Settings, SettingsError},
+    settings::{Settings, SettingsError, variables},
 };
-use tokio::time::timeout;
 use tracing::{error, warn};
 
-use super::CALL;
+use super::call::{self, CALL};
 
 /// The slot of the fleet that this worker was launched for.
 #[derive(Debug)]
@@ -31,13 +30,11 @@ impl Slot {
         settings: &Settings,
         clock: Clock,
     ) -> Result<Option<Self>, SettingsError> {
-        if settings.require(tasks::SLOT_VARIABLE).is_err() {
-            return Ok(None);
-        }
+        let Some(number) = settings.optional(variables::TIDEMILL_SLOT)? else { return Ok(None) };
         Ok(Some(Self {
-            fleet: Fleet::new(clients, settings.require("FLEET_TABLE")?),
-            number: settings.parse(tasks::SLOT_VARIABLE, "it must be the number of a slot")?,
-            generation: settings.parse(tasks::GENERATION_VARIABLE, "it must be the generation of a slot")?,
+            fleet: Fleet::new(clients, &settings.get(variables::FLEET_TABLE)?),
+            number,
+            generation: settings.get(variables::TIDEMILL_GENERATION)?,
             clock,
         }))
     }
@@ -71,22 +68,16 @@ impl Slot {
 
     async fn try_heartbeat(&self, stats: WorkerStats) -> Result<bool, CallError> {
         let call = self.fleet.heartbeat(self.number, self.generation, self.clock.now(), stats);
-        timeout(CALL, call)
-            .await
-            .unwrap_or_else(|elapsed| Err(CallError::retries_exhausted("check in", elapsed)))
+        call::within(CALL, "check in at the fleet", call).await
     }
 
     /// Reports that the worker receives no more messages.
     pub(super) async fn leave(&self, stats: WorkerStats) {
         let call = self.fleet.leaving(self.number, self.generation, self.clock.now(), stats);
-        match timeout(CALL, call).await {
-            // `false`: the slot is reassigned, so there is nothing to report.
-            Ok(Ok(_)) => {}
-            // The slot is freed when the task has stopped, and λ scaler comes every minute.
-            Ok(Err(error)) => {
-                warn!(error = telemetry::causes(&error), "failed to tell the fleet that this worker leaves")
-            }
-            Err(_elapsed) => warn!("timed out telling the fleet that this worker leaves"),
+        // `false`: the slot is reassigned, so there is nothing to report. After a failed call, the slot is freed when the
+        // task has stopped, and λ scaler runs every minute.
+        if let Err(error) = call::within(CALL, "report that this worker leaves", call).await {
+            warn!(error = telemetry::causes(&error), "failed to report to the fleet that this worker leaves");
         }
     }
 }

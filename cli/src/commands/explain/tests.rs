@@ -33,7 +33,7 @@ fn ended(number: u32, task: &str, code: &str, words: &str, stopped: &str) -> Att
     Attempt {
         number,
         task: task.into(),
-        verdict: Reason::new(code, words),
+        verdict: Reason::new(domain::job::ReasonCode::parse(code), words),
         stopped_at: at(stopped),
         paused: false,
     }
@@ -111,7 +111,7 @@ fn a_failed_job_shows_what_to_do_and_when() {
     let failed = |code: &str, collecting_until| Job {
         state: JobState::Failed(Failed {
             settled_at: at("12:30:00"),
-            reason: Reason::new(code, "words"),
+            reason: Reason::new(domain::job::ReasonCode::parse(code), "words"),
             claimed: None,
             progress: Progress::default(),
             notification: Notification::Due,

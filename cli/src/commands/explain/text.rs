@@ -4,10 +4,8 @@ use super::{
     history::{ObjectHistory, VersionHistory},
     timeline::{Line, safe},
 };
-use crate::{
-    commands::format_job,
-    output::{count, one_line},
-};
+use crate::{commands::format_job, output::one_line};
+use domain::text::count;
 
 /// Formats the whole history.
 pub(super) fn format(history: &ObjectHistory) -> String {
@@ -22,7 +20,7 @@ pub(super) fn format(history: &ObjectHistory) -> String {
         ),
     };
     if history.is_cut {
-        text += &format!("only the newest {} versions are shown\n", history.versions.len());
+        text += &format!("only the newest {} shown\n", count(history.versions.len(), "version"));
     }
     history.versions.iter().for_each(|version| text += &of_version(version));
     text

@@ -4,13 +4,11 @@ use domain::{
     audit::{AuditEntry, AuditKind},
     fargate::Size,
     job::{Attempt, Done, Failed, Job, JobState, Running, State},
-    mail::{escaped, grouped, shortened},
     pipelines::BadRows,
     routing::{DedicatedReason, Route, route},
+    text::{count, escaped, grouped, shortened},
 };
 use jiff::Timestamp;
-
-use crate::output::count;
 
 /// A line of the timeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,8 +163,8 @@ fn settled(job: &Job) -> String {
         JobState::SourceDeleted(_) => "the object version was deleted before it was read".to_owned(),
         JobState::Failed(Failed { reason, .. }) => {
             let (code, message) = (safe(reason.code.as_str()), safe(&reason.message));
-            let (counted, limit) = (job.counted_attempts, job.pipeline.attempts);
-            format!("{code}: {message}; {counted} of {limit} attempts counted against the object")
+            let (counted, attempts) = (job.counted_attempts, count(job.pipeline.attempts, "attempt"));
+            format!("{code}: {message}; {counted} of {attempts} counted against the object")
         }
         JobState::Waiting(_) | JobState::Running(_) => String::new(),
     }

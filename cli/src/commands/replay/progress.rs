@@ -4,7 +4,7 @@ use app::{
     item_failures::ItemFailures,
     replay::{Outcome, Replay},
 };
-use domain::{job::JobId, mail::shortened};
+use domain::{job::JobId, text::shortened};
 use serde_json::json;
 
 use crate::{

@@ -24,7 +24,7 @@ use domain::{
     job::{Attempt, Job, JobId, Reason, State},
     message::{self, FailureMessage, JobMessage, Message, Unusable},
     pricing::TaskUse,
-    settings::{Settings, SettingsError},
+    settings::{Settings, SettingsError, variables},
     verdict::{self, JobFacts, Kind},
 };
 use telemetry::metrics::{self, Metric};
@@ -35,7 +35,6 @@ use crate::{
     item_failures::ItemFailures,
     launch::breaker as launch_breaker,
     notify::{Notified, Notifier},
-    scale,
 };
 
 /// What finishing an attempt needs. Built once in a cold start.
@@ -94,12 +93,12 @@ impl FinishAttempt {
     /// [`SettingsError`] naming the variable.
     pub fn new(clients: &Clients, settings: &Settings, clock: Clock) -> Result<Self, SettingsError> {
         Ok(Self {
-            ledger: Ledger::new(clients, settings.require("LEDGER_TABLE")?),
-            fleet: Fleet::new(clients, settings.require("FLEET_TABLE")?),
+            ledger: Ledger::new(clients, &settings.get(variables::LEDGER_TABLE)?),
+            fleet: Fleet::new(clients, &settings.get(variables::FLEET_TABLE)?),
             notifier: Notifier::new(clients, settings, clock)?,
-            maximum_tasks: scale::maximum(settings)?,
-            uploads: Queue::new(clients, settings.require("UPLOADS_QUEUE_URL")?),
-            dead_letters: Queue::new(clients, settings.require("DEAD_LETTER_QUEUE_URL")?),
+            maximum_tasks: settings.get(variables::MAXIMUM_TASKS)?,
+            uploads: Queue::new(clients, &settings.get(variables::UPLOADS_QUEUE_URL)?),
+            dead_letters: Queue::new(clients, &settings.get(variables::DEAD_LETTER_QUEUE_URL)?),
             clock,
         })
     }

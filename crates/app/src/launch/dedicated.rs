@@ -18,13 +18,12 @@ use domain::{
     message::JobMessage,
     retry::{LAUNCH_DEFERRED, LONGEST_MESSAGE_DELAY},
     routing::DedicatedReason,
-    settings::{Settings, SettingsError},
+    settings::{Settings, SettingsError, variables},
 };
 use jiff::Timestamp;
 use tracing::info;
 
 use super::{Launcher, breaker};
-use crate::scale;
 
 /// After so many deferrals, about a minute, an object that is only large goes to the pooled workers: they stream, and
 /// are there when no other task can be.
@@ -65,11 +64,11 @@ impl DedicatedTasks {
     /// [`SettingsError`] naming the variable.
     pub fn new(clients: &Clients, settings: &Settings, clock: Clock) -> Result<Self, SettingsError> {
         Ok(Self {
-            ledger: Ledger::new(clients, settings.require("LEDGER_TABLE")?),
-            fleet: Fleet::new(clients, settings.require("FLEET_TABLE")?),
+            ledger: Ledger::new(clients, &settings.get(variables::LEDGER_TABLE)?),
+            fleet: Fleet::new(clients, &settings.get(variables::FLEET_TABLE)?),
             launcher: Launcher::new(clients, settings)?,
-            uploads: Queue::new(clients, settings.require("UPLOADS_QUEUE_URL")?),
-            maximum_tasks: scale::maximum(settings)?,
+            uploads: Queue::new(clients, &settings.get(variables::UPLOADS_QUEUE_URL)?),
+            maximum_tasks: settings.get(variables::MAXIMUM_TASKS)?,
             clock,
         })
     }
@@ -109,8 +108,8 @@ impl DedicatedTasks {
         if is_new && refused.is_answer() {
             self.fleet.free(slot.number, slot.generation).await?;
         }
-        if refused.is_refusal() {
-            let breaker = breaker::record(&self.fleet, &Signal::Refused(refused.to_reason()), now).await?;
+        if let Some(reason) = refused.refusal() {
+            let breaker = breaker::record(&self.fleet, &Signal::Refused(reason), now).await?;
             let until = breaker.probe_at.unwrap_or(now);
             return self.pause(job, times_deferred, &breaker, until).await;
         }

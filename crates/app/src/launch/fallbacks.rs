@@ -11,7 +11,7 @@ use aws::{
 };
 use domain::{
     fallbacks::{Fallback, LaunchTarget, Provider, Shortage, fallbacks},
-    settings::{Settings, SettingsError},
+    settings::{Settings, SettingsError, Variable},
 };
 use telemetry::metrics::{self, Metric};
 use tokio::time::Instant;
@@ -45,7 +45,7 @@ impl Launcher {
     pub fn of_definition(
         clients: &Clients,
         settings: &Settings,
-        variable: &str,
+        variable: Variable<String>,
     ) -> Result<Self, SettingsError> {
         Ok(Self { tasks: Tasks::of_definition(clients, settings, variable)?, short_at: Arc::default() })
     }

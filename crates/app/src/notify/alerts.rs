@@ -81,5 +81,5 @@ impl Alerts {
 
 fn log_sent(grouped: &GroupedMail) {
     let GroupedMail { code, count, total, over, .. } = grouped;
-    info!(source = grouped.source.to_string(), code, count, total, over, "grouped mail sent");
+    info!(source = grouped.source.to_string(), code = code.as_str(), count, total, over, "grouped mail sent");
 }

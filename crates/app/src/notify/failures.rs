@@ -27,7 +27,7 @@ use domain::{
     mail::{self, ConsoleLinks, FailureReport, Log, Mail},
     message::JobMessage,
     notify::NotifyOn,
-    settings::{Settings, SettingsError},
+    settings::{Settings, SettingsError, variables},
     verdict::Verdict,
 };
 use serde::{Deserialize, Serialize};
@@ -80,18 +80,18 @@ impl Notifier {
     /// # Errors
     /// [`SettingsError`] naming the variable.
     pub fn new(clients: &Clients, settings: &Settings, clock: Clock) -> Result<Self, SettingsError> {
-        let topic = settings.require("MAIL_TOPIC")?;
-        let fleet = settings.require("FLEET_TABLE")?;
+        let topic = settings.get(variables::MAIL_TOPIC)?;
+        let fleet = settings.get(variables::FLEET_TABLE)?;
         Ok(Self {
-            ledger: Ledger::new(clients, settings.require("LEDGER_TABLE")?),
-            fleet: Fleet::new(clients, fleet),
-            dead_letters: Queue::new(clients, settings.require("DEAD_LETTER_QUEUE_URL")?),
-            alerts: Alerts::new(clients, fleet),
+            ledger: Ledger::new(clients, &settings.get(variables::LEDGER_TABLE)?),
+            fleet: Fleet::new(clients, &fleet),
+            dead_letters: Queue::new(clients, &settings.get(variables::DEAD_LETTER_QUEUE_URL)?),
+            alerts: Alerts::new(clients, &fleet),
             logs: Logs::new(clients, settings)?,
-            mailer: Mailer::new(clients, topic),
-            notify_on: settings.parse("NOTIFY_ON", NotifyOn::EXPECTED)?,
-            console: ConsoleLinks::of(topic, clients.config().endpoint_url()),
-            cluster: settings.require("CLUSTER")?.to_owned(),
+            mailer: Mailer::new(clients, &topic),
+            notify_on: settings.get(variables::NOTIFY_ON)?,
+            console: ConsoleLinks::of(&topic, clients.config().endpoint_url()),
+            cluster: settings.get(variables::CLUSTER)?,
             clock,
         })
     }
@@ -131,7 +131,7 @@ impl Notifier {
         let reason = Reason::new(verdict.kind, verdict.words());
         let failure = Failure {
             source,
-            code: reason.code.to_string(),
+            code: reason.code.clone(),
             at: change.stopped_at.unwrap_or(now),
             id: task.clone(),
             what: name.clone(),
@@ -233,7 +233,7 @@ fn is_due(job: &Job, attempt: u32) -> bool {
 fn failure(job: &Job, reason: &Reason, now: jiff::Timestamp) -> Failure {
     Failure {
         source: Source::Pipeline(job.pipeline.name.clone()),
-        code: reason.code.to_string(),
+        code: reason.code.clone(),
         at: job.settled_at().unwrap_or(now),
         id: job.id.to_string(),
         what: job.object.uri(),

@@ -12,6 +12,7 @@ use domain::{
     job::{Change, Job, JobId},
     pipelines::Format,
     retry::PUBLISH,
+    text::count,
     verdict::Kind,
 };
 use futures::FutureExt;
@@ -199,7 +200,7 @@ async fn renew_until_lost(run: JobRun<'_>) {
         match services.ledger.renew(id, job.fence, until, records, reported.as_deref()).await {
             Ok(Changed::Applied(_)) => {
                 lease_until = tokio::time::Instant::now() + LEASE;
-                info!(job.id = %id, records, progress = reported, "working on job {id}: {records} records written");
+                info!(job.id = %id, records, progress = reported, "working on job {id}: {} written", count(records, "record"));
             }
             Ok(Changed::Rejected(_)) => return,
             Err(error) => {

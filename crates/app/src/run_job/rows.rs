@@ -8,6 +8,7 @@ use domain::{
     manifest,
     pipelines::{BadRows, Format, KeyTemplate, Pipeline},
     record,
+    text::count,
     verdict::Kind,
 };
 use readers::{Checked, Compression, Layout, Names, Rows, Tolerance};
@@ -46,16 +47,17 @@ pub(crate) async fn read_twice<R: AsyncRead + Send + 'static>(
         records = progress.records,
         rejected,
         format = progress.format,
-        "checked job {}: {} records to write",
+        "checked job {}: {} to write",
         job.id,
-        progress.records
+        count(progress.records, "record")
     );
     let writer = RowWriter { run, shards: manifest::shards(checked.write_units) };
     let counts = write_rows(writer, rows().await?).await?;
     if counts.records != progress.records {
         let differs = format!(
-            "the second read found {} records, but the check found {}",
-            counts.records, progress.records
+            "the second read found {}, but the check found {}",
+            count(counts.records, "record"),
+            progress.records
         );
         return Err(JobExit::new(Change::Requeue, Kind::InternalError, differs));
     }

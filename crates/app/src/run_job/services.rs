@@ -1,8 +1,8 @@
 //! What a worker needs to run jobs: its adapters, its memory budget and the limits for pipelines' commands.
 
-use aws::{Clients, ledger::Ledger, objects::Objects, records::Records, tasks};
+use aws::{Clients, ledger::Ledger, objects::Objects, records::Records};
 use clock::Clock;
-use domain::settings::{Settings, SettingsError};
+use domain::settings::{Settings, SettingsError, variables};
 
 use super::{command::Commands, memory::Memory};
 
@@ -35,11 +35,11 @@ impl Services {
         commands: Commands,
     ) -> Result<Self, SettingsError> {
         Ok(Self {
-            ledger: Ledger::new(clients, settings.require("LEDGER_TABLE")?),
-            records: Records::new(clients, settings.require("RECORDS_TABLE")?),
+            ledger: Ledger::new(clients, &settings.get(variables::LEDGER_TABLE)?),
+            records: Records::new(clients, &settings.get(variables::RECORDS_TABLE)?),
             objects: Objects::new(clients),
-            rejects_prefix: settings.require("REJECTS_PREFIX")?.to_owned(),
-            revision: settings.require(tasks::REVISION_VARIABLE).ok().map(str::to_owned),
+            rejects_prefix: settings.get(variables::REJECTS_PREFIX)?,
+            revision: settings.optional(variables::TIDEMILL_REVISION)?,
             clock,
             memory: Memory::new(),
             commands,

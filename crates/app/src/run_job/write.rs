@@ -7,6 +7,7 @@ use domain::{
     pipelines::KeyTemplate,
     record::{self, Record},
     retry::WRITE_ROWS,
+    text::count,
     verdict::Kind,
 };
 use futures::{StreamExt, TryStreamExt, stream::FuturesUnordered};
@@ -64,7 +65,7 @@ impl RowWriter<'_> {
         let JobRun { services, job, progress: written } = self.run;
         let rows = written.rows_written();
         if rows != progress.records {
-            let differs = format!("{} records were read, but {rows} were written", progress.records);
+            let differs = format!("read {}, but wrote {rows}", count(progress.records, "record"));
             return Err(JobExit::new(Change::Requeue, Kind::InternalError, differs));
         }
         let manifest = Manifest::of(job, self.shards, rows, services.clock.now());
@@ -114,7 +115,7 @@ impl RowWriter<'_> {
             fruitless = if batch.len() < rows { 0 } else { fruitless + 1 };
             if fruitless == WRITE_ROWS.attempts {
                 return Err(CallError::retries_exhausted(
-                    format!("write {rows} rows"),
+                    format!("write {}", count(rows, "row")),
                     "DynamoDB took none of them",
                 ));
             }

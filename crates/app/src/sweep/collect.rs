@@ -7,6 +7,7 @@ use domain::{
     job::{Done, Job, JobState, STATUS_SHARDS, settled_shard},
     manifest,
     sweep::{HOUR, KEPT, Progress, report::SweepStats},
+    text::count,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -96,7 +97,7 @@ impl Sweep {
         // Killed before this line, the next sweep finds the job on its shard and no rows.
         self.ledger.collected(job, self.clock.now()).await?;
         stats.collected_rows += rows;
-        info!(job.id = %job.id, state = job.state().as_str(), rows, "deleted {rows} rows of job {}", job.id);
+        info!(job.id = %job.id, state = job.state().as_str(), rows, "deleted {} of job {}", count(rows, "row"), job.id);
         Ok(())
     }
 
@@ -109,7 +110,7 @@ impl Sweep {
         }
         let rows = self.delete_write_epochs(job, 1..=job.fence.saturating_sub(1)).await?;
         stats.collected_rows += rows;
-        info!(job.id = %job.id, rows, "deleted {rows} rows of earlier attempts of job {}", job.id);
+        info!(job.id = %job.id, rows, "deleted {} of earlier attempts of job {}", count(rows, "row"), job.id);
         Ok(())
     }
 

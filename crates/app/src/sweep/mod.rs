@@ -17,10 +17,7 @@ mod settled;
 
 use std::time::Duration;
 
-use crate::{
-    item_failures::{ItemFailures, ItemsFailed},
-    scale,
-};
+use crate::item_failures::{ItemFailures, ItemsFailed};
 use aws::{
     CallError, Clients,
     cluster::Cluster,
@@ -40,7 +37,7 @@ use domain::{
     job::Job,
     notify::NotifyOn,
     scaling::QueueSnapshot,
-    settings::{Settings, SettingsError},
+    settings::{Settings, SettingsError, variables},
     sweep::{
         Range, SweepRequest, SweepRequestError,
         report::{Open, SweepStats},
@@ -52,7 +49,7 @@ use tracing::{error, info, warn};
 
 /// The adapters and the arguments of a sweep.
 #[derive(Debug)]
-struct Sweep {
+pub struct Sweep {
     ledger: Ledger,
     records: Records,
     fleet: Fleet,
@@ -78,9 +75,11 @@ struct Sweep {
 
 /// Why a sweep cannot start.
 #[derive(Debug, thiserror::Error)]
-enum StartError {
+pub enum StartError {
+    /// A variable of the environment.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// An argument.
     #[error(transparent)]
     SweepRequest(#[from] SweepRequestError),
 }
@@ -124,73 +123,12 @@ const RENEW_EVERY: Duration = Duration::from_secs(20);
 /// How long a sweep with arguments waits for another sweep: longer than one deletes rows.
 const TURN: Duration = Duration::from_hours(1);
 
-/// Sweeps as the arguments after `sweep` say, and returns the worker's exit code: 0 if all steps succeeded or another
-/// sweep is running; 75 if a call failed that the next sweep may retry; 78 if something is missing or forbidden; 143 if it
-/// was asked to stop. In every case the next sweep does what this one did not.
-pub async fn run(
-    arguments: &[String],
-    clients: &Clients,
-    settings: &Settings,
-    clock: Clock,
-    stop: CancellationToken,
-) -> ExitCode {
-    let sweep = match Sweep::new(arguments, clients, settings, clock) {
-        Ok(sweep) => sweep,
-        Err(error) => {
-            error!(error = telemetry::causes(&error), "the sweep cannot start");
-            return ExitCode::Usage;
-        }
-    };
-    if sweep.dry_run {
-        // It changes nothing at all, not even the lease: it may look while another sweep is at work.
-        return tokio::select! {
-            code = sweep.steps() => code,
-            () = stop.cancelled() => ExitCode::Terminated,
-        };
-    }
-    let holder = format!("{:032x}", fastrand::u128(..));
-    let taken = tokio::select! {
-        taken = sweep.take_lease(&holder) => taken,
-        () = stop.cancelled() => return ExitCode::Terminated,
-    };
-    match taken {
-        Ok(true) => {}
-        Ok(false) if sweep.has_arguments => {
-            error!("another sweep has been running for too long: start this one again later");
-            return ExitCode::TryAgain;
-        }
-        Ok(false) => {
-            info!("another sweep is running: nothing to do");
-            return ExitCode::Done;
-        }
-        Err(error) => {
-            error!(error = telemetry::causes(&error), "failed to take the lease of the sweep");
-            return StepError::from(error).exit_code();
-        }
-    }
-    // The next sweep finds whatever this one drops unfinished.
-    let code = tokio::select! {
-        code = sweep.steps() => code,
-        () = sweep.renew_until_lost(&holder) => {
-            warn!("lost the lease of the sweep: another sweep continues");
-            return ExitCode::TryAgain;
-        }
-        () = stop.cancelled() => {
-            warn!("the sweep was asked to stop: the next one does the rest");
-            ExitCode::Terminated
-        }
-    };
-    if let Err(error) = sweep.fleet.release(&Lease::Sweep, &holder).await {
-        warn!(
-            error = telemetry::causes(&error),
-            "failed to release the lease of the sweep: it runs out within a minute"
-        );
-    }
-    code
-}
-
 impl Sweep {
-    fn new(
+    /// Reads the task's environment. `now` of the clock is where a range without an end ends.
+    ///
+    /// # Errors
+    /// [`StartError`] naming the variable or the argument.
+    pub fn new(
         arguments: &[String],
         clients: &Clients,
         settings: &Settings,
@@ -198,29 +136,82 @@ impl Sweep {
     ) -> Result<Self, StartError> {
         let request = SweepRequest::parse(arguments)?;
         let range = request.range(clock.now())?;
-        info!(since = %range.since, until = %range.until, prefix = request.prefix, dry_run = request.dry_run, "sweep starts");
-        let records = Records::new(clients, settings.require("RECORDS_TABLE")?);
+        let records = Records::new(clients, &settings.get(variables::RECORDS_TABLE)?);
         Ok(Self {
-            ledger: Ledger::new(clients, settings.require("LEDGER_TABLE")?),
-            fleet: Fleet::new(clients, settings.require("FLEET_TABLE")?),
+            ledger: Ledger::new(clients, &settings.get(variables::LEDGER_TABLE)?),
+            fleet: Fleet::new(clients, &settings.get(variables::FLEET_TABLE)?),
             objects: Objects::new(clients),
-            cluster: Cluster::new(clients, settings)?,
-            uploads: Queue::new(clients, settings.require("UPLOADS_QUEUE_URL")?),
-            stops: Queue::new(clients, settings.require("STOPS_QUEUE_URL")?),
-            mailer: Mailer::new(clients, settings.require("MAIL_TOPIC")?),
-            notify_on: settings.parse("NOTIFY_ON", NotifyOn::EXPECTED)?,
+            cluster: Cluster::new(clients, &settings.get(variables::CLUSTER)?),
+            uploads: Queue::new(clients, &settings.get(variables::UPLOADS_QUEUE_URL)?),
+            stops: Queue::new(clients, &settings.get(variables::STOPS_QUEUE_URL)?),
+            mailer: Mailer::new(clients, &settings.get(variables::MAIL_TOPIC)?),
+            notify_on: settings.get(variables::NOTIFY_ON)?,
             collector: RowDeleter::new(records.clone()),
             records,
-            bucket: settings.require("BUCKET")?.to_owned(),
-            watched_prefix: settings.require("WATCHED_PREFIX")?.to_owned(),
-            reports_prefix: settings.require("REPORTS_PREFIX")?.to_owned(),
-            pooled: scale::size(settings)?,
+            bucket: settings.get(variables::BUCKET)?,
+            watched_prefix: settings.get(variables::WATCHED_PREFIX)?,
+            reports_prefix: settings.get(variables::REPORTS_PREFIX)?,
+            pooled: settings.fleet_size()?,
             clock,
             dry_run: request.dry_run,
             has_arguments: request != SweepRequest::default(),
             prefix: request.prefix,
             range,
         })
+    }
+
+    /// Sweeps, and returns the worker's exit code: 0 if all steps succeeded or another sweep is running; 75 if a call failed
+    /// that the next sweep may retry; 78 if something is missing or forbidden; 143 if it was asked to stop. In every case
+    /// the next sweep does what this one did not.
+    pub async fn run(self, stop: CancellationToken) -> ExitCode {
+        let Range { since, until } = self.range;
+        info!(%since, %until, prefix = self.prefix, dry_run = self.dry_run, "sweep starts");
+        if self.dry_run {
+            // It changes nothing at all, not even the lease: it may look while another sweep is at work.
+            return tokio::select! {
+                code = self.steps() => code,
+                () = stop.cancelled() => ExitCode::Terminated,
+            };
+        }
+        let holder = format!("{:032x}", fastrand::u128(..));
+        let taken = tokio::select! {
+            taken = self.take_lease(&holder) => taken,
+            () = stop.cancelled() => return ExitCode::Terminated,
+        };
+        match taken {
+            Ok(true) => {}
+            Ok(false) if self.has_arguments => {
+                error!("another sweep has been running for too long: start this one again later");
+                return ExitCode::TryAgain;
+            }
+            Ok(false) => {
+                info!("another sweep is running: nothing to do");
+                return ExitCode::Done;
+            }
+            Err(error) => {
+                error!(error = telemetry::causes(&error), "failed to take the lease of the sweep");
+                return StepError::from(error).exit_code();
+            }
+        }
+        // The next sweep finds whatever this one drops unfinished.
+        let code = tokio::select! {
+            code = self.steps() => code,
+            () = self.renew_until_lost(&holder) => {
+                warn!("lost the lease of the sweep: another sweep continues");
+                return ExitCode::TryAgain;
+            }
+            () = stop.cancelled() => {
+                warn!("the sweep was asked to stop: the next one does the rest");
+                ExitCode::Terminated
+            }
+        };
+        if let Err(error) = self.fleet.release(&Lease::Sweep, &holder).await {
+            warn!(
+                error = telemetry::causes(&error),
+                "failed to release the lease of the sweep: it runs out within a minute"
+            );
+        }
+        code
     }
 
     /// Runs all steps. The report names those that fail; the first of them decides the exit code.

@@ -77,7 +77,7 @@ impl Fleet {
         count: u32,
         ids: &[String],
     ) -> Result<(Vec<Slot>, HashMap<String, Item>), CallError> {
-        let attempt = || format!("read {count} slots of {}", self.table);
+        let attempt = || format!("read {} of {}", domain::text::count(count, "slot"), self.table);
         let mut slots: Vec<Slot> = (1..=count).map(Slot::untouched).collect();
         let keys = slots.iter().map(|slot| key(&slot_id(slot.number)));
         let keys = keys.chain(ids.iter().map(|id| key(id))).collect();

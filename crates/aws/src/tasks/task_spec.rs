@@ -4,20 +4,9 @@ use domain::{
     fargate::Size,
     fleet::Slot,
     job::{Job, JobId, digest},
+    settings::variables,
     verdict,
 };
-
-/// The variable that tells a task its job. Overrides carry ids only: they are limited to 8,192 characters.
-pub const JOB_VARIABLE: &str = "TIDEMILL_JOB";
-/// The variable that tells a task which attempt it is.
-pub const ATTEMPT_VARIABLE: &str = "TIDEMILL_ATTEMPT";
-/// The variable that tells a pooled worker its slot.
-pub const SLOT_VARIABLE: &str = "TIDEMILL_SLOT";
-/// The variable that tells a pooled worker its slot's generation.
-pub const GENERATION_VARIABLE: &str = "TIDEMILL_GENERATION";
-
-/// The variable that tells a task the revision of its task definition.
-pub const REVISION_VARIABLE: &str = "TIDEMILL_REVISION";
 
 /// A task to be launched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +37,8 @@ impl TaskSpec {
             started_by: job.id.to_string(),
             command: Vec::new(),
             environment: vec![
-                (JOB_VARIABLE, job.id.to_string()),
-                (ATTEMPT_VARIABLE, job.attempt.to_string()),
+                (variables::TIDEMILL_JOB.name(), job.id.to_string()),
+                (variables::TIDEMILL_ATTEMPT.name(), job.attempt.to_string()),
             ],
             revision: job.revision.clone(),
             size: Some(adjusted.size),
@@ -66,7 +55,10 @@ impl TaskSpec {
             token: digest(["drain", &number, &generation]),
             started_by: drain_name(slot.number, slot.generation),
             command: vec!["drain".to_owned()],
-            environment: vec![(SLOT_VARIABLE, number), (GENERATION_VARIABLE, generation)],
+            environment: vec![
+                (variables::TIDEMILL_SLOT.name(), number),
+                (variables::TIDEMILL_GENERATION.name(), generation),
+            ],
             revision: None,
             size: Some(size),
             spot: true,
@@ -150,6 +142,7 @@ pub fn task_purpose(
         (Some("command"), Some(schedule), _) => return Some(TaskPurpose::Command(schedule.to_owned())),
         _ => {}
     }
-    let job = JobId::parse(&variable(JOB_VARIABLE).or_else(|| started_by.map(str::to_owned))?)?;
-    Some(TaskPurpose::Job { job, attempt: variable(ATTEMPT_VARIABLE)?.parse().ok()? })
+    let job = variable(variables::TIDEMILL_JOB.name()).or_else(|| started_by.map(str::to_owned))?;
+    let attempt = variable(variables::TIDEMILL_ATTEMPT.name())?;
+    Some(TaskPurpose::Job { job: JobId::parse(&job)?, attempt: variables::TIDEMILL_ATTEMPT.parse(&attempt)? })
 }

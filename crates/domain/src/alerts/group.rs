@@ -5,6 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::job::ReasonCode;
+
 use super::{AT_ONCE, Delivery, Failure, GroupedMail, INTERVALS, QUIET, SENDING, WINDOW, Which, signed};
 
 /// How many examples a grouped mail has.
@@ -34,8 +36,8 @@ pub enum Source {
 pub struct AlertGroup {
     /// What failed.
     pub source: Source,
-    /// Why: the reason's code.
-    pub code: String,
+    /// Why.
+    pub code: ReasonCode,
     /// Those of late that had mails of their own.
     singles: Vec<Single>,
     /// The burst, while there is one.
@@ -65,7 +67,7 @@ pub struct Example {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Burst {
     since: Timestamp,
-    /// When the last failure was, and when it was heard of.
+    /// When the last failure was, and when it was recorded.
     last: Timestamp,
     recorded_at: Timestamp,
     total: u64,
@@ -98,12 +100,12 @@ struct Sending {
 }
 
 impl AlertGroup {
-    pub(super) fn new(source: Source, code: String) -> Self {
+    pub(super) fn new(source: Source, code: ReasonCode) -> Self {
         Self { source, code, singles: Vec::new(), burst: None }
     }
 
-    pub(super) fn is_of(&self, source: &Source, code: &str) -> bool {
-        (&self.source, self.code.as_str()) == (source, code)
+    pub(super) fn is_of(&self, source: &Source, code: &ReasonCode) -> bool {
+        (&self.source, &self.code) == (source, code)
     }
 
     /// Whether nothing waits to be reported.
@@ -118,7 +120,7 @@ impl AlertGroup {
 
     pub(super) fn record(&mut self, failure: &Failure, now: Timestamp, room: bool) -> Delivery {
         self.singles.retain(|single| !is_past(single.mailed_at, WINDOW, now) || self.burst.is_some());
-        // Let out before, and whoever was to send its mail died or was refused: it is asked about anew.
+        // Recorded before, but its mail was not sent: the process that should have sent it died or was refused.
         let before = self.singles.len();
         self.singles.retain(|single| single.id != failure.id);
         let again = before - self.singles.len();
@@ -155,7 +157,7 @@ impl AlertGroup {
     pub(super) fn ready_since(&self, which: Which, now: Timestamp) -> Option<Timestamp> {
         let burst = self.burst.as_ref()?;
         match &burst.sending {
-            // Whoever had it has died before the mail or before the note of it: it is sent, perhaps once more.
+            // The flush that had it died before the mail, or before it noted the mail: it is sent, perhaps for the second time.
             Some(sending) if sending.until <= now => Some(sending.until),
             Some(_) => None,
             None if burst.is_over(now) => Some(burst.recorded_at),
@@ -283,7 +285,7 @@ impl Count {
     }
 }
 
-/// The wait before the grouped mail that follows so many.
+/// The wait before the next grouped mail, after this number of them.
 fn interval(mails: u32) -> Duration {
     INTERVALS[(mails as usize).min(INTERVALS.len() - 1)]
 }

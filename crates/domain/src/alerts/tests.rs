@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::verdict::Kind;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_767_225_600 + seconds).unwrap()
@@ -9,7 +10,7 @@ fn at(seconds: i64) -> Timestamp {
 fn failure(pipeline: &str, n: u64, now: Timestamp) -> Failure {
     Failure {
         source: Source::Pipeline(pipeline.into()),
-        code: "bad_input".into(),
+        code: Kind::BadInput.into(),
         at: now,
         id: format!("{n:032x}"),
         what: format!("s3://b/uploads/orders/{n}.csv"),
@@ -18,7 +19,7 @@ fn failure(pipeline: &str, n: u64, now: Timestamp) -> Failure {
     }
 }
 
-fn storm_of(count: u64) -> AlertState {
+fn burst_of(count: u64) -> AlertState {
     let mut alerts = AlertState::default();
     for n in 0..count {
         let told = alerts.record(&failure("orders", n, at(0)), at(0));
@@ -36,7 +37,7 @@ fn flush(alerts: &mut AlertState, now: Timestamp) -> Vec<GroupedMail> {
 
 #[test]
 fn three_are_told_at_once_and_the_rest_in_mails_ever_further_apart() {
-    let mut alerts = storm_of(200);
+    let mut alerts = burst_of(200);
     let (mut n, mut mails) = (200, Vec::new());
     for minute in 0..200 {
         for grouped in flush(&mut alerts, at(minute * 60)) {
@@ -50,7 +51,7 @@ fn three_are_told_at_once_and_the_rest_in_mails_ever_further_apart() {
 
 #[test]
 fn a_folded_mail_says_how_many_since_when_and_names_ten() {
-    let mut alerts = storm_of(50);
+    let mut alerts = burst_of(50);
     assert!(flush(&mut alerts, at(59)).is_empty());
     let grouped = flush(&mut alerts, at(60)).remove(0);
     assert_eq!((grouped.count, grouped.total, grouped.over), (47, 50, false));
@@ -63,7 +64,7 @@ fn a_folded_mail_says_how_many_since_when_and_names_ten() {
 
 #[test]
 fn a_storm_that_is_over_is_told_of_once_and_forgotten() {
-    let mut alerts = storm_of(50);
+    let mut alerts = burst_of(50);
     flush(&mut alerts, at(60));
     assert!((2..15).all(|minute| flush(&mut alerts, at(minute * 60)).is_empty()));
     let over = flush(&mut alerts, at(900));
@@ -78,8 +79,8 @@ fn a_storm_that_is_over_is_told_of_once_and_forgotten() {
 }
 
 #[test]
-fn what_fails_while_the_last_mail_is_on_its_way_is_a_storm_of_its_own() {
-    let mut alerts = storm_of(50);
+fn what_fails_while_the_last_mail_is_on_its_way_is_a_burst_of_its_own() {
+    let mut alerts = burst_of(50);
     flush(&mut alerts, at(60));
     let over = alerts.flush(Which::Due, "me", at(900)).remove(0);
     assert_eq!(alerts.record(&failure("orders", 77, at(901)), at(901)), Delivery::Grouped);
@@ -101,7 +102,7 @@ fn a_few_that_had_no_room_are_told_of_once_without_ado() {
 
 #[test]
 fn of_two_flushes_one_sends_and_a_dead_one_is_made_up_for() {
-    let mut alerts = storm_of(9);
+    let mut alerts = burst_of(9);
     let first = alerts.flush(Which::Due, "first", at(60)).remove(0);
     assert!(alerts.flush(Which::Due, "second", at(61)).is_empty());
     assert!(alerts.flush(Which::All, "second", at(61)).is_empty());
@@ -115,7 +116,7 @@ fn of_two_flushes_one_sends_and_a_dead_one_is_made_up_for() {
 
 #[test]
 fn a_failure_that_is_asked_about_again_is_counted_once() {
-    let mut alerts = storm_of(5);
+    let mut alerts = burst_of(5);
     for n in [3, 4] {
         assert_eq!(alerts.record(&failure("orders", n, at(1)), at(1)), Delivery::Grouped);
     }
@@ -123,7 +124,7 @@ fn a_failure_that_is_asked_about_again_is_counted_once() {
     assert_eq!(alerts.record(&failure("orders", 0, at(1)), at(1)), Delivery::Grouped);
     let grouped = flush(&mut alerts, at(60)).remove(0);
     assert_eq!((grouped.count, grouped.total), (3, 5));
-    let mut calm = storm_of(1);
+    let mut calm = burst_of(1);
     assert_eq!(calm.record(&failure("orders", 0, at(1)), at(1)), Delivery::Immediate);
     assert!(calm.is_calm());
 }

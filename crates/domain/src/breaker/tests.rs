@@ -5,11 +5,11 @@ use super::*;
 const BEGIN: Timestamp = Timestamp::UNIX_EPOCH;
 
 fn refused(code: &str) -> Signal {
-    Signal::Refused(Reason::new(code, "no"))
+    Signal::Refused(Reason::new(crate::job::ReasonCode::parse(code), "no"))
 }
 
 fn failed(task: &str) -> Signal {
-    Signal::Failed { task: task.to_owned(), reason: Reason::new("image_pull", "no image") }
+    Signal::Failed { task: task.to_owned(), reason: Reason::new(crate::verdict::Kind::ImagePull, "no image") }
 }
 
 /// The breaker after these signals, a second apart.

@@ -157,12 +157,6 @@ impl From<Unusable> for ReasonCode {
     }
 }
 
-impl From<&str> for ReasonCode {
-    fn from(word: &str) -> Self {
-        Self::parse(word)
-    }
-}
-
 impl Serialize for ReasonCode {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())

@@ -50,7 +50,7 @@ impl Waiting {
     /// A job that was returned for a reason of this code.
     #[must_use]
     pub fn returned(code: &str) -> Self {
-        Self { reason: Some(Reason::new(code, "words")), ..Self::default() }
+        Self { reason: Some(Reason::new(crate::job::ReasonCode::parse(code), "words")), ..Self::default() }
     }
 }
 
@@ -83,7 +83,7 @@ impl Failed {
     pub fn sample(code: &str, at: Timestamp) -> Self {
         Self {
             settled_at: at,
-            reason: Reason::new(code, "words"),
+            reason: Reason::new(crate::job::ReasonCode::parse(code), "words"),
             claimed: None,
             progress: Progress::default(),
             notification: Notification::Due,
@@ -98,7 +98,7 @@ impl Dropped {
     pub fn sample(code: &str, at: Timestamp) -> Self {
         Self {
             settled_at: at,
-            reason: Reason::new(code, "words"),
+            reason: Reason::new(crate::job::ReasonCode::parse(code), "words"),
             claimed: Claimed { first_at: at, holder: "worker".to_owned() },
             progress: Progress::default(),
             collecting_until: None,

@@ -4,9 +4,7 @@ use std::{fmt::Write, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{
-    LINE_CHARS, Mail, SUBJECT_CHARS, ascii, bounded, counted, escaped, grouped, in_words, shortened,
-};
+use super::{LINE_CHARS, Mail, SUBJECT_CHARS, ascii, bounded};
 use crate::{
     job::{Reason, State},
     pricing::Dollars,
@@ -14,6 +12,7 @@ use crate::{
         HOUR,
         report::{Summary, SweepStats},
     },
+    text::{count, escaped, grouped, in_words, shortened},
 };
 
 /// The digest of an hour. `report` is where its lines are: `s3://bucket/key`.
@@ -66,8 +65,8 @@ fn write_body(summary: &Summary, report: &str, out: &mut String) -> std::fmt::Re
     let line = |text: &str| shortened(&escaped(text), LINE_CHARS);
     let (from, to) = hour(summary.hour);
     let day = summary.hour.strftime("%-d %B %Y");
-    let came = objects(summary.came_in);
-    let settled = objects(summary.settled.values().sum());
+    let came = count(summary.came_in, "object");
+    let settled = count(summary.settled.values().sum::<u64>(), "object");
     writeln!(out, "From {from} to {to} UTC on {day}, {came} arrived and {settled} settled.\n")?;
     for (state, words) in [
         (State::Done, "all their records are visible"),
@@ -88,7 +87,7 @@ fn write_body(summary: &Summary, report: &str, out: &mut String) -> std::fmt::Re
     }
     let left_out = match summary.rejected {
         0 => String::new(),
-        rows => format!(", {} left out", plural(rows, "row", "rows")),
+        rows => format!(", {} left out", count(rows, "row")),
     };
     writeln!(out, "{:<12} {:>9}  became visible{left_out}", "Records", grouped(summary.records))?;
     if let Some(took) = &summary.took {
@@ -169,14 +168,6 @@ fn write_stats(sweep: &SweepStats, out: &mut String) -> std::fmt::Result {
         writeln!(out, "  found nothing to repair")?;
     }
     Ok(())
-}
-
-fn objects(count: u64) -> String {
-    plural(count, "object", "objects")
-}
-
-fn plural(count: u64, one: &str, many: &str) -> String {
-    if count == 1 { counted(1, one, many) } else { format!("{} {many}", grouped(count)) }
 }
 
 #[cfg(test)]

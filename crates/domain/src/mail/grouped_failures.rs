@@ -2,8 +2,11 @@
 
 use std::{fmt::Write, time::Duration};
 
-use super::{LINE_CHARS, Mail, SUBJECT_CHARS, ascii, bounded, escaped, grouped, links, shortened};
-use crate::alerts::{GroupedMail, QUIET, Source};
+use super::{LINE_CHARS, Mail, SUBJECT_CHARS, ascii, bounded, links};
+use crate::{
+    alerts::{GroupedMail, QUIET, Source},
+    text::{self, escaped, grouped, quoted, shortened},
+};
 
 impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -16,18 +19,14 @@ impl std::fmt::Display for Source {
     }
 }
 
-/// Whole minutes, as a person says them.
 fn minutes(time: Duration) -> String {
-    match time.as_secs() / 60 {
-        1 => "1 minute".to_owned(),
-        minutes => format!("{minutes} minutes"),
-    }
+    text::count(time.as_secs() / 60, "minute")
 }
 
 /// The mail about many failures at once, or about the end of a burst.
 #[must_use]
 pub fn grouped_failures(mail: &GroupedMail) -> Mail {
-    let code = shortened(&ascii(&mail.code), 30);
+    let code = shortened(&ascii(mail.code.as_str()), 30);
     let source = shortened(&ascii(&mail.source.to_string()), 40);
     let subject = if mail.over {
         format!("[tidemill] quiet: {source} ({code}), {} failed", grouped(mail.total))
@@ -43,12 +42,9 @@ pub fn grouped_failures(mail: &GroupedMail) -> Mail {
 fn write_body(mail: &GroupedMail, out: &mut String) -> std::fmt::Result {
     let line = |text: &str| shortened(&escaped(text), LINE_CHARS);
     let GroupedMail { count, total, since, last, .. } = *mail;
-    let (source, code) = (line(&mail.source.to_string()), line(&mail.code));
+    let (source, code) = (line(&mail.source.to_string()), line(mail.code.as_str()));
     let things = if is_of_jobs(&mail.source) { "object" } else { "run" };
-    let several = |count: u64| match count {
-        1 => format!("1 {things}"),
-        many => format!("{} {things}s", grouped(many)),
-    };
+    let several = |number| text::count(number, things);
     if mail.over {
         let quiet = minutes(QUIET);
         writeln!(out, "QUIET: {source}: no failure with {code} for {quiet}, since {last:.0}.")?;
@@ -106,7 +102,7 @@ fn write_next(mail: &GroupedMail, out: &mut String) -> std::fmt::Result {
     if is_of_jobs(&mail.source) {
         let verdict = match mail.source {
             Source::Various => None,
-            _ => Some(format!(" --verdict {}", super::quoted(&mail.code))),
+            _ => Some(format!(" --verdict {}", quoted(mail.code.as_str()))),
         };
         // Made of plain characters only.
         let prefix = Some(&mail.prefix).filter(|prefix| !prefix.is_empty());
@@ -127,13 +123,13 @@ fn is_of_jobs(source: &Source) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alerts::Example;
+    use crate::{alerts::Example, job::ReasonCode, verdict::Kind};
 
-    fn storm(source: Source) -> GroupedMail {
+    fn burst(source: Source) -> GroupedMail {
         let at = |text: &str| text.parse().unwrap();
         GroupedMail {
             source,
-            code: "worker_lost".into(),
+            code: Kind::WorkerLost.into(),
             count: 1_200,
             counted_since: at("2026-03-14T09:20:00Z"),
             total: 1_203,
@@ -152,11 +148,11 @@ mod tests {
         let evil = "x\nTotal      9\r\u{2028}\u{202e}\u{1b}[2J'$(rm)".repeat(30);
         for over in [false, true] {
             let mail = grouped_failures(&GroupedMail {
-                code: evil.clone(),
+                code: ReasonCode::Other(evil.as_str().into()),
                 examples: vec![Example { id: evil.clone(), what: evil.clone(), words: evil.clone() }; 10],
                 latest: evil.clone(),
                 over,
-                ..storm(Source::Pipeline(evil.clone()))
+                ..burst(Source::Pipeline(evil.clone()))
             });
             assert!(mail.subject.len() <= 99 && mail.subject.bytes().all(|b| (0x20..0x7f).contains(&b)));
             assert!(mail.body.chars().all(|c| c == '\n' || !c.is_control()), "{}", mail.body);
@@ -170,13 +166,13 @@ mod tests {
             let body = super::grouped_failures(mail).body;
             body.lines().find(|line| line.starts_with("  tidemill replay")).map(str::to_owned)
         };
-        let pipeline = storm(Source::Pipeline("p".into()));
+        let pipeline = burst(Source::Pipeline("p".into()));
         let said = "  tidemill replay --verdict worker_lost --prefix uploads/ --since 2026-03-14T09:10:00Z";
         assert_eq!(command(&pipeline).as_deref(), Some(said));
-        let various = GroupedMail { prefix: String::new(), ..storm(Source::Various) };
+        let various = GroupedMail { prefix: String::new(), ..burst(Source::Various) };
         assert_eq!(command(&various).as_deref(), Some("  tidemill replay --dead"));
-        assert_eq!(command(&storm(Source::Sweep)), None);
-        let mail = super::grouped_failures(&storm(Source::Command("nightly".into())));
+        assert_eq!(command(&burst(Source::Sweep)), None);
+        let mail = super::grouped_failures(&burst(Source::Command("nightly".into())));
         assert_eq!(mail.subject, "[tidemill] 1,200 failed: the command nightly (worker_lost)");
         assert!(mail.body.contains("the next mail comes in 60 minutes at the earliest"), "{}", mail.body);
     }

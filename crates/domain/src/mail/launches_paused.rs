@@ -1,11 +1,14 @@
-//! The two mails of the breaker: launches are paused back, and launches work again.
+//! The two mails of the breaker: launches are paused, and launches work again.
 
 use std::fmt::Write;
 
 use jiff::Timestamp;
 
-use super::{LINE_CHARS, Mail, SUBJECT_CHARS, ascii, bounded, counted, escaped, in_words, shortened};
-use crate::breaker::{Breaker, Closed};
+use super::{LINE_CHARS, Mail, SUBJECT_CHARS, ascii, bounded};
+use crate::{
+    breaker::{Breaker, Closed},
+    text::{count, escaped, in_words, shortened},
+};
 
 /// The mail that the breaker's state asks for. About `waiting` messages wait for pooled workers.
 #[must_use]
@@ -36,7 +39,7 @@ fn paused(breaker: &Breaker, opened_at: Timestamp, waiting: u64) -> Mail {
          dedicated tasks wait too\n",
         code = line(code),
         words = line(breaker.words()),
-        waiting = counted(waiting, "message", "messages"),
+        waiting = count(waiting, "message"),
     );
     Mail { subject: shortened(&subject, SUBJECT_CHARS), body: bounded(body) }
 }
@@ -52,7 +55,7 @@ fn resumed(breaker: &Breaker, closed: Closed, waiting: u64, now: Timestamp) -> M
          {took}\nBacklog    about {waiting} for pooled workers at {now:.0}\n",
         words = line(breaker.words()),
         took = in_words(took),
-        waiting = counted(waiting, "message", "messages"),
+        waiting = count(waiting, "message"),
     );
     Mail { subject: "[tidemill] tasks are launched again".to_owned(), body: bounded(body) }
 }
@@ -72,7 +75,8 @@ mod tests {
     fn both_mails_say_what_was_wrong_and_that_nothing_is_lost() {
         let begin: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
         let words = "is not authorized to perform: iam:PassRole\r\nBcc: all@example.com";
-        let refused = Signal::Refused(Reason::new("AccessDeniedException", words));
+        let refused =
+            Signal::Refused(Reason::new(crate::job::ReasonCode::parse("AccessDeniedException"), words));
         let open = Breaker::default().after(&refused, begin).unwrap();
         let mail = launches(&open, 40, begin).unwrap();
         assert_eq!(mail.subject, "[tidemill] no task can be launched (AccessDeniedException)");

@@ -5,8 +5,11 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{LINE_CHARS, escaped, last, shortened};
-use crate::metrics;
+use super::{LINE_CHARS, last};
+use crate::{
+    metrics,
+    text::{escaped, shortened},
+};
 
 /// How many log lines a mail shows, the last ones.
 pub const LOG_LINES: usize = 20;

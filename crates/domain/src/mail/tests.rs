@@ -31,7 +31,7 @@ fn settled_at() -> Timestamp {
 }
 
 fn failed(key: &str) -> Job {
-    failed_for(key, Reason::new("bad_input", "row 17 has 4 fields, the header has 5"))
+    failed_for(key, Reason::new(crate::verdict::Kind::BadInput, "row 17 has 4 fields, the header has 5"))
 }
 
 fn failed_for(key: &str, reason: Reason) -> Job {
@@ -42,7 +42,7 @@ fn failed_for(key: &str, reason: Reason) -> Job {
     let ended = |number, code, message| Attempt {
         number,
         task: "arn:aws:ecs:eu-north-1:111122223333:task/tidemill/1dc5c17a".into(),
-        verdict: Reason::new(code, message),
+        verdict: Reason::new(crate::job::ReasonCode::parse(code), message),
         stopped_at: at("2026-03-14T09:27:20Z"),
         paused: false,
     };
@@ -229,9 +229,10 @@ fn only_an_object_at_fault_is_to_be_fixed() {
         ("spot_reclaimed", "spot_reclaimed", "arn:task", false),
         ("command_crashed", "command_crashed", "drain/0001/7", false),
     ] {
-        let mut job = failed_for("uploads/a.csv", Reason::new(code, "words"));
+        let mut job = failed_for("uploads/a.csv", Reason::new(crate::job::ReasonCode::parse(code), "words"));
         let last = job.history.last_mut().unwrap();
-        (last.verdict, last.task) = (Reason::new(verdict, "words"), task.into());
+        (last.verdict, last.task) =
+            (Reason::new(crate::job::ReasonCode::parse(verdict), "words"), task.into());
         let Mail { body, .. } = settled(&job);
         assert_eq!(body.contains("The new version is processed automatically."), fix, "{code}\n{body}");
         assert!(body.contains(&format!("\n  tidemill replay --job {}\n", job.id)));

@@ -263,7 +263,7 @@ fn the_next_launch_is_derived_from_the_history() {
     let ended = |code: &str| Attempt {
         number: 1,
         task: "arn".into(),
-        verdict: Reason::new(code, "x"),
+        verdict: Reason::new(crate::job::ReasonCode::parse(code), "x"),
         stopped_at: jiff::Timestamp::UNIX_EPOCH,
         paused: false,
     };

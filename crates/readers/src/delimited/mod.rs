@@ -6,7 +6,10 @@ pub(super) mod split;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use domain::record::NAME_BYTES;
+use domain::{
+    record::NAME_BYTES,
+    text::{count, grouped},
+};
 
 use self::split::{Fed, Splitter};
 use super::input::Input;
@@ -84,7 +87,11 @@ impl Table {
         if self.splitter.fields() != self.names.len() {
             return Err(self.reject(
                 Reason::RaggedRow,
-                format!("{} fields where the header has {}", self.splitter.fields(), self.names.len()),
+                format!(
+                    "{} where the header has {}",
+                    count(self.splitter.fields(), "field"),
+                    self.names.len()
+                ),
             ));
         }
         // Number, text or nothing: no field takes more than its length and one byte.
@@ -153,7 +160,11 @@ impl Table {
         if self.splitter.fields() > self.limits.columns {
             return Err(BadInput::new(
                 Reason::TooManyColumns,
-                format!("{} columns where {} are read", self.splitter.fields(), self.limits.columns),
+                format!(
+                    "{}; at most {} are read",
+                    count(self.splitter.fields(), "column"),
+                    grouped(self.limits.columns as u64)
+                ),
             ));
         }
         if self.splitter.fault().is_some() {

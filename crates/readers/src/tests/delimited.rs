@@ -171,6 +171,7 @@ async fn tolerance_decides_when_bad_rows_condemn_the_object() {
     assert_eq!(bad(check(arriving(text, 9), &csv_options(), Tolerance::None).await).row, Some(2));
     let refused = bad(check(arriving(text, 9), &csv_options(), Tolerance::UpTo(1)).await);
     assert_eq!((refused.reason, refused.row), (Reason::RaggedRow, Some(3)));
+    assert_eq!(refused.message, "more than 1 bad row; row 3: 1 field where the header has 2");
     for tolerance in [Tolerance::UpTo(2), Tolerance::Any] {
         assert_eq!(check(arriving(text, 9), &csv_options(), tolerance).await.unwrap().rejected, 2);
     }

@@ -6,7 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use domain::{job::Job, pipelines::Command, settings::Settings};
+use domain::{
+    job::Job,
+    pipelines::Command,
+    settings::{Settings, variables},
+};
 
 /// Variables that every command inherits from the worker.
 const PASSED: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
@@ -46,8 +50,8 @@ impl Inherited {
             ("TIDEMILL_ETAG", object.etag.clone()),
             ("TIDEMILL_SIZE", object.size_bytes.map(|size| size.to_string())),
             ("TIDEMILL_URI", Some(object.uri())),
-            ("TIDEMILL_JOB", Some(job.id.to_string())),
-            ("TIDEMILL_ATTEMPT", Some(job.attempt.to_string())),
+            (variables::TIDEMILL_JOB.name(), Some(job.id.to_string())),
+            (variables::TIDEMILL_ATTEMPT.name(), Some(job.attempt.to_string())),
             ("TIDEMILL_PIPELINE", Some(job.pipeline.name.clone())),
         ];
         variables.extend(described.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));

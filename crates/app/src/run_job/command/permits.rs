@@ -29,7 +29,6 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use super::environment::Inherited;
-use crate::scale;
 
 /// The memory that the worker reserves for itself.
 const RESERVED_MIB: u32 = 288;
@@ -81,7 +80,7 @@ impl Commands {
     /// # Errors
     /// [`SettingsError`] if the environment does not name the size of pooled workers.
     pub fn pooled(settings: &Settings) -> Result<Self, SettingsError> {
-        Ok(Self::new(settings, container_mib(), Some(scale::size(settings)?)))
+        Ok(Self::new(settings, container_mib(), Some(settings.fleet_size()?)))
     }
 
     fn new(settings: &Settings, container_mib: Option<u32>, pooled: Option<Size>) -> Self {
@@ -188,12 +187,15 @@ mod tests {
 
     #[test]
     fn a_command_that_ran_out_of_memory_gets_the_next_size_wherever_it_runs() {
-        use domain::job::{Attempt, Reason};
+        use domain::{
+            job::{Attempt, Reason},
+            verdict::Kind,
+        };
         let mut job = job("command = [\"cat\"]\n");
         job.history.push(Attempt {
             number: 1,
             task: String::new(),
-            verdict: Reason::new("out_of_memory", ""),
+            verdict: Reason::new(Kind::OutOfMemory, ""),
             stopped_at: jiff::Timestamp::UNIX_EPOCH,
             paused: false,
         });

@@ -196,7 +196,7 @@ fn an_item_of_another_release_is_not_guessed_at() {
 
 /// A job with something in every field that its state has.
 fn full(state: JobState) -> Job {
-    let verdict = Reason::new("timed_out", "words");
+    let verdict = Reason::new(domain::verdict::Kind::TimedOut, "words");
     let mut job = Job::sample("", at(1)).in_state(state);
     job.object.version_id = Some("v1".into());
     (job.event_at, job.trace) = (Some(at(0)), Some("e1".into()));
@@ -209,7 +209,7 @@ fn full(state: JobState) -> Job {
 
 fn full_states() -> Vec<JobState> {
     let claimed = Claimed { first_at: at(3), holder: "drain/1/7/0f".into() };
-    let reason = Reason::new("ragged_row", "row 3");
+    let reason = Reason::new(domain::job::ReasonCode::parse("ragged_row"), "row 3");
     let progress = Progress { records: 7, rejected: 2, format: Some("csv.gz".into()) };
     let (collecting_until, settled_at) = (Some(at(99)), at(9));
     let dropped = Dropped {

@@ -10,7 +10,7 @@ fn summary() -> Summary {
         settled: counts(&[("done", 1_204), ("failed", 22), ("superseded", 1)]),
         failed: vec![Failure {
             object: "s3://tides/uploads/o\nrders.csv".to_owned(),
-            reason: Reason::new("bad_input", "row 17 has 4 fields, the header has 5"),
+            reason: Reason::new(crate::verdict::Kind::BadInput, "row 17 has 4 fields, the header has 5"),
         }],
         records: 1_234_567,
         rejected: 1,
@@ -81,9 +81,14 @@ fn what_the_sweep_could_not_do_is_told() {
 #[test]
 fn a_failed_run_has_a_short_mail_that_sns_takes() {
     let at = "2026-11-21T14:00:09.5Z".parse().unwrap();
-    let mail = run_failed("the command report", &Reason::new("crashed", "exit code 3"), "arn:task", at);
+    let mail = run_failed(
+        "the command report",
+        &Reason::new(crate::verdict::Kind::Crashed, "exit code 3"),
+        "arn:task",
+        at,
+    );
     assert_eq!(mail.subject, "[tidemill] failed: the command report (crashed)");
     assert!(mail.body.starts_with("FAILED: the command report: exit code 3\n"), "{}", mail.body);
-    let long = run_failed(&"é\n".repeat(200), &Reason::new("crashed", "x"), "arn", at);
+    let long = run_failed(&"é\n".repeat(200), &Reason::new(crate::verdict::Kind::Crashed, "x"), "arn", at);
     assert!(long.subject.len() <= SUBJECT_CHARS && long.subject.bytes().all(|b| (b' '..=b'~').contains(&b)));
 }

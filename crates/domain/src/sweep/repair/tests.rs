@@ -104,7 +104,7 @@ fn ended(code: &str, minutes: i64) -> Attempt {
     Attempt {
         number: 1,
         task: "t".into(),
-        verdict: Reason::new(code, "words"),
+        verdict: Reason::new(crate::job::ReasonCode::parse(code), "words"),
         stopped_at: ago(minutes),
         paused: false,
     }

@@ -50,7 +50,7 @@ fn a_job_counts_in_the_hour_it_came_in_and_in_the_hour_it_settled() {
 fn a_summary_tells_of_states_pipelines_verdicts_and_failures() {
     let mut counts = HourStats::new(at("12:00:00"));
     let mut failed = job("bad.csv", State::Failed, "12:01:00", "12:02:00");
-    let verdict = Reason::new("bad_input", "row 7");
+    let verdict = Reason::new(crate::verdict::Kind::BadInput, "row 7");
     failed.history =
         vec![Attempt { number: 1, task: "t".into(), verdict, stopped_at: at("12:02:00"), paused: false }];
     for job in [&failed, &job("good.csv", State::Done, "12:01:00", "12:01:30")] {

@@ -159,7 +159,7 @@ fn every_exit_code_of_the_worker_says_one_verdict() {
 #[test]
 fn what_the_worker_said_is_kept_only_of_the_verdict_it_is_about() {
     let said = |code: &str| {
-        let reason = Some(Reason::new(code, "the worker's own words"));
+        let reason = Some(Reason::new(crate::job::ReasonCode::parse(code), "the worker's own words"));
         Job::sample("", Timestamp::UNIX_EPOCH).in_state(Waiting { reason, ..Waiting::default() })
     };
     let words = |kind: Kind, job: &Job| {

@@ -1,4 +1,4 @@
-//! Texts from strangers, made safe to show.
+//! How numbers and durations are printed, and texts from strangers made safe to show.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub fn escaped(text: &str) -> String {
 }
 
 /// As one word of a shell's command, whatever it holds; where quotes do not do, in the form that bash, zsh and ksh know.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let plain = |c: char| {
         c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '=' | '+' | ':' | ',' | '-' | '@')
     };
@@ -54,7 +54,7 @@ pub fn shortened(text: &str, most: usize) -> String {
     format!("{head}...{tail}")
 }
 
-/// A duration as a person says it.
+/// A duration as a person says it: `4.2 s`, `2 min 5 s`, `3 h 20 min`.
 #[must_use]
 pub fn in_words(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -79,9 +79,43 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// A number of things, as every message prints it: `1 record`, `1,234 records`, `0 entries`. `noun` is the singular; its
+/// last word takes the plural.
+#[must_use]
+pub fn count(number: impl TryInto<u64>, noun: &str) -> String {
+    match number.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {noun}"),
+        many => format!("{} {}", grouped(many), plural(noun)),
+    }
+}
+
+/// The regular plural of an English noun.
+fn plural(noun: &str) -> String {
+    match noun.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
+        _ if noun.ends_with(['s', 'x']) || noun.ends_with("ch") || noun.ends_with("sh") => {
+            format!("{noun}es")
+        }
+        _ => format!("{noun}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::grouped;
+    use super::{count, grouped};
+
+    #[test]
+    fn one_thing_is_singular_and_any_other_number_is_plural() {
+        assert_eq!(
+            [0, 1, 2, 1_234].map(|n: u64| count(n, "field")),
+            ["0 fields", "1 field", "2 fields", "1,234 fields"]
+        );
+        assert_eq!(
+            ["entry", "day", "box", "class", "batch"].map(|noun| count(2_usize, noun)),
+            ["2 entries", "2 days", "2 boxes", "2 classes", "2 batches"]
+        );
+        assert_eq!(["entry", "box"].map(|noun| count(1_u32, noun)), ["1 entry", "1 box"]);
+    }
 
     #[test]
     fn numbers_are_grouped_by_three() {
