@@ -1,6 +1,6 @@
 //! The worker's image as real containers: `.ci/containers` builds it and runs these.
 //!
-//! Not part of `cargo test --workspace`, as not every machine can run containers.
+//! `cargo test` compiles and ignores them, as not every machine can run containers.
 
 #[path = "../commands/cloud.rs"]
 #[expect(dead_code, reason = "the other suite uses all of it")]
@@ -49,6 +49,7 @@ fn folder(pipeline: &str) -> TempDir {
 const WAITS: &str = "format = \"command\"\ncommand = [\"/hungry\", \"wait\"]\n";
 
 #[test]
+#[ignore = "needs the worker's image and podman or docker: .ci/containers"]
 fn the_samples_become_records_in_a_container() {
     let _alone = alone();
     let report = run_json(0, &["samples".as_ref(), "--containers".as_ref(), worker().as_ref()]);
@@ -63,6 +64,7 @@ fn the_samples_become_records_in_a_container() {
 }
 
 #[test]
+#[ignore = "needs the worker's image and podman or docker: .ci/containers"]
 fn what_the_kernel_kills_for_its_memory_is_tried_again_one_size_larger() {
     let _alone = alone();
     let image = Hungry::build("tidemill-test-hungry", true);
@@ -106,6 +108,7 @@ fn what_the_kernel_kills_for_its_memory_is_tried_again_one_size_larger() {
 }
 
 #[test]
+#[ignore = "needs the worker's image and podman or docker: .ci/containers"]
 fn a_stopped_task_is_confined_hears_sigterm_and_gives_its_job_back() {
     let _alone = alone();
     let image = Hungry::build("tidemill-test-waits", false);
@@ -163,6 +166,7 @@ fn logs(data: &std::path::Path) -> String {
 }
 
 #[test]
+#[ignore = "needs the worker's image and podman or docker: .ci/containers"]
 fn ctrl_c_and_kill_leave_no_container() {
     let _alone = alone();
     let image = Hungry::build("tidemill-test-left", false);
@@ -188,6 +192,7 @@ fn ctrl_c_and_kill_leave_no_container() {
 }
 
 #[test]
+#[ignore = "needs the worker's image and podman or docker: .ci/containers"]
 fn an_image_that_is_not_there_is_reported_before_anything_starts() {
     let _alone = alone();
     let run = tidemill(["run", "samples", "--containers", "tidemill-test-nowhere:1"]);

@@ -17,7 +17,7 @@ use localcloud::{
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-const HERE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/boto3");
+const HERE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stack/boto3");
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn boto3_finds_a_cloud_that_it_cannot_tell_from_aws() {
