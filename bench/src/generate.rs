@@ -77,9 +77,10 @@ mod tests {
     #[tokio::test]
     async fn every_generated_record_is_a_good_one() {
         let folder = tempfile::tempdir().unwrap();
-        for (format, layout) in
-            [(Format::Csv, readers::Layout::Delimited(b',')), (Format::Jsonl, readers::Layout::JsonLines)]
-        {
+        for (format, layout) in [
+            (Format::Csv, readers::Layout::Delimited(readers::Dialect::of(b','))),
+            (Format::Jsonl, readers::Layout::JsonLines),
+        ] {
             let file = folder.path().join("orders");
             let records = generate(&file, format, 100_000).unwrap();
             let source = tokio::fs::File::open(&file).await.unwrap();

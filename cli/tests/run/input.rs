@@ -152,7 +152,9 @@ fn tolerant(policy: &str) -> (tempfile::TempDir, Value) {
         (folder.path().join("in"), folder.path().join("data"), folder.path().join("out"));
     let pipelines = folder.path().join("p.toml");
     fs::create_dir(&input).expect("a folder");
-    let text = format!("version = 1\n[[pipeline]]\nname = \"tolerant\"\nbad_rows = \"{policy}\"\n");
+    let text = format!(
+        "version = 1\n[[pipeline]]\nname = \"tolerant\"\nbad_rows = \"{policy}\"\nmax_rejected = \"100%\"\n"
+    );
     fs::write(&pipelines, text).expect("a file");
     let all = bad_rows();
     files::write(&all, &input);

@@ -62,7 +62,9 @@ table! {
             advice: "Convert the file to CSV or JSON and upload it again, or have the pipeline run a command on it.",
         }
         Utf16WithoutBom = "utf16_without_bom", "the text looks like UTF-16 without a byte order mark" {
-            scope: Object, advice: "Save the file as UTF-8 and upload it again.",
+            scope: Object,
+            advice: "Put encoding = \"utf-16le\" or encoding = \"utf-16be\" into the pipelines file, or save the file as UTF-8 \
+                     and upload it again.",
         }
         UnsupportedEncoding = "unsupported_encoding", "the text is in an encoding that is not read" {
             scope: Object, advice: "Save the file as UTF-8 and upload it again.",
@@ -74,13 +76,51 @@ table! {
             scope: Object, advice: "Close the quote, or double it where it is meant as text, and upload the file again.",
         }
         TextAfterQuote = "text_after_quote", "text follows a closing quote" {
-            scope: Object, advice: "Double each quote inside a quoted field, and upload the file again.",
+            scope: Object, advice: "Double each quote inside a quoted field, and upload the file again; or put quote = \"none\" or \
+                     escape = \"\\\\\" into the pipelines file if the text is written so.",
+        }
+        SwallowedRows = "swallowed_rows", "a quoted field runs over lines that are rows themselves" {
+            scope: Object,
+            advice: "Close or double the quote, and upload the file again; or put quote = \"none\" into the pipelines file \
+                     if quotes are text, or quote = \"\\\"\" if the lines are one field.",
+        }
+        AmbiguousDialect = "ambiguous_dialect", "the text can be read as a table in more than one way" {
+            scope: Object,
+            advice: "Say in the pipelines file how the text is written: delimiter, quote, escape, skip_lines. The error \
+                     gives the line. Then replay the job.",
+        }
+        NoTable = "no_table", "the text is no table" {
+            scope: Object,
+            advice: "Upload the table that was meant. If this is the table, say in the pipelines file how it is written: \
+                     delimiter, skip_lines, header.",
+        }
+        NoHeader = "no_header", "the first row looks like data and not like names" {
+            scope: Object,
+            advice: "Put header = false or header = [\"names\"] into the pipelines file, or header = true if these are the \
+                     names, and replay the job.",
+        }
+        AmbiguousHeader = "ambiguous_header", "it is not certain which row has the names of the columns" {
+            scope: Object,
+            advice: "Say in the pipelines file how many lines stand before the table (skip_lines) and give the names \
+                     (header), or remove the other lines from the file.",
+        }
+        TwoTables = "two_tables", "the object holds more than one table" {
+            scope: Object, advice: "Upload each table as a file of its own.",
+        }
+        EncodingMismatch = "encoding_mismatch", "the text is not in the encoding that the pipeline names" {
+            scope: Object,
+            advice: "Correct encoding in the pipelines file, or save the file in that encoding and upload it again.",
+        }
+        TooManyRejected = "too_many_rejected", "more rows are rejected than the pipeline allows" {
+            scope: Object,
+            advice: "Correct the rows and upload the file again, or raise max_rejected in the pipelines file and replay the \
+                     job.",
         }
         DuplicateHeader = "duplicate_header", "two columns have the same name" {
-            scope: Object, advice: "Give each column a name of its own, and upload the file again.",
+            scope: Object, advice: "Give each column a name of its own, or put duplicate_names = \"number\" into the pipelines file.",
         }
         EmptyHeader = "empty_header", "a column has no name" {
-            scope: Object, advice: "Give each column a name, and upload the file again.",
+            scope: Object, advice: "Give each column a name, or put unnamed = \"number\" into the pipelines file.",
         }
         TooManyColumns = "too_many_columns", "the object has more columns than are read" {
             scope: Object,
@@ -121,7 +161,17 @@ table! {
                      again.",
         }
         RaggedRow = "ragged_row", "the row has fewer or more fields than the header" {
-            scope: Scope::Row, advice: "Give each row as many fields as the header, and upload the file again.",
+            scope: Scope::Row,
+            advice: "Give each row as many fields as the header, and upload the file again.",
+        }
+        StrayQuote = "stray_quote", "a quote opens inside a field and closes behind a delimiter" {
+            scope: Scope::Row,
+            advice: "Enclose the whole field in quotes and double those inside, and upload the file again; or put \
+                     quote = \"none\" into the pipelines file if quotes are text.",
+        }
+        StrayEscape = "stray_escape", "a backslash stands before a delimiter, where it may or may not be an escape" {
+            scope: Scope::Row,
+            advice: "Put escape = \"\\\\\" or escape = \"none\" into the pipelines file, and replay the job.",
         }
         FieldTooLarge = "field_too_large", "a field is larger than 380 KB" {
             scope: Scope::Row, advice: "Shorten or split the field, and upload the file again.",
@@ -130,7 +180,9 @@ table! {
             scope: Scope::Row, advice: "Shorten or split the record, and upload the file again.",
         }
         InvalidUtf8 = "invalid_utf8", "the text has bytes that are not UTF-8" {
-            scope: Scope::Row, advice: "Save the file as UTF-8 and upload it again.",
+            scope: Scope::Row,
+            advice: "Save the file as UTF-8 and upload it again, or name its encoding in the pipelines file, such as \
+                     encoding = \"windows-1252\".",
         }
         NulByte = "nul_byte", "the text has a NUL byte" {
             scope: Scope::Row, advice: "Remove the NUL bytes, and upload the file again.",

@@ -11,7 +11,7 @@ use super::delimited::columns::{Settling, unknown_column, write_units};
 use super::format::{Compression, Encoding};
 use super::input::Input;
 use super::options::Options;
-use super::reason::{BadInput, ReadError, Reject};
+use super::reason::{BadInput, ReadError, Reason, Reject};
 use super::rows::{Opened, Reader, Rows};
 use super::schema::{ColumnType, Schema};
 
@@ -27,6 +27,8 @@ pub enum Tolerance {
     UpTo(u64),
     /// Any number.
     Any,
+    /// This share of the rows, in hundredths of a percent: only the end of the object can tell.
+    Share(u32),
 }
 
 impl Tolerance {
@@ -34,8 +36,31 @@ impl Tolerance {
         match self {
             Self::None => rejected == 0,
             Self::UpTo(most) => rejected <= most,
-            Self::Any => true,
+            Self::Any | Self::Share(_) => true,
         }
+    }
+
+    /// At the end of an object of `rows` rows: whether so many may be refused; `first` is the first of them.
+    ///
+    /// # Errors
+    /// [`Reason::TooManyRejected`], with both shares.
+    pub fn verify(self, rejected: u64, rows: u64, first: Option<&(u64, Reject)>) -> Result<(), BadInput> {
+        let Self::Share(most) = self else { return Ok(()) };
+        if u128::from(rejected) * 10_000 <= u128::from(rows) * u128::from(most) {
+            return Ok(());
+        }
+        let percent = |hundredths: u128| format!("{}.{:02} %", hundredths / 100, hundredths % 100);
+        let share = percent(u128::from(rejected) * 10_000 / u128::from(rows.max(1)));
+        let first = first.map_or_else(String::new, |(row, reject)| {
+            format!("; the first is row {row}, {}: {}", reject.reason, reject.message)
+        });
+        Err(BadInput::new(
+            Reason::TooManyRejected,
+            format!(
+                "{rejected} of {rows} rows are rejected, {share}, where max_rejected allows {}{first}",
+                percent(u128::from(most))
+            ),
+        ))
     }
 }
 
@@ -63,6 +88,8 @@ pub struct Checked {
     pub item_bytes: u64,
     /// About how many write units they cost: one for each KB of a record begun.
     pub write_units: u64,
+    /// What was read otherwise than it is written, in sentences: null markers, two spellings of a number, repeated headers.
+    pub notes: Vec<String>,
 }
 
 #[derive(Default)]
@@ -140,11 +167,14 @@ pub async fn check(
     options: &Options,
     tolerance: Tolerance,
 ) -> Result<Checked, ReadError> {
-    let mut opened = Opened::open(source, options).await?;
+    let mut opened = Opened::open(source, options, None).await?;
     let mut tally = RowCounts::default();
     let mut columns = Vec::new();
+    let mut notes = Vec::new();
     if let Reader::Table(table) = &mut opened.reader {
         let settling = check_table(table, &mut opened.input, options, tolerance, &mut tally).await?;
+        settling.verify(table)?;
+        notes = settling.notes(table);
         let settled = settling.settle(table.names());
         columns = settled.columns;
         tally.rejected += settled.rejected;
@@ -160,7 +190,9 @@ pub async fn check(
     } else {
         opened = check_json(opened, options, tolerance, &mut tally).await?;
     }
+    tolerance.verify(tally.rejected, tally.rows, tally.first_rejects.first())?;
     let Opened { input, layout, .. } = opened;
+    input.verify()?;
     Ok(Checked {
         schema: Schema { layout, columns },
         compression: input.compression,
@@ -172,6 +204,7 @@ pub async fn check(
         bytes_out: input.bytes_out,
         item_bytes: tally.item_bytes,
         write_units: tally.write_units,
+        notes,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use super::format::{Compression, Encoding, Layout};
 use super::json::scan::{Scanner, Step};
+use super::options::{Format, Options};
 use super::reason::{BadInput, Reason};
 use super::{gzip, sniff, zstandard};
 
@@ -64,7 +65,12 @@ pub(super) fn compression(bytes: &[u8]) -> Result<Compression, BadInput> {
 }
 
 /// How the decompressed bytes that begin with `bytes` are encoded, and how long their byte order mark is.
-pub(super) fn encoding(bytes: &[u8], outer: Compression) -> Result<(Encoding, usize), BadInput> {
+/// `declared` is the name that the pipeline gives it.
+pub(super) fn encoding(
+    bytes: &[u8],
+    outer: Compression,
+    declared: Option<&str>,
+) -> Result<(Encoding, usize), BadInput> {
     if outer != Compression::None {
         let inner = compression(bytes).map_err(|bad| {
             BadInput::new(bad.reason, bad.message.replace("the object is", "the compressed object holds"))
@@ -72,6 +78,18 @@ pub(super) fn encoding(bytes: &[u8], outer: Compression) -> Result<(Encoding, us
         if inner != Compression::None {
             return Err(BadInput::new(Reason::NestedCompression, "compressed data inside compressed data"));
         }
+    }
+    let marked = encoding_rs::Encoding::for_bom(bytes).map(|(marked, _)| marked);
+    if let (Some(name), Some(marked)) = (declared, marked)
+        && encoding_rs::Encoding::for_label(name.as_bytes()) != Some(marked)
+    {
+        return Err(BadInput::new(
+            Reason::EncodingMismatch,
+            format!(
+                "the pipeline says encoding = \"{name}\", but the text begins with the byte order mark of {}",
+                marked.name()
+            ),
+        ));
     }
     match bytes {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => {
@@ -81,6 +99,12 @@ pub(super) fn encoding(bytes: &[u8], outer: Compression) -> Result<(Encoding, us
         [0xff, 0xfe, ..] => return Ok((Encoding::Utf16Le, 2)),
         [0xfe, 0xff, ..] => return Ok((Encoding::Utf16Be, 2)),
         _ => {}
+    }
+    if let Some(name) = declared
+        && let Some(known) = encoding_rs::Encoding::for_label(name.as_bytes())
+        && known != encoding_rs::UTF_8
+    {
+        return Ok((Encoding::Named(known.name()), 0));
     }
     let first = &bytes[..bytes.len().min(BINARY_LOOK_BYTES)];
     let nuls = |parity: usize| first.iter().skip(parity).step_by(2).filter(|byte| **byte == 0).count();
@@ -94,7 +118,10 @@ pub(super) fn encoding(bytes: &[u8], outer: Compression) -> Result<(Encoding, us
         let order = if odd > 0 { "UTF-16LE" } else { "UTF-16BE" };
         return Err(BadInput::new(
             Reason::Utf16WithoutBom,
-            format!("the text looks like {order} without a byte order mark"),
+            format!(
+                "the text looks like {order} without a byte order mark; put encoding = \"{}\" into the pipelines file",
+                order.to_ascii_lowercase()
+            ),
         ));
     }
     Err(BadInput::new(
@@ -103,16 +130,27 @@ pub(super) fn encoding(bytes: &[u8], outer: Compression) -> Result<(Encoding, us
     ))
 }
 
-/// How the text that begins with `text` is laid out. `whole` says that this is all of it; `pointer` that records
-/// are to be found inside a JSON document.
-pub(super) fn layout(text: &[u8], whole: bool, pointer: bool, delimiter: Option<u8>) -> Layout {
+/// How the text that begins with `text` is laid out. `whole` says that this is all of it.
+pub(super) fn layout(text: &[u8], whole: bool, options: &Options) -> Result<Layout, BadInput> {
+    let table = || sniff::dialect(text, whole, options).map(Layout::Delimited);
+    match options.format {
+        Format::Json => return Ok(Layout::Json),
+        Format::JsonLines => return Ok(Layout::JsonLines),
+        Format::Csv => return table(),
+        Format::Auto if options.pointer.is_some() => return Ok(Layout::Json),
+        Format::Auto => {}
+    }
     let start = text.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(text.len());
     match text.get(start) {
-        _ if pointer => Layout::Json,
-        Some(b'[') => Layout::Json,
-        Some(b'{') if is_lines(&text[start..], whole) => Layout::JsonLines,
-        Some(b'{') => Layout::Json,
-        _ => Layout::Delimited(delimiter.unwrap_or_else(|| sniff::delimiter(text, whole))),
+        Some(b'[') if is_bracketed(&text[start..]) => {
+            // Names in brackets, as SQL Server writes them, or the first section of an INI file.
+            table()
+        }
+        Some(b'[') => Ok(Layout::Json),
+        Some(b'{') if is_lines(&text[start..], whole) => Ok(Layout::JsonLines),
+        Some(b'{') => Ok(Layout::Json),
+        _ if is_lines_of_scalars(&text[start..], whole) => Ok(Layout::JsonLines),
+        _ => table(),
     }
 }
 
@@ -141,6 +179,33 @@ fn is_lines(text: &[u8], whole: bool) -> bool {
         },
         _ => false,
     }
+}
+
+/// Whether text that begins with a bracket is none of JSON: the first line has a word in brackets that no JSON has.
+fn is_bracketed(text: &[u8]) -> bool {
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let Some(end) = line.iter().position(|byte| *byte == b']') else { return false };
+    let word = line[1..end].trim_ascii();
+    word.first().is_some_and(u8::is_ascii_alphabetic) && is_value(word) == Whole::Broken
+}
+
+/// Whether every line is one JSON value that is neither object nor array, and one of them is a string. Where lines below
+/// the first say by their type that it is a name, the text is a table of one quoted column.
+fn is_lines_of_scalars(text: &[u8], whole: bool) -> bool {
+    let mut lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).collect();
+    if !whole {
+        lines.pop();
+    }
+    lines.retain(|line| !line.is_empty());
+    let is_string = |line: &[u8]| line.starts_with(b"\"");
+    let is_scalar = |line: &[u8]| {
+        let begins = matches!(line.first(), Some(b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n'));
+        begins && matches!(is_value(line), Whole::Yes | Whole::Open) && !line.ends_with(b",")
+    };
+    lines.len() >= 2
+        && lines.iter().any(|line| is_string(line))
+        && lines.iter().all(|line| is_scalar(line) && (!is_string(line) || is_value(line) == Whole::Yes))
+        && !sniff::is_column_under_name(&lines)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! What an object turns out to be: how its bytes are compressed, its text encoded, its records laid out.
 
+use super::delimited::dialect::Dialect;
+
 /// How the object's bytes are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
@@ -20,13 +22,15 @@ pub enum Encoding {
     Utf16Le,
     /// UTF-16, high byte first, with a byte order mark.
     Utf16Be,
+    /// The one that the pipeline names.
+    Named(&'static str),
 }
 
 /// How the object's text is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
-    /// Delimited text with a header, by its delimiter.
-    Delimited(u8),
+    /// Delimited text, written in this way.
+    Delimited(Dialect),
     /// One JSON value on each line.
     JsonLines,
     /// One JSON document.

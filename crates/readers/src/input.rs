@@ -28,6 +28,11 @@ pub(super) const LOOK_BYTES: usize = 64 * 1024;
 /// How much of its text any reader may read without a permit.
 const FREE_BYTES: u64 = 128 * 1024;
 
+/// The byte that ends a text file of DOS.
+const END_OF_FILE: u8 = 0x1a;
+
+const MARK: &[u8] = "\u{feff}".as_bytes();
+
 type Source = Pin<Box<dyn AsyncRead + Send>>;
 
 enum Decoder {
@@ -54,6 +59,10 @@ pub(super) struct Input {
     pub(super) bytes_out: u64,
     limits: Limits,
     buffers: BufferPermits,
+    /// Whether the text is UTF-8 though its pipeline names another encoding.
+    suspicion: Option<Utf8Watch>,
+    /// How many DOS end-of-file bytes stand behind the chunk: none of the text, if nothing follows them.
+    held: usize,
     /// The permit to read beyond [`FREE_BYTES`], until the reader is dropped.
     permit: Option<Permit>,
 }
@@ -77,6 +86,8 @@ impl Input {
             bytes_out: 0,
             limits: options.limits.clone(),
             buffers: options.buffers.clone(),
+            suspicion: None,
+            held: 0,
             permit: None,
         };
         input.receive(detect::SIGNATURE_BYTES).await?;
@@ -90,16 +101,24 @@ impl Input {
         while look.len() < LOOK_BYTES && !input.ended {
             input.decode_some(&mut look).await?;
         }
-        let (encoding, mark_bytes) = detect::encoding(&look, input.compression)?;
+        let (encoding, mark_bytes) = detect::encoding(&look, input.compression, options.encoding.as_deref())?;
         input.encoding = encoding;
         look.drain(..mark_bytes);
         input.transcoder = match encoding {
             Encoding::Utf8 => None,
             Encoding::Utf16Le => Some(UTF_16LE.new_decoder_without_bom_handling()),
             Encoding::Utf16Be => Some(UTF_16BE.new_decoder_without_bom_handling()),
+            Encoding::Named(name) => encoding_rs::Encoding::for_label(name.as_bytes())
+                .map(encoding_rs::Encoding::new_decoder_without_bom_handling),
         };
+        if matches!(encoding, Encoding::Named(_)) {
+            input.suspicion = Some(Utf8Watch::default());
+        }
         input.plain = look;
         input.deliver()?;
+        // Some programs write the mark twice.
+        let marks = input.chunk.chunks_exact(MARK.len()).take_while(|part| *part == MARK).count();
+        input.chunk.drain(..marks * MARK.len());
         Ok(input)
     }
 
@@ -142,8 +161,39 @@ impl Input {
         Ok(true)
     }
 
-    /// Moves what was decompressed into the chunk, as UTF-8.
+    /// At the end of the text: whether it is in the encoding that the pipeline names.
+    pub(super) fn verify(&self) -> Result<(), BadInput> {
+        match (&self.suspicion, self.encoding) {
+            (Some(watch), Encoding::Named(name)) if watch.is_utf8() => Err(BadInput::new(
+                Reason::EncodingMismatch,
+                format!(
+                    "the pipeline says encoding = \"{}\", but all of the text is valid UTF-8, and not all of it ASCII",
+                    name.to_ascii_lowercase()
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Moves what was decompressed into the chunk, as UTF-8 and without a DOS end-of-file byte at the end.
     fn deliver(&mut self) -> Result<(), BadInput> {
+        if let Some(watch) = &mut self.suspicion {
+            watch.feed(&self.plain);
+        }
+        self.transcode()?;
+        let kept =
+            self.chunk.len() - self.chunk.iter().rev().take_while(|byte| **byte == END_OF_FILE).count();
+        let ends = self.chunk.len() - kept;
+        if kept > 0 && self.held > 0 {
+            let held = std::mem::take(&mut self.held);
+            self.chunk.splice(..0, std::iter::repeat_n(END_OF_FILE, held));
+        }
+        self.chunk.truncate(self.chunk.len() - ends);
+        self.held += ends;
+        Ok(())
+    }
+
+    fn transcode(&mut self) -> Result<(), BadInput> {
         let Some(transcoder) = &mut self.transcoder else {
             std::mem::swap(&mut self.chunk, &mut self.plain);
             return Ok(());
@@ -165,10 +215,20 @@ impl Input {
                 DecoderResult::OutputFull => {}
                 DecoderResult::Malformed(..) => {
                     let position = self.bytes_out - (self.plain.len() - at) as u64;
-                    return Err(BadInput::new(
-                        Reason::InvalidUtf16,
-                        format!("malformed UTF-16 just before byte {position}"),
-                    ));
+                    return Err(match self.encoding {
+                        Encoding::Named(name) => BadInput::new(
+                            Reason::EncodingMismatch,
+                            format!(
+                                "the text is not in the encoding that the pipeline names, {}: malformed just before \
+                                 byte {position}",
+                                name.to_ascii_lowercase()
+                            ),
+                        ),
+                        _ => BadInput::new(
+                            Reason::InvalidUtf16,
+                            format!("malformed UTF-16 just before byte {position}"),
+                        ),
+                    });
                 }
             }
         }
@@ -250,5 +310,39 @@ impl Input {
             ));
         }
         Ok(())
+    }
+}
+
+/// Watches bytes go by that are said to be no UTF-8.
+#[derive(Default)]
+struct Utf8Watch {
+    /// The beginning of a character that the last piece cut.
+    cut: Vec<u8>,
+    refuted: bool,
+    characters: bool,
+}
+
+impl Utf8Watch {
+    fn feed(&mut self, piece: &[u8]) {
+        if self.refuted || piece.is_empty() {
+            return;
+        }
+        let joined;
+        let text = if self.cut.is_empty() {
+            piece
+        } else {
+            self.cut.extend_from_slice(piece);
+            joined = std::mem::take(&mut self.cut);
+            &joined
+        };
+        self.characters |= !text.is_ascii();
+        if let Err(error) = std::str::from_utf8(text) {
+            self.refuted = error.error_len().is_some();
+            self.cut = text[error.valid_up_to()..].to_vec();
+        }
+    }
+
+    fn is_utf8(&self) -> bool {
+        !self.refuted && self.characters && self.cut.is_empty()
     }
 }

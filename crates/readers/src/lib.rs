@@ -12,11 +12,16 @@
 //! What an object is, its content says, never its name: see [`Layout`], [`Compression`] and [`Encoding`].
 //!
 //! # Delimited text
-//! RFC 4180 with a header, any line ends, blank lines skipped, strict about quotes. A column is one of numbers
-//! when every value that is not empty plainly is one ([`number::is_plain`]) and at least one of them fits the
-//! table; else of booleans when every such value is true or false; else of text. A row refused for its shape, its
-//! bytes or a declared type takes no part in that. A row whose only fault is a number out of range does, since
-//! that is a fault only if its column ends up as one of numbers.
+//! How a text is written is found out with evidence or not at all: the delimiter, the quotes, the line the table begins
+//! with and whether it has names. Two readings that fit about equally well, a first row that looks like data, and text
+//! that is no table are refused with the line for the pipelines file that settles it. There is no fallback to one column.
+//!
+//! Then it is read strictly: rows as wide as the header, blank lines skipped (with one column they are empty values), a
+//! row equal to the header left out. A column is one of numbers when every value that is neither empty nor a usual null
+//! marker plainly is one ([`number::is_plain`]) and at least one of them fits the table, unless one number occurs in two
+//! spellings, as 1.1 and 1.10 do; else of booleans when every such value is true or false; else of text. A row refused for
+//! its shape, its bytes or a declared type takes no part in that. A row whose only fault is a number out of range does,
+//! since that is a fault only if its column ends up as one of numbers.
 //!
 //! # JSON
 //! An object is a record. Anything else, as a line or as an element, is a record of one field named `value`. A
@@ -25,9 +30,9 @@
 //! # Reasons
 //! | what ends at | reasons |
 //! | --- | --- |
-//! | the row | `ragged_row`, `field_too_large`, `item_too_large`, `invalid_utf8`, `nul_byte`, `number_out_of_range`, `wrong_type`, `json_too_deep`, `duplicate_key`, `lone_surrogate`, `empty_name`, `name_too_long`, `reserved_name`, `bad_key`; in JSON Lines `json_syntax` |
-//! | the object, for its bytes | `truncated_gzip`, `truncated_zstd`, `checksum_mismatch`, `corrupt_compression`, `trailing_garbage`, `decompression_bomb`, `window_too_large`, `nested_compression`, `unsupported_format`, `unknown_binary`, `utf16_without_bom`, `unsupported_encoding`, `invalid_utf16` |
-//! | the object, for its text | `unbalanced_quote`, `text_after_quote`, `duplicate_header`, `empty_header`, `bad_header`, `too_many_columns`, `unknown_column`; in a header `reserved_name` and `name_too_long`; in a JSON document `json_syntax`, `json_cut_short`, `json_trailing`, `pointer_not_found`, `pointer_not_records`, thousands of open brackets (`json_too_deep`), and a name on the way to the records that occurs twice (`duplicate_key`) |
+//! | the row | `ragged_row`, `stray_quote`, `stray_escape`, `field_too_large`, `item_too_large`, `invalid_utf8`, `nul_byte`, `number_out_of_range`, `wrong_type`, `json_too_deep`, `duplicate_key`, `lone_surrogate`, `empty_name`, `name_too_long`, `reserved_name`, `bad_key`; in JSON Lines `json_syntax` |
+//! | the object, for its bytes | `truncated_gzip`, `truncated_zstd`, `checksum_mismatch`, `corrupt_compression`, `trailing_garbage`, `decompression_bomb`, `window_too_large`, `nested_compression`, `unsupported_format`, `unknown_binary`, `utf16_without_bom`, `unsupported_encoding`, `invalid_utf16`, `encoding_mismatch` |
+//! | the object, for its text | `no_table`, `ambiguous_dialect`, `no_header`, `ambiguous_header`, `two_tables`, `too_many_rejected`, `unbalanced_quote`, `text_after_quote`, `swallowed_rows`, `duplicate_header`, `empty_header`, `bad_header`, `too_many_columns`, `unknown_column`; in a header `reserved_name` and `name_too_long`; in a JSON document `json_syntax`, `json_cut_short`, `json_trailing`, `pointer_not_found`, `pointer_not_records`, thousands of open brackets (`json_too_deep`), and a name on the way to the records that occurs twice (`duplicate_key`) |
 //!
 //! A pipeline's command that prints too much is refused by the worker, as `output_too_large`.
 //!
@@ -55,6 +60,7 @@ mod zstandard;
 
 pub use self::check::{Checked, Names, Tolerance, check};
 pub use self::delimited::columns::write_units;
+pub use self::delimited::dialect::{Dialect, Spaces};
 pub use self::format::{Compression, Encoding, Layout};
 pub use self::options::{Format, Limits, Options, RESERVED_NAMES};
 pub use self::permits::BufferPermits;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::pipelines::Delimited;
 use domain::record::{FIELD_BYTES, ITEM_BYTES};
 
 use super::permits::BufferPermits;
@@ -15,10 +16,15 @@ pub const RESERVED_NAMES: &[&str] = &domain::manifest::RESERVED;
 pub struct Options {
     /// What the text is, if it is not to be found out.
     pub format: Format,
-    /// What separates fields, if it is not to be found out.
+    /// What separates fields, if it is not to be found out; a line feed if each line is one field.
     pub delimiter: Option<u8>,
     /// The way to the records in a JSON document (RFC 6901). With it, [`Format::Auto`] means [`Format::Json`].
     pub pointer: Option<String>,
+    /// What else is said about delimited text.
+    pub table: Delimited,
+    /// The encoding of the text by its name in the Encoding Standard, if it is not UTF-8, or UTF-16 with a byte order
+    /// mark.
+    pub encoding: Option<String>,
     /// Declared types by column. In JSON they apply to the fields of a record; a field may be null or missing.
     pub columns: BTreeMap<String, ColumnType>,
     /// Bounds.

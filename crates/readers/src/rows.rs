@@ -7,6 +7,7 @@ use tokio::io::AsyncRead;
 
 use super::delimited::Table;
 use super::delimited::columns::{self, Refused};
+use super::delimited::typing::Typing;
 use super::detect;
 use super::format::Layout;
 use super::input::Input;
@@ -14,7 +15,7 @@ use super::json::build::Builder;
 use super::json::document::Document;
 use super::json::lines::Lines;
 use super::json::pointer::Pointer;
-use super::options::{Format, Options};
+use super::options::Options;
 use super::reason::{BadInput, ReadError, Reason, Reject, raw_text, shown};
 use super::schema::{ColumnType, Schema};
 
@@ -30,7 +31,7 @@ pub struct Row {
 
 /// How the rows are found in the text.
 pub(super) enum Reader {
-    Table(Table),
+    Table(Box<Table>),
     Lines(Lines, Builder),
     Document(Box<Document>, Builder),
 }
@@ -43,30 +44,20 @@ pub(super) struct Opened {
 }
 
 impl Opened {
+    /// Begins to read. `layout` is that of an earlier reading; without one it is found out.
     pub(super) async fn open(
         source: impl AsyncRead + Send + 'static,
         options: &Options,
+        layout: Option<Layout>,
     ) -> Result<Self, ReadError> {
-        if options.delimiter.is_some_and(|byte| byte == b'"' || !matches!(byte, b'\t' | b' '..=b'~')) {
-            return Err(BadInput::new(
-                Reason::UnsupportedFormat,
-                "the declared delimiter is neither a tab nor a printable ASCII character other than a quote",
-            )
-            .into());
-        }
         let mut input = Input::open(Box::pin(source), options).await?;
-        let (text, whole) = (input.chunk(), input.is_last());
-        let layout = match options.format {
-            Format::Auto => detect::layout(text, whole, options.pointer.is_some(), options.delimiter),
-            Format::Csv => {
-                Layout::Delimited(options.delimiter.unwrap_or_else(|| super::sniff::delimiter(text, whole)))
-            }
-            Format::JsonLines => Layout::JsonLines,
-            Format::Json => Layout::Json,
+        let layout = match layout {
+            Some(layout) => layout,
+            None => detect::layout(input.chunk(), input.is_last(), options)?,
         };
         let reader = match layout {
-            Layout::Delimited(delimiter) => {
-                Reader::Table(Table::open(&mut input, delimiter, &options.limits).await?)
+            Layout::Delimited(dialect) => {
+                Reader::Table(Box::new(Table::open(&mut input, dialect, options).await?))
             }
             Layout::JsonLines => Reader::Lines(Lines::new(&mut input), Builder::default()),
             Layout::Json => {
@@ -103,7 +94,7 @@ impl Rows {
         options: &Options,
         schema: Option<&Schema>,
     ) -> Result<Self, ReadError> {
-        let opened = Opened::open(source, options).await?;
+        let opened = Opened::open(source, options, schema.map(|schema| schema.layout)).await?;
         let mut kinds = Vec::new();
         if let Reader::Table(table) = &opened.reader {
             kinds = match schema {
@@ -206,7 +197,12 @@ fn typed(table: &Table, kinds: &[ColumnType]) -> Result<Record, Reject> {
     let fields = table.fields()?;
     let mut record = Record::with_capacity(kinds.len());
     for (column, (name, kind)) in table.names().iter().zip(kinds).enumerate() {
-        let value = columns::value(fields.get(column), *kind).map_err(|refused| refused.of(table, column))?;
+        let value = match fields.get(column) {
+            Some(field) => {
+                columns::value(field, *kind, table.typing()).map_err(|refused| refused.of(table, column))?
+            }
+            None => Value::Null,
+        };
         record.push((name.clone(), value));
     }
     Ok(record)
@@ -227,7 +223,8 @@ fn retyped(mut record: Record, declared: &BTreeMap<String, ColumnType>) -> Resul
             (Value::Number(text), ColumnType::Text) => Value::Text(text.clone()),
             (Value::Bool(bool), ColumnType::Text) => Value::Text(bool.to_string()),
             (Value::Text(text), ColumnType::Number | ColumnType::Boolean) => {
-                columns::value(text, *kind).map_err(|refused| refused.told(&shown(name)))?
+                columns::value(text, *kind, &Typing::default())
+                    .map_err(|refused| refused.told(&shown(name)))?
             }
             _ => return Err(Refused::Wrong(*kind).told(&shown(name))),
         };

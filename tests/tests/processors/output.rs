@@ -181,21 +181,23 @@ fn a_bad_row_fails_the_job_where_the_pipeline_does_not_say_otherwise() {
 fn bad_rows_are_left_out_and_kept_where_it_says_so() {
     for (seed, script, good) in [(638, BAD, 2), (639, BAD_AND_LARGE, 2_001)] {
         for policy in ["skip", "quarantine"] {
-            pool(seed, script, &format!("bad_rows = \"{policy}\"")).run(async |env| {
-                env.put(KEY, "x").await;
-                env.settle().await;
-                let job = env.job(KEY).await;
-                job.assert_done().assert_records(good).assert_rejected(2);
-                assert_eq!(env.visible(KEY).await.len() as u64, good);
-                let rejects = format!("rejects/{KEY}/{}.jsonl", job.id);
-                if policy == "skip" {
-                    assert!(!env.keys().await.contains(&rejects));
-                } else {
-                    let rejects = env.text(&rejects).await;
-                    assert_eq!(rejects.lines().count(), 2, "{rejects}");
-                    assert!(rejects.contains("\"raw\":\"Traceback:\""), "{rejects}");
-                }
-            });
+            pool(seed, script, &format!("bad_rows = \"{policy}\"\nmax_rejected = \"100%\"")).run(
+                async |env| {
+                    env.put(KEY, "x").await;
+                    env.settle().await;
+                    let job = env.job(KEY).await;
+                    job.assert_done().assert_records(good).assert_rejected(2);
+                    assert_eq!(env.visible(KEY).await.len() as u64, good);
+                    let rejects = format!("rejects/{KEY}/{}.jsonl", job.id);
+                    if policy == "skip" {
+                        assert!(!env.keys().await.contains(&rejects));
+                    } else {
+                        let rejects = env.text(&rejects).await;
+                        assert_eq!(rejects.lines().count(), 2, "{rejects}");
+                        assert!(rejects.contains("\"raw\":\"Traceback:\""), "{rejects}");
+                    }
+                },
+            );
         }
     }
 }

@@ -69,6 +69,7 @@ version = 1
 name = "careful"
 match = { prefix = "uploads/" }
 bad_rows = "quarantine"
+max_rejected = "100%"
 "#;
     TestEnv::plan(75).pipelines(pipelines).dedicated_tasks().run(async |env| {
         env.put("uploads/ragged.csv", RAGGED).await;
@@ -97,6 +98,7 @@ version = 1
 name = "easy"
 match = { prefix = "uploads/" }
 bad_rows = "skip"
+max_rejected = "100%"
 "#;
     TestEnv::plan(76).pipelines(pipelines).dedicated_tasks().run(async |env| {
         env.put("uploads/ragged.csv", RAGGED).await;

@@ -8,6 +8,7 @@ version = 1
 name = "tables"
 match = { prefix = "uploads/" }
 bad_rows = "quarantine"
+max_rejected = "100%"
 "#;
 
 #[test]

@@ -6,12 +6,12 @@ use aws::records::BATCH_ITEMS;
 use domain::{
     job::{Change, Progress},
     manifest,
-    pipelines::{BadRows, Format, KeyTemplate, Pipeline},
+    pipelines::{BadRows, DEFAULT_MAX_REJECTED, Format, KeyTemplate, Pipeline},
     record,
     text::count,
     verdict::Kind,
 };
-use readers::{Checked, Compression, Layout, Names, Rows, Tolerance};
+use readers::{Checked, Compression, Dialect, Layout, Names, Rows, Tolerance};
 use tokio::{
     io::AsyncRead,
     sync::{Semaphore, mpsc},
@@ -40,6 +40,9 @@ pub(crate) async fn read_twice<R: AsyncRead + Send + 'static>(
     let mut rejected = checked.rejected;
     if let Some(key) = &job.pipeline.key {
         rejected += check_keys(rows().await?, key, tolerance).await?;
+        tolerance
+            .verify(rejected, checked.rows, checked.first_rejects.first())
+            .map_err(readers::ReadError::from)?;
     }
     let progress = Progress { records: checked.rows - rejected, rejected, format: Some(format_of(&checked)) };
     info!(
@@ -51,6 +54,9 @@ pub(crate) async fn read_twice<R: AsyncRead + Send + 'static>(
         job.id,
         count(progress.records, "record")
     );
+    for note in &checked.notes {
+        info!(job.id = %job.id, "read job {}'s object otherwise than it is written: {note}", job.id);
+    }
     let writer = RowWriter { run, shards: manifest::shards(checked.write_units) };
     let counts = write_rows(writer, rows().await?).await?;
     if counts.records != progress.records {
@@ -83,7 +89,9 @@ pub(crate) async fn read_once(
 fn tolerance(pipeline: &Pipeline) -> Tolerance {
     match pipeline.bad_rows {
         BadRows::RejectFile => Tolerance::None,
-        BadRows::Skip | BadRows::Quarantine => Tolerance::Any,
+        BadRows::Skip | BadRows::Quarantine => {
+            Tolerance::Share(pipeline.max_rejected.unwrap_or(DEFAULT_MAX_REJECTED))
+        }
     }
 }
 
@@ -99,6 +107,8 @@ pub(crate) fn read_options(pipeline: &Pipeline, buffers: readers::BufferPermits)
         },
         // The pipelines file allows ASCII delimiters only.
         delimiter: pipeline.delimiter.and_then(|delimiter| delimiter.try_into().ok()),
+        table: pipeline.delimited.clone(),
+        encoding: pipeline.encoding.clone(),
         pointer: pipeline.records.clone(),
         columns: pipeline.columns.clone(),
         limits: readers::Limits::default(),
@@ -109,8 +119,8 @@ pub(crate) fn read_options(pipeline: &Pipeline, buffers: readers::BufferPermits)
 /// The detected format, written like a file extension: `csv.gz`.
 fn format_of(checked: &Checked) -> String {
     let layout = match checked.schema.layout {
-        Layout::Delimited(b',') => "csv",
-        Layout::Delimited(b'\t') => "tsv",
+        Layout::Delimited(Dialect { delimiter: Some(b',') | None, .. }) => "csv",
+        Layout::Delimited(Dialect { delimiter: Some(b'\t'), .. }) => "tsv",
         Layout::Delimited(_) => "delimited",
         Layout::JsonLines => "jsonl",
         Layout::Json => "json",
@@ -241,6 +251,9 @@ async fn produce(
     if counts.records > 0 {
         names.check().map_err(readers::ReadError::from)?;
     }
+    tolerance
+        .verify(counts.rejected, counts.rejected + counts.records, None)
+        .map_err(readers::ReadError::from)?;
     match rejects {
         Some(rejects) if counts.rejected > 0 => rejects.finish().await?,
         _ => {}

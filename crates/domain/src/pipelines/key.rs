@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::record::{Record, Value};
+use crate::record::{Record, Value, number};
 
 /// A template such as `customer#{customer_id}`: literal text and `{column}`s; `{{` and `}}` are braces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,14 +61,16 @@ impl KeyTemplate {
         })
     }
 
-    /// The key of a record.
+    /// The key of a record. Equal numbers make equal keys, however they are spelled.
     ///
     /// # Errors
     /// Names the first column that has no single value in it.
     pub fn of(&self, record: &Record) -> Result<String, MissingColumn> {
         self.render(|column| {
             match record.iter().find(|(name, _)| **name == *column).map(|(_, value)| value)? {
-                Value::Text(text) | Value::Number(text) => Some(Cow::Borrowed(text)),
+                Value::Text(text) => Some(Cow::Borrowed(text)),
+                // 7 and 7.0 are one number, and so one key.
+                Value::Number(text) => Some(number::canonical(text).map_or(Cow::Borrowed(text), Cow::Owned)),
                 Value::Bool(true) => Some(Cow::Borrowed("true")),
                 Value::Bool(false) => Some(Cow::Borrowed("false")),
                 Value::Null | Value::List(_) | Value::Map(_) => None,
@@ -201,7 +203,11 @@ mod tests {
             ("ok".into(), Value::Bool(false)),
             ("name".into(), Value::Text("Åre".into())),
         ];
-        assert_eq!(template.of(&record).unwrap(), "0012.50/false/Åre");
+        assert_eq!(template.of(&record).unwrap(), "12.5/false/Åre");
+        for same in ["12.5", "12.500", "1.25e1"] {
+            record[0].1 = Value::Number(same.into());
+            assert_eq!(template.of(&record).unwrap(), "12.5/false/Åre", "{same}");
+        }
         for none in [Value::Null, Value::List(Vec::new()), Value::Map(Vec::new())] {
             record[2].1 = none;
             assert_eq!(template.of(&record).unwrap_err(), MissingColumn { column: "name".into() });

@@ -5,6 +5,7 @@
 //! its job as JSON, so that a replay next month means what it meant today.
 
 mod command;
+mod delimited;
 mod key;
 mod nearest;
 mod read;
@@ -22,6 +23,9 @@ use thiserror::Error;
 use crate::fargate::Size;
 
 pub use command::Command;
+pub use delimited::{
+    DEFAULT_MAX_REJECTED, Delimited, ENCODINGS, ExtraColumns, Header, NO_DELIMITER, Names, ShortRows, Sign,
+};
 pub use key::{KeyTemplate, KeyTemplateError, MissingColumn};
 pub use read::duration;
 pub use schedule::{Hours, HoursError, Run, Schedule, due};
@@ -119,8 +123,9 @@ impl Pipelines {
 
 /// One pipeline. Only [`Pipelines::parse`] and reading a stored one back make one.
 ///
-/// As JSON it carries `"v": 1`. Readers ignore fields they do not know, so adding a field keeps
-/// the version; a change an old reader would get wrong raises it, and old readers refuse.
+/// As JSON it carries `"v": 1`, or `"v": 2` if it has one of the fields that came with that version and that an old
+/// reader would get wrong by leaving it out. Readers ignore fields they do not know, so adding any other field keeps the
+/// version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pipeline {
     v: Version,
@@ -135,9 +140,16 @@ pub struct Pipeline {
     /// What runs on each object: there with [`Format::Command`] and only then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<Command>,
-    /// What separates fields in delimited text; always ASCII. Absent: found out by looking.
+    /// What separates fields in delimited text; always ASCII, and [`NO_DELIMITER`] if each line is one field. Absent:
+    /// found out by looking.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<char>,
+    /// What else is said about delimited text.
+    #[serde(default, skip_serializing_if = "delimited::is_default")]
+    pub delimited: Delimited,
+    /// The encoding of the text, one of [`ENCODINGS`]. Absent: UTF-8, or UTF-16 with a byte order mark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
     /// Where in a JSON document the records are: a JSON pointer to an array.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records: Option<String>,
@@ -150,6 +162,10 @@ pub struct Pipeline {
     /// What a row that cannot be read means.
     #[serde(default)]
     pub bad_rows: BadRows,
+    /// The share of an object's rows that may be rejected before the object fails, in hundredths of a percent. Absent:
+    /// [`DEFAULT_MAX_REJECTED`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_rejected: Option<u32>,
     /// How many attempts a job has, 1 to 10.
     #[serde(default = "default_attempts")]
     pub attempts: u32,
@@ -328,23 +344,36 @@ impl fmt::Display for Problem {
 /// The version of the stored form. A newer one may mean what this reader does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
-struct Version;
+struct Version(u32);
+
+impl Version {
+    const OLD: Self = Self(1);
+    const NEW: Self = Self(2);
+
+    /// The oldest version whose readers understand all that the pipeline says.
+    fn of(pipeline: &Pipeline) -> Self {
+        let is_old = delimited::is_default(&pipeline.delimited)
+            && pipeline.encoding.is_none()
+            && pipeline.delimiter != Some(NO_DELIMITER);
+        if is_old { Self::OLD } else { Self::NEW }
+    }
+}
 
 impl TryFrom<u32> for Version {
     type Error = String;
 
     fn try_from(version: u32) -> Result<Self, String> {
-        if version == 1 {
-            Ok(Self)
+        if (Self::OLD.0..=Self::NEW.0).contains(&version) {
+            Ok(Self(version))
         } else {
-            Err(format!("pipeline format version {version} is not known here; known: 1"))
+            Err(format!("pipeline format version {version} is not known here; known: 1 and 2"))
         }
     }
 }
 
 impl From<Version> for u32 {
-    fn from(_: Version) -> Self {
-        1
+    fn from(version: Version) -> Self {
+        version.0
     }
 }
 

@@ -5,6 +5,7 @@
 //! that one reading finds everything.
 
 mod command;
+mod delimited;
 mod schedule;
 mod walk;
 
@@ -22,7 +23,7 @@ use walk::{Field, Reader, below, integer, string};
 
 pub use walk::duration;
 
-const PIPELINE_KEYS: [&str; 16] = [
+const PIPELINE_KEYS: [&str; 31] = [
     "name",
     "match",
     "format",
@@ -35,6 +36,21 @@ const PIPELINE_KEYS: [&str; 16] = [
     "columns",
     "key",
     "bad_rows",
+    "max_rejected",
+    "encoding",
+    "header",
+    "skip_lines",
+    "comment",
+    "quote",
+    "escape",
+    "nulls",
+    "decimal",
+    "thousands",
+    "trim",
+    "short_rows",
+    "extra_columns",
+    "duplicate_names",
+    "unnamed",
     "attempts",
     "timeout",
     "task",
@@ -133,17 +149,20 @@ impl<'t> Reader<'t> {
         let fields = self.fields(&place.path, table, &PIPELINE_KEYS);
         let get = |key: &str| fields.get(key);
         let format = get("format").and_then(|field| self.one_of(field, &FORMATS)).unwrap_or_default();
-        let pipeline = Pipeline {
-            v: Version,
+        let mut pipeline = Pipeline {
+            v: Version::OLD,
             name: self.name(place, get("name"), above.iter().map(|other| &*other.name)),
             matches: get("match").map(|field| self.matches(field)).unwrap_or_default(),
             format,
             command: self.run_on_each(place, &fields, format),
             delimiter: get("delimiter").and_then(|field| self.delimiter(field, format)),
+            delimited: self.delimited(&fields, format),
+            encoding: get("encoding").and_then(|field| self.encoding(field, format)),
             records: get("records").and_then(|field| self.records(field, format)),
             columns: get("columns").map(|field| self.columns(field, format)).unwrap_or_default(),
             key: get("key").and_then(|field| self.parsed(field, "a template such as \"{customer_id}\"")),
             bad_rows: get("bad_rows").and_then(|field| self.one_of(field, &BAD_ROWS)).unwrap_or_default(),
+            max_rejected: get("max_rejected").and_then(|field| self.max_rejected(field)),
             attempts: get("attempts").and_then(|field| self.attempts(field)).unwrap_or_else(default_attempts),
             timeout: get("timeout").and_then(|field| self.timeout(field)).unwrap_or_else(default_timeout),
             task: get("task").and_then(|field| self.task(field)).unwrap_or_else(default_task),
@@ -151,6 +170,8 @@ impl<'t> Reader<'t> {
                 .and_then(|field| self.bytes(field))
                 .unwrap_or_else(default_dedicated_above),
         };
+        pipeline.v = Version::of(&pipeline);
+        self.contradictions(&fields, &pipeline);
         if let Some(first) = above.iter().find(|other| other.matches.covers(&pipeline.matches)) {
             let words = format!(
                 "it can never match: pipeline \"{}\" above takes all of its objects, and the first match wins",
@@ -215,24 +236,6 @@ impl<'t> Reader<'t> {
             self.wrong(field, "a whole number of bytes, 0 or more");
         }
         bytes
-    }
-
-    fn delimiter(&mut self, field: &Field<'t>, format: Format) -> Option<char> {
-        if !matches!(format, Format::Auto | Format::Csv) {
-            self.wrong(field, "only with format \"csv\" or \"auto\"");
-            return None;
-        }
-        let legal =
-            |c: char| c.is_ascii() && !c.is_ascii_alphanumeric() && !matches!(c, '"' | '\n' | '\r' | '\0');
-        let delimiter = match string(field.value) {
-            Some("tab") => Some('\t'),
-            Some(text) => text.chars().next().filter(|c| text.len() == 1 && legal(*c)),
-            None => None,
-        };
-        if delimiter.is_none() {
-            self.wrong(field, "\"tab\" or one ASCII character that is no letter, digit, quote or line break");
-        }
-        delimiter
     }
 
     fn records(&mut self, field: &Field<'t>, format: Format) -> Option<String> {

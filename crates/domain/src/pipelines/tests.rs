@@ -1,4 +1,5 @@
 mod command;
+mod delimited;
 
 use super::*;
 
@@ -134,8 +135,8 @@ fn a_wrong_value_is_named_with_its_place_and_what_is_allowed() {
         ),
         (
             "delimiter = \"::\"",
-            "p.toml:4:13: pipeline[1].delimiter: found \"::\"; allowed: \"tab\" or one ASCII character that is no \
-             letter, digit, quote or line break",
+            "p.toml:4:13: pipeline[1].delimiter: found \"::\"; allowed: \"tab\", \"none\" or one ASCII character that is no \
+             letter, digit, quote, backslash or line break",
         ),
         (
             "records = \"features\"",
@@ -275,8 +276,8 @@ fn an_old_reader_ignores_new_fields_and_refuses_a_new_version() {
     let pipeline: Pipeline =
         serde_json::from_str(r#"{"v":1,"name":"a","colour":"red","match":{"moon":1}}"#).unwrap();
     assert_eq!((pipeline.name.as_str(), pipeline.attempts), ("a", 3));
-    let error = serde_json::from_str::<Pipeline>(r#"{"v":2,"name":"a"}"#).unwrap_err();
-    assert!(error.to_string().contains("version 2 is not known here"), "{error}");
+    let error = serde_json::from_str::<Pipeline>(r#"{"v":3,"name":"a"}"#).unwrap_err();
+    assert!(error.to_string().contains("version 3 is not known here"), "{error}");
 }
 
 #[test]

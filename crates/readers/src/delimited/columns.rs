@@ -1,14 +1,18 @@
 //! What type a column has: declared, or settled by all of its values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use domain::record::Value;
-use domain::record::number::{self, NumberError};
+use domain::record::number::NumberError;
 
 use super::super::reason::{BadInput, Reason, Reject, shown};
 use super::super::schema::{Column, ColumnType};
-use super::{Fields, Table};
+use super::Table;
+use super::fields::Fields;
+use super::names::row_shown;
+use super::spellings::Spellings;
+use super::typing::{Typing, boolean};
 
 /// So many different combinations of columns may have numbers out of range in one row before the object is
 /// given up: each is remembered until its columns have settled.
@@ -26,9 +30,74 @@ struct Candidate {
     number: bool,
     in_range: bool,
     boolean: bool,
+    /// How many values stand for a missing one, if the column is one of numbers or booleans, and the first of them.
+    nulls: u64,
+    null: String,
+    /// The numbers with a fraction, until two of them are one number in two spellings.
+    spellings: Spellings,
+    two_spellings: bool,
+    /// What the first row has, and whether all others have numbers: see [`Settling::second_header`].
+    first_is_text: bool,
+    other_numbers: u64,
+    others_are_numbers: bool,
 }
 
 impl Candidate {
+    fn new(declared: Option<ColumnType>) -> Self {
+        Self {
+            declared,
+            filled: false,
+            number: true,
+            in_range: false,
+            boolean: true,
+            nulls: 0,
+            null: String::new(),
+            spellings: Spellings::default(),
+            two_spellings: false,
+            first_is_text: false,
+            other_numbers: 0,
+            others_are_numbers: true,
+        }
+    }
+
+    /// Takes note of a value that is not empty. True if it is a number out of range.
+    fn note(&mut self, field: &str, row: u64, typing: &Typing) -> bool {
+        let mut beyond = false;
+        let plain = if self.number || (self.first_is_text && self.others_are_numbers) {
+            typing.check_plain(field)
+        } else {
+            Err(NumberError::NotDecimal)
+        };
+        if plain == Err(NumberError::NotDecimal) && typing.is_usual_null(field) {
+            if self.nulls == 0 {
+                field.clone_into(&mut self.null);
+            }
+            self.nulls += 1;
+            return false;
+        }
+        self.filled = true;
+        self.boolean = self.boolean && boolean(field).is_some();
+        if row > 1 && self.first_is_text && self.others_are_numbers {
+            self.others_are_numbers = plain != Err(NumberError::NotDecimal);
+            self.other_numbers += 1;
+        }
+        if self.number {
+            match plain {
+                Ok(()) => {
+                    self.in_range = true;
+                    self.two_spellings = self.spellings.differ(field);
+                    self.number = !self.two_spellings;
+                }
+                Err(NumberError::NotDecimal) => {
+                    self.number = false;
+                    self.first_is_text = row == 1;
+                }
+                Err(_) => beyond = true,
+            }
+        }
+        beyond
+    }
+
     fn settled(&self) -> ColumnType {
         match self.declared {
             Some(declared) => declared,
@@ -64,6 +133,19 @@ pub(in super::super) struct Settling {
     doubtful: BTreeMap<Vec<usize>, Doubtful>,
     /// The columns of the present row with a number out of range.
     beyond: Vec<usize>,
+    /// The first row, as long as it may be a second header.
+    first: Option<FirstRow>,
+    /// How often blank lines stood between rows, and before which row the first time, if that may have names.
+    gaps: u64,
+    gap_at: u64,
+}
+
+/// What is known about the first row, in case it is no record but a row of units or the real header.
+struct FirstRow {
+    /// Its fields as they may stand in a message.
+    shown: String,
+    /// It has nothing in the columns where it has no text over numbers.
+    is_empty_elsewhere: Vec<bool>,
 }
 
 impl Settling {
@@ -72,17 +154,15 @@ impl Settling {
         names: &[Arc<str>],
         declared: &BTreeMap<String, ColumnType>,
     ) -> Result<Self, BadInput> {
-        let candidates = declared_types(names, declared)?
-            .into_iter()
-            .map(|declared| Candidate {
-                declared,
-                filled: false,
-                number: true,
-                in_range: false,
-                boolean: true,
-            })
-            .collect();
-        Ok(Self { candidates, doubtful: BTreeMap::new(), beyond: Vec::new() })
+        let candidates = declared_types(names, declared)?.into_iter().map(Candidate::new).collect();
+        Ok(Self {
+            candidates,
+            doubtful: BTreeMap::new(),
+            beyond: Vec::new(),
+            first: None,
+            gaps: 0,
+            gap_at: 0,
+        })
     }
 
     /// Takes note of the present row of `table`, unless a declared column refuses it.
@@ -91,32 +171,43 @@ impl Settling {
         table: &Table,
         fields: &Fields<'_>,
     ) -> Result<Result<(), Reject>, BadInput> {
+        let typing = table.typing();
         // All declared columns first: a row that is refused must not move the others.
         for (column, candidate) in self.candidates.iter().enumerate() {
             if let Some(declared) = candidate.declared
-                && let Err(refused) = fits(fields.get(column), declared)
+                && let Some(field) = fields.get(column)
+                && let Err(refused) = fits(field, declared, typing)
             {
                 return Ok(Err(refused.of(table, column)));
             }
         }
+        let row = table.number();
+        if table.follows_gap() && row > 1 {
+            self.after_gap(table, fields)?;
+        }
         self.beyond.clear();
         for (column, candidate) in self.candidates.iter_mut().enumerate() {
-            if candidate.declared.is_some() || !(candidate.number || candidate.boolean) {
+            if candidate.declared.is_some()
+                || !(candidate.number || candidate.boolean || candidate.others_are_numbers)
+            {
                 continue;
             }
-            let field = fields.get(column);
-            if field.is_empty() {
+            let Some(field) = fields.get(column).filter(|field| !field.is_empty()) else { continue };
+            if typing.is_null(field) {
                 continue;
             }
-            candidate.filled = true;
-            candidate.boolean = candidate.boolean && boolean(field).is_some();
-            if candidate.number {
-                match number::check_plain(field) {
-                    Ok(()) => candidate.in_range = true,
-                    Err(NumberError::NotDecimal) => candidate.number = false,
-                    Err(_) => self.beyond.push(column),
-                }
+            if candidate.note(field, row, typing) {
+                self.beyond.push(column);
             }
+        }
+        if row == 1 {
+            let columns = 0..self.candidates.len();
+            let shown: Vec<&str> =
+                columns.clone().map(|column| fields.get(column).unwrap_or_default()).collect();
+            self.first = Some(FirstRow {
+                shown: row_shown(&shown),
+                is_empty_elsewhere: columns.map(|column| shown[column].is_empty()).collect(),
+            });
         }
         if !self.beyond.is_empty() {
             self.doubt(table, fields)?;
@@ -129,7 +220,10 @@ impl Settling {
             self.beyond
                 .iter()
                 .filter_map(|column| {
-                    number::check_plain(fields.get(*column))
+                    let field = fields.get(*column).unwrap_or_default();
+                    table
+                        .typing()
+                        .check_plain(field)
                         .err()
                         .map(|error| Refused::Beyond(error).of(table, *column))
                 })
@@ -156,6 +250,116 @@ impl Settling {
         Ok(())
     }
 
+    /// A row behind blank lines must fit the columns so far: otherwise another table begins there.
+    fn after_gap(&mut self, table: &Table, fields: &Fields<'_>) -> Result<(), BadInput> {
+        self.gaps += 1;
+        let row = table.number();
+        if self.gaps == 1 && is_like_names((0..self.candidates.len()).filter_map(|column| fields.get(column)))
+        {
+            self.gap_at = row;
+        }
+        let typing = table.typing();
+        let misfit = self.candidates.iter().enumerate().find(|(column, candidate)| {
+            let field = fields.get(*column).unwrap_or_default();
+            candidate.declared.is_none()
+                && candidate.number
+                && candidate.in_range
+                && !field.is_empty()
+                && !typing.is_null(field)
+                && !typing.is_usual_null(field)
+                && typing.check_plain(field) == Err(NumberError::NotDecimal)
+        });
+        match misfit {
+            Some((column, _)) if self.candidates.len() > 1 => Err(BadInput::in_row(
+                Reason::TwoTables,
+                row,
+                format!(
+                    "blank lines stand before row {row}, which has {} in column {} where all rows above have numbers: \
+                     a second table seems to begin there",
+                    shown(fields.get(column).unwrap_or_default()),
+                    shown(&table.names()[column])
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// What only the end of the text can tell: the first row is a second header, or a gap divides two tables.
+    pub(in super::super) fn verify(&self, table: &Table) -> Result<(), BadInput> {
+        let named = table.names().len();
+        let over_numbers = |at: usize| {
+            let candidate = &self.candidates[at];
+            candidate.first_is_text && candidate.others_are_numbers && candidate.other_numbers > 0
+        };
+        let count = (0..self.candidates.len()).filter(|at| over_numbers(*at)).count();
+        let is_number = |candidate: &Candidate| candidate.number && candidate.in_range;
+        if let Some(first) = &self.first
+            && count > 0
+            && !self.candidates.iter().any(is_number)
+            && (count > 1 || (0..named).all(|at| over_numbers(at) || first.is_empty_elsewhere[at]))
+            && (count > 1 || named > 1)
+        {
+            let names: Vec<&str> = table.names().iter().map(|name| &**name).collect();
+            return Err(BadInput::in_row(
+                Reason::AmbiguousHeader,
+                1,
+                format!(
+                    "the header is {}, but row 1, {}, has text where all other rows have numbers: it looks like a row \
+                     of units or like the real header; skip_lines and header = [\"names\"] in the pipelines file settle \
+                     it",
+                    row_shown(&names),
+                    first.shown
+                ),
+            ));
+        }
+        if table.repeats() > 0 && named == 1 && !self.candidates.iter().all(is_number) {
+            return Err(BadInput::new(
+                Reason::AmbiguousHeader,
+                format!(
+                    "the only column is named {}, and so are {} of its values: a header that comes again, or data",
+                    shown(&table.names()[0]),
+                    table.repeats()
+                ),
+            ));
+        }
+        let is_text = |candidate: &Candidate| candidate.settled() == ColumnType::Text;
+        if self.gaps == 1 && self.gap_at > 0 && named > 1 && self.candidates.iter().all(is_text) {
+            return Err(BadInput::in_row(
+                Reason::TwoTables,
+                self.gap_at,
+                format!(
+                    "blank lines stand before row {}, and all columns are text: a second table may begin there; remove \
+                     the blank lines if it is one",
+                    self.gap_at
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// What was taken for something else than it is written, for the log.
+    pub(in super::super) fn notes(&self, table: &Table) -> Vec<String> {
+        let mut notes = Vec::new();
+        for (candidate, name) in self.candidates.iter().zip(table.names()) {
+            let kind = candidate.settled();
+            if candidate.nulls > 0 && kind != ColumnType::Text {
+                let (null, count) = (shown(&candidate.null), candidate.nulls);
+                notes
+                    .push(format!("column {}: {count} of its values, such as {null}, are null", shown(name)));
+            }
+            if candidate.two_spellings {
+                notes.push(format!(
+                    "column {}: two spellings of one number occur, so its values are text",
+                    shown(name)
+                ));
+            }
+        }
+        if table.repeats() > 0 {
+            notes.push(format!("rows equal to the header, left out: {}", table.repeats()));
+        }
+        notes
+    }
+
     /// All rows have been seen.
     pub(in super::super) fn settle(self, names: &[Arc<str>]) -> Settled {
         let kinds: Vec<_> = self.candidates.iter().map(Candidate::settled).collect();
@@ -176,6 +380,17 @@ impl Settling {
             names.iter().zip(kinds).map(|(name, kind)| Column { name: Arc::clone(name), kind }).collect();
         settled
     }
+}
+
+/// Whether fields may be the names of columns: words, all different.
+fn is_like_names<'a>(fields: impl Iterator<Item = &'a str>) -> bool {
+    let mut seen = BTreeSet::new();
+    fields.into_iter().all(|field| {
+        let is_word = field.len() <= 40
+            && field.starts_with(char::is_alphabetic)
+            && !field.contains(|sign: char| sign.is_ascii_digit());
+        is_word && seen.insert(field)
+    })
 }
 
 /// The declared type of each column, if it has one.
@@ -231,34 +446,34 @@ impl Refused {
     }
 }
 
-fn fits(field: &str, kind: ColumnType) -> Result<(), Refused> {
-    match kind {
-        ColumnType::Text => Ok(()),
-        _ if field.is_empty() => Ok(()),
-        ColumnType::Boolean => boolean(field).map(|_| ()).ok_or(Refused::Wrong(kind)),
-        ColumnType::Number => number::check(field).map_err(|error| match error {
-            NumberError::NotDecimal => Refused::Wrong(kind),
-            beyond => Refused::Beyond(beyond),
-        }),
-    }
+fn fits(field: &str, kind: ColumnType, typing: &Typing) -> Result<(), Refused> {
+    let fits = match kind {
+        ColumnType::Text => true,
+        _ if field.is_empty() || typing.is_null(field) => true,
+        ColumnType::Number => match typing.number(field) {
+            Err(NumberError::NotDecimal) => false,
+            other => return other.map(|_| ()).map_err(Refused::Beyond),
+        },
+        ColumnType::Boolean => boolean(field).is_some(),
+    };
+    if fits || typing.is_usual_null(field) { Ok(()) } else { Err(Refused::Wrong(kind)) }
 }
 
 /// The value of a field in a column of type `kind`.
-pub(in super::super) fn value(field: &str, kind: ColumnType) -> Result<Value, Refused> {
-    fits(field, kind)?;
-    Ok(match kind {
-        ColumnType::Text => Value::Text(field.to_owned()),
-        _ if field.is_empty() => Value::Null,
-        ColumnType::Number => Value::Number(field.to_owned()),
-        ColumnType::Boolean => boolean(field).map_or(Value::Null, Value::Bool),
-    })
-}
-
-fn boolean(field: &str) -> Option<bool> {
-    match field.len() {
-        4 if field.eq_ignore_ascii_case("true") => Some(true),
-        5 if field.eq_ignore_ascii_case("false") => Some(false),
-        _ => None,
+pub(in super::super) fn value(field: &str, kind: ColumnType, typing: &Typing) -> Result<Value, Refused> {
+    if typing.is_null(field) {
+        return Ok(Value::Null);
+    }
+    let value = match kind {
+        ColumnType::Text => return Ok(Value::Text(field.to_owned())),
+        _ if field.is_empty() => return Ok(Value::Null),
+        ColumnType::Number => typing.number(field).map(|number| Value::Number(number.into_owned())),
+        ColumnType::Boolean => boolean(field).map(Value::Bool).ok_or(NumberError::NotDecimal),
+    };
+    match value {
+        Err(NumberError::NotDecimal) if typing.is_usual_null(field) => Ok(Value::Null),
+        Err(NumberError::NotDecimal) => Err(Refused::Wrong(kind)),
+        other => other.map_err(Refused::Beyond),
     }
 }
 

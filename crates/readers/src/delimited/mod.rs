@@ -1,61 +1,117 @@
-//! Delimited text with a header: rows of fields, checked, not yet typed.
+//! Delimited text: rows of fields under names, checked, not yet typed.
 
 pub(super) mod columns;
+pub(super) mod dialect;
+mod doubts;
+mod fields;
+mod lines;
+pub(super) mod names;
+mod spellings;
 pub(super) mod split;
+pub(super) mod typing;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use domain::{
-    record::NAME_BYTES,
-    text::{count, grouped},
+    pipelines::{Delimited, ExtraColumns, ShortRows, Sign},
+    text::count,
 };
 
+use self::dialect::Dialect;
+pub(super) use self::fields::Fields;
+use self::fields::fields_of;
+use self::lines::Lines;
 use self::split::{Fed, Splitter};
+use self::typing::Typing;
 use super::input::Input;
-use super::options::{Limits, RESERVED_NAMES};
+use super::options::{Limits, Options};
 use super::reason::{BadInput, ReadError, Reason, Reject, raw_text, shown};
 
 /// The rows of a delimited text, one at a time.
 pub(super) struct Table {
     splitter: Splitter,
+    dialect: Dialect,
+    said: Delimited,
+    typing: Typing,
     names: Vec<Arc<str>>,
+    /// How many columns without a name stand behind the named ones: no row may have a value there.
+    spare: usize,
     /// What the names add to the size of every record.
     names_bytes: usize,
     limits: Limits,
-    chunk: Vec<u8>,
-    at: usize,
+    lines: Lines,
     /// The beginning of the row, when it does not lie in one chunk.
     carried: Vec<u8>,
     /// Where in the chunk the row, or what is left of it, is.
     row_at: usize,
     /// The row's number, counted from 1 without the header.
     number: u64,
+    /// The row that was read for its names or their number is a record, and the next one.
+    pending: bool,
+    /// The header row, to find it again.
+    header: (Vec<u8>, Vec<usize>),
+    /// How many times it came again.
+    repeats: u64,
 }
 
 impl Table {
-    /// Reads the header. An empty text has no columns and no rows.
-    pub(super) async fn open(input: &mut Input, delimiter: u8, limits: &Limits) -> Result<Self, ReadError> {
+    /// Goes to the table and reads its header. An empty text has no columns and no rows.
+    pub(super) async fn open(
+        input: &mut Input,
+        dialect: Dialect,
+        options: &Options,
+    ) -> Result<Self, ReadError> {
+        let (said, limits) = (options.table.clone(), options.limits.clone());
         let mut table = Self {
-            splitter: Splitter::new(delimiter, limits),
+            splitter: Splitter::new(dialect, &limits),
+            dialect,
+            typing: Typing::of(&said),
             names: Vec::new(),
+            spare: 0,
             names_bytes: 0,
-            limits: limits.clone(),
-            chunk: input.take_chunk(),
-            at: 0,
+            lines: Lines::new(input, said.comment.clone()),
+            said,
+            limits,
             carried: Vec::new(),
             row_at: 0,
             number: 0,
+            pending: false,
+            header: (Vec::new(), Vec::new()),
+            repeats: 0,
         };
+        table.lines.skip(dialect.skip_lines, input).await?;
         if table.advance(input).await? {
-            table.names = table.header()?;
-            table.names_bytes = table.names.iter().map(|name| name.len()).sum();
+            table.take_names()?;
         }
         Ok(table)
     }
 
+    fn take_names(&mut self) -> Result<(), BadInput> {
+        let (text, ends) = self.splitter.record();
+        if self.splitter.fault().is_some() {
+            return Err(BadInput::new(Reason::BadHeader, "the header row is larger than a record can be"));
+        }
+        let mut fields: Vec<&[u8]> = fields_of(text, ends).collect();
+        // The splitter keeps no more fields than this; the number tells how many there are.
+        fields.resize(self.splitter.fields(), b"");
+        let names = names::of_row(&fields, &self.said, &self.limits)?;
+        self.names_bytes = names.names.iter().map(|name| name.len()).sum();
+        self.spare = names.spare;
+        self.pending = names.row_is_data;
+        self.header = if names.row_is_data { given(&names.names) } else { (text.to_vec(), ends.to_vec()) };
+        if names.names.len() + names.spare == 1 {
+            self.splitter.keep_blank_rows();
+        }
+        self.names = names.names;
+        Ok(())
+    }
+
     pub(super) fn names(&self) -> &[Arc<str>] {
         &self.names
+    }
+
+    pub(super) fn typing(&self) -> &Typing {
+        &self.typing
     }
 
     /// The number of the row that [`Self::next`] went to.
@@ -63,19 +119,90 @@ impl Table {
         self.number
     }
 
+    /// Whether blank lines stand before the row.
+    pub(super) fn follows_gap(&self) -> bool {
+        self.splitter.follows_gap()
+    }
+
+    /// How many times the header row came again, as it does where files were joined. No record is made of it.
+    pub(super) fn repeats(&self) -> u64 {
+        self.repeats
+    }
+
     /// Goes to the next row; false at the end of the text.
     pub(super) async fn next(&mut self, input: &mut Input) -> Result<bool, ReadError> {
         let row = self.number + 1;
-        let found = self.advance(input).await.map_err(|error| match error {
+        loop {
+            let found = match std::mem::take(&mut self.pending) {
+                true => true,
+                false => self.advance(input).await.map_err(|error| self.in_row(row, error))?,
+            };
+            if !found {
+                return Ok(false);
+            }
+            if self.is_header() {
+                self.repeats += 1;
+                continue;
+            }
+            self.number = row;
+            self.check_spare()?;
+            if self.said.quote.is_none() && self.splitter.runs_over_lines() {
+                let (text, ends) = self.splitter.record();
+                if doubts::swallows_rows(text, ends, self.dialect, self.names.len()) {
+                    return Err(BadInput::in_row(
+                        Reason::SwallowedRows,
+                        row,
+                        format!(
+                            "row {row}: a quoted field runs over lines that have as many fields as the header, {}; if \
+                             quotes are text, put quote = \"none\" into the pipelines file, or quote = \"\\\"\" if this \
+                             is one field",
+                            self.names.len()
+                        ),
+                    )
+                    .into());
+                }
+            }
+            return Ok(true);
+        }
+    }
+
+    fn in_row(&self, row: u64, error: ReadError) -> ReadError {
+        match error {
             ReadError::Bad(BadInput { reason, row: None, message })
                 if matches!(reason, Reason::UnbalancedQuote | Reason::TextAfterQuote) =>
             {
                 BadInput::in_row(reason, row, format!("row {row}: {message}")).into()
             }
             other => other,
-        })?;
-        self.number += u64::from(found);
-        Ok(found)
+        }
+    }
+
+    fn is_header(&self) -> bool {
+        let (text, ends) = self.splitter.record();
+        text == self.header.0 && ends == self.header.1 && self.splitter.fault().is_none()
+    }
+
+    /// A column without a name is none, unless it has a value.
+    fn check_spare(&self) -> Result<(), BadInput> {
+        if self.spare == 0 {
+            return Ok(());
+        }
+        let (text, ends) = self.splitter.record();
+        let mut behind = fields_of(text, ends).skip(self.names.len()).take(self.spare);
+        match behind.position(|field| !field.trim_ascii().is_empty()) {
+            None => Ok(()),
+            Some(at) => {
+                let (row, column) = (self.number, self.names.len() + at + 1);
+                Err(BadInput::in_row(
+                    Reason::EmptyHeader,
+                    row,
+                    format!(
+                        "column {column} has no name, but row {row} has a value there; unnamed = \"number\" in the \
+                         pipelines file names it column_{column}"
+                    ),
+                ))
+            }
+        }
     }
 
     /// The fields of the row: as many as there are columns, of text, of a size that an item can have.
@@ -84,16 +211,7 @@ impl Table {
         if let Some(reason) = self.splitter.fault() {
             return Err(self.reject(reason, format!("the row is too large: {}", reason.sentence())));
         }
-        if self.splitter.fields() != self.names.len() {
-            return Err(self.reject(
-                Reason::RaggedRow,
-                format!(
-                    "{} where the header has {}",
-                    count(self.splitter.fields(), "field"),
-                    self.names.len()
-                ),
-            ));
-        }
+        self.check_width()?;
         // Number, text or nothing: no field takes more than its length and one byte.
         let size = self.names_bytes + text.len() + ends.len();
         if size > self.limits.item_bytes {
@@ -109,17 +227,87 @@ impl Table {
         let Some(text) = valid else {
             let field = fields_of(text, ends).position(|field| std::str::from_utf8(field).is_err());
             let name = field.and_then(|field| self.names.get(field)).map_or("", |name| name);
-            return Err(self.reject(Reason::InvalidUtf8, format!("the field {} is not UTF-8", shown(name))));
+            return Err(self.reject(
+                Reason::InvalidUtf8,
+                format!(
+                    "the field {} is not UTF-8; if the text has another encoding, put it into the pipelines file, \
+                     such as encoding = \"windows-1252\"",
+                    shown(name)
+                ),
+            ));
         };
-        if memchr::memchr(0, text.as_bytes()).is_some() {
+        if memchr::memchr3(0, b'"', b'\\', text.as_bytes()).is_some() {
+            self.check_signs(text, ends)?;
+        }
+        Ok(Fields::new(text, ends))
+    }
+
+    fn check_width(&self) -> Result<(), Reject> {
+        let (fields, columns) = (self.splitter.fields(), self.names.len());
+        if fields == columns || (fields > columns && fields <= columns + self.spare) {
+            return Ok(());
+        }
+        let (text, ends) = self.splitter.record();
+        let advice = if fields < columns {
+            if self.said.short_rows == ShortRows::Null {
+                return Ok(());
+            }
+            "; short_rows = \"null\" in the pipelines file makes the missing ones null"
+        } else if fields_of(text, ends).skip(columns).all(<[u8]>::is_empty) && fields <= ends.len() {
+            if self.said.extra_columns == ExtraColumns::IgnoreEmpty {
+                return Ok(());
+            }
+            "; extra_columns = \"ignore_empty\" in the pipelines file leaves out the empty ones"
+        } else {
+            ""
+        };
+        let header = if advice.is_empty() {
+            String::new()
+        } else {
+            let names: Vec<&str> = self.names.iter().map(|name| &**name).collect();
+            format!(", {}", names::row_shown(&names))
+        };
+        Err(self.reject(
+            Reason::RaggedRow,
+            format!("{} where the header has {columns}{header}{advice}", count(fields, "field")),
+        ))
+    }
+
+    /// What signs in a row leave in doubt.
+    fn check_signs(&self, text: &str, ends: &[usize]) -> Result<(), Reject> {
+        if text.contains('\0') {
             return Err(self.reject(Reason::NulByte, "a NUL byte in the row".to_owned()));
         }
-        Ok(Fields { text, ends })
+        let quoted = self.splitter.quoted();
+        if self.dialect.quote == Some(b'"')
+            && let Some((from, to)) = doubts::stray_quotes(text.as_bytes(), ends, quoted)
+        {
+            return Err(self.reject(
+                Reason::StrayQuote,
+                format!(
+                    "a quote opens inside field {from} and closes at the end of field {to}, so that a delimiter may \
+                     be a part of the text; if quotes are text, put quote = \"none\" into the pipelines file"
+                ),
+            ));
+        }
+        if self.dialect.escape.is_none()
+            && self.said.escape != Some(Sign::None)
+            && let Some(field) = doubts::stray_escape(text.as_bytes(), ends, quoted)
+        {
+            return Err(self.reject(
+                Reason::StrayEscape,
+                format!(
+                    "field {field} ends with a backslash, which may make the delimiter behind it a part of the field; \
+                     put escape = \"\\\\\" or escape = \"none\" into the pipelines file"
+                ),
+            ));
+        }
+        Ok(())
     }
 
     /// The row, refused.
     pub(super) fn reject(&self, reason: Reason, message: String) -> Reject {
-        let rest = &self.chunk[self.row_at..self.at];
+        let rest = self.lines.since(self.row_at);
         let mut raw = self.carried.clone();
         raw.extend_from_slice(&rest[..rest.len().min(self.limits.raw_bytes)]);
         Reject { reason, message, raw: raw_text(&raw, self.limits.raw_bytes) }
@@ -134,92 +322,36 @@ impl Table {
     async fn advance(&mut self, input: &mut Input) -> Result<bool, ReadError> {
         self.carried.clear();
         loop {
-            self.at += self.splitter.blank(&self.chunk[self.at..]);
             if !self.splitter.is_inside() {
-                self.row_at = self.at;
+                let blank = self.splitter.blank(self.lines.rest());
+                self.lines.take(blank);
+                if self.lines.begin_row(input).await? {
+                    continue;
+                }
+                self.row_at = self.lines.at();
             }
-            let (used, fed) = self.splitter.feed(&self.chunk[self.at..])?;
-            self.at += used;
+            let (used, fed) = self.splitter.feed(self.lines.rest())?;
+            self.lines.take(used);
             if fed == Fed::Record {
                 return Ok(true);
             }
-            let rest = &self.chunk[self.row_at..];
+            let rest = self.lines.since(self.row_at);
             let room = self.limits.raw_bytes.saturating_sub(self.carried.len());
             self.carried.extend_from_slice(&rest[..rest.len().min(room)]);
-            self.at = 0;
             self.row_at = 0;
-            if !input.advance(&mut self.chunk).await? {
+            if !self.lines.more(input).await? {
                 return Ok(self.splitter.finish()?);
             }
         }
     }
+}
 
-    fn header(&self) -> Result<Vec<Arc<str>>, BadInput> {
-        let (text, ends) = self.splitter.record();
-        let bad = |message: &str| BadInput::new(Reason::BadHeader, message);
-        if self.splitter.fields() > self.limits.columns {
-            return Err(BadInput::new(
-                Reason::TooManyColumns,
-                format!(
-                    "{}; at most {} are read",
-                    count(self.splitter.fields(), "column"),
-                    grouped(self.limits.columns as u64)
-                ),
-            ));
-        }
-        if self.splitter.fault().is_some() {
-            return Err(bad("the header row is larger than a record can be"));
-        }
-        let mut names: Vec<Arc<str>> = Vec::with_capacity(ends.len());
-        let mut seen = BTreeSet::new();
-        for (at, name) in fields_of(text, ends).enumerate() {
-            let name = std::str::from_utf8(name).map_err(|_| bad("the header row is not UTF-8"))?;
-            if name.trim().is_empty() {
-                return Err(BadInput::new(Reason::EmptyHeader, format!("column {} has no name", at + 1)));
-            }
-            if name.contains('\0') {
-                return Err(bad("a NUL byte in the header row"));
-            }
-            if name.len() > NAME_BYTES {
-                return Err(BadInput::new(
-                    Reason::NameTooLong,
-                    format!("the name of column {} takes {} bytes of {NAME_BYTES}", at + 1, name.len()),
-                ));
-            }
-            if RESERVED_NAMES.contains(&name) {
-                return Err(BadInput::new(
-                    Reason::ReservedName,
-                    format!("the column {} has a name that the pipeline uses itself", shown(name)),
-                ));
-            }
-            if !seen.insert(name) {
-                return Err(BadInput::new(
-                    Reason::DuplicateHeader,
-                    format!("two columns are named {}", shown(name)),
-                ));
-            }
-            names.push(name.into());
-        }
-        Ok(names)
+/// A header row of given names, as the splitter would hold it.
+fn given(names: &[Arc<str>]) -> (Vec<u8>, Vec<usize>) {
+    let (mut text, mut ends) = (Vec::new(), Vec::new());
+    for name in names {
+        text.extend_from_slice(name.as_bytes());
+        ends.push(text.len());
     }
-}
-
-/// The fields of one row.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Fields<'a> {
-    text: &'a str,
-    ends: &'a [usize],
-}
-
-impl<'a> Fields<'a> {
-    /// The field of a column; the row has one for each.
-    pub(super) fn get(&self, column: usize) -> &'a str {
-        let start = column.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.text[start..self.ends[column]]
-    }
-}
-
-fn fields_of<'a>(text: &'a [u8], ends: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
-    let starts = std::iter::once(0).chain(ends.iter().copied());
-    starts.zip(ends).map(|(start, end)| &text[start..*end])
+    (text, ends)
 }

@@ -1,10 +1,14 @@
-//! Delimited text as RFC 4180 has it, cut into fields: strict, in pieces of any size, in bounded memory.
+//! Delimited text in one [`Dialect`], cut into fields: strict, in pieces of any size, in bounded memory.
 //!
 //! Strict, because a parser that repairs a stray quote silently turns the rows behind it into one field. Lines
 //! may end in LF, CR LF or CR. A quote that does not begin a field is data.
+//!
+//! Own code, as csv-core keeps every row's fields however large they are, cannot say where a row was cut, and repairs
+//! what is refused here.
 
 use super::super::options::Limits;
 use super::super::reason::{BadInput, Reason};
+use super::dialect::{Dialect, Spaces};
 
 /// Whether a record is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,11 +30,23 @@ enum State {
     Quoted,
     /// After a quote in a quoted field: the end of it, or the first of two.
     Quote,
+    /// After the spaces behind a quoted field.
+    Closed,
+    /// After an escape in a field, and in a quoted one.
+    Escape,
+    QuotedEscape,
+    /// After a CR that ends the line only if an LF follows.
+    Return,
 }
 
 /// Cuts text into records and holds the fields of one.
 pub(crate) struct Splitter {
-    delimiter: u8,
+    dialect: Dialect,
+    /// A blank line is a row with one empty field.
+    blank_rows: bool,
+    /// Blank lines stand before the next record, and before this one.
+    blank_before: bool,
+    gap: bool,
     field_bytes: usize,
     record_bytes: usize,
     columns: usize,
@@ -42,16 +58,24 @@ pub(crate) struct Splitter {
     /// The bytes of the open field and of the record, kept or not.
     field_len: usize,
     record_len: usize,
-    /// The open field runs over lines.
+    /// Which fields were quoted.
+    quoted: Vec<bool>,
+    /// The open field is a quoted one.
+    is_quoted: bool,
+    /// The open field runs over lines, and some field of the record does.
     breaks: bool,
+    broke: bool,
     fields: usize,
     fault: Option<Reason>,
 }
 
 impl Splitter {
-    pub(crate) fn new(delimiter: u8, limits: &Limits) -> Self {
+    pub(crate) fn new(dialect: Dialect, limits: &Limits) -> Self {
         Self {
-            delimiter,
+            dialect,
+            blank_rows: false,
+            blank_before: false,
+            gap: false,
             field_bytes: limits.field_bytes,
             record_bytes: limits.item_bytes,
             columns: limits.columns,
@@ -60,10 +84,33 @@ impl Splitter {
             ends: Vec::new(),
             field_len: 0,
             record_len: 0,
+            quoted: Vec::new(),
+            is_quoted: false,
             breaks: false,
+            broke: false,
             fields: 0,
             fault: None,
         }
+    }
+
+    /// From here on a blank line is a row with one empty field.
+    pub(crate) fn keep_blank_rows(&mut self) {
+        self.blank_rows = true;
+    }
+
+    /// Whether blank lines stood before the record.
+    pub(crate) fn follows_gap(&self) -> bool {
+        self.gap
+    }
+
+    /// Which fields of the record were quoted, up to the allowed number of columns.
+    pub(crate) fn quoted(&self) -> &[bool] {
+        &self.quoted
+    }
+
+    /// Whether a quoted field of the record runs over lines.
+    pub(crate) fn runs_over_lines(&self) -> bool {
+        self.broke
     }
 
     /// The fields' text of the complete record and where each field ends. Not all of it when [`Self::fault`]
@@ -92,9 +139,20 @@ impl Splitter {
         if self.is_inside() {
             return 0;
         }
+        if self.state == State::Start && !matches!(input.first(), Some(b'\r' | b'\n')) {
+            return 0;
+        }
+        let ends_line = self.state == State::LineFeed && input.first() == Some(&b'\n');
+        if self.blank_rows {
+            if ends_line {
+                self.state = State::Start;
+            }
+            return usize::from(ends_line);
+        }
         let blank = input.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(input.len());
         if blank > 0 {
             self.state = State::Start;
+            self.blank_before |= blank > usize::from(ends_line);
         }
         blank
     }
@@ -106,49 +164,67 @@ impl Splitter {
         while let Some(&byte) = input.get(at) {
             match self.state {
                 State::Start | State::LineFeed => {
-                    self.text.clear();
-                    self.ends.clear();
-                    self.field_len = 0;
-                    self.record_len = 0;
-                    self.breaks = false;
-                    self.fields = 0;
-                    self.fault = None;
+                    self.begin();
                     self.state = State::Field;
                 }
-                State::Field if byte == b'"' => {
+                State::Field if self.dialect.quote == Some(byte) => {
                     at += 1;
+                    self.is_quoted = true;
                     self.state = State::Quoted;
                 }
+                State::Field if self.skips(byte) => at += 1,
                 State::Field | State::Plain => {
                     let rest = &input[at..];
-                    let stop = memchr::memchr3(self.delimiter, b'\n', b'\r', rest);
+                    let stop = self.stop(rest);
                     self.push(&rest[..stop.unwrap_or(rest.len())]);
                     let Some(stop) = stop else {
                         self.state = State::Plain;
                         break;
                     };
                     at += stop + 1;
-                    if self.end_field(rest[stop]) {
+                    if self.dialect.escape == Some(rest[stop]) {
+                        self.state = State::Escape;
+                    } else if rest[stop] == b'\r' && !self.dialect.lone_cr {
+                        self.state = State::Return;
+                    } else if self.end_field(rest[stop]) {
                         return Ok((at, Fed::Record));
                     }
                 }
+                State::Return if byte == b'\n' => {
+                    self.end_field(b'\n');
+                    return Ok((at + 1, Fed::Record));
+                }
+                State::Return => {
+                    self.push(b"\r");
+                    self.state = State::Plain;
+                }
+                State::Escape | State::QuotedEscape => {
+                    at += 1;
+                    self.escaped(byte)?;
+                }
                 State::Quoted => {
                     let rest = &input[at..];
-                    let stop = memchr::memchr(b'"', rest);
+                    let quote = self.dialect.quote.unwrap_or(b'"');
+                    let stop = match self.dialect.escape {
+                        None => memchr::memchr(quote, rest),
+                        Some(escape) => memchr::memchr2(quote, escape, rest),
+                    };
                     self.push_quoted(&rest[..stop.unwrap_or(rest.len())])?;
                     let Some(stop) = stop else { break };
                     at += stop + 1;
-                    self.state = State::Quote;
+                    self.state = if rest[stop] == quote { State::Quote } else { State::QuotedEscape };
                 }
-                State::Quote => {
+                State::Quote | State::Closed => {
                     at += 1;
-                    if byte == b'"' {
-                        self.push_quoted(b"\"")?;
+                    if self.state == State::Quote && self.dialect.quote == Some(byte) {
+                        self.push_quoted(&[byte])?;
                         self.state = State::Quoted;
-                    } else if byte == self.delimiter || byte == b'\n' || byte == b'\r' {
+                    } else if self.dialect.delimiter == Some(byte) || byte == b'\n' || byte == b'\r' {
                         if self.end_field(byte) {
                             return Ok((at, Fed::Record));
                         }
+                    } else if self.skips(byte) {
+                        self.state = State::Closed;
                     } else {
                         return Err(BadInput::new(
                             Reason::TextAfterQuote,
@@ -164,15 +240,68 @@ impl Splitter {
         Ok((input.len(), Fed::More))
     }
 
+    fn begin(&mut self) {
+        self.text.clear();
+        self.ends.clear();
+        self.quoted.clear();
+        self.field_len = 0;
+        self.record_len = 0;
+        self.is_quoted = false;
+        self.breaks = false;
+        self.broke = false;
+        self.fields = 0;
+        self.fault = None;
+        self.gap = std::mem::take(&mut self.blank_before);
+    }
+
+    /// Whether `byte` is a space around a field that is none of it.
+    fn skips(&self, byte: u8) -> bool {
+        self.dialect.spaces != Spaces::Kept
+            && matches!(byte, b' ' | b'\t')
+            && self.dialect.delimiter != Some(byte)
+    }
+
+    /// Where in `rest` the plain part of a field ends.
+    fn stop(&self, rest: &[u8]) -> Option<usize> {
+        match (self.dialect.delimiter, self.dialect.escape) {
+            (Some(delimiter), None) => memchr::memchr3(delimiter, b'\n', b'\r', rest),
+            (None, None) => memchr::memchr2(b'\n', b'\r', rest),
+            (delimiter, Some(escape)) => rest.iter().position(|byte| {
+                delimiter == Some(*byte) || *byte == escape || matches!(byte, b'\n' | b'\r')
+            }),
+        }
+    }
+
+    /// The sign behind an escape. One that needs none keeps it: `\N` is a null, `C:\temp` a path.
+    fn escaped(&mut self, byte: u8) -> Result<(), BadInput> {
+        let Dialect { delimiter, quote, escape, .. } = self.dialect;
+        let meant = [delimiter, quote, escape].contains(&Some(byte)) || matches!(byte, b'\n' | b'\r');
+        let both = [escape.unwrap_or(b'\\'), byte];
+        let part = if meant { &both[1..] } else { &both[..] };
+        if self.state == State::QuotedEscape {
+            self.state = State::Quoted;
+            self.push_quoted(part)
+        } else {
+            self.state = State::Plain;
+            self.push(part);
+            Ok(())
+        }
+    }
+
     /// The input has ended: true when that completes a record.
     pub(crate) fn finish(&mut self) -> Result<bool, BadInput> {
         match self.state {
             State::Start | State::LineFeed => Ok(false),
-            State::Quoted => Err(BadInput::new(
+            State::Quoted | State::QuotedEscape => Err(BadInput::new(
                 Reason::UnbalancedQuote,
                 format!("the quote that opens field {} is never closed", self.fields + 1),
             )),
-            State::Field | State::Plain | State::Quote => {
+            State::Escape => {
+                self.push(&[self.dialect.escape.unwrap_or(b'\\')]);
+                self.end_field(b'\n');
+                Ok(true)
+            }
+            State::Field | State::Plain | State::Quote | State::Closed | State::Return => {
                 self.end_field(b'\n');
                 Ok(true)
             }
@@ -198,6 +327,7 @@ impl Splitter {
     fn push_quoted(&mut self, part: &[u8]) -> Result<(), BadInput> {
         self.push(part);
         self.breaks = self.breaks || memchr::memchr2(b'\n', b'\r', part).is_some();
+        self.broke |= self.breaks;
         if self.breaks && self.field_len > self.field_bytes {
             return Err(BadInput::new(
                 Reason::UnbalancedQuote,
@@ -214,10 +344,17 @@ impl Splitter {
     /// Ends the field at `stop`: true when that ends the record.
     fn end_field(&mut self, stop: u8) -> bool {
         self.fields += 1;
+        if self.dialect.spaces == Spaces::Trimmed && !self.is_quoted && self.fault.is_none() {
+            let start = self.ends.last().copied().unwrap_or_default();
+            let kept = self.text[start..].trim_ascii_end().len();
+            self.text.truncate(start + kept);
+        }
         // One beyond the limit, so that whoever looks sees that there are too many.
         if self.ends.len() <= self.columns {
             self.ends.push(self.text.len());
+            self.quoted.push(self.is_quoted);
         }
+        self.is_quoted = false;
         self.field_len = 0;
         self.breaks = false;
         self.state = match stop {
@@ -225,6 +362,6 @@ impl Splitter {
             b'\r' => State::LineFeed,
             _ => State::Field,
         };
-        stop != self.delimiter
+        self.dialect.delimiter != Some(stop)
     }
 }

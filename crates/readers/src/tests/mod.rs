@@ -1,6 +1,7 @@
 //! What reading promises.
 
 mod delimited;
+mod field;
 mod json;
 mod packed;
 mod pieces;

@@ -18,7 +18,7 @@ fn kinds(checked: &Checked) -> Vec<(&str, ColumnType)> {
 async fn airports_keep_their_codes() {
     let (checked, rows) = sample("airports.csv", &Options::default()).await;
     assert_eq!((checked.rows, checked.rejected), (3_376, 0));
-    assert_eq!(checked.schema.layout, Layout::Delimited(b','));
+    assert_eq!(checked.schema.layout, Layout::Delimited(Dialect::of(b',')));
     assert_eq!(*field(&rows[0], "iata"), Value::Text("00M".to_owned()));
     assert_eq!(*field(&rows[0], "latitude"), Value::Number("31.95376472".to_owned()));
 }
@@ -27,7 +27,7 @@ async fn airports_keep_their_codes() {
 async fn unemployment_is_tab_separated_with_numbers_without_a_leading_zero() {
     let (checked, rows) = sample("unemployment.tsv", &Options::default()).await;
     assert_eq!((checked.rows, checked.rejected), (3_218, 0));
-    assert_eq!(checked.schema.layout, Layout::Delimited(b'\t'));
+    assert_eq!(checked.schema.layout, Layout::Delimited(Dialect::of(b'\t')));
     assert_eq!(kinds(&checked), [("id", ColumnType::Number), ("rate", ColumnType::Number)]);
     assert_eq!(*field(&rows[0], "rate"), Value::Number(".097".to_owned()));
 }

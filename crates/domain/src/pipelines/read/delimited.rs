@@ -1,0 +1,293 @@
+//! From TOML to what a pipeline says about delimited text.
+
+use std::collections::BTreeMap;
+
+use toml::de::DeValue;
+
+use super::walk::{Field, Reader, integer, string};
+use crate::manifest::RESERVED;
+use crate::pipelines::{
+    BadRows, Delimited, ENCODINGS, ExtraColumns, Format, Header, KeyTemplate, NO_DELIMITER, Names, Pipeline,
+    ShortRows, Sign,
+};
+
+/// The keys of delimited text.
+const KEYS: [&str; 13] = [
+    "header",
+    "skip_lines",
+    "comment",
+    "quote",
+    "escape",
+    "nulls",
+    "decimal",
+    "thousands",
+    "trim",
+    "short_rows",
+    "extra_columns",
+    "duplicate_names",
+    "unnamed",
+];
+
+/// The most names a pipeline may give. Every job carries its pipeline.
+const MOST_NAMES: usize = 1_000;
+
+type Fields<'t> = BTreeMap<&'t str, Field<'t>>;
+
+impl<'t> Reader<'t> {
+    /// What is said about delimited text.
+    pub(super) fn delimited(&mut self, fields: &Fields<'t>, format: Format) -> Delimited {
+        if !matches!(format, Format::Auto | Format::Csv) {
+            for field in KEYS.iter().filter_map(|key| fields.get(key)) {
+                self.wrong(field, "only with format \"csv\" or \"auto\"");
+            }
+            return Delimited::default();
+        }
+        let get = |key: &str| fields.get(key);
+        Delimited {
+            header: get("header").and_then(|field| self.header(field)),
+            skip_lines: get("skip_lines").and_then(|field| self.skip_lines(field)),
+            comment: get("comment").and_then(|field| self.comment(field)),
+            quote: get("quote").and_then(|field| self.sign(field, "\"\\\"\", \"'\" or \"none\"", b"\"'")),
+            escape: get("escape").and_then(|field| self.sign(field, "\"\\\\\" or \"none\"", b"\\")),
+            nulls: get("nulls").and_then(|field| self.nulls(field)),
+            decimal: get("decimal").and_then(|field| self.character(field, "\".\" or \",\"", ".,")),
+            thousands: get("thousands").and_then(|field| {
+                self.character(
+                    field,
+                    "\",\", \".\", \" \", \"'\", \"_\" or a no-break space",
+                    ",. '_\u{a0}\u{202f}",
+                )
+            }),
+            trim: get("trim").and_then(|field| self.boolean(field)),
+            short_rows: get("short_rows")
+                .and_then(|field| self.one_of(field, &SHORT_ROWS))
+                .unwrap_or_default(),
+            extra_columns: get("extra_columns")
+                .and_then(|field| self.one_of(field, &EXTRA_COLUMNS))
+                .unwrap_or_default(),
+            duplicate_names: get("duplicate_names")
+                .and_then(|field| self.one_of(field, &NAMES))
+                .unwrap_or_default(),
+            unnamed: get("unnamed").and_then(|field| self.one_of(field, &NAMES)).unwrap_or_default(),
+        }
+    }
+
+    /// What separates fields.
+    pub(super) fn delimiter(&mut self, field: &Field<'t>, format: Format) -> Option<char> {
+        if !matches!(format, Format::Auto | Format::Csv) {
+            self.wrong(field, "only with format \"csv\" or \"auto\"");
+            return None;
+        }
+        let legal = |c: char| {
+            c.is_ascii() && !c.is_ascii_alphanumeric() && !matches!(c, '"' | '\'' | '\\' | '\n' | '\r' | '\0')
+        };
+        let delimiter = match string(field.value) {
+            Some("tab") => Some('\t'),
+            Some("none") => Some(NO_DELIMITER),
+            Some(text) => text.chars().next().filter(|c| text.len() == 1 && legal(*c)),
+            None => None,
+        };
+        if delimiter.is_none() {
+            self.wrong(
+                field,
+                "\"tab\", \"none\" or one ASCII character that is no letter, digit, quote, backslash or line break",
+            );
+        }
+        delimiter
+    }
+
+    /// The encoding of the text, by its name in [`ENCODINGS`].
+    pub(super) fn encoding(&mut self, field: &Field<'t>, format: Format) -> Option<String> {
+        if matches!(format, Format::Command | Format::Object) {
+            self.wrong(field, "not with format \"command\" or \"object\", which read bytes");
+            return None;
+        }
+        let name = string(field.value).map(str::to_ascii_lowercase);
+        let known = name.as_deref().and_then(|name| ENCODINGS.iter().find(|known| **known == name));
+        if known.is_none() {
+            self.wrong(
+                field,
+                &format!("an encoding such as \"windows-1252\", one of {}", ENCODINGS.join(", ")),
+            );
+        }
+        known.map(|name| (*name).to_owned())
+    }
+
+    /// The share of rows that may be rejected, in hundredths of a percent.
+    pub(super) fn max_rejected(&mut self, field: &Field<'t>) -> Option<u32> {
+        let share = string(field.value).and_then(|text| text.strip_suffix('%')).and_then(hundredths);
+        if share.is_none() {
+            self.wrong(field, "a share of the rows such as \"1%\" or \"0.5%\", from 0% to 100%");
+        }
+        share
+    }
+
+    /// What would fail every object, whatever is in it.
+    pub(super) fn contradictions(&mut self, fields: &Fields<'t>, pipeline: &Pipeline) {
+        let said = &pipeline.delimited;
+        let delimiter = pipeline.delimiter.and_then(|delimiter| u8::try_from(delimiter).ok());
+        let of = |sign: Option<Sign>| if let Some(Sign::Is(sign)) = sign { Some(sign) } else { None };
+        let comment = said.comment.as_ref().and_then(|text| text.bytes().next());
+        let same = [
+            ("quote", of(said.quote), "delimiter", delimiter),
+            ("escape", of(said.escape), "delimiter", delimiter),
+            ("comment", comment, "delimiter", delimiter),
+            ("comment", comment, "quote", of(said.quote)),
+        ];
+        for (key, sign, other, taken) in same {
+            if let (Some(sign), Some(taken), Some(field)) = (sign, taken, fields.get(key))
+                && sign == taken
+            {
+                self.wrong(field, &format!("another sign than that of {other}"));
+            }
+        }
+        if pipeline.bad_rows == BadRows::RejectFile
+            && let Some(field) = fields.get("max_rejected")
+        {
+            self.wrong(
+                field,
+                "only with bad_rows \"skip\" or \"quarantine\"; otherwise one bad row fails the object",
+            );
+        }
+        if let (Some(thousands), Some(field)) = (said.thousands, fields.get("thousands"))
+            && thousands == said.decimal.unwrap_or('.')
+        {
+            self.wrong(field, "another sign than that of decimal, which is \".\" if it is not given");
+        }
+        if let Some(Header::Names(names)) = &said.header {
+            self.names_are_known(fields, names, pipeline.key.as_ref());
+        }
+    }
+
+    fn names_are_known(&mut self, fields: &Fields<'t>, names: &[String], key: Option<&KeyTemplate>) {
+        let list = names.join(", ");
+        if let Some(field) = fields.get("columns")
+            && let DeValue::Table(table) = field.value
+        {
+            for name in table.keys().filter(|name| !names.iter().any(|known| *known == *name.get_ref())) {
+                let words = format!("header does not name this column; it names {list}");
+                self.problem(&name.span(), &format!("{}.{}", field.path, name.get_ref()), words);
+            }
+        }
+        let missing = key.and_then(|key| key.columns().find(|name| !names.iter().any(|known| known == name)));
+        if let (Some(name), Some(field)) = (missing, fields.get("key")) {
+            self.wrong(field, &format!("columns that header names ({list}); `{name}` is none of them"));
+        }
+    }
+
+    fn header(&mut self, field: &Field<'t>) -> Option<Header> {
+        let allowed = "true, false or a list of names such as [\"id\", \"name\"]";
+        match field.value {
+            DeValue::Boolean(has) => Some(Header::InFirstRow(*has)),
+            DeValue::Array(entries) => {
+                let names: Option<Vec<String>> =
+                    entries.iter().map(|entry| string(entry.get_ref()).map(str::to_owned)).collect();
+                let Some(names) = names.filter(|names| (1..=MOST_NAMES).contains(&names.len())) else {
+                    self.wrong(field, &format!("{allowed}, 1 to {MOST_NAMES} of them"));
+                    return None;
+                };
+                for (at, name) in names.iter().enumerate() {
+                    let fault = if name.trim().is_empty() {
+                        "is empty"
+                    } else if names[..at].contains(name) {
+                        "occurs twice"
+                    } else if RESERVED.contains(&name.as_str()) {
+                        "is one that the pipeline uses itself"
+                    } else {
+                        continue;
+                    };
+                    let words = format!("name {} (\"{}\") {fault}", at + 1, name.escape_debug());
+                    self.problem(&field.span, &field.path, words);
+                }
+                Some(Header::Names(names))
+            }
+            _ => {
+                self.wrong(field, allowed);
+                None
+            }
+        }
+    }
+
+    fn skip_lines(&mut self, field: &Field<'t>) -> Option<u32> {
+        let lines = integer(field.value).and_then(|n| u32::try_from(n).ok()).filter(|n| *n <= 1_000);
+        if lines.is_none() {
+            self.wrong(field, "0 to 1000 lines");
+        }
+        lines
+    }
+
+    fn comment(&mut self, field: &Field<'t>) -> Option<String> {
+        let legal = |text: &&str| {
+            (1..=8).contains(&text.len())
+                && !text.starts_with(' ')
+                && text.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        let comment = string(field.value).filter(legal).map(str::to_owned);
+        if comment.is_none() {
+            self.wrong(field, "1 to 8 printable ASCII characters such as \"#\"");
+        }
+        comment
+    }
+
+    fn sign(&mut self, field: &Field<'t>, allowed: &str, signs: &[u8]) -> Option<Sign> {
+        let sign = match string(field.value) {
+            Some("none") => Some(Sign::None),
+            Some(text) => match text.as_bytes() {
+                [sign] if signs.contains(sign) => Some(Sign::Is(*sign)),
+                _ => None,
+            },
+            None => None,
+        };
+        if sign.is_none() {
+            self.wrong(field, allowed);
+        }
+        sign
+    }
+
+    fn character(&mut self, field: &Field<'t>, allowed: &str, signs: &str) -> Option<char> {
+        let text = string(field.value);
+        let sign = text.and_then(|text| text.chars().next().filter(|sign| text.len() == sign.len_utf8()));
+        let sign = sign.filter(|sign| signs.contains(*sign));
+        if sign.is_none() {
+            self.wrong(field, allowed);
+        }
+        sign
+    }
+
+    fn nulls(&mut self, field: &Field<'t>) -> Option<Vec<String>> {
+        let nulls = if let DeValue::Array(entries) = field.value {
+            entries.iter().map(|entry| string(entry.get_ref()).map(str::to_owned)).collect::<Option<Vec<_>>>()
+        } else {
+            None
+        };
+        let nulls = nulls.filter(|nulls| nulls.len() <= 64 && nulls.iter().all(|null| null.len() <= 64));
+        if nulls.is_none() {
+            self.wrong(field, "a list of up to 64 short texts such as [\"\\\\N\", \"NULL\"]");
+        }
+        nulls
+    }
+
+    fn boolean(&mut self, field: &Field<'t>) -> Option<bool> {
+        if let DeValue::Boolean(value) = field.value {
+            return Some(*value);
+        }
+        self.wrong(field, "true or false");
+        None
+    }
+}
+
+/// Hundredths of a percent from a text such as `1` or `0.25`, up to 100 percent.
+fn hundredths(text: &str) -> Option<u32> {
+    let (whole, part) = text.trim().split_once('.').unwrap_or((text.trim(), "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(part) || part.len() > 2 || whole.len() > 3 {
+        return None;
+    }
+    let share = whole.parse::<u32>().ok()? * 100 + format!("{part:0<2}").parse::<u32>().ok()?;
+    (share <= 10_000).then_some(share)
+}
+
+const SHORT_ROWS: [(&str, ShortRows); 2] = [("reject", ShortRows::Reject), ("null", ShortRows::Null)];
+const EXTRA_COLUMNS: [(&str, ExtraColumns); 2] =
+    [("reject", ExtraColumns::Reject), ("ignore_empty", ExtraColumns::IgnoreEmpty)];
+const NAMES: [(&str, Names); 2] = [("reject", Names::Reject), ("number", Names::Number)];

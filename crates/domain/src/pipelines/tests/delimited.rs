@@ -1,0 +1,93 @@
+//! What a pipeline says about delimited text.
+
+use super::*;
+
+const ALL: &str = r##"
+header = ["id", "name"]
+skip_lines = 2
+comment = "#"
+quote = "none"
+escape = "\\"
+nulls = ["\\N", "NULL"]
+decimal = ","
+thousands = "."
+trim = true
+short_rows = "null"
+extra_columns = "ignore_empty"
+duplicate_names = "number"
+unnamed = "number"
+encoding = "Windows-1252"
+max_rejected = "0.5%"
+bad_rows = "skip"
+delimiter = ";"
+key = "{id}"
+columns = { name = "text" }
+"##;
+
+#[test]
+fn all_that_can_be_said_is_kept_and_stored() {
+    let pipelines = parse(&format!("version = 1\n[[pipeline]]\nname = \"a\"\n{ALL}"));
+    let pipeline = pipelines.get("a").unwrap();
+    let said = &pipeline.delimited;
+    assert_eq!(said.header, Some(Header::Names(vec!["id".to_owned(), "name".to_owned()])));
+    assert_eq!((said.skip_lines, said.comment.as_deref()), (Some(2), Some("#")));
+    assert_eq!((said.quote, said.escape), (Some(Sign::None), Some(Sign::Is(b'\\'))));
+    assert_eq!(said.nulls.as_deref().unwrap(), ["\\N", "NULL"]);
+    assert_eq!((said.decimal, said.thousands, said.trim), (Some(','), Some('.'), Some(true)));
+    assert_eq!((said.short_rows, said.extra_columns), (ShortRows::Null, ExtraColumns::IgnoreEmpty));
+    assert_eq!((said.duplicate_names, said.unnamed), (Names::Number, Names::Number));
+    assert_eq!((pipeline.encoding.as_deref(), pipeline.max_rejected), (Some("windows-1252"), Some(50)));
+    let json = serde_json::to_string(pipeline).unwrap();
+    assert!(json.starts_with(r#"{"v":2,"#), "{json}");
+    assert_eq!(&serde_json::from_str::<Pipeline>(&json).unwrap(), pipeline);
+}
+
+#[test]
+fn what_is_wrong_is_said_with_what_is_allowed() {
+    for (lines, words) in [
+        ("header = 1", "true, false or a list of names"),
+        ("header = []", "1 to 1000 of them"),
+        ("header = [\"a\", \"a\"]", "name 2 (\"a\") occurs twice"),
+        ("header = [\"a\", \" \"]", "is empty"),
+        ("header = [\"_row\"]", "the pipeline uses itself"),
+        ("skip_lines = -1", "0 to 1000 lines"),
+        ("comment = \"\"", "printable ASCII"),
+        ("quote = \"`\"", "\"none\""),
+        ("escape = \"^\"", "\"none\""),
+        ("nulls = \"NULL\"", "a list of up to 64 short texts"),
+        ("decimal = \";\"", "\",\""),
+        ("thousands = \"x\"", "no-break space"),
+        ("trim = \"yes\"", "true or false"),
+        ("short_rows = \"nul\"", "did you mean \"null\"?"),
+        ("extra_columns = \"ignore\"", "\"ignore_empty\""),
+        ("duplicate_names = 1", "\"number\""),
+        ("unnamed = \"x\"", "\"number\""),
+        ("encoding = \"ansi\"", "windows-1252"),
+        ("max_rejected = \"101%\"", "from 0% to 100%"),
+        ("max_rejected = 1", "such as \"1%\""),
+        ("delimiter = \"::\"", "\"none\""),
+        ("format = \"jsonl\"\ntrim = true", "only with format"),
+        ("format = \"object\"\nencoding = \"utf-8\"", "not with format"),
+    ] {
+        let complaint = complaint(lines);
+        assert!(complaint.contains(words), "{lines}: {complaint}");
+    }
+}
+
+/// Each of these would fail every object, so it is refused before there is one.
+#[test]
+fn what_would_fail_every_object_is_refused() {
+    for (lines, words) in [
+        ("delimiter = \"#\"\ncomment = \"#\"", "another sign than that of delimiter"),
+        ("quote = \"'\"\ncomment = \"'x\"", "another sign than that of quote"),
+        ("max_rejected = \"1%\"", "only with bad_rows"),
+        ("thousands = \".\"", "another sign than that of decimal"),
+        ("decimal = \",\"\nthousands = \",\"", "another sign than that of decimal"),
+        ("header = [\"a\"]\ncolumns = { b = \"text\" }", "header does not name this column; it names a"),
+        ("header = [\"a\"]\nkey = \"{b}\"", "`b` is none of them"),
+    ] {
+        let complaint = complaint(lines);
+        assert!(complaint.contains(words), "{lines}: {complaint}");
+    }
+    parse("version = 1\n[[pipeline]]\nname = \"a\"\ndelimiter = \"\\u0001\"\nheader = false\n");
+}

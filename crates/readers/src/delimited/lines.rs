@@ -1,0 +1,110 @@
+//! A place in a text that arrives in chunks, and what a line may begin with that is none of its row.
+
+use super::super::input::Input;
+use super::super::reason::ReadError;
+
+/// A byte order mark. Files that were joined have one before the first row of each.
+const MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// The text from a place on.
+pub(super) struct Lines {
+    chunk: Vec<u8>,
+    at: usize,
+    ended: bool,
+    comment: Option<String>,
+}
+
+impl Lines {
+    pub(super) fn new(input: &mut Input, comment: Option<String>) -> Self {
+        Self { chunk: input.take_chunk(), at: 0, ended: false, comment }
+    }
+
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// What is held of the text from the place on.
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.chunk[self.at..]
+    }
+
+    /// What is held between `from` and the place.
+    pub(super) fn since(&self, from: usize) -> &[u8] {
+        &self.chunk[from.min(self.at)..self.at]
+    }
+
+    pub(super) fn take(&mut self, bytes: usize) {
+        self.at += bytes;
+    }
+
+    /// Brings the next chunk, once everything held has been taken; false at the end.
+    pub(super) async fn more(&mut self, input: &mut Input) -> Result<bool, ReadError> {
+        self.at = 0;
+        let more = input.advance(&mut self.chunk).await?;
+        if !more {
+            self.chunk.clear();
+            self.ended = true;
+        }
+        Ok(more)
+    }
+
+    /// Brings more until `bytes` are held, or all there is.
+    async fn hold(&mut self, bytes: usize, input: &mut Input) -> Result<(), ReadError> {
+        while self.chunk.len() - self.at < bytes && !self.ended {
+            let mut held = self.chunk.split_off(self.at);
+            self.at = 0;
+            if input.advance(&mut self.chunk).await? {
+                held.append(&mut self.chunk);
+            } else {
+                self.ended = true;
+            }
+            self.chunk = held;
+        }
+        Ok(())
+    }
+
+    /// Whether the text goes on with `sign`.
+    async fn goes_on_with(&mut self, sign: &[u8], input: &mut Input) -> Result<bool, ReadError> {
+        if self.rest().first() != sign.first() {
+            return Ok(false);
+        }
+        self.hold(sign.len(), input).await?;
+        Ok(self.rest().starts_with(sign))
+    }
+
+    /// Before a row: takes a mark or a comment that stands here. True if it took something, and the row may begin with
+    /// line ends.
+    pub(super) async fn begin_row(&mut self, input: &mut Input) -> Result<bool, ReadError> {
+        if self.goes_on_with(MARK, input).await? {
+            self.at += MARK.len();
+            return Ok(true);
+        }
+        let Some(comment) = self.comment.take() else { return Ok(false) };
+        let is_comment = self.goes_on_with(comment.as_bytes(), input).await;
+        self.comment = Some(comment);
+        if is_comment? {
+            self.skip(1, input).await?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Skips lines, which end in LF, CR LF or CR.
+    pub(super) async fn skip(&mut self, lines: u32, input: &mut Input) -> Result<(), ReadError> {
+        for _ in 0..lines {
+            loop {
+                let end = memchr::memchr2(b'\n', b'\r', self.rest());
+                if let Some(end) = end {
+                    self.at += end;
+                    self.hold(2, input).await?;
+                    self.at += if self.rest().starts_with(b"\r\n") { 2 } else { 1 };
+                    break;
+                }
+                if !self.more(input).await? {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,147 @@
+//! The names of a table's columns: those of its header row, given ones, or numbers.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use domain::pipelines::{self, Delimited, Header};
+use domain::record::NAME_BYTES;
+use domain::text::{count, grouped};
+
+use super::super::options::{Limits, RESERVED_NAMES};
+use super::super::reason::{BadInput, Reason, shown};
+
+/// The names, and how many columns without a name stand behind them.
+#[derive(Debug, Default)]
+pub(super) struct ColumnNames {
+    pub(super) names: Vec<Arc<str>>,
+    /// These are none if no row has a value there.
+    pub(super) spare: usize,
+    /// The row they were taken from is a record.
+    pub(super) row_is_data: bool,
+}
+
+/// The names of columns, from the first row's fields and what the pipeline says.
+pub(super) fn of_row(fields: &[&[u8]], said: &Delimited, limits: &Limits) -> Result<ColumnNames, BadInput> {
+    if fields.len() > limits.columns {
+        return Err(BadInput::new(
+            Reason::TooManyColumns,
+            format!("{}; at most {} are read", count(fields.len(), "column"), grouped(limits.columns as u64)),
+        ));
+    }
+    match &said.header {
+        Some(Header::Names(names)) => Ok(ColumnNames {
+            names: names.iter().map(|name| Arc::from(name.as_str())).collect(),
+            spare: 0,
+            row_is_data: true,
+        }),
+        Some(Header::InFirstRow(false)) => Ok(ColumnNames {
+            names: (1..=fields.len()).map(|column| Arc::from(numbered("column", column))).collect(),
+            spare: 0,
+            row_is_data: true,
+        }),
+        Some(Header::InFirstRow(true)) | None => of_header(fields, said),
+    }
+}
+
+fn numbered(name: &str, number: usize) -> String {
+    format!("{name}_{number}")
+}
+
+fn of_header(fields: &[&[u8]], said: &Delimited) -> Result<ColumnNames, BadInput> {
+    let bad = |message: &str| BadInput::new(Reason::BadHeader, message);
+    let texts: Result<Vec<&str>, _> = fields.iter().map(|field| std::str::from_utf8(field)).collect();
+    let texts = texts.map_err(|_| {
+        bad("the header row is not UTF-8; if the text has another encoding, put it into the pipelines file, such as \
+             encoding = \"windows-1252\"")
+    })?;
+    let texts = without_brackets(texts);
+    // A column behind the last named one may be a comma at the end of each line.
+    let number_unnamed = said.unnamed == pipelines::Names::Number;
+    let spare = if number_unnamed {
+        0
+    } else {
+        texts.iter().rev().take_while(|name| name.trim().is_empty()).count() % texts.len().max(1)
+    };
+    let mut names: Vec<Arc<str>> = Vec::with_capacity(texts.len());
+    let taken: BTreeSet<&str> = texts.iter().copied().collect();
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    for (at, name) in texts[..texts.len() - spare].iter().enumerate() {
+        let mut name = (*name).to_owned();
+        if name.trim().is_empty() {
+            if !number_unnamed {
+                return Err(BadInput::new(
+                    Reason::EmptyHeader,
+                    format!(
+                        "column {} of the header row {} has no name; unnamed = \"number\" in the pipelines file names \
+                         it column_{}",
+                        at + 1,
+                        row_shown(&texts),
+                        at + 1
+                    ),
+                ));
+            }
+            name = free(&taken, &seen, "column", at + 1);
+        }
+        if name.contains('\0') {
+            return Err(bad("a NUL byte in the header row"));
+        }
+        if name.len() > NAME_BYTES {
+            return Err(BadInput::new(
+                Reason::NameTooLong,
+                format!("the name of column {} takes {} bytes of {NAME_BYTES}", at + 1, name.len()),
+            ));
+        }
+        if RESERVED_NAMES.contains(&name.as_str()) {
+            return Err(BadInput::new(
+                Reason::ReservedName,
+                format!("the column {} has a name that the pipeline uses itself", shown(&name)),
+            ));
+        }
+        if seen.contains(&name) {
+            if said.duplicate_names == pipelines::Names::Reject {
+                return Err(BadInput::new(
+                    Reason::DuplicateHeader,
+                    format!(
+                        "two columns are named {}; duplicate_names = \"number\" in the pipelines file names the second \
+                         {}",
+                        shown(&name),
+                        shown(&numbered(&name, 2))
+                    ),
+                ));
+            }
+            name = free(&taken, &seen, &name, 2);
+        }
+        seen.insert(name.clone());
+        names.push(name.into());
+    }
+    Ok(ColumnNames { names, spare, row_is_data: false })
+}
+
+/// The first of `name_from`, `name_(from + 1)` … that no column has.
+fn free(taken: &BTreeSet<&str>, seen: &BTreeSet<String>, name: &str, from: usize) -> String {
+    let mut numbers = (from..).map(|number| numbered(name, number));
+    numbers
+        .find(|name| !taken.contains(name.as_str()) && !seen.contains(name))
+        .unwrap_or_else(|| numbered(name, from))
+}
+
+/// Names as SQL Server writes them, `[name]`, without the brackets: if all of them have them.
+fn without_brackets(texts: Vec<&str>) -> Vec<&str> {
+    let inner = texts.iter().map(|text| in_brackets(text)).collect::<Option<Vec<&str>>>();
+    inner.unwrap_or(texts)
+}
+
+fn in_brackets(text: &str) -> Option<&str> {
+    let inner = text.strip_prefix('[')?.strip_suffix(']')?;
+    (!inner.is_empty() && !inner.contains(['[', ']'])).then_some(inner)
+}
+
+/// A row as it may stand in a message: its first fields, quoted.
+pub(crate) fn row_shown(fields: &[&str]) -> String {
+    const SHOWN: usize = 6;
+    let mut list: Vec<String> = fields.iter().take(SHOWN).map(|field| shown(field)).collect();
+    if fields.len() > SHOWN {
+        list.push("…".to_owned());
+    }
+    format!("({})", list.join(", "))
+}
