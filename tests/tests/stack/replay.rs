@@ -50,7 +50,7 @@ fn a_replayed_job_begins_anew_and_people_hear_of_its_failure() {
         assert_eq!((waiting.replayed_from, waiting.history.len()), (1, 1));
         assert_eq!(waiting.state, JobState::Waiting(Waiting::default()), "as one that was just recorded");
         let (open, _) = env.ledger().by_status(&open_shard(waiting.id.shard()), None).await.unwrap();
-        assert_eq!(open, [waiting.id.clone()]);
+        assert_eq!(open, std::slice::from_ref(&waiting.id));
         assert_eq!(waiting.audit.last().map(|note| note.kind), Some(AuditKind::Replayed));
         // A writer that read it earlier is refused, and changes nothing.
         assert_eq!(replayed(replay(env, &failed).await), waiting);
