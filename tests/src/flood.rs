@@ -6,12 +6,12 @@ use std::{fmt, time::Duration};
 use domain::{
     fargate::Size,
     job::{Job, State},
-    pricing::{Architecture, Bill, Dollars, TaskUse, one_task_per_object},
 };
 use localcloud::{
     ecs::{Limits, Rate, Timing},
     faults::Call,
 };
+use pricing::{Architecture, Bill, Dollars, TaskUse, one_task_per_object};
 use tokio::time::Instant;
 
 use crate::TestEnv;
@@ -125,7 +125,8 @@ impl Outcome {
     #[must_use]
     pub fn one_task_each(&self) -> (Dollars, Duration) {
         let task = TaskUse {
-            size: Size::SMALLEST,
+            cpu_units: Size::SMALLEST.cpu(),
+            memory_mib: Size::SMALLEST.memory(),
             architecture: Architecture::Arm,
             spot: false,
             public_ip: true,

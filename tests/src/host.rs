@@ -21,11 +21,14 @@ use futures::FutureExt;
 use localcloud::{
     connector,
     frontend::Frontend,
-    host::{Exit, Launch, Runner, logged},
+    host::{Exit, Launch, Runner},
     lambda::{FunctionError, FunctionHost, Invocation},
+    logs::LogStream,
 };
 use serde_json::Value;
+use telemetry::logging;
 use tempfile::TempDir;
+use tracing::instrument::{WithDispatch, WithSubscriber as _};
 
 /// What happens to a worker when its container starts.
 #[derive(Debug, Clone, Copy)]
@@ -155,6 +158,20 @@ pub(crate) fn worker(frontend: &Frontend, region: &str, worker_faults: WorkerFau
         }
         .boxed()
     })
+}
+
+/// Runs a program and writes what it logs to `logs`, as the host of a process writes the process's output. What the
+/// program spawns logs there too if it is spawned with the current subscriber.
+pub(crate) fn logged<F: Future>(stack: &str, clock: Clock, logs: LogStream, run: F) -> WithDispatch<F> {
+    // With RUST_LOG set, the lines are also printed.
+    let shown = std::env::var_os("RUST_LOG").is_some();
+    let lines = logging::lines(stack, clock, move |line| {
+        if shown {
+            eprintln!("{line}");
+        }
+        logs.push(line);
+    });
+    run.with_subscriber(lines)
 }
 
 /// Makes what a cold start makes, once.

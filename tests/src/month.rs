@@ -2,10 +2,8 @@
 
 use std::{fmt, time::Duration};
 
-use domain::{
-    job::State,
-    pricing::{Bill, TaskUse, Usage},
-};
+use domain::job::State;
+use pricing::{Bill, TaskUse, Usage};
 use tokio::time::{Instant, sleep_until};
 
 use crate::TestEnv;

@@ -11,12 +11,12 @@ use std::{
 use clock::Clock;
 use futures::FutureExt;
 use jiff::Timestamp;
-use localcloud::{Cloud, ecs::Timing, host::logged, iam::GrantId, logs::LogStream};
+use localcloud::{Cloud, ecs::Timing, iam::GrantId, logs::LogStream};
 use tempfile::TempDir;
 
 use crate::{
     TestEnv,
-    host::{self, WorkerFaults},
+    host::{self, WorkerFaults, logged},
     transcript::EPOCH,
 };
 

@@ -15,10 +15,10 @@ use anyhow::Context;
 use aws::{Clients, ledger::Ledger, records::Records};
 use domain::{
     job::{Job, JobId},
-    pricing::Bill,
     text::count,
 };
 use localcloud::Cloud;
+use pricing::Bill;
 
 use self::{
     report::{Became, Report, Sent},

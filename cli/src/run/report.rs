@@ -6,11 +6,11 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Lin
 use domain::{
     job::{Job, JobId, JobState, Reason, State},
     object,
-    pricing::Bill,
     text::{count, grouped},
 };
 use jiff::Timestamp;
 use localcloud::ecs::TaskSnapshot;
+use pricing::Bill;
 use serde_json::{Value, json};
 
 use super::stall::Stall;

@@ -17,12 +17,13 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use pricing::Dollars;
 
+use crate::cost::job_cost;
 use crate::fargate::Size;
 use crate::job::{Job, State};
 use crate::object;
 use crate::pipelines::BadRows;
-use crate::pricing::{self, Dollars};
 use crate::text::{self, count, escaped, grouped, in_words, shortened};
 use crate::verdict::{Kind, adjusted};
 pub use digest::{digest, run_failed};
@@ -137,7 +138,7 @@ impl FailureReport {
             records: job.published(),
             rejected: job.rejected(),
             took,
-            cost: Some(pricing::job_cost(job)),
+            cost: Some(job_cost(job)),
             next: next(job).to_owned(),
             history: job
                 .history

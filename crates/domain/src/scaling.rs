@@ -18,7 +18,7 @@ mod tests;
 
 use std::time::Duration;
 
-use crate::pricing::LEAST_TASK_SECONDS;
+use pricing::LEAST_TASK_SECONDS;
 
 pub use estimates::{Estimates, FIRST_SERVICE, FIRST_STARTUP, Report, estimates};
 pub use fleet_counts::{FleetCounts, fleet_counts};

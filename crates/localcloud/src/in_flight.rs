@@ -1,14 +1,14 @@
 //! What is in flight, counted: deliveries, firings, invocations.
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// How many are in flight. Clones count together.
 #[derive(Debug, Clone)]
 pub(crate) struct InFlight(watch::Sender<usize>);
 
 /// One that is in flight for as long as this lives, however it ends.
-#[derive(Debug)]
-pub(crate) struct InFlightGuard(watch::Sender<usize>);
+struct InFlightGuard(watch::Sender<usize>);
 
 impl InFlight {
     /// None yet.
@@ -16,10 +16,22 @@ impl InFlight {
         Self(watch::Sender::new(0))
     }
 
-    /// Begins one.
-    pub(crate) fn begin(&self) -> InFlightGuard {
+    /// `work`, counted from now until it ends, is dropped, or `end` is cancelled.
+    pub(crate) fn count_until<F>(
+        &self,
+        end: &CancellationToken,
+        work: F,
+    ) -> impl Future<Output = ()> + Send + use<F>
+    where
+        F: Future<Output = ()> + Send,
+    {
         self.0.send_modify(|count| *count += 1);
-        InFlightGuard(self.0.clone())
+        let (guard, end) = (InFlightGuard(self.0.clone()), end.clone());
+        async move {
+            let _guard = guard;
+            // Cancelled or not, it is over.
+            let _ = end.run_until_cancelled(work).await;
+        }
     }
 
     /// How many there are.

@@ -24,7 +24,7 @@ pub struct Mail {
 
 /// Why a mail is not in the mailbox.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to write the mail {path}")]
+#[error("failed to write the mail {path}: {source}")]
 pub struct MailboxError {
     path: PathBuf,
     #[source]

@@ -4,117 +4,23 @@
 //! scope of a call, asks the entry which actions the call requires, and lets it answer; the deployment creates the
 //! resource types that the entries list; [`Cloud::usage`](crate::Cloud::usage) adds up what each entry counts.
 
+mod service;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use futures::FutureExt as _;
 
-use futures::{FutureExt as _, future::BoxFuture};
-use http::{Response, request::Parts};
-use serde_json::Value;
-
+pub(crate) use self::service::{Api, Deployment, Json, Protocol, Query, ResourceKind, Rest, Serve, Service};
 use crate::{
-    credentials::Credentials,
-    resource::ResourceError,
-    rest::{MissingKey, RestCall},
+    rest::MissingKey,
     services::{
-        Services, cloudformation, cloudwatch, dynamodb, ecs, events, iam,
-        iam::{AccessDenied, RequiredAction},
-        lambda, logs, s3, scheduler, sns, sqs, sts,
+        Services, cloudformation, cloudwatch, dynamodb, ecs, events, iam, iam::AccessDenied, lambda, logs,
+        s3, scheduler, sns, sqs, sts,
     },
-    template::{Resource, ResourceType},
+    template::ResourceType,
     usage::{Calls, Usage},
-    wire::{ApiError, Body, Caller},
+    wire::ApiError,
 };
-
-/// One service: all that the rest of the crate knows of it.
-pub(crate) struct Service {
-    /// Its name in credential scopes, fault rules and counts of calls.
-    pub(crate) name: &'static str,
-    /// How clients call it; none for a service that only works inside the cloud.
-    pub(crate) api: Option<Api>,
-    /// The resource types of a template that it creates.
-    pub(crate) resources: &'static [ResourceKind],
-    /// Adds what was used of it.
-    pub(crate) usage: fn(&Services, &Calls, &mut Usage),
-}
-
-/// How clients call a service.
-pub(crate) struct Api {
-    pub(crate) protocol: Protocol,
-    /// The actions that an operation requires of its caller; none for an operation that is not known, which roles are
-    /// then denied.
-    pub(crate) required_actions: fn(&Services, &str, &Value) -> Option<Vec<RequiredAction>>,
-    /// How the service answers a caller who lacks one of them.
-    pub(crate) access_denied: AccessDenied,
-    /// How the service says that it is called too often.
-    pub(crate) throttled: fn() -> ApiError,
-}
-
-/// Answers one operation: its name, its input, and who calls.
-pub(crate) type Serve =
-    for<'s> fn(&'s Services, &'s str, Value, &'s Caller) -> BoxFuture<'s, Result<Value, ApiError>>;
-
-/// The [protocols](https://smithy.io/2.0/aws/protocols/index.html) of AWS.
-pub(crate) enum Protocol {
-    /// AWS JSON 1.0 and 1.1: the operation is in `X-Amz-Target`.
-    Json(Json),
-    /// AWS query: a form in, XML out.
-    Query(Query),
-    /// REST, in the service's own shapes.
-    Rest(Rest),
-}
-
-/// A service that speaks AWS JSON.
-pub(crate) struct Json {
-    /// What precedes the operation in `X-Amz-Target`, such as `DynamoDB_20120810`.
-    pub(crate) target: &'static str,
-    /// What precedes an error's code in its `__type`.
-    pub(crate) error_prefix: &'static str,
-    /// Whether answers carry a checksum (DynamoDB).
-    pub(crate) checksum: bool,
-    /// The code that an error has in the older query protocol, for services that still say it (SQS).
-    pub(crate) query_error: Option<fn(&str) -> &str>,
-    pub(crate) serve: Serve,
-}
-
-/// A service that speaks AWS query.
-pub(crate) struct Query {
-    /// The XML namespace of answers.
-    pub(crate) namespace: &'static str,
-    pub(crate) serve: Serve,
-}
-
-/// Serves one REST request.
-pub(crate) type ServeRest = for<'s> fn(&'s Services, RestCall<'s>) -> Served<'s>;
-type Served<'s> = BoxFuture<'s, Result<Response<Body>, ApiError>>;
-
-/// A REST service.
-pub(crate) struct Rest {
-    /// Which operation a request is, and its input as a JSON object, for fault rules and policies.
-    pub(crate) operation: fn(&Parts) -> Result<(String, Value), ApiError>,
-    /// The answer to a missing or unknown access key; none where `serve` checks keys and signatures itself.
-    pub(crate) missing_key: Option<MissingKey>,
-    pub(crate) serve: ServeRest,
-    /// Writes an error.
-    pub(crate) error: fn(&ApiError) -> Response<Body>,
-}
-
-/// A resource type, and what creates a resource of it.
-pub(crate) struct ResourceKind {
-    pub(crate) of: ResourceType,
-    pub(crate) create: fn(&mut Deployment, &Resource) -> Result<(), ResourceError>,
-}
-
-/// What creates the resources of a stack.
-pub(crate) struct Deployment {
-    pub(crate) services: Services,
-    pub(crate) credentials: Credentials,
-    /// The functions' hosts and layers.
-    pub(crate) code: lambda::resources::Code,
-    /// The containers that have something to run them.
-    pub(crate) containers: BTreeSet<String>,
-}
 
 /// The table of services.
 static SERVICES: [Service; 13] = [
@@ -188,7 +94,7 @@ static SERVICES: [Service; 13] = [
             }),
             required_actions: |_, operation, input| sns::required_actions::of(operation, input),
             access_denied: sns::ACCESS_DENIED,
-            throttled: || ApiError::client("Throttling", "Rate exceeded"),
+            throttled: query_throttled,
         }),
         resources: &[
             ResourceKind {
@@ -326,7 +232,7 @@ static SERVICES: [Service; 13] = [
             }),
             required_actions: |_, operation, input| cloudformation::required_actions::of(operation, input),
             access_denied: AccessDenied::QUERY,
-            throttled: || ApiError::client("Throttling", "Rate exceeded"),
+            throttled: query_throttled,
         }),
         resources: &[],
         usage: nothing,
@@ -351,7 +257,7 @@ static SERVICES: [Service; 13] = [
             }),
             required_actions: |_, operation, _| sts::required_actions(operation),
             access_denied: AccessDenied::QUERY,
-            throttled: || ApiError::client("Throttling", "Rate exceeded"),
+            throttled: query_throttled,
         }),
         resources: &[],
         usage: nothing,
@@ -392,15 +298,12 @@ pub fn resource_types() -> Vec<ResourceType> {
     SERVICES.iter().flat_map(|service| service.resources).map(|kind| kind.of).collect()
 }
 
-impl Protocol {
-    /// AWS JSON as most services speak it.
-    const fn json(target: &'static str, serve: Serve) -> Self {
-        Self::Json(Json { target, error_prefix: "", checksum: false, query_error: None, serve })
-    }
-}
-
 fn json_throttled() -> ApiError {
     ApiError::client("ThrottlingException", "Rate exceeded")
+}
+
+fn query_throttled() -> ApiError {
+    ApiError::client("Throttling", "Rate exceeded")
 }
 
 /// The usage of a service that AWS charges nothing for, as it is used here.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-pub(crate) use domain::pricing::Usage;
+pub(crate) use pricing::Usage;
 
 /// How often each operation of each service was called, by service and operation.
 pub type Calls = BTreeMap<(String, String), u64>;

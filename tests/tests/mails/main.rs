@@ -4,6 +4,7 @@
 
 mod alerts;
 mod failures;
+mod sender_rate;
 mod single;
 
 use std::time::Duration;

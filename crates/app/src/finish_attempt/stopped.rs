@@ -20,10 +20,10 @@ use aws::{
 use clock::Clock;
 use domain::{
     breaker::{self, Breaker},
+    cost::task_cost,
     events::TaskStateChange,
     job::{Attempt, Job, JobId, Reason, State},
     message::{self, FailureMessage, JobMessage, Message, Unusable},
-    pricing::TaskUse,
     settings::{Settings, SettingsError, variables},
     verdict::{self, JobFacts, Kind},
 };
@@ -144,8 +144,8 @@ impl FinishAttempt {
             return Ok(Outcome::Foreign);
         };
         let breaker = if change.is_stopped() {
-            if let Some(used) = TaskUse::of_stopped(change) {
-                metrics::put(Metric::CostMicroDollars, used.cost().microdollars());
+            if let Some(cost) = task_cost(change) {
+                metrics::put(Metric::CostMicroDollars, cost.microdollars());
             }
             self.give_back(&what, change).await?;
             self.signal(&what, change).await?

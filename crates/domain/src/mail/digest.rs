@@ -3,11 +3,11 @@
 use std::{fmt::Write, time::Duration};
 
 use jiff::Timestamp;
+use pricing::Dollars;
 
 use super::{LINE_CHARS, Mail, SUBJECT_CHARS, ascii, bounded};
 use crate::{
     job::{Reason, State},
-    pricing::Dollars,
     sweep::{
         HOUR,
         report::{Summary, SweepStats},

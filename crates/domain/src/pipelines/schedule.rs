@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
+use awscron::{Cron, CronError};
 use jiff::{
     Timestamp,
-    tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase},
+    tz::{TimeZone, TimeZoneDatabase},
 };
-
-use crate::cron::{Cron, CronError};
 
 /// Something that is run at certain hours.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,20 +62,7 @@ impl Hours {
     #[must_use]
     pub fn are_due(&self, tick: Timestamp) -> bool {
         let Ok(before) = tick.checked_sub(TICK) else { return false };
-        let mut wall = self.zone.to_datetime(before);
-        loop {
-            let Some(next) = self.cron.next(wall) else { return false };
-            wall = next;
-            let ambiguous = self.zone.to_ambiguous_timestamp(wall);
-            if matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. }) {
-                continue;
-            }
-            let Ok(at) = ambiguous.earlier() else { return false };
-            // In the second of two equal hours, the times of the first have passed.
-            if at > before {
-                return at <= tick;
-            }
-        }
+        self.cron.next(&self.zone, before).is_some_and(|at| at <= tick)
     }
 }
 

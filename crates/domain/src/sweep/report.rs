@@ -8,12 +8,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
+use pricing::Dollars;
 use serde::{Deserialize, Serialize};
 
 use super::hour_of;
 use crate::{
+    cost::job_cost,
     job::{Failed, Job, JobState, Reason, State},
-    pricing::{self, Dollars},
 };
 
 /// The layout of lines and summaries written today.
@@ -90,7 +91,7 @@ impl<'j> Line<'j> {
             claimed_at: job.claimed_at(),
             settled_at,
             took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            cost_nanodollars: pricing::job_cost(job).nanodollars(),
+            cost_nanodollars: job_cost(job).nanodollars(),
         })
     }
 
@@ -272,7 +273,7 @@ impl HourStats {
         if slowest.as_ref().is_none_or(|(longest, _)| line.took_ms > *longest) {
             *slowest = Some((line.took_ms, line.object.clone()));
         }
-        *cost = *cost + pricing::job_cost(job);
+        *cost = *cost + job_cost(job);
         Some(line)
     }
 

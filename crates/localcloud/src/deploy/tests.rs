@@ -9,7 +9,6 @@ use std::{
     time::Duration,
 };
 
-use aws::stack::{Deployed, StackError};
 use clock::Clock;
 use futures::FutureExt;
 use jiff::Timestamp;
@@ -80,25 +79,6 @@ fn bodies(seen: &Seen<Invocation>) -> Vec<Value> {
 /// Lets virtual time pass until all that was in flight has arrived.
 async fn settle() {
     tokio::time::sleep(Duration::from_secs(60)).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_client_finds_the_parts_by_the_stacks_name() {
-    let cloud = builder()
-        .function("UploadsFunction", witness(&Seen::default()))
-        .function("StopsFunction", witness(&Seen::default()))
-        .container("worker", worker(&Seen::default()))
-        .start()
-        .await
-        .unwrap();
-    let found = Deployed::find(&cloud.sdk_config(), "tidemill").await.unwrap();
-    assert_eq!(found.outputs, *cloud.outputs());
-    assert_eq!(found.parameters["NotifyEmail"], cloud.stack().parameters["NotifyEmail"]);
-    assert_eq!(found.output("Bucket").unwrap(), cloud.outputs()["Bucket"]);
-    assert!(matches!(found.output("Moon"), Err(StackError::NoOutput { .. })));
-    let none = Deployed::find(&cloud.sdk_config(), "none").await;
-    assert!(matches!(none, Err(StackError::NoSuch(name)) if name == "none"));
-    cloud.shutdown().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,11 +11,8 @@ mod process;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use clock::Clock;
 use futures::future::BoxFuture;
-use telemetry::logging;
 use tokio_util::sync::CancellationToken;
-use tracing::instrument::{WithDispatch, WithSubscriber as _};
 
 pub use self::{
     container::{Containers, ContainersError},
@@ -75,19 +72,3 @@ pub enum Exit {
 
 /// Runs a [`Launch`] to its end. Dropping the future kills what it runs.
 pub type Runner = Arc<dyn Fn(Launch) -> BoxFuture<'static, Exit> + Send + Sync>;
-
-/// Runs a program in this process and keeps what it logs in its own stream, as a process's output would be. What it
-/// spawns logs there too if it takes its subscriber along ([`with_current_subscriber`]).
-///
-/// [`with_current_subscriber`]: tracing::instrument::WithSubscriber::with_current_subscriber
-pub fn logged<F: Future>(stack: &str, clock: Clock, logs: LogStream, run: F) -> WithDispatch<F> {
-    // Whoever asks for logs on the terminal gets these too.
-    let shown = std::env::var_os("RUST_LOG").is_some();
-    let lines = logging::lines(stack, clock, move |line| {
-        if shown {
-            eprintln!("{line}");
-        }
-        logs.push(line);
-    });
-    run.with_subscriber(lines)
-}

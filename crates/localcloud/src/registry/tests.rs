@@ -4,7 +4,7 @@ use clock::Clock;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::services::ecs::required_actions::Definition;
+use crate::services::{ecs::required_actions::Definition, iam::RequiredAction};
 
 const WORKERS: &str = "arn:aws:ecs:us-east-1:123456789012:task-definition/s-worker:3";
 

@@ -171,7 +171,7 @@ impl CloudWatch {
         if let Some(task) = task
             && let Err(error) = task.await
         {
-            tracing::error!(error = telemetry::causes(&error), "the alarms' task broke off");
+            tracing::error!(error = %error, "the task that evaluates the alarms failed");
         }
     }
 }

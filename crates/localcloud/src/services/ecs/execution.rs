@@ -4,10 +4,12 @@
 //! The reasons are worded as Fargate words them:
 //! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html>
 
-use super::{arn, definition::Definition, request::RunTask, task::Ending};
-use crate::services::logs::required_actions::stream;
+use super::{arn, definition::Definition, run_task::RunTask, task::Ending};
 use crate::{
-    services::iam::{Iam, Refused, RequiredAction, Who},
+    services::{
+        iam::{Iam, Refused, RequiredAction, Who},
+        logs::required_actions::stream,
+    },
     wire::ApiError,
 };
 

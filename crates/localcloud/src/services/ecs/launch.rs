@@ -11,82 +11,20 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::{
-    Inner, Record, State, arn,
+    arn,
     definition::Definition,
     describe, execution,
-    request::{Provider, RunTask},
+    run_task::{Failure, Provider, RunTask},
+    service::Inner,
+    state::{Record, State},
     task::{Interface, Status, Task, TaskContainer},
     task_lifecycle,
+    token::Token,
 };
 use crate::{
     faults::Partial,
     wire::{ApiError, Caller, REGION},
 };
-
-/// Why one of the tasks was not launched, in a 200.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// The ARN it is about, if any.
-    pub arn: Option<String>,
-    /// The reason, such as `RESOURCE:FARGATE`.
-    pub reason: String,
-    /// More about it.
-    pub detail: Option<String>,
-}
-
-impl Failure {
-    /// A failure that has only a reason.
-    #[must_use]
-    pub fn because(reason: &str) -> Self {
-        Self { arn: None, reason: reason.to_owned(), detail: None }
-    }
-
-    /// "Capacity is unavailable at this time…", as Fargate says when a zone is full.
-    #[must_use]
-    pub fn no_capacity() -> Self {
-        let text = "Capacity is unavailable at this time. Please try again later or in a different availability zone";
-        Self::because(text)
-    }
-
-    /// The account's vCPU limit.
-    #[must_use]
-    pub fn vcpu_limit() -> Self {
-        Self::because("You've reached the limit on the number of vCPUs you can run concurrently")
-    }
-
-    /// A subnet without a free address.
-    #[must_use]
-    pub fn no_address(subnet: &str) -> Self {
-        let detail = format!("InsufficientFreeAddressesInSubnet: {subnet}");
-        Self { arn: None, reason: "RESOURCE:ENI".to_owned(), detail: Some(detail) }
-    }
-
-    pub(super) fn show(&self) -> Value {
-        let mut shown = json!({ "reason": self.reason });
-        if let Some(arn) = &self.arn {
-            shown["arn"] = json!(arn);
-        }
-        if let Some(detail) = &self.detail {
-            shown["detail"] = json!(detail);
-        }
-        shown
-    }
-}
-
-/// What a client token stands for.
-#[derive(Debug)]
-pub(super) struct Token {
-    /// The call without its token, its definition resolved: a deploy makes it another call.
-    parameters: Value,
-    tasks: Vec<String>,
-    created: Timestamp,
-}
-
-impl Token {
-    fn lives(&self, now: Timestamp) -> bool {
-        now.duration_since(self.created) < SignedDuration::from_hours(24)
-    }
-}
 
 impl Inner {
     /// RunTask. When it returns, the tasks are known and their lifecycles in flight.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::Provider;
+use super::run_task::Provider;
 
 /// So many a second, with a burst.
 #[derive(Debug, Clone, Copy, PartialEq)]

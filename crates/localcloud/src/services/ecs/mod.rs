@@ -20,38 +20,28 @@ mod queries;
 mod request;
 pub(crate) mod required_actions;
 pub(crate) mod resources;
+mod run_task;
+mod service;
+mod settings;
 mod size;
 mod state;
 mod task;
 mod task_lifecycle;
+mod token;
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use clock::Clock;
-use domain::pricing::TaskUse;
+use pricing::TaskUse;
 use serde_json::{Value, json};
-use tokio::sync::Notify;
-use tokio_util::{
-    sync::{CancellationToken, DropGuard},
-    task::TaskTracker,
-};
+use tokio_util::sync::DropGuard;
 
-use self::{
-    definition::Definition,
-    limits::Meters,
-    state::{Cluster, Record, State},
-    task::Task,
-    task_lifecycle::Order,
-};
+use self::{definition::Definition, limits::Meters, service::Inner, state::Cluster, task::Order};
 pub use self::{
     definition::DefinitionError,
-    launch::Failure,
     limits::{Limits, Rate},
-    request::{Provider, RunTask},
+    run_task::{Failure, Provider, RunTask},
+    settings::{RoleEnvironment, RunTaskHook, Timing},
     task::{KillCause, Status, TaskSnapshot},
 };
 use crate::{
@@ -60,23 +50,6 @@ use crate::{
     wire::{ApiError, Caller},
 };
 
-/// How long the parts of a task's life take that are AWS's. All zero by default, as for processes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Timing {
-    /// From RunTask until the network interface is attached.
-    pub provisioning: Duration,
-    /// The image pull.
-    pub pending: Duration,
-    /// From the end of the containers until the task is STOPPED.
-    pub deprovisioning: Duration,
-}
-
-/// Environment that every task of a role gets, such as its credentials.
-pub type RoleEnvironment = Arc<dyn Fn(Option<&str>) -> BTreeMap<String, String> + Send + Sync>;
-
-/// Looks at a legal RunTask call and may fail some of its tasks.
-pub type RunTaskHook = Arc<dyn Fn(&RunTask) -> Option<Vec<Failure>> + Send + Sync>;
-
 /// The ECS service. Clones share it; when the last one is dropped, all that runs is killed.
 #[derive(Clone)]
 pub struct Ecs {
@@ -84,38 +57,13 @@ pub struct Ecs {
     _closing: Arc<DropGuard>,
 }
 
-/// What clones and lifecycles share. Lifecycles hold this and not [`Ecs`], so that they do not keep themselves alive.
-struct Inner {
-    clock: Clock,
-    events: EventBridge,
-    logs: Logs,
-    closing: CancellationToken,
-    /// The tasks' lifecycles, one each.
-    lifecycles: TaskTracker,
-    /// Woken whenever a task stops.
-    stopped: Notify,
-    state: Mutex<State>,
-    #[cfg(test)]
-    emitted: Mutex<Vec<Value>>,
-}
-
 impl Ecs {
     /// A service without clusters.
     #[must_use]
     pub fn new(clock: Clock, events: EventBridge, logs: Logs) -> Self {
-        let closing = CancellationToken::new();
-        let inner = Inner {
-            clock,
-            events,
-            logs,
-            closing: closing.clone(),
-            lifecycles: TaskTracker::new(),
-            stopped: Notify::new(),
-            state: Mutex::default(),
-            #[cfg(test)]
-            emitted: Mutex::default(),
-        };
-        Self { inner: Arc::new(inner), _closing: Arc::new(closing.drop_guard()) }
+        let inner = Inner::new(clock, events, logs);
+        let closing = inner.closing.clone().drop_guard();
+        Self { inner: Arc::new(inner), _closing: Arc::new(closing) }
     }
 
     /// Makes a cluster with its capacity providers (`FARGATE`, `FARGATE_SPOT`) and returns its ARN. One that is
@@ -290,49 +238,13 @@ impl Ecs {
     /// The events so far.
     #[cfg(test)]
     fn emitted(&self) -> Vec<Value> {
-        self.inner.emitted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.inner.emitted.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 }
 
 impl std::fmt::Debug for Ecs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ecs").field("tasks", &self.inner.lock().tasks.len()).finish_non_exhaustive()
-    }
-}
-
-impl Inner {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Hands an order to a live task, named by ARN or id.
-    fn order(&self, task: &str, order: Order) -> bool {
-        let state = self.lock();
-        let found = state.tasks.iter().find(|record| record.task.is_named(task));
-        found.is_some_and(|record| record.task.status != Status::Stopped && record.orders.send(order).is_ok())
-    }
-
-    /// Changes a task and emits the event that tells of it. Only the task's own lifecycle calls this, so its events
-    /// leave in the order of their versions.
-    fn change(&self, task_arn: &str, change: impl FnOnce(&mut Task, jiff::Timestamp)) {
-        let now = self.clock.now();
-        let event = {
-            let mut state = self.lock();
-            let Some(record) = state.tasks.iter_mut().find(|record| record.task.arn == task_arn) else {
-                return;
-            };
-            change(&mut record.task, now);
-            record.task.version += 1;
-            record.task.updated_at = now;
-            describe::event(&record.task)
-        };
-        self.emit(event);
-    }
-
-    fn emit(&self, event: Value) {
-        #[cfg(test)]
-        self.emitted.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone());
-        self.events.emit(event);
     }
 }
 

@@ -7,12 +7,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Cluster, Inner, Record, State, arn,
+    arn,
     definition::Definition,
     describe,
-    request::{Tag, invalid, parse},
-    task::{Ending, Status},
-    task_lifecycle::Order,
+    request::{invalid, parse},
+    run_task::Tag,
+    service::Inner,
+    state::{Cluster, Record, State},
+    task::{Ending, Order, Status},
 };
 use crate::wire::ApiError;
 

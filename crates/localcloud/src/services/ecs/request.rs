@@ -6,73 +6,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    State,
-    definition::{Definition, Variable},
+    definition::Definition,
+    run_task::{ContainerOverride, Provider, RunTask, Tag},
     size,
+    state::State,
 };
 use crate::wire::ApiError;
 
 /// The overrides' JSON may have this many characters.
 const OVERRIDES_CHARS: usize = 8192;
-
-/// What pays for a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Provider {
-    /// `FARGATE`.
-    OnDemand,
-    /// `FARGATE_SPOT`.
-    Spot,
-}
-
-impl Provider {
-    pub(super) fn parse(name: &str) -> Option<Self> {
-        match name {
-            "FARGATE" => Some(Self::OnDemand),
-            "FARGATE_SPOT" => Some(Self::Spot),
-            _ => None,
-        }
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::OnDemand => "FARGATE",
-            Self::Spot => "FARGATE_SPOT",
-        }
-    }
-}
-
-/// A RunTask call that is legal.
-#[derive(Debug, Clone)]
-pub struct RunTask {
-    /// The cluster's name.
-    pub cluster: String,
-    /// The ARN of the task definition's revision.
-    pub definition_arn: String,
-    /// How many tasks are wanted.
-    pub count: usize,
-    /// The provider of each, in the order of launch.
-    pub providers: Vec<Provider>,
-    /// The subnets it may use.
-    pub subnets: Vec<String>,
-    /// The caller's name for it.
-    pub started_by: Option<String>,
-    /// The idempotency token.
-    pub client_token: Option<String>,
-    /// CPU units of each task, overrides applied.
-    pub cpu: u32,
-    /// MiB of each task, overrides applied.
-    pub memory: u32,
-    pub(super) group: String,
-    /// True when a strategy chose the providers, so that tasks name theirs.
-    pub(super) by_strategy: bool,
-    pub(super) execute_command: bool,
-    pub(super) task_role: Option<String>,
-    pub(super) execution_role: Option<String>,
-    pub(super) containers: BTreeMap<String, ContainerOverride>,
-    /// The overrides as the API and the events show them.
-    pub(super) overrides: Value,
-    pub(super) tags: Vec<Tag>,
-}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -124,28 +66,6 @@ struct Overrides {
     memory: Option<Value>,
     task_role_arn: Option<String>,
     execution_role_arn: Option<String>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct ContainerOverride {
-    name: String,
-    pub(super) command: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "variables")]
-    pub(super) environment: BTreeMap<String, String>,
-}
-
-/// A resource tag.
-#[derive(Debug, Clone, Deserialize, serde::Serialize)]
-pub(super) struct Tag {
-    pub(super) key: String,
-    #[serde(default)]
-    pub(super) value: String,
-}
-
-fn variables<'de, D: serde::Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
-    let list = Option::<Vec<Variable>>::deserialize(from)?.unwrap_or_default();
-    Ok(list.into_iter().map(|variable| (variable.name, variable.value)).collect())
 }
 
 impl RunTask {

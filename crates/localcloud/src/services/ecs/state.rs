@@ -6,12 +6,15 @@ use std::{
     time::Duration,
 };
 
-use domain::pricing::TaskUse;
+use pricing::TaskUse;
 use tokio::sync::mpsc;
 
 use super::{
-    Limits, RoleEnvironment, RunTaskHook, Status, Timing, definition::Definition, launch::Token,
-    limits::Meters, task::Task, task_lifecycle::Order,
+    definition::Definition,
+    limits::{Limits, Meters},
+    settings::{RoleEnvironment, RunTaskHook, Timing},
+    task::{Order, Status, Task},
+    token::Token,
 };
 use crate::{host::Runner, wire::ApiError};
 

@@ -1,15 +1,12 @@
 //! A task: its data, and the one function that says which state follows which.
 
-use domain::{
-    fargate::Size,
-    pricing::{Architecture, TaskUse},
-};
 use jiff::Timestamp;
+use pricing::{Architecture, TaskUse};
 use serde_json::Value;
 
 use super::{
     definition::Container,
-    request::{Provider, Tag},
+    run_task::{Provider, Tag},
 };
 
 /// Where a task is in its life.
@@ -85,6 +82,17 @@ pub enum KillCause {
     Signal,
     /// The machine under it is gone.
     Infrastructure,
+}
+
+/// What happens to a task from outside.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// StopTask was called; the task knows its reason already.
+    Stop,
+    /// Its Spot capacity goes.
+    Reclaim,
+    /// It dies without being asked.
+    Kill(KillCause),
 }
 
 /// Why a task ends. The first reason stays.
@@ -206,7 +214,8 @@ impl Task {
     pub(super) fn used(&self, now: Timestamp) -> Option<TaskUse> {
         let ran = self.stopped_at.unwrap_or(now).duration_since(self.pull_started_at?);
         Some(TaskUse {
-            size: Size::new(self.cpu, self.memory).ok()?,
+            cpu_units: self.cpu,
+            memory_mib: self.memory,
             // What the template asks for by default, whatever this machine is.
             architecture: Architecture::Arm,
             spot: self.provider == Provider::Spot,

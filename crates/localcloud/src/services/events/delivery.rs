@@ -3,9 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
-use super::{Bus, EventBridge, Target};
+use super::{
+    Bus, EventBridge, Target,
+    retries::{GivenUp, Retries, error_code},
+};
 use crate::{
     services::{
         iam::{RequiredAction, Who},
@@ -15,63 +18,30 @@ use crate::{
     wire::ApiError,
 };
 
-/// Retries begin about this far apart and double from there...
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-
-/// ...up to this, so that 185 of them fill about 24 hours.
-const SLOWEST_RETRY: Duration = Duration::from_secs(600);
-
 /// As whom EventBridge delivers what no role does for it.
 const SELF: Who = Who::Service("events.amazonaws.com");
 
-/// Why a delivery was given up.
-struct GivenUp {
-    error: ApiError,
-    retries: u32,
-    /// The limit of the retry policy that was met; none where a retry could not have helped.
-    exhausted: Option<&'static str>,
-}
-
 /// Begins a delivery in the background, after `delay`.
 pub(super) fn start(bus: &Arc<Bus>, rule: &str, target: &Target, event: &Arc<Value>, delay: Duration) {
-    let (bus, begun) = (Arc::clone(bus), bus.in_flight.begin());
     let rule_arn = EventBridge::rule_arn(rule);
-    let (target, event) = (target.clone(), Arc::clone(event));
-    tokio::spawn(async move {
-        let _begun = begun;
-        let deliver = async {
-            if !delay.is_zero() {
-                sleep(delay).await;
-            }
-            if let Err(given_up) = attempts(&bus, &rule_arn, &target, &event).await {
-                bury(&bus, &rule_arn, &target, &event, &given_up);
-            }
-        };
-        bus.end.run_until_cancelled(deliver).await;
-    });
+    let (delivering, target, event) = (Arc::clone(bus), target.clone(), Arc::clone(event));
+    let deliver = async move {
+        if !delay.is_zero() {
+            sleep(delay).await;
+        }
+        if let Err(given_up) = attempts(&delivering, &rule_arn, &target, &event).await {
+            dead_letter(&delivering, &rule_arn, &target, &event, &given_up);
+        }
+    };
+    tokio::spawn(bus.in_flight.count_until(&bus.end, deliver));
 }
 
-/// Tries until it succeeds, cannot succeed, or the target's retry policy says to give up.
+/// Tries until it succeeds, cannot succeed, or the target's retry policy is exhausted.
 async fn attempts(bus: &Bus, rule_arn: &str, target: &Target, event: &Value) -> Result<(), GivenUp> {
-    let begun = Instant::now();
-    let mut retries = 0;
+    let mut retries = Retries::new(target.max_attempts, target.max_age);
     loop {
         let Err(error) = attempt(bus, rule_arn, target, event).await else { return Ok(()) };
-        let wait = back_off(retries);
-        let exhausted = if !is_transient(&error) {
-            Some(None)
-        } else if retries >= target.max_attempts {
-            Some(Some("MaximumRetryAttempts"))
-        } else if begun.elapsed() + wait > target.max_age {
-            Some(Some("MaximumEventAgeInSeconds"))
-        } else {
-            None
-        };
-        if let Some(exhausted) = exhausted {
-            return Err(GivenUp { error, retries, exhausted });
-        }
-        sleep(wait).await;
-        retries += 1;
+        retries.after(error).await?;
     }
 }
 
@@ -105,34 +75,8 @@ async fn attempt(bus: &Bus, rule_arn: &str, target: &Target, event: &Value) -> R
     sink(payload).await
 }
 
-/// Exponential with jitter: how long to wait after this many retries.
-pub(crate) fn back_off(retries: u32) -> Duration {
-    let full = FIRST_RETRY.saturating_mul(1 << retries.min(16)).min(SLOWEST_RETRY);
-    full.mul_f64(0.5 + fastrand::f64() / 2.0)
-}
-
-/// Whether a retry could help. EventBridge does not retry what lacks a permission or a target.
-pub(crate) fn is_transient(error: &ApiError) -> bool {
-    error.status >= 500 || matches!(error_code(error), "THROTTLING")
-}
-
-fn error_code(error: &ApiError) -> &'static str {
-    let has = |part: &str| error.code.contains(part);
-    if has("Throttl") || has("TooManyRequests") || has("OverLimit") || error.status == 429 {
-        "THROTTLING"
-    } else if has("NotFound") || has("DoesNotExist") {
-        "NO_RESOURCE"
-    } else if has("AccessDenied") {
-        "NO_PERMISSIONS"
-    } else if error.status < 500 {
-        "INVALID_PARAMETER"
-    } else {
-        "SDK_CLIENT_ERROR"
-    }
-}
-
-/// Sends the event, as it was, to the dead-letter queue with EventBridge's attributes; or drops it, audibly.
-fn bury(bus: &Bus, rule_arn: &str, target: &Target, event: &Value, given_up: &GivenUp) {
+/// Sends the event, as it was, to the dead-letter queue with EventBridge's attributes; or drops it and logs that.
+fn dead_letter(bus: &Bus, rule_arn: &str, target: &Target, event: &Value, given_up: &GivenUp) {
     let GivenUp { error: api_error, retries, exhausted } = given_up;
     let mut attributes = Attributes::from(
         [
@@ -142,17 +86,16 @@ fn bury(bus: &Bus, rule_arn: &str, target: &Target, event: &Value, given_up: &Gi
             ("ERROR_MESSAGE", &api_error.message),
             ("RETRY_ATTEMPTS", &retries.to_string()),
         ]
-        // SQS refuses empty attributes, and a dead letter must not be lost over one.
-        .map(|(name, value)| (name.to_owned(), Attribute::text(if value.is_empty() { "-" } else { value }))),
+        .map(|(name, value)| (name.to_owned(), Attribute::text_or_dash(value))),
     );
     if let Some(condition) = exhausted {
         attributes.insert("EXHAUSTED_RETRY_CONDITION".into(), Attribute::text(*condition));
     }
-    let buried = match &target.dead_letter_arn {
+    let sent = match &target.dead_letter_arn {
         Some(arn) => bus.sqs.send_as((&SELF, rule_arn), arn, &event.to_string(), attributes).map(drop),
         None => Err(ApiError::client("NoDeadLetterQueue", "the target has no dead-letter queue")),
     };
-    if let Err(no_burial) = buried {
+    if let Err(not_sent) = sent {
         bus.state().dropped += 1;
         tracing::warn!(
             rule.arn = rule_arn,
@@ -160,7 +103,7 @@ fn bury(bus: &Bus, rule_arn: &str, target: &Target, event: &Value, given_up: &Gi
             event.id = event["id"].as_str(),
             retries,
             error = %api_error,
-            dead_letter.error = %no_burial,
+            dead_letter.error = %not_sent,
             "event dropped"
         );
     }

@@ -10,10 +10,11 @@
 //!
 //! Deliveries end when the last [`EventBridge`] is dropped.
 
-pub(crate) mod delivery;
+mod delivery;
 pub mod pattern;
 pub(crate) mod required_actions;
 pub(crate) mod resources;
+pub(crate) mod retries;
 mod target;
 mod wire;
 

@@ -4,7 +4,11 @@
 //! is allowed or configured for an alias is not so for the function, and the other way round: a rule that targets an
 //! alias while the permission names the function fails here too.
 
-use super::{Inner, Lambda, arn, invalid, invoke::not_found};
+use super::{
+    Lambda, arn,
+    refusal::{invalid, not_found},
+    service::Inner,
+};
 use crate::wire::{ACCOUNT, ApiError, REGION};
 
 /// The qualifier of a function that is not asked for by an alias.
@@ -38,7 +42,7 @@ impl Qualified {
 
     /// Its ARN, with the qualifier.
     pub(super) fn arn(&self) -> String {
-        format!("{}:{}", arn(&self.name), self.qualifier)
+        format!("{}:{}", arn::function(&self.name), self.qualifier)
     }
 }
 

@@ -15,12 +15,15 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
-    Inner, InvokeError, Lambda,
+    Lambda,
     alias::Qualified,
+    arn,
     event::{Condition, Event, Tries},
-    invalid,
-    invoke::not_found,
-    record, request_id,
+    event_invoke::EventInvokeConfig,
+    invocation::{InvokeError, request_id},
+    record,
+    refusal::{invalid, not_found},
+    service::Inner,
 };
 use crate::{services::sqs::Attributes, wire::ApiError};
 
@@ -36,27 +39,6 @@ const AFTER_REFUSAL: Duration = Duration::from_secs(1);
 
 /// …up to this.
 const SLOWEST: Duration = Duration::from_secs(300);
-
-/// How a function's asynchronous invocations are retried, and who hears how they end
-/// (`AWS::Lambda::EventInvokeConfig`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventInvokeConfig {
-    /// How often a failed one is tried again: 0 to 2.
-    pub max_retries: u32,
-    /// How long it is tried: 60 s to 6 h.
-    pub max_age: Duration,
-    /// The queue that gets a record of each that succeeded.
-    pub on_success: Option<String>,
-    /// The queue that gets a record of each that was given up.
-    pub on_failure: Option<String>,
-}
-
-impl Default for EventInvokeConfig {
-    /// Lambda's: two more tries, six hours, and no destinations.
-    fn default() -> Self {
-        Self { max_retries: 2, max_age: Duration::from_secs(21_600), on_success: None, on_failure: None }
-    }
-}
 
 /// What is done about an event whose invocation did not succeed.
 #[derive(Debug, PartialEq, Eq)]
@@ -138,12 +120,9 @@ impl Inner {
             let message = "The service is being shut down.";
             return Err(ApiError::client("ServiceException", message).with_status(503));
         }
-        let (inner, begun) = (self.clone(), self.in_flight.begin());
-        let event = Event { function, request_id, payload };
-        self.sources.spawn(async move {
-            let _begun = begun;
-            inner.closing.run_until_cancelled(process(&inner, &event)).await;
-        });
+        let (inner, event) = (self.clone(), Event { function, request_id, payload });
+        let work = async move { process(&inner, &event).await };
+        self.sources.spawn(self.in_flight.count_until(&self.closing, work));
         Ok(())
     }
 
@@ -254,7 +233,9 @@ fn give_up(
 
 fn tell(inner: &Inner, event: &Event, queue: &str, body: &str, attributes: Attributes) {
     let sent = match inner.session(&event.function.name) {
-        Some(role) => inner.sqs.send_as((&role, &super::arn(&event.function.name)), queue, body, attributes),
+        Some(role) => {
+            inner.sqs.send_as((&role, &arn::function(&event.function.name)), queue, body, attributes)
+        }
         None => inner.sqs.send(queue, body, attributes, None),
     };
     if let Err(api_error) = sent {
@@ -281,7 +262,8 @@ fn drop_event(inner: &Inner, event: &Event, error: &InvokeError) {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::FunctionError, *};
+    use super::*;
+    use crate::services::lambda::FunctionError;
 
     #[test]
     fn what_is_done_next_depends_on_who_failed_how_often_and_how_old_it_is() {

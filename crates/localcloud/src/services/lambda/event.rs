@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{InvokeError, alias::Qualified};
+use super::{alias::Qualified, invocation::InvokeError};
 
 /// An accepted event.
 pub(super) struct Event {

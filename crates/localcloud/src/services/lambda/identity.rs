@@ -1,6 +1,6 @@
 //! In whose name Lambda acts for a function: in its role, which has to trust Lambda.
 
-use super::{Inner, Lambda};
+use super::{Lambda, arn, refusal::ACCESS_DENIED, service::Inner};
 use crate::{
     services::{
         iam::{RequiredAction, Who},
@@ -25,20 +25,17 @@ impl Inner {
     /// Whether Lambda may do this in the function's name.
     pub(super) fn may(&self, function: &str, required: RequiredAction) -> Result<(), ApiError> {
         let Some(role) = self.session(function) else { return Ok(()) };
-        self.sqs
-            .iam()
-            .authorize(&role, &[required])
-            .map_err(|refused| refused.api_error(super::ACCESS_DENIED))
+        self.sqs.iam().authorize(&role, &[required]).map_err(|refused| refused.api_error(ACCESS_DENIED))
     }
 
     /// Takes the function's role, as before each run.
     pub(super) fn assume(&self, function: &str) -> Result<(), ApiError> {
         let Some(identity) = self.sqs.iam().function(function) else { return Ok(()) };
         let required =
-            RequiredAction::new("sts:AssumeRole", identity.role).from_source(&super::arn(function));
+            RequiredAction::new("sts:AssumeRole", identity.role).from_source(&arn::function(function));
         self.sqs.iam().authorize(&Who::Service("lambda.amazonaws.com"), &[required]).map_err(|refused| {
             let message = format!("The role defined for the function cannot be assumed by Lambda. {refused}");
-            ApiError { message, ..refused.api_error(super::ACCESS_DENIED) }
+            ApiError { message, ..refused.api_error(ACCESS_DENIED) }
         })
     }
 

@@ -1,63 +1,18 @@
 //! One invocation: admitted or refused, run by what hosts the function, and measured.
 
-use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{FunctionHost, FunctionSettings, Inner, PAYLOAD_BYTES, arn};
+use super::{
+    invocation::{FunctionError, Invocation, InvokeError, PAYLOAD_BYTES},
+    refusal::not_found,
+    service::Inner,
+    settings::{FunctionHost, FunctionSettings},
+};
 use crate::wire::{ApiError, REGION};
-
-/// One invocation, as a direct function gets it.
-#[derive(Debug, Clone)]
-pub struct Invocation {
-    /// The function's name.
-    pub function: String,
-    /// Its environment, as a process would have it.
-    pub environment: BTreeMap<String, String>,
-    /// The event.
-    pub payload: Value,
-    /// The invocation's id.
-    pub request_id: String,
-    /// When it will have timed out.
-    pub deadline: Timestamp,
-}
-
-/// How an invocation failed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{error_type}: {message}")]
-pub struct FunctionError {
-    /// The kind, such as `Sandbox.Timedout`, or the function's own.
-    pub error_type: String,
-    /// The sentence.
-    pub message: String,
-}
-
-impl FunctionError {
-    /// An error of this kind.
-    #[must_use]
-    pub fn new(error_type: &str, message: impl Into<String>) -> Self {
-        Self { error_type: error_type.to_owned(), message: message.into() }
-    }
-
-    pub(super) fn timed_out(request_id: &str, after: Duration) -> Self {
-        let message =
-            format!("RequestId: {request_id} Error: Task timed out after {:.2} seconds", after.as_secs_f64());
-        Self::new("Sandbox.Timedout", message)
-    }
-}
-
-/// Why an invocation has no result.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum InvokeError {
-    /// Lambda did not run the function: there is none, it may not run now, or the payload is too large.
-    #[error(transparent)]
-    Refused(#[from] ApiError),
-    /// The function ran and failed.
-    #[error(transparent)]
-    Failed(#[from] FunctionError),
-}
 
 /// Counts an invocation against the function's reserved concurrency for as long as it lives, however it ends.
 struct Running {
@@ -131,10 +86,16 @@ impl Inner {
                     Err(_elapsed) => {
                         return Err(FunctionError::timed_out(&request_id, settings.timeout).into());
                     }
-                    Ok(Err(_panic)) => return Err(exited(&request_id, "exit status 101").into()),
+                    Ok(Err(_panic)) => {
+                        return Err(FunctionError::exited(&request_id, "exit status 101").into());
+                    }
                     Ok(Ok(answer)) => answer?,
                 };
-                if answer.to_string().len() > PAYLOAD_BYTES { Err(too_large().into()) } else { Ok(answer) }
+                if answer.to_string().len() > PAYLOAD_BYTES {
+                    Err(FunctionError::too_large().into())
+                } else {
+                    Ok(answer)
+                }
             }
         }
     }
@@ -166,22 +127,4 @@ impl Inner {
         env.extend(fixed.map(|(name, value)| (name.to_owned(), value.to_owned())));
         env
     }
-}
-
-pub(super) fn exited(request_id: &str, how: &str) -> FunctionError {
-    let message = format!("RequestId: {request_id} Error: Runtime exited with error: {how}");
-    FunctionError::new("Runtime.ExitError", message)
-}
-
-pub(super) fn too_large() -> FunctionError {
-    let message =
-        format!("Response payload size exceeded maximum allowed payload size ({PAYLOAD_BYTES} bytes).");
-    FunctionError::new("Function.ResponseSizeTooLarge", message)
-}
-
-/// There is no function of this name or ARN.
-pub(super) fn not_found(function: &str) -> ApiError {
-    let arn = if function.starts_with("arn:") { function.to_owned() } else { arn(function) };
-    let message = format!("Function not found: {arn}");
-    ApiError::client("ResourceNotFoundException", message).with_status(404)
 }

@@ -12,58 +12,55 @@
 //! [asynchronous invocation](https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html).
 
 mod alias;
+mod arn;
 mod asynchronous;
 mod environment;
 mod event;
+mod event_invoke;
 mod identity;
+mod invocation;
 mod invoke;
 mod layers;
+mod pool;
 mod record;
+mod refusal;
 pub(crate) mod required_actions;
 pub(crate) mod resources;
 pub(crate) mod rest;
 mod runtime;
+mod service;
 mod settings;
 mod source;
 mod sqs_event;
 mod wire;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use clock::Clock;
 use serde_json::Value;
-use tokio_util::{
-    sync::{CancellationToken, DropGuard},
-    task::TaskTracker,
-};
+use tokio_util::sync::DropGuard;
 
-use self::environment::Environment;
 pub use self::{
-    asynchronous::EventInvokeConfig,
-    invoke::{FunctionError, Invocation, InvokeError},
-    settings::{DirectFunction, FunctionHost, FunctionSettings},
+    event_invoke::EventInvokeConfig,
+    invocation::{FunctionError, Invocation, InvokeError},
+    service::Usage,
+    settings::{DirectFunction, FunctionEnvironment, FunctionHost, FunctionSettings},
     source::EventSource,
 };
-use crate::{
-    in_flight::InFlight,
-    services::{iam::AccessDenied, logs::Logs, sqs::Sqs},
-    usage,
-    wire::{ACCOUNT, ApiError, REGION},
+pub(crate) use self::{invocation::PAYLOAD_BYTES, refusal::ACCESS_DENIED};
+use self::{
+    invocation::request_id,
+    service::{Function, Inner},
 };
-
-/// The largest payload and the largest response of an invocation, as AWS's error names it.
-pub(crate) const PAYLOAD_BYTES: usize = 6_291_556;
+use crate::{
+    services::{logs::Logs, sqs::Sqs},
+    usage,
+    wire::ApiError,
+};
 
 /// How long invocations get to finish when the service ends: many of them take milliseconds, and who ends the cloud
 /// waits for the others.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// Environment that every environment of a function gets, such as its role's credentials.
-pub type FunctionEnvironment = Arc<dyn Fn(&str) -> BTreeMap<String, String> + Send + Sync>;
 
 /// The Lambda service. Clones share it; when the last one is dropped, all that runs is killed.
 #[derive(Clone)]
@@ -72,76 +69,13 @@ pub struct Lambda {
     _closing: Arc<DropGuard>,
 }
 
-/// What clones and background tasks share.
-struct Inner {
-    clock: Clock,
-    sqs: Sqs,
-    logs: Logs,
-    /// Kills everything.
-    closing: CancellationToken,
-    /// Ends the polling of queues and the waits for another try, but no invocation.
-    draining: CancellationToken,
-    /// The mappings and the invocations they have in flight, and the asynchronous ones.
-    sources: TaskTracker,
-    /// The asynchronous invocations that are accepted and not over.
-    in_flight: InFlight,
-    /// The lives of the environments.
-    lives: TaskTracker,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    functions: BTreeMap<String, Function>,
-    usage: Usage,
-    dropped: u64,
-    environments: BTreeMap<String, Arc<Environment>>,
-    /// `host:port` at which processes reach the Runtime API.
-    endpoint: String,
-    endpoint_env: BTreeMap<String, String>,
-    function_env: Option<FunctionEnvironment>,
-}
-
-/// How Lambda answers a caller who lacks a permission.
-pub(crate) const ACCESS_DENIED: AccessDenied = AccessDenied { code: "AccessDeniedException", status: 403 };
-
-/// What Lambda would send a bill for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Invocations, failed ones included.
-    pub invocations: u64,
-    /// Memory times duration, each invocation rounded up to a millisecond.
-    pub mb_ms: u64,
-}
-
-struct Function {
-    settings: Arc<FunctionSettings>,
-    /// Warm environments, the last used one last.
-    idle: Vec<Arc<Environment>>,
-    /// The invocations in flight.
-    running: usize,
-    aliases: BTreeSet<String>,
-    /// By qualifier.
-    event_invoke: BTreeMap<String, EventInvokeConfig>,
-}
-
 impl Lambda {
     /// A service without functions.
     #[must_use]
     pub fn new(clock: Clock, sqs: Sqs, logs: Logs) -> Self {
-        let closing = CancellationToken::new();
-        let inner = Inner {
-            clock,
-            sqs,
-            logs,
-            closing: closing.clone(),
-            draining: CancellationToken::new(),
-            sources: TaskTracker::new(),
-            in_flight: InFlight::new(),
-            lives: TaskTracker::new(),
-            state: Mutex::default(),
-        };
-        Self { inner: Arc::new(inner), _closing: Arc::new(closing.drop_guard()) }
+        let inner = Inner::new(clock, sqs, logs);
+        let closing = inner.closing.clone().drop_guard();
+        Self { inner: Arc::new(inner), _closing: Arc::new(closing) }
     }
 
     /// Says at which `host:port` processes reach [`Lambda::runtime`].
@@ -180,7 +114,7 @@ impl Lambda {
         };
         drop(state);
         idle.into_iter().for_each(|environment| environment.kill());
-        Ok(arn(&name))
+        Ok(arn::function(&name))
     }
 
     /// Starts an environment now, so that the first event does not wait for it. Nothing to do for a direct one.
@@ -264,36 +198,6 @@ impl std::fmt::Debug for Lambda {
             .field("functions", &self.inner.lock().functions.keys())
             .finish_non_exhaustive()
     }
-}
-
-impl Function {
-    fn new(settings: Arc<FunctionSettings>) -> Self {
-        Self {
-            settings,
-            idle: Vec::new(),
-            running: 0,
-            aliases: BTreeSet::new(),
-            event_invoke: BTreeMap::new(),
-        }
-    }
-}
-
-impl Inner {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn arn(function: &str) -> String {
-    format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}")
-}
-
-fn request_id() -> String {
-    uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid().to_string()
-}
-
-fn invalid(message: impl Into<String>) -> ApiError {
-    ApiError::client("InvalidParameterValueException", message)
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    FunctionError, InvokeError,
     event::{Condition, Event, Tries},
+    invocation::{FunctionError, InvokeError},
 };
 use crate::services::sqs::{Attribute, Attributes};
 
@@ -23,13 +23,11 @@ pub(super) fn dead_letter(event: &Event, error: &InvokeError) -> Attributes {
         InvokeError::Failed(error) => (200, &error.message),
         InvokeError::Refused(api_error) => (api_error.status, &api_error.message),
     };
-    // SQS refuses empty attributes, and a dead letter must not be lost over one.
-    let message = if message.is_empty() { "-" } else { head(message, MESSAGE_BYTES) };
     let code = Attribute { data_type: "Number".into(), ..Attribute::text(status.to_string()) };
     Attributes::from([
         ("RequestID".to_owned(), Attribute::text(&event.request_id)),
         ("ErrorCode".to_owned(), code),
-        ("ErrorMessage".to_owned(), Attribute::text(message)),
+        ("ErrorMessage".to_owned(), Attribute::text_or_dash(head(message, MESSAGE_BYTES))),
     ])
 }
 

@@ -9,7 +9,13 @@ use std::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{EventInvokeConfig, EventSource, FunctionHost, FunctionSettings, Lambda, layers::Layers};
+use super::{
+    Lambda,
+    event_invoke::EventInvokeConfig,
+    layers::Layers,
+    settings::{FunctionHost, FunctionSettings},
+    source::EventSource,
+};
 use crate::{
     credentials::role_environment,
     resource::{Count, Flag, ResourceError, read},

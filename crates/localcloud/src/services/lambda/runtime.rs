@@ -9,9 +9,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    FunctionError, Inner, PAYLOAD_BYTES,
     environment::{Environment, trace_id},
-    invoke::too_large,
+    invocation::{FunctionError, PAYLOAD_BYTES},
+    service::Inner,
 };
 use crate::wire::Body;
 
@@ -45,14 +45,18 @@ pub(super) async fn answer(inner: &Arc<Inner>, request: Request<Body>) -> Respon
                         format!("the response is not JSON: {error}"),
                     )
                 }),
-                None => Err(too_large()),
+                None => Err(FunctionError::too_large()),
             };
-            let large = result.as_ref().is_err_and(|error| *error == too_large());
+            let large = result.as_ref().is_err_and(|error| *error == FunctionError::too_large());
             if !environment.finish(id, result) {
                 return refuse(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID");
             }
             if large {
-                return refuse(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &too_large().message);
+                return refuse(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "RequestEntityTooLarge",
+                    &FunctionError::too_large().message,
+                );
             }
             accepted()
         }

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use futures::future::BoxFuture;
 use serde_json::Value;
 
-use super::{FunctionError, Invocation, invalid};
+use super::{
+    invocation::{FunctionError, Invocation},
+    refusal::invalid,
+};
 use crate::{host::Runner, wire::ApiError};
 
 /// The most that a function's own environment variables may take.
@@ -30,6 +33,9 @@ const RESERVED: [&str; 11] = [
 /// A function that runs in this process.
 pub type DirectFunction =
     Arc<dyn Fn(Invocation) -> BoxFuture<'static, Result<Value, FunctionError>> + Send + Sync>;
+
+/// Environment that every environment of a function gets, such as its role's credentials.
+pub type FunctionEnvironment = Arc<dyn Fn(&str) -> BTreeMap<String, String> + Send + Sync>;
 
 /// A function's configuration.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::Semaphore, time::Instant};
 
-use super::{Inner, invalid, request_id, sqs_event};
+use super::{invocation::request_id, refusal::invalid, service::Inner, sqs_event};
 use crate::{
     services::{iam::RequiredAction, sqs::Received},
     wire::ApiError,

@@ -6,7 +6,7 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value, json};
 
-use super::{InvokeError, PAYLOAD_BYTES};
+use super::invocation::{InvokeError, PAYLOAD_BYTES};
 use crate::{
     services::sqs::{AttributeValue, Received},
     wire::REGION,

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::{InvokeError, Lambda, invalid, record::error_payload};
+use super::{Lambda, invocation::InvokeError, record::error_payload, refusal::invalid};
 use crate::wire::ApiError;
 
 /// An answer to Invoke.

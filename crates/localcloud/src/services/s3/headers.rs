@@ -23,6 +23,11 @@ pub(super) fn request_id<T>(req: &S3Request<T>) -> String {
     req.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
 }
 
+/// The header that names the checksums which follow the body.
+pub(super) fn trailer<T>(req: &S3Request<T>) -> Option<String> {
+    req.headers.get("x-amz-trailer")?.to_str().ok().map(str::to_owned)
+}
+
 pub(super) fn timestamp(at: Timestamp) -> s3s::dto::Timestamp {
     std::time::SystemTime::from(at).into()
 }

@@ -15,6 +15,22 @@ macro_rules! claimed_checksums {
     };
 }
 
+/// The headers that an input gives its object, as a result: metadata may be too large.
+macro_rules! given_headers {
+    ($input:ident) => {
+        $crate::services::s3::headers::metadata($input.metadata).map(|metadata| {
+            $crate::services::s3::bucket::Headers {
+                content_type: $input.content_type,
+                content_encoding: $crate::services::s3::headers::without_aws_chunked($input.content_encoding),
+                content_disposition: $input.content_disposition,
+                content_language: $input.content_language,
+                cache_control: $input.cache_control,
+                metadata,
+            }
+        })
+    };
+}
+
 /// An output with these checksums and nothing else, to take the rest of an output from.
 macro_rules! with_checksums {
     ($output:ident, $checksums:expr) => {{
@@ -30,4 +46,4 @@ macro_rules! with_checksums {
     }};
 }
 
-pub(super) use {claimed_checksums, with_checksums};
+pub(super) use {claimed_checksums, given_headers, with_checksums};

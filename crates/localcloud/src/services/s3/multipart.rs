@@ -9,9 +9,9 @@ use s3s::{S3Request, S3Response, S3Result, checksum::ChecksumHasher, dto::*, s3_
 use super::{
     S3,
     blob_store::Content,
-    bucket::{Checksums, Headers, Upload, UploadedPart},
-    headers::{metadata, request_id, timestamp},
-    members::{claimed_checksums, with_checksums},
+    bucket::{Checksums, Upload, UploadedPart},
+    headers::{request_id, timestamp, trailer},
+    members::{claimed_checksums, given_headers, with_checksums},
     objects::Arrival,
     receive_body::{Claims, enable, receive},
     refuse,
@@ -30,14 +30,7 @@ impl S3 {
         req: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
         let input = req.input;
-        let headers = Headers {
-            content_type: input.content_type,
-            content_encoding: input.content_encoding,
-            content_disposition: input.content_disposition,
-            content_language: input.content_language,
-            cache_control: input.cache_control,
-            metadata: metadata(input.metadata)?,
-        };
+        let headers = given_headers!(input)?;
         let algorithm =
             input.checksum_algorithm.as_ref().map(|algorithm| algorithm.as_str().to_ascii_lowercase());
         let asked_over_all =
@@ -61,8 +54,7 @@ impl S3 {
         &self,
         req: S3Request<UploadPartInput>,
     ) -> S3Result<S3Response<UploadPartOutput>> {
-        let trailer =
-            req.headers.get("x-amz-trailer").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let trailer = trailer(&req);
         let input = req.input;
         if !(1..=MAX_PART_NUMBER).contains(&input.part_number) {
             return Err(s3_error!(

@@ -7,15 +7,16 @@ use super::{
     S3,
     blob_store::Content,
     bucket::{Bucket, Checksums, Headers, Object, Version, Versioning},
-    headers::{holds, metadata, request_id, timestamp, without_aws_chunked},
+    headers::{holds, request_id, timestamp, trailer},
     journal::Change,
-    members::{claimed_checksums, with_checksums},
+    members::{claimed_checksums, given_headers, with_checksums},
     notification::{Deletion, Notification},
     reading::{check_version_id, find},
     receive_body::{Claims, receive},
     refuse,
     store::Buckets,
 };
+
 /// A version about to be written.
 pub(super) struct Arrival<'a> {
     pub(super) bucket: &'a str,
@@ -33,8 +34,7 @@ pub(super) struct Arrival<'a> {
 impl S3 {
     pub(super) async fn put(&self, req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         let id = request_id(&req);
-        let trailer =
-            req.headers.get("x-amz-trailer").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let trailer = trailer(&req);
         let input = req.input;
         self.store.lock().bucket(&input.bucket)?;
         let claims = Claims {
@@ -45,14 +45,7 @@ impl S3 {
             trailing: req.trailing_headers,
             algorithm: input.checksum_algorithm,
         };
-        let headers = Headers {
-            content_type: input.content_type,
-            content_encoding: without_aws_chunked(input.content_encoding),
-            content_disposition: input.content_disposition,
-            content_language: input.content_language,
-            cache_control: input.cache_control,
-            metadata: metadata(input.metadata)?,
-        };
+        let headers = given_headers!(input)?;
         let mut received = receive(self.store.blobs(), input.body, claims).await?;
         let arrival = Arrival {
             bucket: &input.bucket,
@@ -138,18 +131,7 @@ impl S3 {
                  object's metadata, storage class, website redirect location or encryption attributes."
             ));
         }
-        let headers = if replaces {
-            Headers {
-                content_type: input.content_type,
-                content_encoding: input.content_encoding,
-                content_disposition: input.content_disposition,
-                content_language: input.content_language,
-                cache_control: input.cache_control,
-                metadata: metadata(input.metadata)?,
-            }
-        } else {
-            object.headers.clone()
-        };
+        let headers = if replaces { given_headers!(input)? } else { object.headers.clone() };
         let content = self.store.blobs().copy(&object.content).map_err(refuse::storage)?;
         let arrival = Arrival {
             bucket: &input.bucket,

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::json;
-use tokio::time::{Instant, sleep};
 
 use super::{
     Action, Inner, Target,
@@ -12,7 +11,7 @@ use super::{
 };
 use crate::{
     services::{
-        events::delivery::{back_off, is_transient},
+        events::retries::{GivenUp, Retries},
         iam::{AccessDenied, RequiredAction, Who},
         lambda,
         sqs::{Attribute, Attributes},
@@ -38,38 +37,24 @@ pub(super) fn start(inner: &Arc<Inner>, arn: &str, action: &Action, scheduled: T
             return;
         }
     };
-    let (inner, begun) = (Arc::clone(inner), inner.in_flight.begin());
-    let arn = arn.to_owned();
-    tokio::spawn(async move {
-        let _begun = begun;
-        inner.end.run_until_cancelled(deliver(&inner, &arn, &target, scheduled)).await;
-    });
+    let (firing, arn) = (Arc::clone(inner), arn.to_owned());
+    let deliver = async move { deliver(&firing, &arn, &target, scheduled).await };
+    tokio::spawn(inner.in_flight.count_until(&inner.end, deliver));
 }
 
-/// Tries until the target has taken it, cannot take it, or its retry policy says to give up; then it is a dead
-/// letter, or dropped with a warning.
+/// Tries until the target has taken it, cannot take it, or its retry policy is exhausted; then it is a dead letter, or
+/// dropped with an error in the log.
 async fn deliver(inner: &Inner, arn: &str, target: &Target, scheduled: Timestamp) {
-    let begun = Instant::now();
-    let mut retries = 0;
+    let mut retries = Retries::new(target.max_attempts, target.max_age);
     loop {
         let execution_id = format!("{:016x}", fastrand::u64(..));
-        let attempt = retries + 1;
+        let attempt = retries.attempt();
         let occasion = Occasion { schedule_arn: arn, scheduled, execution_id: &execution_id, attempt };
         let body = payload(target.input.as_deref(), &occasion);
         let Err(error) = hand_over(inner, arn, target, &body) else { return };
-        let wait = back_off(retries);
-        let exhausted = if !is_transient(&error) {
-            None
-        } else if retries >= target.max_attempts {
-            Some("MaximumRetryAttempts")
-        } else if begun.elapsed() + wait > target.max_age {
-            Some("MaximumEventAgeInSeconds")
-        } else {
-            sleep(wait).await;
-            retries += 1;
-            continue;
-        };
-        return bury(inner, target, &body, &GivenUp { occasion, retries, error, exhausted });
+        if let Err(given_up) = retries.after(error).await {
+            return dead_letter(inner, target, &body, &occasion, &given_up);
+        }
     }
 }
 
@@ -104,20 +89,11 @@ fn assumed(inner: &Inner, arn: &str, target: &Target) -> Result<Who, ApiError> {
     Ok(Who::role(&target.role_arn, arn.rsplit('/').next().unwrap_or_default()))
 }
 
-/// Why a firing was given up.
-struct GivenUp<'o> {
-    occasion: Occasion<'o>,
-    retries: u32,
-    error: ApiError,
-    /// The limit of the retry policy that was met; none where a retry could not have helped.
-    exhausted: Option<&'static str>,
-}
-
 /// Sends the payload to the dead-letter queue with
 /// [Scheduler's attributes](https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html), or
-/// drops it, audibly.
-fn bury(inner: &Inner, target: &Target, body: &str, given_up: &GivenUp<'_>) {
-    let GivenUp { occasion, retries, error: api_error, exhausted } = given_up;
+/// drops it and logs that.
+fn dead_letter(inner: &Inner, target: &Target, body: &str, occasion: &Occasion<'_>, given_up: &GivenUp) {
+    let GivenUp { error: api_error, retries, exhausted } = given_up;
     let fits = body.len() <= DEAD_LETTER_BYTES;
     let cut = if fits { body } else { &body[..body.floor_char_boundary(DEAD_LETTER_BYTES)] };
     let mut attributes = Attributes::from(
@@ -131,13 +107,12 @@ fn bury(inner: &Inner, target: &Target, body: &str, given_up: &GivenUp<'_>) {
             ("SCHEDULE_ARN", occasion.schedule_arn),
             ("TARGET_ARN", &target.arn),
         ]
-        // SQS refuses empty attributes, and a dead letter must not be lost over one.
-        .map(|(name, value)| (name.to_owned(), Attribute::text(if value.is_empty() { "-" } else { value }))),
+        .map(|(name, value)| (name.to_owned(), Attribute::text_or_dash(value))),
     );
     if let Some(condition) = exhausted {
         attributes.insert("EXHAUSTED_RETRY_CONDITION".into(), Attribute::text(*condition));
     }
-    let buried = match &target.dead_letter_arn {
+    let sent = match &target.dead_letter_arn {
         Some(queue) => {
             let arn = occasion.schedule_arn;
             let role = assumed(inner, arn, target);
@@ -145,14 +120,14 @@ fn bury(inner: &Inner, target: &Target, body: &str, given_up: &GivenUp<'_>) {
         }
         None => Err(ApiError::client("NoDeadLetterQueue", "the schedule has no dead-letter queue")),
     };
-    if let Err(no_burial) = buried {
+    if let Err(not_sent) = sent {
         inner.lock().dropped += 1;
         tracing::error!(
             schedule.arn = occasion.schedule_arn,
             target.arn,
             retries,
             error = %api_error,
-            dead_letter.error = %no_burial,
+            dead_letter.error = %not_sent,
             "a firing is dropped"
         );
     }

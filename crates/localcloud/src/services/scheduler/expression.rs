@@ -2,13 +2,12 @@
 
 use std::{fmt, time::Duration};
 
+use awscron::{Cron, CronError};
 use jiff::{
     SignedDuration, Timestamp,
     civil::DateTime,
-    tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase},
+    tz::{TimeZone, TimeZoneDatabase},
 };
-
-use domain::cron::{Cron, CronError};
 
 /// An expression or time zone that AWS would refuse, and what it would take instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -121,26 +120,10 @@ impl Expression {
                 // A start that is a time of the schedule is one at which it fires.
                 let before_start =
                     start.and_then(|start| start.checked_sub(SignedDuration::from_nanos(1)).ok());
-                self.next_on_the_wall(cron, after.max(before_start.unwrap_or(after)))
+                cron.next(&self.zone, after.max(before_start.unwrap_or(after)))
             }
         }?;
         (next < end.unwrap_or(Timestamp::MAX)).then_some(next)
-    }
-
-    fn next_on_the_wall(&self, cron: &Cron, after: Timestamp) -> Option<Timestamp> {
-        let mut wall = self.zone.to_datetime(after);
-        loop {
-            wall = cron.next(wall)?;
-            let ambiguous = self.zone.to_ambiguous_timestamp(wall);
-            if matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. }) {
-                continue;
-            }
-            let at = ambiguous.earlier().ok()?;
-            // In the second of two equal hours, the times of the first have passed.
-            if at > after {
-                return Some(at);
-            }
-        }
     }
 }
 

@@ -9,7 +9,6 @@ pub(crate) mod resources;
 mod wire;
 
 #[cfg(test)]
-mod pace;
 #[cfg(test)]
 mod tests;
 
@@ -182,9 +181,8 @@ impl Sns {
                 topic: topic_arn.to_owned(),
             };
             mailbox.deliver(mail).map_err(|error| {
-                let causes = telemetry::causes(&error);
-                tracing::error!(topic.arn = topic_arn, error = causes, "mail lost");
-                ApiError::client("InternalError", causes).with_status(500)
+                tracing::error!(topic.arn = topic_arn, error = %error, "lost a mail");
+                ApiError::client("InternalError", error.to_string()).with_status(500)
             })?;
         }
         Ok(new_id())

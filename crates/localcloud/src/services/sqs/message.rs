@@ -39,6 +39,12 @@ impl Attribute {
         Self { data_type: "String".into(), value: AttributeValue::Text(value.into()) }
     }
 
+    /// A string attribute; `-` in place of an empty one, which SQS refuses: a dead letter must not be lost over one.
+    #[must_use]
+    pub(crate) fn text_or_dash(value: &str) -> Self {
+        Self::text(if value.is_empty() { "-" } else { value })
+    }
+
     fn bytes(&self) -> &[u8] {
         match &self.value {
             AttributeValue::Text(text) => text.as_bytes(),

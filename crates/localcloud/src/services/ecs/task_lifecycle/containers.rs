@@ -1,19 +1,31 @@
 //! The containers of one task while they run.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, time::Duration};
 
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::{sync::mpsc::UnboundedReceiver, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Lifecycle, Order, Planned};
 use crate::{
-    host::{Exit, Launch},
-    services::{ecs::execution::Execution, logs::LogStream},
+    host::{Exit, Launch, Runner},
+    services::{
+        ecs::{definition::Container, execution::Execution, service::Inner, task::Order},
+        logs::LogStream,
+    },
 };
 
 /// What a Rust program that panics exits with; a host in this process that panics shows the same.
 const PANICKED: i32 = 101;
+
+/// A container as it will be launched.
+pub(super) struct Planned {
+    pub(super) container: Container,
+    pub(super) memory_bytes: u64,
+    pub(super) cpu_units: u32,
+    pub(super) command: Vec<String>,
+    pub(super) env: BTreeMap<String, String>,
+    pub(super) runner: Option<Runner>,
+}
 
 /// The containers of a task while they run. Dropping them kills them.
 pub(super) struct Containers {
@@ -32,13 +44,14 @@ pub(super) enum Happened {
 }
 
 impl Containers {
+    /// Starts the containers of the task of this id. None has made progress before [`Self::next`] is polled.
     pub(super) fn launch(
-        lifecycle: &Lifecycle,
+        inner: &Inner,
+        id: &str,
         planned: Vec<Planned>,
         execution: Option<&Execution>,
     ) -> Self {
         let stop = CancellationToken::new();
-        let id = lifecycle.id();
         let left = vec![true; planned.len()];
         let essential = planned.iter().map(|planned| planned.container.essential).collect();
         let timeouts = planned.iter().map(|planned| planned.container.stop_timeout);
@@ -46,11 +59,11 @@ impl Containers {
         let running = planned.into_iter().enumerate().map(|(n, planned)| {
             let confinement = planned.container.confinement(planned.cpu_units);
             let name = planned.container.name;
-            let iam = lifecycle.inner.events.iam();
+            let iam = inner.events.iam();
             let written = execution.is_none_or(|execution| execution.may_write(iam, id, &name));
             let place = planned.container.log.filter(|_| written);
             let logs = place.map_or_else(LogStream::default, |place| {
-                lifecycle.inner.logs.stream(&place.group, &format!("{}/{name}/{id}", place.prefix))
+                inner.logs.stream(&place.group, &format!("{}/{name}/{id}", place.prefix))
             });
             let Some(runner) = planned.runner else {
                 let reason = format!("the local cloud has nothing to run as container {name}");

@@ -9,34 +9,25 @@
 
 mod containers;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, StreamExt};
 use tokio::{sync::mpsc::UnboundedReceiver, time::Instant};
 
-use self::containers::{Containers, Happened};
+use self::containers::{Containers, Happened, Planned};
 use super::{
-    Inner, State, Timing,
-    definition::{Container, Definition},
+    definition::Definition,
     execution::Execution,
-    request::RunTask,
-    task::{Ending, KillCause, Status, Step, Task},
+    run_task::RunTask,
+    service::Inner,
+    settings::Timing,
+    state::State,
+    task::{Ending, KillCause, Order, Status, Step, Task},
 };
-use crate::host::{Exit, Runner};
+use crate::host::Exit;
 
 /// What a killed container exits with: 128 + SIGKILL.
 const KILLED: i32 = 137;
-
-/// What happens to a task from outside.
-#[derive(Debug)]
-pub(super) enum Order {
-    /// StopTask was called; the task knows its reason already.
-    Stop,
-    /// Its Spot capacity goes.
-    Reclaim,
-    /// It dies without being asked.
-    Kill(KillCause),
-}
 
 /// What a lifecycle needs to know, taken at the launch so that later settings are for later tasks.
 pub(super) struct Plan {
@@ -45,15 +36,6 @@ pub(super) struct Plan {
     /// What ECS does for it, and in which role; none without one.
     execution: Option<Execution>,
     containers: Vec<Planned>,
-}
-
-struct Planned {
-    container: Container,
-    memory_bytes: u64,
-    cpu_units: u32,
-    command: Vec<String>,
-    env: BTreeMap<String, String>,
-    runner: Option<Runner>,
 }
 
 impl Plan {
@@ -104,7 +86,8 @@ impl Lifecycle {
             self.end_unstarted(ending).await;
             return;
         }
-        let mut containers = Containers::launch(&self, plan.containers, plan.execution.as_ref());
+        let mut containers =
+            Containers::launch(&self.inner, self.id(), plan.containers, plan.execution.as_ref());
         // The containers' first moments are part of ACTIVATING: a program that is not there never was RUNNING.
         let first = containers.running.next().now_or_never().flatten();
         if let Some((_, Exit::NotStarted(reason))) = first {

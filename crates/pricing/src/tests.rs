@@ -2,7 +2,8 @@ use super::*;
 
 fn task(cpu: u32, memory: u32, seconds: u64) -> TaskUse {
     TaskUse {
-        size: Size::new(cpu, memory).unwrap(),
+        cpu_units: cpu,
+        memory_mib: memory,
         architecture: Architecture::X86,
         spot: false,
         public_ip: false,

@@ -1,4 +1,20 @@
-//! AWS's cron: six fields and its own rules, handed in the croner crate's spelling to its search for times. Pure.
+//! The cron expressions of EventBridge: six fields with rules of their own. They are translated to the spelling of the
+//! croner crate, which searches for the times.
+//!
+//! Both the pipelines' schedules and the local cloud's read this language; what each of them does with a time is its own.
+//!
+//! ```
+//! use awscron::Cron;
+//! use jiff::tz::TimeZone;
+//!
+//! let mondays = Cron::parse("0 3 ? * MON *")?;
+//! let next = mondays.next(&TimeZone::get("Europe/Berlin")?, "2026-11-21T12:00:00Z".parse()?);
+//! assert_eq!(next, Some("2026-11-23T02:00:00Z".parse()?));
+//!
+//! let error = Cron::parse("0 3 * * MON *").unwrap_err();
+//! assert!(error.to_string().contains("? in exactly one of day of month and day of week"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! | field | values | wildcards |
 //! | --- | --- | --- |
@@ -18,7 +34,10 @@ use croner::{
     Cron as Croner,
     parser::{CronParser, Seconds, Year},
 };
-use jiff::civil::DateTime;
+use jiff::{
+    Timestamp,
+    tz::{AmbiguousOffset, TimeZone},
+};
 
 const MONTHS: [&str; 12] =
     ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
@@ -87,11 +106,25 @@ impl Cron {
         Ok(Self(cron))
     }
 
-    /// The first time after this one, both on the same wall; none when there is no more.
+    /// The first time after `after` at which a clock in this time zone shows a time of the expression; none when there
+    /// is no more. A time that the clock skips in spring is skipped, and one that it shows twice in autumn counts once,
+    /// the first time.
     #[must_use]
-    pub fn next(&self, after: DateTime) -> Option<DateTime> {
-        // The years end, or it asks for a day such as 30 February: both end croner's search.
-        self.0.find_next_occurrence(&after, false).ok()
+    pub fn next(&self, zone: &TimeZone, after: Timestamp) -> Option<Timestamp> {
+        let mut local = zone.to_datetime(after);
+        loop {
+            // The years end, or it asks for a day such as 30 February: both end croner's search.
+            local = self.0.find_next_occurrence(&local, false).ok()?;
+            let ambiguous = zone.to_ambiguous_timestamp(local);
+            if matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. }) {
+                continue;
+            }
+            let at = ambiguous.earlier().ok()?;
+            // In the second of two equal hours, the times of the first have passed.
+            if at > after {
+                return Some(at);
+            }
+        }
     }
 }
 
@@ -173,4 +206,47 @@ fn translated(field: Field, place: usize, text: &str) -> Result<String, CronErro
     }
     let items: Option<Vec<String>> = text.split(',').map(item).collect();
     items.map(|items| items.join(",")).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next(fields: &str, zone: &str, after: &str) -> Option<String> {
+        let zone = TimeZone::get(zone).unwrap();
+        Some(Cron::parse(fields).unwrap().next(&zone, after.parse().unwrap())?.to_string())
+    }
+
+    fn error(fields: &str) -> String {
+        Cron::parse(fields).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_time_that_the_clock_skips_is_skipped_and_one_that_it_repeats_counts_once() {
+        // 02:00 comes twice on 25 October, and not at all on 29 March.
+        let berlin = |after| next("0 2 * * ? *", "Europe/Berlin", after).unwrap();
+        assert_eq!(berlin("2026-03-28T12:00:00Z"), "2026-03-30T00:00:00Z");
+        assert_eq!(berlin("2026-10-24T12:00:00Z"), "2026-10-25T00:00:00Z");
+        assert_eq!(berlin("2026-10-25T00:00:00Z"), "2026-10-26T01:00:00Z");
+        assert_eq!(berlin("2026-10-25T00:30:00Z"), "2026-10-26T01:00:00Z");
+    }
+
+    #[test]
+    fn what_never_comes_has_no_next_time() {
+        assert_eq!(next("0 0 30 2 ? *", "UTC", "2026-01-01T00:00:00Z"), None);
+        assert_eq!(next("0 0 1 1 ? 2025", "UTC", "2026-01-01T00:00:00Z"), None);
+        assert_eq!(
+            next("0 0 31 12 ? 2199", "UTC", "2198-01-01T00:00:00Z").as_deref(),
+            Some("2199-12-31T00:00:00Z")
+        );
+    }
+
+    #[test]
+    fn an_error_names_the_field_and_what_is_allowed() {
+        assert!(error("0 3 * * *").contains("six fields"));
+        assert!(error("0 25 * * ? *").contains("25 is not valid for hours: 0 to 23"));
+        assert!(error("0 3 ? * FRI-MON *").contains("day of week: 1 to 7, SUN to SAT"));
+        assert!(error("0 3 ? * * */0").contains("year"));
+        assert!(error("0 3 ? * ? *").contains("exactly one"));
+    }
 }

@@ -1,36 +1,13 @@
-//! What the work costs: from what was used to dollars.
+//! The price list: from what was used of AWS to dollars. Pure; it knows nothing of jobs.
 //!
 //! Prices of us-east-1, 2026-08, without free tiers and without tax. An estimate to decide by, not an
 //! invoice. Money is counted in whole picodollars: a single SQS call costs 400,000 of them, so that sums of
 //! millions of tiny parts come out exact.
 
-/// About what one run of a job costs: the task of its last attempt, on demand on x86, and all its writes.
-#[must_use]
-pub fn job_cost(job: &Job) -> Dollars {
-    let seconds = match (job.claimed_at(), job.settled_at()) {
-        (Some(start), Some(end)) => u64::try_from(end.duration_since(start).as_secs()).unwrap_or(0),
-        _ => 0,
-    };
-    let task = TaskUse {
-        size: adjusted(&job.history, job.pipeline.task).size,
-        architecture: Architecture::X86,
-        spot: false,
-        public_ip: false,
-        seconds,
-        count: 1,
-    };
-    let usage = Usage { tasks: vec![task], write_units: job.write_units(), ..Usage::default() };
-    Bill::of(&usage).total()
-}
-
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-use std::iter::Sum;
-use std::ops::Add;
-
-use crate::{events::TaskStateChange, fargate::Size, job::Job, verdict::adjusted};
+use std::{fmt, iter::Sum, ops::Add};
 
 /// An amount of money. Sums stop at 18 million dollars and do not wrap.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -162,8 +139,10 @@ pub enum Architecture {
 /// Alike tasks that ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TaskUse {
-    /// Their size.
-    pub size: Size,
+    /// CPU units of each; 1,024 are one vCPU.
+    pub cpu_units: u32,
+    /// MiB of each.
+    pub memory_mib: u32,
     /// Their processor.
     pub architecture: Architecture,
     /// Whether on Spot capacity.
@@ -177,20 +156,6 @@ pub struct TaskUse {
 }
 
 impl TaskUse {
-    /// A task that has stopped, if its event tells its size and that its image began to come. Whether it had a public
-    /// address the event does not tell: it is counted as if.
-    #[must_use]
-    pub fn of_stopped(change: &TaskStateChange) -> Option<Self> {
-        Some(Self {
-            size: change.size()?,
-            architecture: if change.is_arm() { Architecture::Arm } else { Architecture::X86 },
-            spot: change.is_spot(),
-            public_ip: true,
-            seconds: change.paid_for()?.as_secs(),
-            count: 1,
-        })
-    }
-
     /// What they cost together.
     #[must_use]
     pub fn cost(&self) -> Dollars {
@@ -205,7 +170,7 @@ impl TaskUse {
             Dollars::share(price, share, 1_024 * 3_600 * 100)
         };
         let address = if self.public_ip { PUBLIC_IPV4_HOUR } else { 0 };
-        of(vcpu, self.size.cpu()) + of(gb, self.size.memory()) + Dollars::share(address, seconds, 3_600)
+        of(vcpu, self.cpu_units) + of(gb, self.memory_mib) + Dollars::share(address, seconds, 3_600)
     }
 }
 
@@ -261,7 +226,7 @@ impl Bill {
     /// The bill for a usage.
     ///
     /// ```
-    /// use domain::pricing::{Bill, Usage};
+    /// use pricing::{Bill, Usage};
     ///
     /// let usage = Usage { sqs_requests: 1_000_000, write_units: 1_000_000, ..Usage::default() };
     /// let bill = Bill::of(&usage);
