@@ -3,12 +3,13 @@
 use std::{
     fmt,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use aws::{Clients, fleet::Fleet, ledger::Ledger, records::Records};
 use aws_sdk_s3::primitives::ByteStream;
 use localcloud::{
-    Cloud, connector,
+    Cloud,
     ecs::{Ecs, KillCause, Status},
     faults::{Call, Delivery, Rule},
     iam::Iam,
@@ -18,13 +19,17 @@ use serde_json::{Value, json};
 
 use crate::{
     dead_letter::DeadLetter,
-    host::{self, WorkerFault, WorkerFaults},
+    host::{Sdk, WorkerFault, WorkerFaults},
     transcript::{self, Transcript},
 };
+
+/// No client waits less for an answer.
+const SHORTEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A local cloud that runs Tidemill, and what a scenario does to it and reads from it.
 pub struct TestEnv {
     pub(crate) cloud: Cloud,
+    sdk: Sdk,
     pub(crate) s3: aws_sdk_s3::Client,
     pub(crate) ledger: Ledger,
     pub(crate) fleet: Fleet,
@@ -44,10 +49,10 @@ impl fmt::Debug for TestEnv {
 }
 
 impl TestEnv {
-    /// The environment around this cloud, which runs in this region. Its transcript begins now, if it has one.
+    /// The environment around this cloud, whose programs make their clients with `sdk`. Its transcript begins now, if it has one.
     pub(crate) fn new(
         cloud: Cloud,
-        region: &str,
+        sdk: Sdk,
         worker_faults: WorkerFaults,
         with_transcript: bool,
     ) -> Self {
@@ -55,7 +60,7 @@ impl TestEnv {
         let clock = cloud.clock();
         let observer =
             localcloud::frontend::Frontend::new(cloud.services().clone(), Default::default(), clock);
-        let config = host::isolated(connector::sdk_config(&observer, clock, OWNER_KEY), region);
+        let config = sdk.config(&observer, OWNER_KEY);
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
         let clients = Clients::new(&config);
         let events = transcript::record_events(&cloud);
@@ -66,6 +71,7 @@ impl TestEnv {
             records: Records::new(&clients, &cloud.outputs()["RecordsTable"]),
             s3: aws_sdk_s3::Client::from_conf(s3),
             cloud,
+            sdk,
             worker_faults,
             transcript,
             versions: Mutex::default(),
@@ -134,8 +140,13 @@ impl TestEnv {
         self.on(Rule::new(service, operation, fault));
     }
 
-    /// Makes calls fail from now on, as this rule says.
+    /// Makes calls fail from now on, as this rule says. A rule that delays calls beyond the time that clients wait for an
+    /// answer holds a job where it is: functions and workers that start from now on wait for every answer. What they do
+    /// when none comes is shown with [`Call::Hang`].
     pub fn on(&self, rule: Rule) {
+        if rule.delay() >= SHORTEST_TIMEOUT {
+            self.sdk.disable_timeouts();
+        }
         self.cloud.faults().on(rule);
     }
 

@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,7 +17,7 @@ use app::{
     scale::{Scaling, Trigger},
 };
 use aws::{Clients, SdkConfig};
-use aws_sdk_s3::config::Region;
+use aws_sdk_s3::config::{Region, timeout::TimeoutConfig};
 use clock::Clock;
 use domain::settings::{Settings, variables};
 use futures::FutureExt;
@@ -29,6 +32,37 @@ use serde_json::Value;
 use telemetry::logging;
 use tempfile::TempDir;
 use tracing::instrument::{WithDispatch, WithSubscriber as _};
+
+/// What the programs of an environment make their clients with.
+#[derive(Debug, Clone)]
+pub(crate) struct Sdk {
+    /// The SDK keeps for a whole process, by service and region, the retries it has left and the rate it slows down to.
+    /// Environments with clocks of their own must not share them, so each has a region of its own.
+    region: String,
+    /// Whether the calls of clients that are made from now on time out.
+    timeouts: Arc<AtomicBool>,
+}
+
+impl Sdk {
+    pub(crate) fn new(region: String) -> Self {
+        Self { region, timeouts: Arc::new(AtomicBool::new(true)) }
+    }
+
+    /// Lets the calls of clients that are made from now on take as long as they may.
+    pub(crate) fn disable_timeouts(&self) {
+        self.timeouts.store(false, Ordering::Relaxed);
+    }
+
+    /// The configuration of clients of `frontend` that sign with this key.
+    pub(crate) fn config(&self, frontend: &Frontend, key: &str) -> SdkConfig {
+        let config = connector::sdk_config(frontend, frontend.clock(), key).into_builder();
+        let config = config.region(Region::new(self.region.clone()));
+        if self.timeouts.load(Ordering::Relaxed) {
+            return config.build();
+        }
+        config.timeout_config(TimeoutConfig::disabled()).build()
+    }
+}
 
 /// What happens to a worker when its container starts.
 #[derive(Debug, Clone, Copy)]
@@ -54,50 +88,50 @@ impl WorkerFaults {
 }
 
 /// λ uploads; `folder` is kept as long as it.
-pub(crate) fn uploads(frontend: &Frontend, region: &str, folder: Option<Arc<TempDir>>) -> FunctionHost {
+pub(crate) fn uploads(frontend: &Frontend, sdk: &Sdk, folder: Option<Arc<TempDir>>) -> FunctionHost {
     let make = move |clients: &Clients, settings: &Settings, clock| {
         let _ = &folder;
         Ingest::new(clients, settings, clock)
     };
-    direct(frontend, region, make, |ingest, invocation| async move {
+    direct(frontend, sdk, make, |ingest, invocation| async move {
         let event = serde_json::from_value(invocation.payload).map_err(|e| failed(&e))?;
         answer(&uploads::handle(&ingest, &event).await)
     })
 }
 
 /// λ stops.
-pub(crate) fn stops(frontend: &Frontend, region: &str) -> FunctionHost {
-    direct(frontend, region, FinishAttempt::new, |finish_attempt, invocation| async move {
+pub(crate) fn stops(frontend: &Frontend, sdk: &Sdk) -> FunctionHost {
+    direct(frontend, sdk, FinishAttempt::new, |finish_attempt, invocation| async move {
         let event = serde_json::from_value(invocation.payload).map_err(|e| failed(&e))?;
         answer(&stops::handle(&finish_attempt, &event).await)
     })
 }
 
 /// λ scaler.
-pub(crate) fn scaler(frontend: &Frontend, region: &str) -> FunctionHost {
-    direct(frontend, region, EveryMinute::new, |every_minute, _| async move {
+pub(crate) fn scaler(frontend: &Frontend, sdk: &Sdk) -> FunctionHost {
+    direct(frontend, sdk, EveryMinute::new, |every_minute, _| async move {
         answer(&every_minute.run().await.map_err(|e| failed(&e))?)
     })
 }
 
 /// λ backlog, which looks at the fleet.
-pub(crate) fn backlog(frontend: &Frontend, region: &str) -> FunctionHost {
+pub(crate) fn backlog(frontend: &Frontend, sdk: &Sdk) -> FunctionHost {
     let make = |clients: &Clients, settings: &Settings, clock: Clock| {
         Scaling::new(clients, settings).map(|scaling| (scaling, clock))
     };
-    direct(frontend, region, make, |made, _| async move {
+    direct(frontend, sdk, make, |made, _| async move {
         let (scaling, clock) = &*made;
         answer(&scaling.run(Trigger::Tick, clock.now()).await.map_err(|e| failed(&e))?)
     })
 }
 
 /// λ schedule; `folder` is kept as long as it.
-pub(crate) fn schedule(frontend: &Frontend, region: &str, folder: Option<Arc<TempDir>>) -> FunctionHost {
+pub(crate) fn schedule(frontend: &Frontend, sdk: &Sdk, folder: Option<Arc<TempDir>>) -> FunctionHost {
     let make = move |clients: &Clients, settings: &Settings, clock| {
         let _ = &folder;
         RunSchedule::new(clients, settings, clock)
     };
-    direct(frontend, region, make, |run_schedule, invocation| async move {
+    direct(frontend, sdk, make, |run_schedule, invocation| async move {
         let launched = schedule::handle(&run_schedule, invocation.payload, &invocation.request_id).await;
         answer(&launched.map_err(|e| failed(&e))?)
     })
@@ -106,7 +140,7 @@ pub(crate) fn schedule(frontend: &Frontend, region: &str, folder: Option<Arc<Tem
 /// A function in this process: made from its environment when it is first invoked, as a cold start makes it.
 fn direct<T, E, F>(
     frontend: &Frontend,
-    region: &str,
+    sdk: &Sdk,
     make: impl Fn(&Clients, &Settings, Clock) -> Result<T, E> + Send + Sync + 'static,
     handle: impl Fn(Arc<T>, Invocation) -> F + Send + Sync + 'static,
 ) -> FunctionHost
@@ -115,11 +149,11 @@ where
     E: std::error::Error,
     F: Future<Output = Result<Value, FunctionError>> + Send + 'static,
 {
-    let (frontend, region, cell) = (frontend.clone(), region.to_owned(), OnceLock::new());
+    let (frontend, sdk, cell) = (frontend.clone(), sdk.clone(), OnceLock::new());
     FunctionHost::Direct(Arc::new(move |invocation: Invocation| {
         let made = warm(&cell, || {
             let key = invocation.environment.get("AWS_ACCESS_KEY_ID");
-            let clients = clients(&frontend, &region, key.map(String::as_str).unwrap_or_default());
+            let clients = clients(&frontend, &sdk, key.map(String::as_str).unwrap_or_default());
             make(&clients, &Settings::from(invocation.environment.clone()), frontend.clock())
         });
         let stack = invocation.environment.get(variables::STACK_NAME.name()).cloned().unwrap_or_default();
@@ -137,14 +171,14 @@ fn answer(answer: &impl serde::Serialize) -> Result<Value, FunctionError> {
 }
 
 /// The worker's container.
-pub(crate) fn worker(frontend: &Frontend, region: &str, worker_faults: WorkerFaults) -> Runner {
-    let (frontend, region) = (frontend.clone(), region.to_owned());
+pub(crate) fn worker(frontend: &Frontend, sdk: &Sdk, worker_faults: WorkerFaults) -> Runner {
+    let (frontend, sdk) = (frontend.clone(), sdk.clone());
     Arc::new(move |launch: Launch| {
-        let (frontend, region, worker_fault) = (frontend.clone(), region.clone(), worker_faults.next());
+        let (frontend, sdk, worker_fault) = (frontend.clone(), sdk.clone(), worker_faults.next());
         async move {
             let settings = Settings::from(launch.env.clone());
             let key = launch.env.get("AWS_ACCESS_KEY_ID").map(String::as_str).unwrap_or_default();
-            let clients = clients(&frontend, &region, key);
+            let clients = clients(&frontend, &sdk, key);
             let run = worker::run(&launch.command, &clients, &settings, frontend.clock(), launch.stop);
             let stack = launch.env.get(variables::STACK_NAME.name()).map(String::as_str).unwrap_or_default();
             let run = logged(stack, frontend.clock(), launch.logs, run);
@@ -186,14 +220,8 @@ fn warm<T, E: std::error::Error>(
     Ok(cell.get_or_init(|| made).clone())
 }
 
-fn clients(frontend: &Frontend, region: &str, key: &str) -> Clients {
-    Clients::new(&isolated(connector::sdk_config(frontend, frontend.clock(), key), region))
-}
-
-/// With what the SDK keeps for a whole process, by service and region, to itself: the retries it has left and the
-/// rate it slows down to. Environments with clocks of their own must not share them.
-pub(crate) fn isolated(config: SdkConfig, region: &str) -> SdkConfig {
-    config.into_builder().region(Region::new(region.to_owned())).build()
+fn clients(frontend: &Frontend, sdk: &Sdk, key: &str) -> Clients {
+    Clients::new(&sdk.config(frontend, key))
 }
 
 fn failed(error: &dyn std::error::Error) -> FunctionError {

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::{
     TestEnv,
-    host::{self, WorkerFaults, logged},
+    host::{self, Sdk, WorkerFaults, logged},
     transcript::EPOCH,
 };
 
@@ -144,14 +144,14 @@ impl Plan {
     async fn env(self) -> TestEnv {
         let clock = Clock::starting_at(EPOCH.parse::<Timestamp>().expect("a time"));
         let worker_faults = WorkerFaults::default();
-        let region = format!("env-{}", ENVIRONMENTS.fetch_add(1, Ordering::Relaxed));
-        let cloud = self.cloud(clock, &region, &worker_faults).await;
+        let sdk = Sdk::new(format!("env-{}", ENVIRONMENTS.fetch_add(1, Ordering::Relaxed)));
+        let cloud = self.cloud(clock, &sdk, &worker_faults).await;
         cloud.services().ecs.set_timing(self.timing);
-        TestEnv::new(cloud, &region, worker_faults, self.transcript)
+        TestEnv::new(cloud, sdk, worker_faults, self.transcript)
     }
 
     /// The cloud that it describes.
-    async fn cloud(&self, clock: Clock, region: &str, worker_faults: &WorkerFaults) -> Cloud {
+    async fn cloud(&self, clock: Clock, sdk: &Sdk, worker_faults: &WorkerFaults) -> Cloud {
         let template = self.template.as_ref().map(|folder| folder.path().join("template.yaml"));
         let mut builder = Cloud::builder(template.unwrap_or_else(|| TEMPLATE.into()))
             .clock(clock)
@@ -174,7 +174,7 @@ impl Plan {
         }
         let worker_faults = worker_faults.clone();
         let [for_uploads, for_stops, for_scaler, for_backlog, for_schedule, for_worker] =
-            [(); 6].map(|()| region.to_owned());
+            [(); 6].map(|()| sdk.clone());
         let for_both = folder.clone();
         let cloud = builder
             .function("UploadsFunction", move |frontend| host::uploads(frontend, &for_uploads, folder))

@@ -6,12 +6,9 @@
 use domain::text::count;
 use std::time::Duration;
 
-use aws_sdk_sqs::{
-    Client,
-    types::{
-        BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
-        MessageSystemAttributeName,
-    },
+use aws_sdk_sqs::types::{
+    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
+    MessageSystemAttributeName,
 };
 
 use super::{CallError, Clients};
@@ -25,7 +22,7 @@ pub const LONGEST_WAIT: Duration = Duration::from_secs(20);
 /// The backlog.
 #[derive(Debug, Clone)]
 pub struct Backlog {
-    client: Client,
+    clients: Clients,
     url: String,
 }
 
@@ -57,7 +54,7 @@ impl Backlog {
     /// The queue with this URL.
     #[must_use]
     pub fn new(clients: &Clients, url: &str) -> Self {
-        Self { client: clients.sqs().clone(), url: url.to_owned() }
+        Self { clients: clients.clone(), url: url.to_owned() }
     }
 
     /// Receives up to `most` messages, at most [`BATCH_MESSAGES`], waiting up to `wait`, at most [`LONGEST_WAIT`] and in
@@ -69,7 +66,8 @@ impl Backlog {
         let attempt = || format!("receive from {}", self.url);
         let whole = |value: u64| i32::try_from(value).unwrap_or(i32::MAX);
         let call = self
-            .client
+            .clients
+            .sqs_long_polls()
             .receive_message()
             .queue_url(&self.url)
             .max_number_of_messages(whole(most.clamp(1, BATCH_MESSAGES) as u64))
@@ -108,7 +106,7 @@ impl Backlog {
         let attempt =
             || format!("change the visibility of {} of {}", count(receipts.len(), "message"), self.url);
         let seconds = i32::try_from(time.as_secs()).unwrap_or(i32::MAX);
-        let mut call = self.client.change_message_visibility_batch().queue_url(&self.url);
+        let mut call = self.clients.sqs().change_message_visibility_batch().queue_url(&self.url);
         for (index, receipt) in receipts.iter().enumerate() {
             let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(index.to_string());
             let entry = entry.receipt_handle(receipt).visibility_timeout(seconds).build();
@@ -125,7 +123,7 @@ impl Backlog {
     /// [`CallError`]: they may be deleted.
     pub async fn delete(&self, receipts: &[String]) -> Result<Vec<Failure>, CallError> {
         let attempt = || format!("delete {} of {}", count(receipts.len(), "message"), self.url);
-        let mut call = self.client.delete_message_batch().queue_url(&self.url);
+        let mut call = self.clients.sqs().delete_message_batch().queue_url(&self.url);
         for (index, receipt) in receipts.iter().enumerate() {
             let entry =
                 DeleteMessageBatchRequestEntry::builder().id(index.to_string()).receipt_handle(receipt);

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 
-use super::SdkConfig;
+use super::{SdkConfig, timeouts::Timeouts};
 use domain::retry;
 
 /// One client for each service, built when it is first asked for. To build one, its SDK reads a table of all regions and
@@ -24,8 +24,19 @@ struct Built {
     #[cfg(feature = "logs")]
     logs: OnceLock<aws_sdk_cloudwatchlogs::Client>,
     s3: OnceLock<aws_sdk_s3::Client>,
+    s3_uploads: OnceLock<aws_sdk_s3::Client>,
     sns: OnceLock<aws_sdk_sns::Client>,
     sqs: OnceLock<aws_sdk_sqs::Client>,
+    sqs_long_polls: OnceLock<aws_sdk_sqs::Client>,
+}
+
+/// A client of a service, with these timeouts.
+macro_rules! client {
+    ($service:ident, $config:expr, $timeouts:expr) => {{
+        let config: &SdkConfig = $config;
+        let config = $service::config::Builder::from(config).timeout_config($timeouts.of(config)).build();
+        $service::Client::from_conf(config)
+    }};
 }
 
 impl Clients {
@@ -42,41 +53,54 @@ impl Clients {
     }
 
     pub(super) fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
-        self.built.dynamodb.get_or_init(|| aws_sdk_dynamodb::Client::new(self.config()))
+        self.built.dynamodb.get_or_init(|| client!(aws_sdk_dynamodb, self.config(), Timeouts::QUICK))
     }
 
     /// One that repeats a call often, and slows down all its calls until DynamoDB keeps up.
     pub(super) fn dynamodb_adaptive(&self) -> &aws_sdk_dynamodb::Client {
         self.built.dynamodb_adaptive.get_or_init(|| {
             let retries = RetryConfig::adaptive().with_max_attempts(retry::WRITE_RECORDS_ATTEMPTS);
-            let config = aws_sdk_dynamodb::config::Builder::from(self.config()).retry_config(retries).build();
-            aws_sdk_dynamodb::Client::from_conf(config)
+            let config = aws_sdk_dynamodb::config::Builder::from(self.config()).retry_config(retries);
+            let timeouts = Timeouts::RECORDS.of(self.config());
+            aws_sdk_dynamodb::Client::from_conf(config.timeout_config(timeouts).build())
         })
     }
 
     pub(super) fn ecs(&self) -> &aws_sdk_ecs::Client {
-        self.built.ecs.get_or_init(|| aws_sdk_ecs::Client::new(self.config()))
+        self.built.ecs.get_or_init(|| client!(aws_sdk_ecs, self.config(), Timeouts::SLOW))
     }
 
     #[cfg(feature = "logs")]
     pub(super) fn logs(&self) -> &aws_sdk_cloudwatchlogs::Client {
-        self.built.logs.get_or_init(|| aws_sdk_cloudwatchlogs::Client::new(self.config()))
+        self.built.logs.get_or_init(|| client!(aws_sdk_cloudwatchlogs, self.config(), Timeouts::QUICK))
+    }
+
+    pub(super) fn s3(&self) -> &aws_sdk_s3::Client {
+        self.built.s3.get_or_init(|| self.s3_with(Timeouts::SLOW))
+    }
+
+    /// One for calls that carry the bytes of an object, or put its parts together.
+    pub(super) fn s3_uploads(&self) -> &aws_sdk_s3::Client {
+        self.built.s3_uploads.get_or_init(|| self.s3_with(Timeouts::UPLOADS))
     }
 
     /// A custom endpoint is addressed by path: it has no host for each bucket.
-    pub(super) fn s3(&self) -> &aws_sdk_s3::Client {
-        self.built.s3.get_or_init(|| {
-            let by_path = self.config.endpoint_url().is_some();
-            let config = aws_sdk_s3::config::Builder::from(self.config()).force_path_style(by_path).build();
-            aws_sdk_s3::Client::from_conf(config)
-        })
+    fn s3_with(&self, timeouts: Timeouts) -> aws_sdk_s3::Client {
+        let by_path = self.config.endpoint_url().is_some();
+        let config = aws_sdk_s3::config::Builder::from(self.config()).force_path_style(by_path);
+        aws_sdk_s3::Client::from_conf(config.timeout_config(timeouts.of(self.config())).build())
     }
 
     pub(super) fn sns(&self) -> &aws_sdk_sns::Client {
-        self.built.sns.get_or_init(|| aws_sdk_sns::Client::new(self.config()))
+        self.built.sns.get_or_init(|| client!(aws_sdk_sns, self.config(), Timeouts::QUICK))
     }
 
     pub(super) fn sqs(&self) -> &aws_sdk_sqs::Client {
-        self.built.sqs.get_or_init(|| aws_sdk_sqs::Client::new(self.config()))
+        self.built.sqs.get_or_init(|| client!(aws_sdk_sqs, self.config(), Timeouts::QUICK))
+    }
+
+    /// One for receives that wait for a message.
+    pub(super) fn sqs_long_polls(&self) -> &aws_sdk_sqs::Client {
+        self.built.sqs_long_polls.get_or_init(|| client!(aws_sdk_sqs, self.config(), Timeouts::LONG_POLLS))
     }
 }

@@ -23,6 +23,7 @@ pub mod records;
 #[cfg(feature = "stack")]
 pub mod stack;
 pub mod tasks;
+mod timeouts;
 mod unprocessed;
 pub mod versions;
 

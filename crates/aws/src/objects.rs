@@ -65,6 +65,10 @@ impl Objects {
         self.clients.s3()
     }
 
+    fn uploads(&self) -> &Client {
+        self.clients.s3_uploads()
+    }
+
     /// Opens an object version: by its version id, else by its etag, so that other bytes are never read in its
     /// name.
     ///
@@ -271,7 +275,7 @@ impl Writing {
     /// [`CallError`]: it may be there.
     pub async fn finish(mut self) -> Result<(), CallError> {
         if self.upload.is_none() {
-            let put = self.objects.client().put_object().bucket(&self.bucket).key(&self.key);
+            let put = self.objects.uploads().put_object().bucket(&self.bucket).key(&self.key);
             let body = ByteStream::from(std::mem::take(&mut self.buffer));
             return put.body(body).send().await.map(drop).map_err(|e| CallError::of(self.attempt(), e));
         }
@@ -280,14 +284,14 @@ impl Writing {
         }
         let parts =
             CompletedMultipartUpload::builder().set_parts(Some(std::mem::take(&mut self.parts))).build();
-        let complete = self.objects.client().complete_multipart_upload().bucket(&self.bucket).key(&self.key);
+        let complete = self.objects.uploads().complete_multipart_upload().bucket(&self.bucket).key(&self.key);
         let complete = complete.set_upload_id(self.upload.clone()).multipart_upload(parts);
         complete.send().await.map(drop).map_err(|e| CallError::of(self.attempt(), e))
     }
 
     async fn send_part(&mut self) -> Result<(), CallError> {
         if self.upload.is_none() {
-            let create = self.objects.client().create_multipart_upload().bucket(&self.bucket).key(&self.key);
+            let create = self.objects.uploads().create_multipart_upload().bucket(&self.bucket).key(&self.key);
             // S3 takes checksums of parts only of the kind said here; the SDK says none by itself.
             let answer = create
                 .checksum_algorithm(ChecksumAlgorithm::Crc32)
@@ -299,7 +303,7 @@ impl Writing {
         // S3 takes 10,000 parts at most: 50 GiB.
         let number = i32::try_from(self.parts.len() + 1).unwrap_or(i32::MAX);
         let upload =
-            self.objects.client().upload_part().bucket(&self.bucket).key(&self.key).part_number(number);
+            self.objects.uploads().upload_part().bucket(&self.bucket).key(&self.key).part_number(number);
         let body = ByteStream::from(std::mem::take(&mut self.buffer));
         let upload = upload.checksum_algorithm(ChecksumAlgorithm::Crc32);
         let answer = upload.set_upload_id(self.upload.clone()).body(body).send().await;

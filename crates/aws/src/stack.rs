@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::{Client, config::Builder};
 
-use super::{CallError, SdkConfig};
+use super::{CallError, SdkConfig, timeouts::Timeouts};
 
 /// What CloudFormation says of a deployed stack.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,7 +43,9 @@ impl Deployed {
     /// [`StackError`]
     pub async fn find(config: &SdkConfig, name: &str) -> Result<Self, StackError> {
         let attempt = || format!("look up the stack {name:?}");
-        let answer = Client::new(config).describe_stacks().stack_name(name).send().await;
+        let timeouts = Timeouts::QUICK.of(config);
+        let client = Client::from_conf(Builder::from(config).timeout_config(timeouts).build());
+        let answer = client.describe_stacks().stack_name(name).send().await;
         let answer = answer.map_err(|error| match CallError::of(attempt(), error) {
             // With nothing but a name in the call, it is the name that does not do.
             error if error.code() == Some("ValidationError") => StackError::NoSuch(name.to_owned()),

@@ -6,6 +6,7 @@ mod breaker;
 mod capacity;
 mod events;
 mod faults;
+mod hangs;
 mod kills;
 mod launching;
 mod mail;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::{config::timeout::TimeoutConfig, types::AttributeValue};
 use tokio::time::Instant;
 
 use super::*;
@@ -43,6 +43,36 @@ async fn a_delay_passes_no_real_time() {
     assert!(put(&dynamodb(&frontend), "a").await);
     assert!(began.0.elapsed() >= Duration::from_secs(600));
     assert!(began.1.elapsed() < Duration::from_secs(60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_hangs_is_never_answered_and_ends_with_the_attempts_timeout() {
+    let frontend = frontend();
+    frontend.services().dynamodb.create_table(table("records")).unwrap();
+    frontend.faults().on(Rule::new("dynamodb", "PutItem", Call::Hang));
+    let client = dynamodb(&frontend);
+    let waiting = tokio::time::timeout(Duration::from_mins(10), put(&client, "a"));
+    assert!(waiting.await.is_err(), "the SDK has no timeout of its own");
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(5)).build();
+    let config = aws_sdk_dynamodb::config::Builder::from(&sdk_config(&frontend, frontend.clock(), OWNER_KEY));
+    let client = aws_sdk_dynamodb::Client::from_conf(config.timeout_config(timeouts).build());
+    frontend.faults().clear();
+    frontend.faults().on(Rule::new("dynamodb", "PutItem", Call::HangAnswer).nth(1));
+    frontend.faults().on(Rule::new("dynamodb", "PutItem", Call::Hang).nth(2));
+    let began = Instant::now();
+    assert!(put(&client, "a").await, "the third attempt");
+    assert!(began.elapsed() >= Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_answer_hangs_has_done_its_work() {
+    let frontend = frontend();
+    frontend.services().dynamodb.create_table(table("records")).unwrap();
+    frontend.faults().on(Rule::new("dynamodb", "PutItem", Call::HangAnswer));
+    let client = dynamodb(&frontend);
+    assert!(tokio::time::timeout(Duration::from_secs(1), put(&client, "a")).await.is_err());
+    let found = client.scan().table_name("records").send().await.unwrap();
+    assert_eq!(found.count(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,10 +21,19 @@ pub enum Call {
     LoseRequest,
     /// The service does its work and the connection breaks before the answer.
     LoseAnswer,
+    /// The connection stays open and no answer comes; the service does not see the call.
+    Hang,
+    /// The service does its work, the connection stays open and no answer comes.
+    HangAnswer,
     /// The call takes this much longer; further rules may still apply to it.
     Delay(Duration),
     /// The answer is good but breaks off after this many bytes of its body.
     CutBody {
+        /// How many bytes arrive.
+        after: u64,
+    },
+    /// The answer is good, but after this many bytes of its body no more come and the connection stays open.
+    StallBody {
         /// How many bytes arrive.
         after: u64,
     },

@@ -20,7 +20,7 @@ pub use self::{call::Call, delivery::Delivery};
 use crate::wire::ApiError;
 pub use crate::wire::Partial;
 
-/// Marks an answer that never arrives: whoever carries answers breaks the connection instead.
+/// Marks an answer that never arrives: the server or the connector breaks the connection instead.
 #[derive(Debug, Clone, Copy)]
 pub struct Lost;
 
@@ -105,6 +105,15 @@ impl Rule {
     pub fn chance(mut self, chance: f64) -> Self {
         self.chance = chance;
         self
+    }
+
+    /// How much longer the calls take that meet it; zero for any other fault.
+    #[must_use]
+    pub fn delay(&self) -> Duration {
+        match self.fault {
+            Call::Delay(delay) => delay,
+            _ => Duration::ZERO,
+        }
     }
 
     fn matches(&self, service: &str, operation: &str, input: &Value) -> bool {

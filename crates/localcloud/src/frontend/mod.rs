@@ -253,6 +253,7 @@ impl Frontend {
         let fault = self.meet(service, operation, &input).await;
         match &fault {
             Some(Call::LoseRequest) => return None,
+            Some(Call::Hang) => std::future::pending().await,
             Some(Call::Refuse(error)) => return Some(Err(error.clone())),
             Some(Call::Throttle) => return Some(Err((api.throttled)())),
             Some(Call::CancelTransaction { code }) => {
@@ -261,13 +262,14 @@ impl Frontend {
             Some(Call::Part(partial)) => caller.partial = Some(partial.clone()),
             _ => {}
         }
-        if let Err(error) = self.authorize((service, api), operation, &input, &caller) {
-            // Also a refusal can get lost.
-            return (!matches!(fault, Some(Call::LoseAnswer))).then_some(Err(error));
-        }
-        let result = serve(&self.services, operation, input, &caller).await;
+        let result = match self.authorize((service, api), operation, &input, &caller) {
+            Ok(()) => serve(&self.services, operation, input, &caller).await,
+            Err(error) => Err(error),
+        };
+        // A refusal, too, can get lost.
         match fault {
             Some(Call::LoseAnswer) => None,
+            Some(Call::HangAnswer) => std::future::pending().await,
             _ => Some(result),
         }
     }

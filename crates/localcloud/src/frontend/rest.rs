@@ -42,6 +42,7 @@ impl Frontend {
         let fault = self.meet(service, &operation, &input).await;
         match &fault {
             Some(Call::LoseRequest) => return Ok(None),
+            Some(Call::Hang) => std::future::pending().await,
             Some(Call::Refuse(error)) => return Err(error.clone()),
             Some(Call::Throttle) => return Err((api.throttled)()),
             _ => {}
@@ -66,36 +67,58 @@ impl Frontend {
         match fault {
             // Errors get lost too.
             Some(Call::LoseAnswer) => Ok(None),
+            Some(Call::HangAnswer) => std::future::pending().await,
             Some(Call::CutBody { after }) => {
-                result.map(|response| Some(response.map(|body| cut(body, after))))
+                result.map(|response| Some(response.map(|body| broken(body, after, Break::Reset))))
+            }
+            Some(Call::StallBody { after }) => {
+                result.map(|response| Some(response.map(|body| broken(body, after, Break::Stall))))
             }
             _ => result.map(Some),
         }
     }
 }
 
-/// `body` up to `after` bytes and then a broken connection; a body no longer than that is whole.
-fn cut(body: Body, after: u64) -> Body {
+/// What a body ends in that does not arrive whole.
+#[derive(Clone, Copy)]
+enum Break {
+    /// The connection breaks.
+    Reset,
+    /// Nothing comes any more.
+    Stall,
+}
+
+/// `body` up to `after` bytes and then the break; a body no longer than that is whole.
+fn broken(body: Body, after: u64, end: Break) -> Body {
     use futures::StreamExt as _;
 
-    let frames = futures::stream::unfold((body, Some(after), None), |(mut body, left, rest)| async move {
-        if let Some(error) = rest {
-            return Some((Err(error), (body, None, None)));
-        }
-        // The connection broke before.
-        let allowed = left?;
+    /// What is left of the body, and of the bytes that arrive.
+    enum State {
+        Arriving(Body, u64),
+        Breaking,
+        Over,
+    }
+    let frames = futures::stream::unfold(State::Arriving(body, after), move |state| async move {
+        let (mut body, left) = match (state, end) {
+            (State::Arriving(body, left), _) => (body, left),
+            (State::Breaking, Break::Stall) => std::future::pending().await,
+            (State::Breaking, Break::Reset) => {
+                let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+                return Some((Err(s3s::StdError::from(reset)), State::Over));
+            }
+            (State::Over, _) => return None,
+        };
         let bytes = match body.next().await? {
             Ok(bytes) => bytes,
-            Err(error) => return Some((Err(error), (body, None, None))),
+            Err(error) => return Some((Err(error), State::Over)),
         };
         let length = bytes.len() as u64;
-        if length <= allowed {
-            return Some((Ok(http_body::Frame::data(bytes)), (body, Some(allowed - length), None)));
+        if length <= left {
+            return Some((Ok(http_body::Frame::data(bytes)), State::Arriving(body, left - length)));
         }
-        let head = bytes.slice(..usize::try_from(allowed).unwrap_or(bytes.len()));
-        let reset = s3s::StdError::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
-        Some((Ok(http_body::Frame::data(head)), (body, None, Some(reset))))
+        let head = bytes.slice(..usize::try_from(left).unwrap_or(bytes.len()));
+        Some((Ok(http_body::Frame::data(head)), State::Breaking))
     });
-    // Whoever reads a body may ask again after its end.
+    // A reader of a body may ask again after its end.
     Body::http_body_unsync(http_body_util::StreamBody::new(frames.fuse()))
 }

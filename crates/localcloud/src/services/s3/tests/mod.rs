@@ -4,6 +4,8 @@ mod keeping;
 mod parts;
 mod versions;
 
+use std::time::Duration;
+
 use aws_sdk_s3::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
@@ -61,7 +63,7 @@ pub(super) async fn get(client: &Client, key: &str) -> Vec<u8> {
 
 #[tokio::test(start_paused = true)]
 async fn an_object_comes_back_with_all_that_was_said_of_it() {
-    let (_gate, client) = bucket(false).await;
+    let (_frontend, client) = bucket(false).await;
     let written = client
         .put_object()
         .bucket("bucket")
@@ -114,7 +116,7 @@ async fn a_large_object_goes_through_a_file_and_ranges_are_exact() {
 
 #[tokio::test(start_paused = true)]
 async fn conditions_are_kept() {
-    let (_gate, client) = bucket(false).await;
+    let (_frontend, client) = bucket(false).await;
     put(&client, "k", b"one").await;
     let write = || client.put_object().bucket("bucket").key("k").body(b"two".to_vec().into());
     assert_eq!(api_error(write().if_none_match("*").send().await), (412, "PreconditionFailed".into()));
@@ -132,7 +134,7 @@ async fn conditions_are_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn what_does_not_match_its_digest_is_not_stored() {
-    let (_gate, client) = bucket(false).await;
+    let (_frontend, client) = bucket(false).await;
     let write = || client.put_object().bucket("bucket").key("k").body(b"hello".to_vec().into());
     let wrong = write().content_md5("XUFAKrxLKna5cZ2REBfFkw==").send().await;
     assert_eq!(api_error(wrong), (400, "BadDigest".into()));
@@ -146,7 +148,7 @@ async fn what_does_not_match_its_digest_is_not_stored() {
 
 #[tokio::test(start_paused = true)]
 async fn odd_keys_come_back_exactly() {
-    let (_gate, client) = bucket(false).await;
+    let (_frontend, client) = bucket(false).await;
     let keys = [
         "with space",
         "plus+plus",
@@ -189,7 +191,7 @@ async fn odd_keys_come_back_exactly() {
 
 #[tokio::test(start_paused = true)]
 async fn listings_page_and_group() {
-    let (_gate, client) = bucket(false).await;
+    let (_frontend, client) = bucket(false).await;
     for key in ["a/1", "a/2", "b", "c/1", "c/2/x", "d"] {
         put(&client, key, b"").await;
     }
@@ -218,7 +220,7 @@ async fn listings_page_and_group() {
 
 #[tokio::test(start_paused = true)]
 async fn a_listing_continues_over_a_thousand_keys_though_some_go_meanwhile() {
-    let (_gate, client) = bucket(false).await;
+    let (_frontend, client) = bucket(false).await;
     for n in 0..1_203 {
         put(&client, &format!("k{n:04}"), b"").await;
     }
@@ -259,6 +261,18 @@ async fn slow_down_is_retried_and_a_cut_body_is_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_body_that_stalls_is_an_error_of_the_sdk_after_some_seconds() {
+    let (frontend, client) = bucket(false).await;
+    put(&client, "k", &[1; 1000]).await;
+    frontend.faults().on(Rule::new("s3", "GetObject", Call::StallBody { after: 10 }).first(1));
+    let mut got = client.get_object().bucket("bucket").key("k").send().await.unwrap();
+    assert_eq!(got.body.next().await.unwrap().unwrap().len(), 10);
+    let stalled = tokio::time::timeout(Duration::from_secs(60), got.body.next()).await;
+    assert!(stalled.unwrap().unwrap().is_err());
+    assert_eq!(get(&client, "k").await.len(), 1000);
+}
+
+#[tokio::test(start_paused = true)]
 async fn sequencers_grow_when_padded_and_differ_in_length() {
     let buckets = store::Store::new(BlobStore::temporary(), None);
     let at = "2026-11-21T08:00:00Z".parse().unwrap();
@@ -269,7 +283,7 @@ async fn sequencers_grow_when_padded_and_differ_in_length() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn versioning_is_set_and_told() {
+async fn versioning_is_set_and_read() {
     let frontend = frontend();
     let client = client(&frontend);
     client.create_bucket().bucket("made").send().await.unwrap();
@@ -277,8 +291,8 @@ async fn versioning_is_set_and_told() {
     assert_eq!(client.get_bucket_versioning().bucket("made").send().await.unwrap().status(), None);
     let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
     client.put_bucket_versioning().bucket("made").versioning_configuration(enabled).send().await.unwrap();
-    let told = client.get_bucket_versioning().bucket("made").send().await.unwrap();
-    assert_eq!(told.status(), Some(&BucketVersioningStatus::Enabled));
+    let versioning = client.get_bucket_versioning().bucket("made").send().await.unwrap();
+    assert_eq!(versioning.status(), Some(&BucketVersioningStatus::Enabled));
     assert_eq!(client.list_buckets().send().await.unwrap().buckets()[0].name(), Some("made"));
     client.get_bucket_location().bucket("made").send().await.unwrap();
     client.head_bucket().bucket("made").send().await.unwrap();

@@ -61,7 +61,7 @@ async fn parts_become_one_object() {
 
 #[tokio::test(start_paused = true)]
 async fn checksums_of_parts_are_checked_by_the_reader() {
-    let (_gate, client) = bucket(false).await;
+    let (_frontend, client) = bucket(false).await;
     for algorithm in [ChecksumAlgorithm::Crc64Nvme, ChecksumAlgorithm::Sha256] {
         let id = begin(&client, Some(algorithm.clone())).await;
         let only = part_with(&client, &id, Some(algorithm), 1, vec![3; 100]).await;
@@ -72,7 +72,7 @@ async fn checksums_of_parts_are_checked_by_the_reader() {
 
 #[tokio::test(start_paused = true)]
 async fn bad_lists_of_parts_are_refused() {
-    let (_gate, client) = bucket(false).await;
+    let (_frontend, client) = bucket(false).await;
     let id = begin(&client, None).await;
     let first = part(&client, &id, 1, vec![1; 10]).await;
     let second = part(&client, &id, 2, vec![1; 10]).await;
@@ -91,7 +91,7 @@ async fn bad_lists_of_parts_are_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn checksums_of_parts_are_of_the_kind_that_the_upload_was_begun_with() {
-    let (_gate, client) = bucket(false).await;
+    let (_frontend, client) = bucket(false).await;
     let put = |id: &str| client.upload_part().bucket("bucket").key("k").upload_id(id).part_number(1);
     let named = |etag: Option<String>, crc32: Option<String>| {
         [CompletedPart::builder().part_number(1).set_e_tag(etag).set_checksum_crc32(crc32).build()]

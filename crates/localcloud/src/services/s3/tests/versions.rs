@@ -8,7 +8,7 @@ use super::{api_error, bucket, get, put};
 
 #[tokio::test(start_paused = true)]
 async fn each_version_stays_readable_and_a_marker_hides_them() {
-    let (_gate, client) = bucket(true).await;
+    let (_frontend, client) = bucket(true).await;
     let first = put(&client, "k", b"one").await;
     let second = put(&client, "k", b"two").await;
     assert_eq!((first.len(), second.len()), (32, 32));
@@ -42,7 +42,7 @@ async fn each_version_stays_readable_and_a_marker_hides_them() {
 
 #[tokio::test(start_paused = true)]
 async fn unknown_and_malformed_version_ids_are_told_apart() {
-    let (_gate, client) = bucket(true).await;
+    let (_frontend, client) = bucket(true).await;
     put(&client, "k", b"one").await;
     let read = |id: &str| client.get_object().bucket("bucket").key("k").version_id(id).send();
     assert_eq!(api_error(read(&"x".repeat(32)).await), (404, "NoSuchVersion".into()));
@@ -51,7 +51,7 @@ async fn unknown_and_malformed_version_ids_are_told_apart() {
 
 #[tokio::test(start_paused = true)]
 async fn listing_versions_pages_within_a_key() {
-    let (_gate, client) = bucket(true).await;
+    let (_frontend, client) = bucket(true).await;
     for n in 0..5 {
         put(&client, "k", &[n]).await;
     }
@@ -78,7 +78,7 @@ async fn listing_versions_pages_within_a_key() {
 
 #[tokio::test(start_paused = true)]
 async fn many_are_deleted_in_one_call() {
-    let (_gate, client) = bucket(false).await;
+    let (_frontend, client) = bucket(false).await;
     for key in ["a", "b", "c"] {
         put(&client, key, b"x").await;
     }
@@ -92,7 +92,7 @@ async fn many_are_deleted_in_one_call() {
 
 #[tokio::test(start_paused = true)]
 async fn a_copy_lives_on_its_own() {
-    let (_gate, client) = bucket(true).await;
+    let (_frontend, client) = bucket(true).await;
     let body = vec![9; 100_000];
     put(&client, "from here", &body).await;
     client.copy_object().bucket("bucket").key("to").copy_source("bucket/from%20here").send().await.unwrap();
@@ -165,7 +165,7 @@ async fn over_a_thousand_versions_are_listed_once_each_newest_first_over_pages()
 
 #[tokio::test(start_paused = true)]
 async fn a_listing_goes_on_behind_markers_that_are_gone_and_refuses_half_a_marker() {
-    let (_gate, client) = bucket(true).await;
+    let (_frontend, client) = bucket(true).await;
     for key in ["a", "b", "c"] {
         put(&client, key, b"1").await;
         put(&client, key, b"2").await;
