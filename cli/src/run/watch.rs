@@ -112,7 +112,7 @@ impl Watch<'_> {
 
     fn dead_letters(&self) -> Vec<DeadLetter> {
         // The template creates this queue; a missing queue is empty.
-        let found = self.cloud.services().sqs.look(&arn(self.queues[0])).unwrap_or_default();
+        let found = self.cloud.services().sqs.peek(&arn(self.queues[0])).unwrap_or_default();
         found.iter().map(|message| DeadLetter::read(message, self.pipelines)).collect()
     }
 

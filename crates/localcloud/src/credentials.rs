@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::wire::{Caller, OWNER_KEY, SECRET};
 
-/// The access keys. Whoever hosts a function or a task registers one for its role. Clones share the table.
+/// The access keys. The host of a function or a task registers one for its role. Clones share the table.
 #[derive(Debug, Clone)]
 pub struct Credentials(Arc<Mutex<BTreeMap<String, Option<String>>>>);
 

@@ -43,6 +43,6 @@ fn hold_reads(env: &TestEnv, key: &'static str, n: u64) {
 /// What the jobs queue says of its messages, without receiving them.
 fn backlog(env: &TestEnv) -> Vec<(String, u32)> {
     let arn = &env.cloud().stack().resources["JobsQueue"].arn;
-    let messages = env.cloud().services().sqs.look(arn).unwrap().into_iter();
+    let messages = env.cloud().services().sqs.peek(arn).unwrap().into_iter();
     messages.map(|it| (it.body, it.system["ApproximateReceiveCount"].parse().unwrap())).collect()
 }

@@ -43,7 +43,7 @@ use crate::{
 type FunctionMaker = Box<dyn FnOnce(&Frontend) -> FunctionHost + Send>;
 type RunnerMaker = Box<dyn FnOnce(&Frontend) -> Runner + Send>;
 
-/// What a cloud is to be.
+/// The configuration of a cloud that starts with [`Builder::start`].
 pub struct Builder {
     template: PathBuf,
     parameters: BTreeMap<String, String>,

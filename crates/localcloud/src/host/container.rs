@@ -40,7 +40,7 @@ struct Inner {
     runtime: Runtime,
     /// What tells these containers from all others: the value of their label.
     run: String,
-    /// Containers being made and removed: each is to be finished.
+    /// Containers being made and removed, which must not be interrupted.
     unfinished: TaskTracker,
     /// A folder for each container, where it is started.
     folder: TempDir,

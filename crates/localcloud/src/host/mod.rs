@@ -20,7 +20,7 @@ pub use self::{
 };
 use crate::services::logs::LogStream;
 
-/// What is to be run.
+/// A program to run, with all it gets.
 #[derive(Debug, Clone)]
 pub struct Launch {
     /// The template's name for it: the function's logical id or the container's name.

@@ -1,6 +1,6 @@
 //! Kills what this process leaves behind when it is killed itself.
 //!
-//! The orphan_reaper is one small shell at the other end of a pipe. It is told which process groups live; when the pipe
+//! The orphan reaper is one small shell at the other end of a pipe. It reads which process groups live; when the pipe
 //! breaks, which the kernel sees to however we end, it kills those that are left. It holds nothing else of ours,
 //! and in a group of its own it does not see the terminal's Ctrl-C.
 
@@ -28,22 +28,22 @@ for group in $groups; do kill -KILL "-$group" 2>/dev/null; done
 
 static REAPER: OnceLock<Option<Mutex<ChildStdin>>> = OnceLock::new();
 
-/// Has this group killed should we die.
+/// Has this group killed if this process dies.
 pub(super) fn watch(group: Pid) {
-    tell('+', group);
+    write('+', group);
 }
 
 /// No longer: its number may soon be somebody else's.
 pub(super) fn forget(group: Pid) {
-    tell('-', group);
+    write('-', group);
 }
 
-fn tell(sign: char, group: Pid) {
+fn write(sign: char, group: Pid) {
     let Some(orphan_reaper) = REAPER.get_or_init(start) else { return };
     let mut pipe = orphan_reaper.lock().unwrap_or_else(PoisonError::into_inner);
     let line = format!("{sign} {}\n", group.as_raw_nonzero());
     if let Err(error) = pipe.write_all(line.as_bytes()) {
-        tracing::warn!(error = %error, "the orphan_reaper of child processes is gone; a kill -9 may leave some behind");
+        tracing::warn!(error = %error, "the orphan reaper of child processes is gone; after a kill -9 some may be left");
     }
 }
 
@@ -59,7 +59,7 @@ fn start() -> Option<Mutex<ChildStdin>> {
     match shell(SCRIPT).env_clear().spawn() {
         Ok(mut shell) => shell.stdin.take().map(Mutex::new),
         Err(error) => {
-            tracing::warn!(error = %error, "no orphan_reaper of child processes; a kill -9 may leave some behind");
+            tracing::warn!(error = %error, "failed to start the orphan reaper of child processes; after a kill -9 some may be left");
             None
         }
     }

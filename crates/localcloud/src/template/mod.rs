@@ -215,9 +215,9 @@ impl Template {
             stack.resources.insert(declared.logical_id.clone(), resource);
         }
         for entry in section(&self.root, "Outputs")? {
-            let told = output(&scope, &entry.node);
-            let told = flaws.take(told.map_err(|flaw| flaw.within(&entry.key).within("Outputs")))?;
-            let Some((value, words)) = told.flatten() else { continue };
+            let read = output(&scope, &entry.node);
+            let read = flaws.take(read.map_err(|flaw| flaw.within(&entry.key).within("Outputs")))?;
+            let Some((value, words)) = read.flatten() else { continue };
             stack.outputs.insert(entry.key.clone(), value);
             stack.output_words.extend(words.map(|words| (entry.key.clone(), words)));
         }

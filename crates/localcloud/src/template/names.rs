@@ -56,7 +56,7 @@ impl ResourceType {
     }
 }
 
-/// Where the names are to be valid.
+/// What the names are made for.
 #[derive(Debug, Clone)]
 pub(super) struct Naming {
     pub(super) stack: String,

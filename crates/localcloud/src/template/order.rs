@@ -11,32 +11,32 @@ use super::{
 
 /// The resources, each after all that it depends on; otherwise in the order of their logical ids.
 pub(super) fn ordered<'t>(declared: &BTreeMap<&'t str, &'t Declared>) -> Step<Vec<&'t Declared>> {
-    let mut walk = Walk { declared, done: BTreeSet::new(), under_way: Vec::new(), order: Vec::new() };
+    let mut search = DepthFirst { declared, done: BTreeSet::new(), ancestors: Vec::new(), order: Vec::new() };
     for name in declared.keys() {
-        walk.visit(name)?;
+        search.visit(name)?;
     }
-    Ok(walk.order)
+    Ok(search.order)
 }
 
-struct Walk<'w, 't> {
+struct DepthFirst<'w, 't> {
     declared: &'w BTreeMap<&'t str, &'t Declared>,
     done: BTreeSet<&'t str>,
-    under_way: Vec<&'t str>,
+    ancestors: Vec<&'t str>,
     order: Vec<&'t Declared>,
 }
 
-impl<'t> Walk<'_, 't> {
+impl<'t> DepthFirst<'_, 't> {
     fn visit(&mut self, name: &'t str) -> Step<()> {
         // A name that is no resource, or one that is not created here: found out where it is used.
         let Some(resource) = self.declared.get(name).copied() else { return Ok(()) };
         if self.done.contains(name) {
             return Ok(());
         }
-        if let Some(start) = self.under_way.iter().position(|it| *it == name) {
-            let cycle = self.under_way[start..].iter().chain([&name]).map(|it| (*it).to_owned()).collect();
+        if let Some(start) = self.ancestors.iter().position(|it| *it == name) {
+            let cycle = self.ancestors[start..].iter().chain([&name]).map(|it| (*it).to_owned()).collect();
             return Err(Flaw::new(resource.line, Fault::Cycle(cycle)));
         }
-        self.under_way.push(name);
+        self.ancestors.push(name);
         let mut needs: BTreeSet<&str> = resource.depends_on.iter().map(String::as_str).collect();
         if let Some(properties) = &resource.properties {
             names_in(properties, &mut needs);
@@ -44,7 +44,7 @@ impl<'t> Walk<'_, 't> {
         for need in needs {
             self.visit(need)?;
         }
-        self.under_way.pop();
+        self.ancestors.pop();
         self.done.insert(name);
         self.order.push(resource);
         Ok(())

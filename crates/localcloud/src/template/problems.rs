@@ -52,7 +52,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("t.yaml");
         fs::write(&file, text).unwrap();
-        let told = Template::problems(
+        let found = Template::problems(
             &file,
             crate::resource_types(),
             &BTreeMap::new(),
@@ -60,28 +60,28 @@ mod tests {
             "http://cloud.local",
         );
         let before = format!("{}:", file.display());
-        told.iter().map(|error| error.to_string().replace(&before, "")).collect()
+        found.iter().map(|error| error.to_string().replace(&before, "")).collect()
     }
 
     #[test]
     fn mistakes_of_shape_are_told_together() {
-        let told = problems(
+        let found = problems(
             "Moon: 1\nParameters:\n  A: { Type: Strange }\nResources:\n  One: { Typ: AWS::SQS::Queue }\n  Two: { Type: AWS::Moon }\n",
         );
-        let lines: Vec<&str> = told.iter().filter_map(|told| told.split(':').next()).collect();
-        assert_eq!(lines, ["1", "3", "5", "6"], "{told:?}");
+        let lines: Vec<&str> = found.iter().filter_map(|problem| problem.split(':').next()).collect();
+        assert_eq!(lines, ["1", "3", "5", "6"], "{found:?}");
     }
 
     #[test]
     fn mistakes_of_meaning_are_told_together_and_each_once() {
-        let told = problems(
+        let found = problems(
             "Resources:\n  One: { Type: AWS::SQS::Queue, Properties: { DelaySeconds: !Ref Nowhere } }\n  Two:\n    Type: AWS::SQS::Queue\n    \
              Properties: { QueueName: !GetAtt One.Moon }\n  Three: { Type: AWS::SQS::Queue, Properties: { QueueName: !Ref One } }\n\
              Outputs:\n  Where: { Value: !Ref Gone }\n",
         );
-        assert_eq!(told.len(), 3, "{told:?}");
-        for (told, part) in told.iter().zip(["`Nowhere`", "`Moon`", "`Gone`"]) {
-            assert!(told.contains(part), "{told}");
+        assert_eq!(found.len(), 3, "{found:?}");
+        for (problem, part) in found.iter().zip(["`Nowhere`", "`Moon`", "`Gone`"]) {
+            assert!(problem.contains(part), "{problem}");
         }
     }
 

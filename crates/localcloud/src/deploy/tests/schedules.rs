@@ -78,7 +78,7 @@ fn payloads(seen: &Seen<Invocation>) -> Vec<Value> {
 }
 
 fn dead_letters(cloud: &Cloud) -> Vec<String> {
-    let held = cloud.services().sqs.look(&cloud.stack().resources["Dead"].arn).unwrap();
+    let held = cloud.services().sqs.peek(&cloud.stack().resources["Dead"].arn).unwrap();
     held.into_iter().map(|message| message.body).collect()
 }
 
@@ -172,7 +172,7 @@ async fn a_schedule_does_not_outlive_its_cloud() {
 async fn what_aws_would_refuse_is_named_with_its_line() {
     let all = |error: &DeployError| {
         let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-        causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
+        causes.fold(error.to_string(), |causes, cause| format!("{causes}: {cause}"))
     };
     for (from, to, expected) in [
         ("rate(1 hour)", "rate(1 week)", "minutes, hours or days"),

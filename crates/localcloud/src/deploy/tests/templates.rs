@@ -22,7 +22,7 @@ async fn deploy(resources: &str, data: Option<&Path>) -> Result<Cloud, DeployErr
 async fn api_error(resources: &str) -> String {
     let error = deploy(resources, None).await.expect_err("it was not refused");
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
+    causes.fold(error.to_string(), |causes, cause| format!("{causes}: {cause}"))
 }
 
 const ALARM: &str = "  Jobs: {Type: AWS::SQS::Queue}
@@ -71,7 +71,7 @@ async fn an_alarm_watches_its_queue_and_ends_with_the_cloud() {
     let (stack, services) = (cloud.stack(), cloud.services().clone());
     let name = stack.resources["Backlog"].name.clone();
     services.sqs.send(&stack.resources["Jobs"].arn, "job", Default::default(), None).unwrap();
-    let heard = || services.sqs.look(&stack.resources["Heard"].arn).unwrap();
+    let heard = || services.sqs.peek(&stack.resources["Heard"].arn).unwrap();
     tokio::time::sleep(Duration::from_secs(119)).await;
     assert!(heard().is_empty());
     tokio::time::sleep(Duration::from_secs(2)).await;

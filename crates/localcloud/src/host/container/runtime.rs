@@ -1,4 +1,4 @@
-//! podman or docker: which is there, and the words in which each is told the same.
+//! podman or docker: which of them is installed, and its arguments.
 
 use std::{
     io,
@@ -146,7 +146,7 @@ impl Runtime {
             give("volume", folder);
         }
         if self.is_podman() {
-            // What docker and Fargate do not do unless told.
+            // What docker and Fargate do not do by default.
             give("read-only-tmpfs", "false");
             give("http-proxy", "false");
         }
@@ -208,7 +208,7 @@ impl Runtime {
     }
 }
 
-/// So many processors, and no more than there are: a runtime refuses those.
+/// The processors for this many CPU units, at most as many as there are: a runtime refuses more.
 fn processors(cpu_units: u32) -> f64 {
     let there = thread::available_parallelism().map_or(1, usize::from);
     let there = u32::try_from(there).map_or(f64::INFINITY, f64::from);

@@ -1,4 +1,4 @@
-//! What a runtime is told. That it does it is seen by the command's own tests, where there is one.
+//! The arguments that a runtime gets. The command's own tests show what it does with them, where there is one.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ fn runtime(name: &'static str) -> Runtime {
 
 #[test]
 fn a_container_is_made_as_its_task_definition_says() {
-    let told = runtime("docker").create("c", "r", &launch(Some(confinement()))).unwrap();
+    let arguments = runtime("docker").create("c", "r", &launch(Some(confinement()))).unwrap();
     let expected = [
         "create",
         "--name=c",
@@ -54,14 +54,14 @@ fn a_container_is_made_as_its_task_definition_says() {
         "tidemill:1",
         "drain",
     ];
-    assert_eq!(told, expected);
+    assert_eq!(arguments, expected);
 }
 
 #[test]
 fn podman_is_told_to_be_as_strict_as_fargate() {
-    let told = runtime("podman").create("c", "r", &launch(Some(confinement()))).unwrap();
+    let arguments = runtime("podman").create("c", "r", &launch(Some(confinement()))).unwrap();
     for option in ["--read-only-tmpfs=false", "--http-proxy=false"] {
-        assert!(told.iter().any(|it| it == option), "{told:?}");
+        assert!(arguments.iter().any(|it| it == option), "{arguments:?}");
     }
 }
 
@@ -69,16 +69,16 @@ fn podman_is_told_to_be_as_strict_as_fargate() {
 fn an_entry_point_of_several_words_goes_before_the_command() {
     let container =
         Confinement { entry_point: vec!["/bin/env".to_owned(), "worker".to_owned()], ..confinement() };
-    let told = runtime("docker").create("c", "r", &launch(Some(container))).unwrap();
-    assert_eq!(told[told.len() - 4..], ["--entrypoint=/bin/env", "tidemill:1", "worker", "drain"]);
+    let arguments = runtime("docker").create("c", "r", &launch(Some(container))).unwrap();
+    assert_eq!(arguments[arguments.len() - 4..], ["--entrypoint=/bin/env", "tidemill:1", "worker", "drain"]);
 }
 
 #[test]
 fn more_processors_than_there_are_are_not_asked_for() {
     let container = Confinement { cpu_units: 1024 * 1024, ..confinement() };
-    let told = runtime("docker").create("c", "r", &launch(Some(container))).unwrap();
+    let arguments = runtime("docker").create("c", "r", &launch(Some(container))).unwrap();
     let there = std::thread::available_parallelism().unwrap();
-    assert!(told.contains(&format!("--cpus={there}.000")), "{told:?}");
+    assert!(arguments.contains(&format!("--cpus={there}.000")), "{arguments:?}");
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! A task's memory, held to its limit as the kernel holds a container to it.
 //!
-//! A laptop gives no control groups to whoever asks, so the processes are looked at: five times a second, the leader and
-//! all that descend from it. Where there is no proc filesystem, nothing is seen and nobody is killed.
+//! A laptop gives no control groups to unprivileged programs, so this reads the memory of the processes five times a
+//! second: of the leader and all its descendants. Where there is no proc filesystem, nothing is read and nothing killed.
 
 use std::{fs, path::Path, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How often it is looked.
+/// The time between two readings.
 const EVERY: Duration = Duration::from_millis(200);
 
 /// Returns when the processes hold more than this.

@@ -20,7 +20,7 @@ pub struct Alarm {
     pub statistic: Statistic,
     /// A datapoint is over this long: a multiple of a minute.
     pub period: Duration,
-    /// The alarm looks at this many periods ("N").
+    /// How many periods are evaluated ("N").
     pub evaluation_periods: usize,
     /// It goes off when this many of them breach ("M"): at most `evaluation_periods`.
     pub datapoints_to_alarm: usize,
@@ -30,9 +30,9 @@ pub struct Alarm {
     pub threshold: f64,
     /// What a period without data counts as.
     pub missing_data: MissingData,
-    /// Whether the actions below are taken; EventBridge is told either way.
+    /// Whether the actions below are taken; EventBridge gets the event either way.
     pub actions_enabled: bool,
-    /// The SNS topics told of a change to each state: at most five.
+    /// The SNS topics that a change to `ALARM` is published to: at most five.
     pub alarm_actions: Vec<String>,
     /// The same for `OK`.
     pub ok_actions: Vec<String>,

@@ -85,7 +85,7 @@ struct Minute {
 }
 
 impl Values {
-    /// Keeps values for as long as `alarm` looks back.
+    /// Keeps values for as long as `alarm` needs them.
     pub(super) fn keep_for(&mut self, alarm: &Alarm) {
         self.keep = self.keep.max(kept_for(alarm));
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::alarm::{Alarm, MissingData, State};
 
-/// So many periods more than N are looked at. AWS does not say how many for which alarm; its tables have two.
+/// How many periods more than N are evaluated. AWS does not say how many for which alarm; its tables have two.
 pub(super) const MORE_PERIODS: usize = 2;
 
 /// A period's datapoint.
@@ -87,7 +87,7 @@ fn reason(alarm: &Alarm, to: State, from: State, datapoints: &[Datapoint], missi
         .map(|it| format!("{:?} ({})", it.value, it.from.strftime("%d/%m/%y %H:%M:%S")))
         .collect();
     let not = if to == State::Alarm { "" } else { "not " };
-    // To be OK, so many that M can no longer breach.
+    // To be OK, enough of them that M can no longer breach.
     let least = if to == State::Alarm { m } else { n - m + 1 };
     format!(
         "Threshold Crossed: {} out of the last {n} datapoints [{}] {} {not}{} the threshold ({:?}){} (minimum {least} \

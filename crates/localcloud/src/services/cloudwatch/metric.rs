@@ -20,7 +20,7 @@ const NAMESPACE: &str = "AWS/SQS";
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
 /// So long after it was taken, a sample can be read: SQS's "are pushed at one-minute intervals", and the latest has
-/// not arrived yet when an alarm looks.
+/// not arrived yet when an alarm is evaluated.
 pub(super) const LATE: Duration = MINUTE;
 
 /// What is measured at a queue.
@@ -58,7 +58,7 @@ pub(super) fn kept_for(alarm: &Alarm) -> Duration {
     alarm.period.saturating_mul(periods) + LATE + MINUTE
 }
 
-/// The periods an alarm looks at, each from when until when, the newest first, which is over at `end`.
+/// The periods that an alarm evaluates, each from when until when, the newest first, which is over at `end`.
 pub(super) fn periods(alarm: &Alarm, end: Timestamp) -> impl Iterator<Item = (Timestamp, Timestamp)> {
     let period = alarm.period;
     let older = move |&(from, _): &(Timestamp, Timestamp)| Some((from - period, from));
@@ -105,7 +105,7 @@ impl Series {
         Self { totals, ..Self::default() }
     }
 
-    /// Keeps samples for as long as `alarm` looks back.
+    /// Keeps samples for as long as `alarm` needs them.
     pub(super) fn keep_for(&mut self, alarm: &Alarm) {
         self.keep = self.keep.max(kept_for(alarm));
     }

@@ -16,7 +16,7 @@
 //! and not called for six hours, and takes up to fifteen minutes to begin again; and only changes of state are
 //! events, not alarms being created.
 //!
-//! A task looks every minute from the first alarm on, and ends with the last [`CloudWatch`], or when it is closed.
+//! A task evaluates them every minute from the first alarm on, and ends with the last [`CloudWatch`], or when it is closed.
 
 mod alarm;
 mod embedded;
@@ -133,7 +133,7 @@ impl CloudWatch {
         );
         alarms.named.insert(alarm.name.clone(), Watched { alarm, status });
         if alarms.task.is_none() {
-            alarms.task = Some(tokio::spawn(look(Arc::clone(&self.watch))));
+            alarms.task = Some(tokio::spawn(evaluate_every_minute(Arc::clone(&self.watch))));
         }
         Ok(arn)
     }
@@ -159,12 +159,12 @@ impl CloudWatch {
         self.watch.alarms().named.get(name).map(|watched| watched.status.clone())
     }
 
-    /// Ends the looking, without waiting for it; alarms stay in the states they have.
+    /// Stops the evaluation, without waiting for its end; alarms stay in the states they have.
     pub fn close(&self) {
         self.watch.end.cancel();
     }
 
-    /// Ends the looking. Nothing is sampled, evaluated or told when this returns.
+    /// Stops the evaluation. Nothing is sampled, evaluated or notified when this returns.
     pub async fn shutdown(&self) {
         self.close();
         let task = self.watch.alarms().task.take();
@@ -177,12 +177,12 @@ impl CloudWatch {
 }
 
 /// Samples and evaluates on each minute of the clock, until the end.
-async fn look(watch: Arc<Watch>) {
+async fn evaluate_every_minute(watch: Arc<Watch>) {
     let minutes = async {
         loop {
             let minute = next_minute(watch.clock.now());
             tokio::time::sleep_until(watch.clock.instant(minute)).await;
-            watch.look(minute);
+            watch.evaluate(minute);
         }
     };
     watch.end.run_until_cancelled(minutes).await;
@@ -196,11 +196,11 @@ fn next_minute(now: Timestamp) -> Timestamp {
 }
 
 impl Watch {
-    /// One minute's work.
-    fn look(&self, minute: Timestamp) {
-        // Told only when the lock is free again: a rule's target may well put an alarm.
+    /// Evaluates the alarms at this minute and notifies of their changes.
+    fn evaluate(&self, minute: Timestamp) {
+        // Only when the lock is free again: a rule's target may put an alarm.
         for change in self.changes(minute) {
-            self.tell(&change);
+            self.notify(&change);
         }
     }
 
@@ -226,16 +226,16 @@ impl Watch {
             if verdict.state == status.state {
                 continue;
             }
-            let next = told(alarm, verdict, self.clock.now());
+            let next = status_of(alarm, verdict, self.clock.now());
             let previous = std::mem::replace(status, next.clone());
             changes.push(Change { alarm: alarm.clone(), status: next, previous });
         }
         changes
     }
 
-    /// Emits the change's event and takes its actions, each alone: one that fails is said and does not stop the
+    /// Emits the change's event and takes its actions, each alone: one that fails is logged and does not stop the
     /// others.
-    fn tell(&self, change: &Change) {
+    fn notify(&self, change: &Change) {
         self.events.emit(change.event());
         if !change.alarm.actions_enabled {
             return;
@@ -248,7 +248,7 @@ impl Watch {
                 .map_err(|refused| refused.api_error(sns::ACCESS_DENIED))
                 .and_then(|()| self.sns.publish(topic, Some(&change.subject()), &change.text()));
             if let Err(api_error) = published {
-                tracing::error!(alarm.name = change.alarm.name, topic.arn = topic, error = %api_error, "alarm action failed");
+                tracing::error!(alarm.name = change.alarm.name, topic.arn = topic, error = %api_error, "an alarm action failed");
             }
         }
     }
@@ -261,7 +261,7 @@ impl Watch {
 
 /// Whether silence cannot mean anything yet to an alarm that takes it for a breach: its periods are not over once. AWS's
 /// goes off within minutes of being made. But a stack on AWS is made once, and one on a laptop with every start, and who
-/// starts it is not to read each time that nothing has happened for hours.
+/// starts it should not read each time that nothing has happened for hours.
 fn is_too_new(alarm: &Alarm, status: &Status, now: Timestamp) -> bool {
     let periods = u32::try_from(alarm.evaluation_periods).unwrap_or(u32::MAX);
     let whole = alarm.period.saturating_mul(periods);
@@ -271,7 +271,7 @@ fn is_too_new(alarm: &Alarm, status: &Status, now: Timestamp) -> bool {
         && now < heard_it_all
 }
 
-fn told(alarm: &Alarm, verdict: Verdict, now: Timestamp) -> Status {
+fn status_of(alarm: &Alarm, verdict: Verdict, now: Timestamp) -> Status {
     let reason_data = Some(notification::reason_data(alarm, &verdict, now).to_string());
     Status { state: verdict.state, reason: verdict.reason, reason_data, since: now }
 }

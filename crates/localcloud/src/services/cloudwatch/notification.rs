@@ -1,4 +1,4 @@
-//! How a change of state is told: EventBridge's event and SNS's mail. The event's shape:
+//! The notifications of a state change: EventBridge's event and SNS's mail. The event's shape:
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html>
 
 use std::fmt::Write as _;

@@ -42,7 +42,7 @@ fn of_jobs(name: &str) -> Metric {
     }
 }
 
-struct World {
+struct TestEnv {
     clock: Clock,
     sqs: Sqs,
     sns: Sns,
@@ -52,7 +52,7 @@ struct World {
     heard: String,
 }
 
-fn world() -> World {
+fn env() -> TestEnv {
     fastrand::seed(1);
     // Between two minutes, as clocks are.
     let clock = Clock::starting_at("2026-11-21T08:00:20Z".parse().unwrap());
@@ -65,10 +65,10 @@ fn world() -> World {
     let targets = vec![Target::new("q", &heard)];
     events.put_rule(Rule { name: "r".into(), pattern, enabled: true, targets }).unwrap();
     let cloudwatch = CloudWatch::new(clock, sqs.clone(), sns.clone(), events);
-    World { clock, sqs, sns, cloudwatch, jobs, heard }
+    TestEnv { clock, sqs, sns, cloudwatch, jobs, heard }
 }
 
-impl World {
+impl TestEnv {
     fn send(&self) {
         self.sqs.send(&self.jobs, "job", Attributes::new(), None).unwrap();
     }
@@ -108,26 +108,26 @@ impl World {
 
 #[tokio::test(start_paused = true)]
 async fn an_alarm_knows_of_a_message_one_to_two_minutes_late_and_tells_each_change_once() {
-    let world = world();
-    let arn = world.cloudwatch.put_alarm(alarm("backlog")).unwrap();
-    world.until("08:01:30").await;
-    assert_eq!(world.state("backlog"), State::InsufficientData);
-    world.until("08:02:00").await;
-    assert_eq!(world.state("backlog"), State::Ok);
-    world.send();
+    let env = env();
+    let arn = env.cloudwatch.put_alarm(alarm("backlog")).unwrap();
+    env.until("08:01:30").await;
+    assert_eq!(env.state("backlog"), State::InsufficientData);
+    env.until("08:02:00").await;
+    assert_eq!(env.state("backlog"), State::Ok);
+    env.send();
     // Sampled at 08:03, arrived at 08:04.
-    world.until("08:03:59").await;
-    assert_eq!(world.state("backlog"), State::Ok);
-    world.until("08:04:00").await;
-    assert_eq!(world.state("backlog"), State::Alarm);
-    world.until("08:10:00").await;
-    world.finish(1).await;
-    world.until("08:11:59").await;
-    assert_eq!(world.state("backlog"), State::Alarm);
-    world.until("08:30:00").await;
+    env.until("08:03:59").await;
+    assert_eq!(env.state("backlog"), State::Ok);
+    env.until("08:04:00").await;
+    assert_eq!(env.state("backlog"), State::Alarm);
+    env.until("08:10:00").await;
+    env.finish(1).await;
+    env.until("08:11:59").await;
+    assert_eq!(env.state("backlog"), State::Alarm);
+    env.until("08:30:00").await;
 
-    let events = world.events().await;
-    let told: Vec<[&str; 3]> = events
+    let events = env.events().await;
+    let changes: Vec<[&str; 3]> = events
         .iter()
         .map(|event| {
             let value = |state: &str| event["detail"][state]["value"].as_str().unwrap();
@@ -135,7 +135,7 @@ async fn an_alarm_knows_of_a_message_one_to_two_minutes_late_and_tells_each_chan
         })
         .collect();
     assert_eq!(
-        told,
+        changes,
         [
             ["INSUFFICIENT_DATA", "OK", "2026-11-21T08:02:00Z"],
             ["OK", "ALARM", "2026-11-21T08:04:00Z"],
@@ -147,10 +147,10 @@ async fn an_alarm_knows_of_a_message_one_to_two_minutes_late_and_tells_each_chan
 
 #[tokio::test(start_paused = true)]
 async fn every_queue_metric_has_its_value() {
-    let world = world();
+    let env = env();
     // Before anybody watches: no datapoint.
-    world.send();
-    world.finish(1).await;
+    env.send();
+    env.finish(1).await;
     for (name, threshold) in [
         ("ApproximateNumberOfMessagesVisible", 2.0),
         ("ApproximateNumberOfMessagesNotVisible", 1.0),
@@ -166,18 +166,18 @@ async fn every_queue_metric_has_its_value() {
             let metric = of_jobs(name);
             let threshold = threshold + more;
             let name = format!("{name} {threshold}");
-            world.cloudwatch.put_alarm(Alarm { metric, comparison, threshold, ..alarm(&name) }).unwrap();
+            env.cloudwatch.put_alarm(Alarm { metric, comparison, threshold, ..alarm(&name) }).unwrap();
         }
     }
-    world.until("08:01:29").await;
+    env.until("08:01:29").await;
     for _ in 0..4 {
-        world.send();
+        env.send();
     }
-    world.sqs.send(&world.jobs, "later", Attributes::new(), Some(Duration::from_secs(600))).unwrap();
-    world.finish(1).await;
-    world.sqs.receive(&world.jobs, 1, None, Some(Duration::from_secs(600))).await.unwrap();
-    world.until("08:03:00").await;
-    let alarms = world.cloudwatch.watch.alarms();
+    env.sqs.send(&env.jobs, "later", Attributes::new(), Some(Duration::from_secs(600))).unwrap();
+    env.finish(1).await;
+    env.sqs.receive(&env.jobs, 1, None, Some(Duration::from_secs(600))).await.unwrap();
+    env.until("08:03:00").await;
+    let alarms = env.cloudwatch.watch.alarms();
     for (name, watched) in &alarms.named {
         let expected = if name.ends_with(".5") { State::Ok } else { State::Alarm };
         assert_eq!(watched.status.state, expected, "{name}: {}", watched.status.reason);
@@ -186,7 +186,7 @@ async fn every_queue_metric_has_its_value() {
 
 #[tokio::test(start_paused = true)]
 async fn statistics_are_over_a_period_that_slides_by_minutes() {
-    let world = world();
+    let env = env();
     for (name, statistic, threshold) in [
         ("sum", Statistic::Sum, 6.0),
         ("average", Statistic::Average, 2.0),
@@ -196,50 +196,46 @@ async fn statistics_are_over_a_period_that_slides_by_minutes() {
     ] {
         let period = Duration::from_secs(180);
         let comparison = Comparison::GreaterThanOrEqualToThreshold;
-        world
-            .cloudwatch
-            .put_alarm(Alarm { statistic, threshold, period, comparison, ..alarm(name) })
-            .unwrap();
+        env.cloudwatch.put_alarm(Alarm { statistic, threshold, period, comparison, ..alarm(name) }).unwrap();
     }
     // Samples at 08:01, 08:02 and 08:03: one, two and three messages.
     for minute in 1..=3 {
-        world.send();
-        world.until(&format!("08:0{minute}:10")).await;
+        env.send();
+        env.until(&format!("08:0{minute}:10")).await;
     }
-    assert_eq!(world.state("sum"), State::Ok);
-    world.until("08:04:00").await;
+    assert_eq!(env.state("sum"), State::Ok);
+    env.until("08:04:00").await;
     for name in ["sum", "average", "minimum", "maximum", "count"] {
-        assert_eq!(world.state(name), State::Alarm, "{name}");
+        assert_eq!(env.state(name), State::Alarm, "{name}");
     }
-    world.finish(3).await;
+    env.finish(3).await;
     // Sampled empty at 08:05, 08:06 and 08:07: the three leave the window one by one.
     for (at, sum, maximum) in
         [("08:05:00", 9.0, State::Alarm), ("08:07:00", 3.0, State::Alarm), ("08:08:00", 0.0, State::Ok)]
     {
-        world.until(at).await;
-        assert_eq!(world.state("maximum"), maximum, "{at}");
-        assert_eq!(world.state("sum") == State::Alarm, sum >= 6.0, "{at}");
+        env.until(at).await;
+        assert_eq!(env.state("maximum"), maximum, "{at}");
+        assert_eq!(env.state("sum") == State::Alarm, sum >= 6.0, "{at}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn m_of_n_waits_for_m() {
-    let world = world();
-    world
-        .cloudwatch
+    let env = env();
+    env.cloudwatch
         .put_alarm(Alarm { evaluation_periods: 3, datapoints_to_alarm: 2, ..alarm("backlog") })
         .unwrap();
-    world.until("08:03:30").await;
-    world.send();
-    world.until("08:05:00").await;
-    assert_eq!(world.state("backlog"), State::Ok);
-    world.until("08:06:00").await;
-    assert_eq!(world.state("backlog"), State::Alarm);
+    env.until("08:03:30").await;
+    env.send();
+    env.until("08:05:00").await;
+    assert_eq!(env.state("backlog"), State::Ok);
+    env.until("08:06:00").await;
+    assert_eq!(env.state("backlog"), State::Alarm);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_alarm_without_data_goes_where_its_treatment_says() {
-    let world = world();
+    let env = env();
     let metric = Metric { namespace: "AWS/Lambda".into(), name: "Errors".into(), dimensions: Vec::new() };
     for (name, missing_data) in [
         ("missing", MissingData::Missing),
@@ -248,34 +244,33 @@ async fn an_alarm_without_data_goes_where_its_treatment_says() {
         ("not breaching", MissingData::NotBreaching),
     ] {
         let statistic = Statistic::Extended("p99".into());
-        world
-            .cloudwatch
+        env.cloudwatch
             .put_alarm(Alarm { metric: metric.clone(), missing_data, statistic, ..alarm(name) })
             .unwrap();
     }
-    world.until("09:00:00").await;
-    assert_eq!(world.state("missing"), State::InsufficientData);
-    assert_eq!(world.state("ignore"), State::InsufficientData);
-    assert_eq!(world.state("breaching"), State::Alarm);
-    assert_eq!(world.state("not breaching"), State::Ok);
-    assert_eq!(world.events().await.len(), 2);
+    env.until("09:00:00").await;
+    assert_eq!(env.state("missing"), State::InsufficientData);
+    assert_eq!(env.state("ignore"), State::InsufficientData);
+    assert_eq!(env.state("breaching"), State::Alarm);
+    assert_eq!(env.state("not breaching"), State::Ok);
+    assert_eq!(env.events().await.len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_metrics_of_a_queue_that_goes_end() {
-    let world = world();
-    world.cloudwatch.put_alarm(alarm("backlog")).unwrap();
-    world.until("08:03:00").await;
-    assert_eq!(world.state("backlog"), State::Ok);
-    world.sqs.call("DeleteQueue", json!({ "QueueUrl": world.sqs.url("jobs") })).await.unwrap();
-    world.until("08:10:00").await;
-    assert_eq!(world.state("backlog"), State::InsufficientData);
+    let env = env();
+    env.cloudwatch.put_alarm(alarm("backlog")).unwrap();
+    env.until("08:03:00").await;
+    assert_eq!(env.state("backlog"), State::Ok);
+    env.sqs.call("DeleteQueue", json!({ "QueueUrl": env.sqs.url("jobs") })).await.unwrap();
+    env.until("08:10:00").await;
+    assert_eq!(env.state("backlog"), State::InsufficientData);
 }
 
 #[tokio::test(start_paused = true)]
 async fn nothing_looks_before_the_first_alarm_or_after_the_end() {
     for ends in [true, false] {
-        let World { cloudwatch, sqs, .. } = world();
+        let TestEnv { cloudwatch, sqs, .. } = env();
         let weak = Arc::downgrade(&cloudwatch.watch);
         sleep(Duration::from_secs(600)).await;
         assert!(cloudwatch.watch.alarms().task.is_none());
@@ -296,22 +291,22 @@ async fn nothing_looks_before_the_first_alarm_or_after_the_end() {
 
 #[tokio::test(start_paused = true)]
 async fn it_looks_on_full_minutes_only() {
-    let world = world();
-    world.cloudwatch.put_alarm(alarm("backlog")).unwrap();
+    let env = env();
+    env.cloudwatch.put_alarm(alarm("backlog")).unwrap();
     let begun = Instant::now();
-    world.until("08:02:00").await;
-    let since = world.cloudwatch.status("backlog").unwrap().since.to_zoned(TimeZone::UTC);
+    env.until("08:02:00").await;
+    let since = env.cloudwatch.status("backlog").unwrap().since.to_zoned(TimeZone::UTC);
     assert_eq!((since.minute(), since.second(), since.subsec_nanosecond()), (2, 0, 0));
     assert_eq!(begun.elapsed().as_secs(), 100);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_an_alarm_is_refused() {
-    let world = world();
+    let env = env();
     let refused = |change: fn(&mut Alarm)| {
         let mut alarm = alarm("a");
         change(&mut alarm);
-        world.cloudwatch.put_alarm(alarm).unwrap_err().code
+        env.cloudwatch.put_alarm(alarm).unwrap_err().code
     };
     for change in [
         (|it| it.name = String::new()) as fn(&mut Alarm),
@@ -330,5 +325,5 @@ async fn what_cannot_be_an_alarm_is_refused() {
     ] {
         assert_eq!(refused(change), "ValidationError");
     }
-    assert!(world.cloudwatch.watch.alarms().task.is_none());
+    assert!(env.cloudwatch.watch.alarms().task.is_none());
 }

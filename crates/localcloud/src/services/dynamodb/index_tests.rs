@@ -52,7 +52,7 @@ fn number(value: u32) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-async fn world() -> (Frontend, Client) {
+async fn setup() -> (Frontend, Client) {
     let frontend = frontend();
     frontend.services().dynamodb.create_table(ledger()).unwrap();
     let client = Client::new(&sdk_config(&frontend, frontend.clock(), OWNER_KEY));
@@ -81,7 +81,7 @@ fn jobs(items: &[HashMap<String, AttributeValue>]) -> Vec<&str> {
 
 #[tokio::test(start_paused = true)]
 async fn an_index_has_what_has_its_keys_in_its_order_and_projection() {
-    let (_gate, client) = world().await;
+    let (_frontend, client) = setup().await;
     put(&client, "late", Some("waiting"), 30).await;
     put(&client, "early", Some("waiting"), 4).await;
     put(&client, "done", Some("done"), 1).await;
@@ -107,7 +107,7 @@ async fn an_index_has_what_has_its_keys_in_its_order_and_projection() {
 
 #[tokio::test(start_paused = true)]
 async fn an_update_moves_an_item_between_the_partitions_of_an_index_and_out_of_it() {
-    let (_gate, client) = world().await;
+    let (_frontend, client) = setup().await;
     put(&client, "a", Some("waiting"), 1).await;
     let update = |expression: &str| {
         let update = client.update_item().table_name("ledger").key("job", text("a"));
@@ -125,7 +125,7 @@ async fn an_update_moves_an_item_between_the_partitions_of_an_index_and_out_of_i
 
 #[tokio::test(start_paused = true)]
 async fn a_query_of_an_index_pages_to_its_end() {
-    let (_gate, client) = world().await;
+    let (_frontend, client) = setup().await;
     for n in 0..25 {
         put(&client, &format!("job-{n:02}"), Some("waiting"), n / 3).await;
     }
@@ -155,7 +155,7 @@ async fn a_query_of_an_index_pages_to_its_end() {
 #[tokio::test(start_paused = true)]
 async fn a_hundred_keys_are_got_in_spite_of_unprocessed_ones() {
     fastrand::seed(4);
-    let (frontend, client) = world().await;
+    let (frontend, client) = setup().await;
     for n in 0..100 {
         put(&client, &n.to_string(), None, 1).await;
     }
@@ -180,7 +180,7 @@ async fn a_hundred_keys_are_got_in_spite_of_unprocessed_ones() {
 
 #[tokio::test(start_paused = true)]
 async fn a_table_of_an_earlier_run_gains_and_loses_indexes() {
-    let (frontend, client) = world().await;
+    let (frontend, client) = setup().await;
     let dynamodb = &frontend.services().dynamodb;
     put(&client, "a", Some("waiting"), 1).await;
     let mut changed = ledger();

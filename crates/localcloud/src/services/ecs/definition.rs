@@ -219,7 +219,7 @@ impl Container {
         })
     }
 
-    /// What a host that runs containers makes of it, in a task of so many cpu units.
+    /// How a host confines it, in a task of this many CPU units.
     pub(super) fn confinement(&self, cpu_units: u32) -> Confinement {
         Confinement {
             image: self.image.clone(),

@@ -23,7 +23,7 @@ pub(super) fn api(task: &Task, with_tags: bool) -> Value {
     shown
 }
 
-/// The event that tells of the task's latest change.
+/// The event of the task's latest change.
 pub(super) fn event(task: &Task) -> Value {
     let mut detail = document(task, "eni", iso);
     detail["updatedAt"] = iso(task.updated_at);

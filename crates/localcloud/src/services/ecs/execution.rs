@@ -75,7 +75,8 @@ impl Execution {
         Ok(())
     }
 
-    /// Whether what a container writes reaches this log group. Where it does not, nobody is told, as on AWS.
+    /// Whether a container's output reaches its log group. Where it does not, the output is lost without an error, as on
+    /// AWS.
     pub(super) fn may_write(&self, iam: &Iam, id: &str, container: &str) -> bool {
         let written = |(group, prefix): &(String, String)| {
             let on = stream(group, &format!("{prefix}/{id}"));

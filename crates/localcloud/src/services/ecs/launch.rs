@@ -65,7 +65,7 @@ impl Inner {
                 return Err(throttled());
             }
         }
-        let mut failures: Vec<Value> = failed.iter().map(Failure::show).collect();
+        let mut failures: Vec<Value> = failed.iter().map(Failure::to_json).collect();
         let mut made = Vec::new();
         let Some(definition) = state.definition(&request.definition_arn) else {
             return Err(ApiError::client("ClientException", "TaskDefinition not found."));
@@ -85,7 +85,7 @@ impl Inner {
                     ));
                     state.tasks.push(Record { task, orders });
                 }
-                Err(failure) => failures.push(failure.show()),
+                Err(failure) => failures.push(failure.to_json()),
             }
         }
         state.note_peak(&definition.family);

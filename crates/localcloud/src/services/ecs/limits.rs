@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::run_task::Provider;
 
-/// So many a second, with a burst.
+/// A rate with a burst.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
     /// The sustained rate.

@@ -1,4 +1,4 @@
-//! ECS: RunTask is allowed on a revision of a task definition, and whoever runs one hands over its roles.
+//! ECS: RunTask is allowed on a revision of a task definition, and its caller must be allowed to pass the task's roles.
 //! <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html>
 
 use serde_json::Value;

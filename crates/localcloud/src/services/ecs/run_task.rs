@@ -126,7 +126,7 @@ impl Failure {
         Self { arn: None, reason: "RESOURCE:ENI".to_owned(), detail: Some(detail) }
     }
 
-    pub(super) fn show(&self) -> Value {
+    pub(super) fn to_json(&self) -> Value {
         let mut shown = json!({ "reason": self.reason });
         if let Some(arn) = &self.arn {
             shown["arn"] = json!(arn);

@@ -22,7 +22,7 @@ pub enum Status {
     Running,
     /// It leaves.
     Deactivating,
-    /// Its containers have been told to stop.
+    /// Its containers got SIGTERM.
     Stopping,
     /// Its network interface is being taken down.
     Deprovisioning,
@@ -35,7 +35,7 @@ pub enum Status {
 pub(super) enum Step {
     /// The work of this state is done.
     Advance,
-    /// It is to end, from wherever it is.
+    /// It ends, whatever its state.
     End,
 }
 

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::{
     Bus, EventBridge, Target,
-    retries::{GivenUp, Retries, error_code},
+    retries::{Retries, Undelivered, error_code},
 };
 use crate::{
     services::{
@@ -29,15 +29,15 @@ pub(super) fn start(bus: &Arc<Bus>, rule: &str, target: &Target, event: &Arc<Val
         if !delay.is_zero() {
             sleep(delay).await;
         }
-        if let Err(given_up) = attempts(&delivering, &rule_arn, &target, &event).await {
-            dead_letter(&delivering, &rule_arn, &target, &event, &given_up);
+        if let Err(undelivered) = attempts(&delivering, &rule_arn, &target, &event).await {
+            dead_letter(&delivering, &rule_arn, &target, &event, &undelivered);
         }
     };
     tokio::spawn(bus.in_flight.count_until(&bus.end, deliver));
 }
 
 /// Tries until it succeeds, cannot succeed, or the target's retry policy is exhausted.
-async fn attempts(bus: &Bus, rule_arn: &str, target: &Target, event: &Value) -> Result<(), GivenUp> {
+async fn attempts(bus: &Bus, rule_arn: &str, target: &Target, event: &Value) -> Result<(), Undelivered> {
     let mut retries = Retries::new(target.max_attempts, target.max_age);
     loop {
         let Err(error) = attempt(bus, rule_arn, target, event).await else { return Ok(()) };
@@ -76,8 +76,8 @@ async fn attempt(bus: &Bus, rule_arn: &str, target: &Target, event: &Value) -> R
 }
 
 /// Sends the event, as it was, to the dead-letter queue with EventBridge's attributes; or drops it and logs that.
-fn dead_letter(bus: &Bus, rule_arn: &str, target: &Target, event: &Value, given_up: &GivenUp) {
-    let GivenUp { error: api_error, retries, exhausted } = given_up;
+fn dead_letter(bus: &Bus, rule_arn: &str, target: &Target, event: &Value, undelivered: &Undelivered) {
+    let Undelivered { error: api_error, retries, exhausted } = undelivered;
     let mut attributes = Attributes::from(
         [
             ("RULE_ARN", rule_arn),
@@ -104,7 +104,7 @@ fn dead_letter(bus: &Bus, rule_arn: &str, target: &Target, event: &Value, given_
             retries,
             error = %api_error,
             dead_letter.error = %not_sent,
-            "event dropped"
+            "dropped an event"
         );
     }
 }

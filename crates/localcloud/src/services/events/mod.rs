@@ -5,7 +5,7 @@
 //! ```text
 //!  emit ─▶ rules whose pattern matches ─▶ target: SQS queue, Lambda function or registered sink
 //!                                            │ failed: again, with back-off, as its retry policy says
-//!                                            └ given up: its dead-letter queue, or dropped with a warning
+//!                                            └ not retried: its dead-letter queue, or dropped with a warning
 //! ```
 //!
 //! Deliveries end when the last [`EventBridge`] is dropped.
@@ -173,7 +173,7 @@ impl EventBridge {
         self.bus.in_flight.count()
     }
 
-    /// How many deliveries were given up and had no dead-letter queue that took them.
+    /// How many deliveries were dropped: they failed, and no dead-letter queue took them.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.bus.state().dropped

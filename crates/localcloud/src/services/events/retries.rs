@@ -24,7 +24,7 @@ pub(crate) struct Retries {
 
 /// Why a delivery is not tried again.
 #[derive(Debug)]
-pub(crate) struct GivenUp {
+pub(crate) struct Undelivered {
     /// The last attempt's error.
     pub(crate) error: ApiError,
     /// How often it was tried again.
@@ -48,7 +48,7 @@ impl Retries {
     ///
     /// # Errors
     /// When there is none, because the error is final or a limit of the policy is reached.
-    pub(crate) async fn after(&mut self, error: ApiError) -> Result<(), GivenUp> {
+    pub(crate) async fn after(&mut self, error: ApiError) -> Result<(), Undelivered> {
         let wait = back_off(self.count);
         let exhausted = if !is_transient(&error) {
             None
@@ -61,7 +61,7 @@ impl Retries {
             self.count += 1;
             return Ok(());
         };
-        Err(GivenUp { error, retries: self.count, exhausted })
+        Err(Undelivered { error, retries: self.count, exhausted })
     }
 }
 

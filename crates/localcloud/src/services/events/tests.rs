@@ -18,23 +18,23 @@ use crate::{
     template::Template,
 };
 
-struct World {
+struct TestEnv {
     sqs: Sqs,
     bus: EventBridge,
     queue: String,
     dead: String,
 }
 
-fn world() -> World {
+fn env() -> TestEnv {
     fastrand::seed(1);
     let clock = Clock::starting_at(Timestamp::from_second(1_700_000_000).unwrap());
     let sqs = Sqs::new(clock);
     let queue = sqs.create_queue(QueueSettings::named("uploads")).unwrap();
     let dead = sqs.create_queue(QueueSettings::named("dead")).unwrap();
-    World { bus: EventBridge::new(clock, sqs.clone()), sqs, queue, dead }
+    TestEnv { bus: EventBridge::new(clock, sqs.clone()), sqs, queue, dead }
 }
 
-impl World {
+impl TestEnv {
     fn rule(&self, target: Target) {
         let pattern = Pattern::parse(&json!({ "source": ["aws.s3"] })).unwrap();
         let rule = Rule { name: "r".into(), pattern, enabled: true, targets: vec![target] };
@@ -106,12 +106,12 @@ fn text_of<'a>(message: &'a Received, name: &str) -> &'a str {
 
 #[tokio::test(start_paused = true)]
 async fn an_event_reaches_the_queue_in_a_whole_envelope() {
-    let world = world();
-    world.rule(Target::new("q", &world.queue));
-    world.bus.emit(event("a"));
-    world.bus.emit(json!({ "source": "aws.ecs" }));
-    world.bus.idle().await;
-    let texts = world.texts(&world.queue).await;
+    let env = env();
+    env.rule(Target::new("q", &env.queue));
+    env.bus.emit(event("a"));
+    env.bus.emit(json!({ "source": "aws.ecs" }));
+    env.bus.idle().await;
+    let texts = env.texts(&env.queue).await;
     assert_eq!(texts.len(), 1);
     let mut got: Value = serde_json::from_str(&texts[0]).unwrap();
     let id = got["id"].take();
@@ -128,32 +128,28 @@ async fn an_event_reaches_the_queue_in_a_whole_envelope() {
 
 #[tokio::test(start_paused = true)]
 async fn a_disabled_rule_takes_nothing() {
-    let world = world();
+    let env = env();
     let pattern = Pattern::parse(&json!({ "source": ["aws.s3"] })).unwrap();
-    let targets = vec![Target::new("q", &world.queue)];
-    world.bus.put_rule(Rule { name: "r".into(), pattern, enabled: false, targets }).unwrap();
-    world.bus.emit(event("a"));
-    assert_eq!(world.bus.in_flight(), 0);
+    let targets = vec![Target::new("q", &env.queue)];
+    env.bus.put_rule(Rule { name: "r".into(), pattern, enabled: false, targets }).unwrap();
+    env.bus.emit(event("a"));
+    assert_eq!(env.bus.in_flight(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failing_target_is_retried_to_its_limit_and_then_a_dead_letter() {
-    let world = world();
+    let env = env();
     let (sink, tries) = failing(ApiError::client("ServiceException", "down").with_status(500));
-    world.bus.register_sink("arn:aws:lambda:", sink);
+    env.bus.register_sink("arn:aws:lambda:", sink);
     let arn = "arn:aws:lambda:us-east-1:123456789012:function:f";
-    world.rule(Target {
-        max_attempts: 3,
-        dead_letter_arn: Some(world.dead.clone()),
-        ..Target::new("f", arn)
-    });
+    env.rule(Target { max_attempts: 3, dead_letter_arn: Some(env.dead.clone()), ..Target::new("f", arn) });
     let start = Instant::now();
-    world.bus.emit(event("a"));
-    world.bus.idle().await;
+    env.bus.emit(event("a"));
+    env.bus.idle().await;
     assert_eq!(*tries.borrow(), 4);
     // 1 + 2 + 4 seconds, less jitter of up to a half.
     assert!((3.5..=7.0).contains(&start.elapsed().as_secs_f64()), "{:?}", start.elapsed());
-    let dead = world.received(&world.dead).await.remove(0);
+    let dead = env.received(&env.dead).await.remove(0);
     assert!(dead.body.contains("\"key\":\"a\""));
     assert_eq!(text_of(&dead, "RULE_ARN"), "arn:aws:events:us-east-1:123456789012:rule/r");
     assert_eq!(text_of(&dead, "TARGET_ARN"), arn);
@@ -163,43 +159,43 @@ async fn a_failing_target_is_retried_to_its_limit_and_then_a_dead_letter() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_too_old_is_given_up_and_without_a_dead_letter_queue_dropped() {
-    let world = world();
+async fn an_event_that_is_too_old_is_dropped_without_a_dead_letter_queue() {
+    let env = env();
     let (sink, tries) = failing(ApiError::client("TooManyRequestsException", "busy").with_status(429));
-    world.bus.register_sink("arn:aws:lambda:", sink);
+    env.bus.register_sink("arn:aws:lambda:", sink);
     let max_age = Duration::from_secs(60);
-    world.rule(Target { max_age, ..Target::new("f", "arn:aws:lambda:us-east-1:123456789012:function:f") });
+    env.rule(Target { max_age, ..Target::new("f", "arn:aws:lambda:us-east-1:123456789012:function:f") });
     let start = Instant::now();
-    world.bus.emit(event("a"));
-    world.bus.idle().await;
+    env.bus.emit(event("a"));
+    env.bus.idle().await;
     assert!(start.elapsed() <= max_age);
     assert!((5..=8).contains(&*tries.borrow()), "{} tries", *tries.borrow());
-    assert_eq!(world.bus.dropped(), 1);
+    assert_eq!(env.bus.dropped(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn by_default_it_is_tried_for_about_a_day() {
-    let world = world();
+    let env = env();
     let (sink, tries) = failing(ApiError::client("ServiceException", "down").with_status(503));
-    world.bus.register_sink("arn:aws:lambda:", sink);
-    world.rule(Target::new("f", "arn:aws:lambda:us-east-1:123456789012:function:f"));
+    env.bus.register_sink("arn:aws:lambda:", sink);
+    env.rule(Target::new("f", "arn:aws:lambda:us-east-1:123456789012:function:f"));
     let start = Instant::now();
-    world.bus.emit(event("a"));
-    world.bus.idle().await;
+    env.bus.emit(event("a"));
+    env.bus.idle().await;
     assert!((20..=24).contains(&(start.elapsed().as_secs() / 3_600)), "{:?}", start.elapsed());
     assert!((140..=186).contains(&*tries.borrow()), "{} tries", *tries.borrow());
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_a_retry_cannot_mend_is_not_retried() {
-    let world = world();
+    let env = env();
     let gone = Sqs::arn("gone");
-    world.rule(Target { dead_letter_arn: Some(world.dead.clone()), ..Target::new("q", &gone) });
+    env.rule(Target { dead_letter_arn: Some(env.dead.clone()), ..Target::new("q", &gone) });
     let start = Instant::now();
-    world.bus.emit(event("a"));
-    world.bus.idle().await;
+    env.bus.emit(event("a"));
+    env.bus.idle().await;
     assert_eq!(start.elapsed(), Duration::ZERO);
-    let dead = world.received(&world.dead).await.remove(0);
+    let dead = env.received(&env.dead).await.remove(0);
     assert_eq!(text_of(&dead, "ERROR_CODE"), "NO_RESOURCE");
     assert_eq!(text_of(&dead, "RETRY_ATTEMPTS"), "0");
     assert_eq!(text_of(&dead, "EXHAUSTED_RETRY_CONDITION"), "");
@@ -207,7 +203,7 @@ async fn what_a_retry_cannot_mend_is_not_retried() {
 
 #[tokio::test(start_paused = true)]
 async fn a_target_gets_the_input_it_asks_for() {
-    let world = world();
+    let env = env();
     let paths = BTreeMap::from([
         ("key".to_owned(), "$.detail.key".to_owned()),
         ("all".to_owned(), "$.detail".to_owned()),
@@ -225,33 +221,33 @@ async fn a_target_gets_the_input_it_asks_for() {
             "{\"text\": \"got a \\\"b\\\"\", \"raw\": {\"key\":\"a \\\"b\\\"\"}, \"none\": null, \"rule\": \"r\", \"lt\": \"a < b\"}",
         ),
     ] {
-        world.rule(Target { input, ..Target::new("q", &world.queue) });
-        world.bus.emit(event("a \"b\""));
-        world.bus.idle().await;
-        assert_eq!(world.texts(&world.queue).await, [expected]);
+        env.rule(Target { input, ..Target::new("q", &env.queue) });
+        env.bus.emit(event("a \"b\""));
+        env.bus.idle().await;
+        assert_eq!(env.texts(&env.queue).await, [expected]);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn mischief_duplicates_delays_and_loses() {
-    let world = world();
-    world.rule(Target::new("q", &world.queue));
-    world.bus.set_delivery_faults(Delivery { duplicate: 1.0, ..Delivery::default() });
-    world.bus.emit(event("a"));
-    world.bus.idle().await;
-    let twice = world.texts(&world.queue).await;
+    let env = env();
+    env.rule(Target::new("q", &env.queue));
+    env.bus.set_delivery_faults(Delivery { duplicate: 1.0, ..Delivery::default() });
+    env.bus.emit(event("a"));
+    env.bus.idle().await;
+    let twice = env.texts(&env.queue).await;
     assert_eq!((twice.len(), &twice[0]), (2, &twice[1]));
-    world.bus.set_delivery_faults(Delivery { lose: 1.0, ..Delivery::default() });
-    world.bus.emit(event("b"));
-    assert_eq!(world.bus.in_flight(), 0);
-    world.bus.set_delivery_faults(Delivery { delay: Duration::from_secs(600), ..Delivery::default() });
+    env.bus.set_delivery_faults(Delivery { lose: 1.0, ..Delivery::default() });
+    env.bus.emit(event("b"));
+    assert_eq!(env.bus.in_flight(), 0);
+    env.bus.set_delivery_faults(Delivery { delay: Duration::from_secs(600), ..Delivery::default() });
     let keys: Vec<String> = (0..10).map(|n| n.to_string()).collect();
     for key in &keys {
-        world.bus.emit(event(key));
+        env.bus.emit(event(key));
     }
-    world.bus.idle().await;
+    env.bus.idle().await;
     let late: Vec<Value> =
-        world.texts(&world.queue).await.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
+        env.texts(&env.queue).await.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
     let mut order: Vec<&str> = late.iter().filter_map(|event| event["detail"]["key"].as_str()).collect();
     assert_ne!(order, keys);
     order.sort_unstable();
@@ -260,24 +256,24 @@ async fn mischief_duplicates_delays_and_loses() {
 
 #[tokio::test(start_paused = true)]
 async fn deliveries_end_with_the_last_handle_of_the_bus() {
-    let world = world();
+    let env = env();
     let (sink, tries) = failing(ApiError::client("ServiceException", "down").with_status(500));
-    world.bus.register_sink("arn:aws:lambda:", sink);
-    world.rule(Target::new("f", "arn:aws:lambda:us-east-1:123456789012:function:f"));
-    world.bus.emit(event("a"));
+    env.bus.register_sink("arn:aws:lambda:", sink);
+    env.rule(Target::new("f", "arn:aws:lambda:us-east-1:123456789012:function:f"));
+    env.bus.emit(event("a"));
     tokio::time::sleep(Duration::from_secs(10)).await;
-    let in_flight = world.bus.bus.in_flight.clone();
+    let in_flight = env.bus.bus.in_flight.clone();
     let before = *tries.borrow();
-    drop(world);
+    drop(env);
     tokio::time::sleep(Duration::from_secs(3_600)).await;
     assert_eq!((in_flight.count(), *tries.borrow()), (0, before));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_function_gets_the_events_of_rules_that_its_policy_allows() {
-    let world = world();
-    let clock = world.bus.bus.clock;
-    let lambda = Lambda::new(clock, world.sqs.clone(), Logs::new(clock, None));
+    let env = env();
+    let clock = env.bus.bus.clock;
+    let lambda = Lambda::new(clock, env.sqs.clone(), Logs::new(clock, None));
     let (send, mut seen) = tokio::sync::mpsc::unbounded_channel();
     let host = FunctionHost::Direct(Arc::new(move |invocation| {
         let sent = send.send(invocation.payload);
@@ -293,41 +289,41 @@ async fn a_function_gets_the_events_of_rules_that_its_policy_allows() {
         host,
     };
     let arn = lambda.create_function(settings).unwrap();
-    world.bus.set_lambda(lambda.clone());
-    world.rule(Target { dead_letter_arn: Some(world.dead.clone()), ..Target::new("f", &arn) });
+    env.bus.set_lambda(lambda.clone());
+    env.rule(Target { dead_letter_arn: Some(env.dead.clone()), ..Target::new("f", &arn) });
 
-    world.policies("another");
-    world.bus.emit(event("not allowed"));
-    world.bus.idle().await;
-    let dead = world.received(&world.dead).await.remove(0);
+    env.policies("another");
+    env.bus.emit(event("not allowed"));
+    env.bus.idle().await;
+    let dead = env.received(&env.dead).await.remove(0);
     assert_eq!(text_of(&dead, "ERROR_CODE"), "NO_PERMISSIONS");
     assert!(text_of(&dead, "ERROR_MESSAGE").contains("lambda:InvokeFunction"));
     assert!(dead.body.contains("not allowed"));
 
-    world.policies("r");
-    world.bus.emit(event("allowed"));
-    world.bus.idle().await;
+    env.policies("r");
+    env.bus.emit(event("allowed"));
+    env.bus.idle().await;
     lambda.idle().await;
     assert_eq!(seen.try_recv().unwrap()["detail"]["key"], "allowed");
     assert!(seen.try_recv().is_err());
 
     let none = "arn:aws:lambda:us-east-1:123456789012:function:none";
-    world.rule(Target { dead_letter_arn: Some(world.dead.clone()), ..Target::new("f", none) });
-    world.bus.emit(event("nobody's"));
-    world.bus.idle().await;
-    let dead = world.received(&world.dead).await.remove(0);
+    env.rule(Target { dead_letter_arn: Some(env.dead.clone()), ..Target::new("f", none) });
+    env.bus.emit(event("nobody's"));
+    env.bus.idle().await;
+    let dead = env.received(&env.dead).await.remove(0);
     assert_eq!(text_of(&dead, "ERROR_CODE"), "NO_RESOURCE");
 }
 
 #[tokio::test(start_paused = true)]
 async fn clients_put_rules_targets_and_events() {
-    let world = world();
-    let call = |operation: &'static str, input: Value| world.bus.call(operation, input);
+    let env = env();
+    let call = |operation: &'static str, input: Value| env.bus.call(operation, input);
     let pattern = "{\"source\":[\"shop\"]}";
     let rule = call("PutRule", json!({ "Name": "orders", "EventPattern": pattern })).await.unwrap();
     assert_eq!(rule["RuleArn"], "arn:aws:events:us-east-1:123456789012:rule/orders");
     let target = json!({
-        "Id": "q", "Arn": world.queue, "DeadLetterConfig": { "Arn": world.dead }, "InputPath": "$.detail",
+        "Id": "q", "Arn": env.queue, "DeadLetterConfig": { "Arn": env.dead }, "InputPath": "$.detail",
         "RetryPolicy": { "MaximumRetryAttempts": 5, "MaximumEventAgeInSeconds": 300 },
     });
     call("PutTargets", json!({ "Rule": "orders", "Targets": [target] })).await.unwrap();
@@ -343,8 +339,8 @@ async fn clients_put_rules_targets_and_events() {
     assert_eq!(answer["FailedEntryCount"], 3);
     let codes: Vec<&Value> = (1..4).map(|n| &answer["Entries"][n]["ErrorCode"]).collect();
     assert_eq!(codes, ["MalformedDetail", "NotAuthorizedForSourceException", "InvalidArgument"]);
-    world.bus.idle().await;
-    assert_eq!(world.texts(&world.queue).await, ["{\"n\":1}"]);
+    env.bus.idle().await;
+    assert_eq!(env.texts(&env.queue).await, ["{\"n\":1}"]);
     // A repeat of PutRule keeps the targets.
     call("PutRule", json!({ "Name": "orders", "EventPattern": pattern, "State": "DISABLED" })).await.unwrap();
     let rules = call("ListRules", json!({})).await.unwrap();
@@ -354,7 +350,7 @@ async fn clients_put_rules_targets_and_events() {
 
 #[tokio::test(start_paused = true)]
 async fn what_clients_get_wrong_is_refused() {
-    let world = world();
+    let env = env();
     for (operation, input, code) in [
         ("PutRule", json!({ "Name": "a b", "EventPattern": "{}" }), "ValidationException"),
         ("PutRule", json!({ "Name": "r" }), "ValidationException"),
@@ -368,15 +364,15 @@ async fn what_clients_get_wrong_is_refused() {
         ("DeleteEventBus", json!({}), "UnknownOperationException"),
     ] {
         assert_eq!(
-            world.bus.call(operation, input.clone()).await.unwrap_err().code,
+            env.bus.call(operation, input.clone()).await.unwrap_err().code,
             code,
             "{operation} {input}"
         );
     }
     let test = json!({ "EventPattern": "{\"a\":[1]}", "Event": "{\"a\":1}" });
-    assert_eq!(world.bus.call("TestEventPattern", test).await.unwrap()["Result"], true);
-    let many: Vec<Target> = (0..6).map(|n| Target::new(&n.to_string(), &world.queue)).collect();
+    assert_eq!(env.bus.call("TestEventPattern", test).await.unwrap()["Result"], true);
+    let many: Vec<Target> = (0..6).map(|n| Target::new(&n.to_string(), &env.queue)).collect();
     let pattern = Pattern::parse(&json!({ "source": ["x"] })).unwrap();
     let rule = Rule { name: "r".into(), pattern, enabled: true, targets: many };
-    assert_eq!(world.bus.put_rule(rule).unwrap_err().code, "LimitExceededException");
+    assert_eq!(env.bus.put_rule(rule).unwrap_err().code, "LimitExceededException");
 }

@@ -111,7 +111,7 @@ impl Iam {
         Ok(())
     }
 
-    /// Whether `who` may do all that is needed; in this order, and the first that is refused is told.
+    /// Whether `who` may do all of this. The actions are checked in order, up to the first that is refused.
     ///
     /// # Errors
     /// [`Refused`] with who lacks what.
@@ -146,14 +146,14 @@ impl Iam {
             }
             Answer::Refused(why) => {
                 let refused = Refused::new(account, who, required, *why);
-                self.keep(&refused);
+                self.record(&refused);
                 Err(refused)
             }
         }
     }
 
-    /// Tells of a refusal, the first time it is met.
-    fn keep(&self, refused: &Refused) {
+    /// Logs a refusal and adds it to [`Self::refusals`], the first time it is met.
+    fn record(&self, refused: &Refused) {
         let mut refusals = lock(&self.inner.refusals);
         let key = (refused.holder.clone(), refused.action.clone(), refused.place().to_owned());
         if refusals.list.len() >= KEPT_REFUSALS || !refusals.known.insert(key) {
@@ -165,9 +165,9 @@ impl Iam {
         self.inner.refused.notify_waiters();
     }
 
-    /// Makes a refusal known that no statement of this account decided.
+    /// Records a refusal that no statement of this account decided.
     pub(crate) fn refuse(&self, refused: Refused) -> Refused {
-        self.keep(&refused);
+        self.record(&refused);
         refused
     }
 
@@ -196,7 +196,7 @@ impl Iam {
         }
     }
 
-    /// Resolves with the refusal of this number, in the order of [`Self::refusals`], as soon as there are so many.
+    /// Resolves with the refusal of this number, in the order of [`Self::refusals`], as soon as it is met.
     pub async fn nth_refusal(&self, n: usize) -> Refused {
         loop {
             let mut woken = std::pin::pin!(self.inner.refused.notified());

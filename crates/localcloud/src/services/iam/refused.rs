@@ -1,4 +1,4 @@
-//! A refusal: in AWS's words for the caller, and in ours for whoever mends the template.
+//! A refusal: in AWS's words for the caller, and in ours for the person who fixes the template.
 
 use super::{Who, account::Account, decision::Why, required_action::RequiredAction};
 use crate::wire::{ACCOUNT, ApiError};
@@ -84,7 +84,7 @@ impl Refused {
             action: format!("{service}:{operation}"),
             resource: "*".to_owned(),
             message,
-            why: "cannot be told to have",
+            why: "is not known to have",
             of_resource: false,
         }
     }

@@ -4,7 +4,7 @@
 //! invoke_async ─▶ accepted ─▶ invocation ─▶ done ─▶ on-success destination
 //!                     ▲           │ failed: after 1 and 2 minutes; not run: after 1 s, 2 s, … 5 min
 //!                     └───────────┤
-//!                                 └ tried often enough, or too old ─▶ dead-letter queue, on-failure destination
+//!                                 └ retries exhausted, or too old ─▶ dead-letter queue, on-failure destination
 //! ```
 //!
 //! [Error handling](https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html).
@@ -43,8 +43,8 @@ const SLOWEST: Duration = Duration::from_secs(300);
 /// What is done about an event whose invocation did not succeed.
 #[derive(Debug, PartialEq, Eq)]
 enum Next {
-    TryAgain(Duration),
-    GiveUp(Condition),
+    Retry(Duration),
+    Discard(Condition),
 }
 
 impl Lambda {
@@ -94,8 +94,8 @@ impl Lambda {
         self.inner.in_flight.none().await;
     }
 
-    /// How many events of asynchronous invocations were given up without any queue that took them, and how many
-    /// records did not reach their destination.
+    /// How many events of asynchronous invocations were dropped because no queue took them, and how many records did not
+    /// reach their destination.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.inner.lock().dropped
@@ -149,7 +149,7 @@ impl Inner {
     }
 }
 
-/// Tries until the function succeeds or the event is given up. An event that waits for another try when the
+/// Tries until the function succeeds or the event is discarded. An event that waits for another try when the
 /// service drains is dropped.
 async fn process(inner: &Arc<Inner>, event: &Event) {
     let accepted = Instant::now();
@@ -161,7 +161,7 @@ async fn process(inner: &Arc<Inner>, event: &Event) {
             Ok(result) => {
                 if let Some(queue) = &config.on_success {
                     let record = record::success(event, tries, &result, inner.clock.now());
-                    tell(inner, event, queue, &record.to_string(), Attributes::new());
+                    send(inner, event, queue, &record.to_string(), Attributes::new());
                 }
                 return;
             }
@@ -169,17 +169,17 @@ async fn process(inner: &Arc<Inner>, event: &Event) {
         };
         tries.count(&error);
         match next(&config, is_off, &error, tries, accepted.elapsed()) {
-            Next::GiveUp(condition) => {
-                give_up(inner, event, (&config, dead_letters.as_deref()), &error, (tries, condition));
+            Next::Discard(condition) => {
+                discard(inner, event, (&config, dead_letters.as_deref()), &error, (tries, condition));
                 return;
             }
-            Next::TryAgain(wait) => {
+            Next::Retry(wait) => {
                 tracing::warn!(
                     function = %event.function.name,
                     request.id = %event.request_id,
                     error = %error,
                     wait_seconds = wait.as_secs(),
-                    "an asynchronous invocation is tried again"
+                    "retrying an asynchronous invocation"
                 );
                 if inner.draining.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
                     drop_event(inner, event, &error);
@@ -191,28 +191,28 @@ async fn process(inner: &Arc<Inner>, event: &Event) {
 }
 
 /// What is done after the last of these tries ended in `error`, the event being this old:
-/// - a function that is turned off: given up at once;
+/// - a function that is turned off: discarded at once;
 /// - the function failed: again after 1 and 2 minutes, as often as its configuration says;
 /// - Lambda did not run it for now (429, 5xx): again, later each time, until it is too old;
-/// - Lambda does not run it at all: given up.
+/// - Lambda does not run it at all: discarded.
 fn next(config: &EventInvokeConfig, is_off: bool, error: &InvokeError, tries: Tries, age: Duration) -> Next {
     let wait = match error {
-        _ if is_off => return Next::GiveUp(Condition::ZeroReservedConcurrency),
+        _ if is_off => return Next::Discard(Condition::ZeroReservedConcurrency),
         InvokeError::Failed(_) if tries.failed > config.max_retries => {
-            return Next::GiveUp(Condition::RetriesExhausted);
+            return Next::Discard(Condition::RetriesExhausted);
         }
         InvokeError::Failed(_) => AFTER_FAILURE * tries.failed,
         InvokeError::Refused(api_error) if api_error.status == 429 || api_error.status >= 500 => {
             AFTER_REFUSAL.saturating_mul(1 << tries.refused.saturating_sub(1).min(16)).min(SLOWEST)
         }
-        InvokeError::Refused(_) => return Next::GiveUp(Condition::RetriesExhausted),
+        InvokeError::Refused(_) => return Next::Discard(Condition::RetriesExhausted),
     };
-    if age + wait > config.max_age { Next::GiveUp(Condition::EventAgeExceeded) } else { Next::TryAgain(wait) }
+    if age + wait > config.max_age { Next::Discard(Condition::EventAgeExceeded) } else { Next::Retry(wait) }
 }
 
-/// Sends the event to the dead-letter queue and its record to the destination, whichever there are; or drops it,
-/// audibly.
-fn give_up(
+/// Sends the event to the dead-letter queue and its record to the destination, whichever there are; or drops it
+/// and logs that.
+fn discard(
     inner: &Inner,
     event: &Event,
     (config, dead_letters): (&EventInvokeConfig, Option<&str>),
@@ -223,15 +223,15 @@ fn give_up(
         return drop_event(inner, event, error);
     }
     if let Some(queue) = dead_letters {
-        tell(inner, event, queue, &event.payload.to_string(), record::dead_letter(event, error));
+        send(inner, event, queue, &event.payload.to_string(), record::dead_letter(event, error));
     }
     if let Some(queue) = &config.on_failure {
         let record = record::failure(event, tries, condition, error, inner.clock.now());
-        tell(inner, event, queue, &record.to_string(), Attributes::new());
+        send(inner, event, queue, &record.to_string(), Attributes::new());
     }
 }
 
-fn tell(inner: &Inner, event: &Event, queue: &str, body: &str, attributes: Attributes) {
+fn send(inner: &Inner, event: &Event, queue: &str, body: &str, attributes: Attributes) {
     let sent = match inner.session(&event.function.name) {
         Some(role) => {
             inner.sqs.send_as((&role, &arn::function(&event.function.name)), queue, body, attributes)
@@ -245,7 +245,7 @@ fn tell(inner: &Inner, event: &Event, queue: &str, body: &str, attributes: Attri
             request.id = %event.request_id,
             queue,
             error = %api_error,
-            "a queue did not take what became of an asynchronous invocation"
+            "failed to send the record of an asynchronous invocation"
         );
     }
 }
@@ -256,7 +256,7 @@ fn drop_event(inner: &Inner, event: &Event, error: &InvokeError) {
         function = %event.function.name,
         request.id = %event.request_id,
         error = %error,
-        "the event of an asynchronous invocation is dropped"
+        "dropped the event of an asynchronous invocation"
     );
 }
 
@@ -272,16 +272,16 @@ mod tests {
         let config = EventInvokeConfig::default();
         let seconds = Duration::from_secs;
         let after = |failed, refused| Tries { failed, refused };
-        let exhausted = || Next::GiveUp(Condition::RetriesExhausted);
+        let exhausted = || Next::Discard(Condition::RetriesExhausted);
         let cases = [
-            (&failed, after(1, 0), seconds(0), Next::TryAgain(seconds(60))),
-            (&failed, after(2, 9), seconds(0), Next::TryAgain(seconds(120))),
+            (&failed, after(1, 0), seconds(0), Next::Retry(seconds(60))),
+            (&failed, after(2, 9), seconds(0), Next::Retry(seconds(120))),
             (&failed, after(3, 0), seconds(0), exhausted()),
-            (&failed, after(1, 0), seconds(21_550), Next::GiveUp(Condition::EventAgeExceeded)),
-            (&refused(429), after(0, 1), seconds(0), Next::TryAgain(seconds(1))),
-            (&refused(503), after(2, 4), seconds(0), Next::TryAgain(seconds(8))),
-            (&refused(429), after(0, 40), seconds(0), Next::TryAgain(seconds(300))),
-            (&refused(429), after(0, 40), seconds(21_400), Next::GiveUp(Condition::EventAgeExceeded)),
+            (&failed, after(1, 0), seconds(21_550), Next::Discard(Condition::EventAgeExceeded)),
+            (&refused(429), after(0, 1), seconds(0), Next::Retry(seconds(1))),
+            (&refused(503), after(2, 4), seconds(0), Next::Retry(seconds(8))),
+            (&refused(429), after(0, 40), seconds(0), Next::Retry(seconds(300))),
+            (&refused(429), after(0, 40), seconds(21_400), Next::Discard(Condition::EventAgeExceeded)),
             (&refused(404), after(0, 1), seconds(0), exhausted()),
         ];
         for (error, tries, age, expected) in cases {
@@ -289,7 +289,7 @@ mod tests {
         }
         let once = EventInvokeConfig { max_retries: 0, ..config };
         assert_eq!(next(&once, false, &failed, after(1, 0), seconds(0)), exhausted());
-        let off = Next::GiveUp(Condition::ZeroReservedConcurrency);
+        let off = Next::Discard(Condition::ZeroReservedConcurrency);
         assert_eq!(next(&once, true, &refused(429), after(0, 1), seconds(0)), off);
     }
 }

@@ -55,7 +55,7 @@ struct Fate {
 }
 
 impl Environment {
-    /// One that is to be started, and what it will be offered.
+    /// One that has not started yet.
     pub(super) fn new(id: String, settings: Arc<FunctionSettings>) -> Self {
         let (offer, taken) = mpsc::unbounded_channel();
         Self {
@@ -91,7 +91,7 @@ impl Environment {
         let mut fate = self.fate();
         match fate.current.take() {
             Some((current, answer)) if current == request_id => {
-                // Whoever asked may have given up; the environment is fine all the same.
+                // The invocation may have timed out meanwhile; the environment is fine all the same.
                 let _ = answer.send(result);
                 true
             }
@@ -111,8 +111,8 @@ impl Environment {
         self.fate().init_error = Some(error);
     }
 
-    /// Why an invocation cannot end well in it any more.
-    pub(super) fn epitaph(&self, request_id: &str) -> FunctionError {
+    /// Why an invocation in it failed, now that its process has ended or must end.
+    pub(super) fn failure(&self, request_id: &str) -> FunctionError {
         let fate = self.fate();
         match (&fate.init_error, &fate.exit) {
             (Some(error), _) => error.clone(),

@@ -29,7 +29,7 @@ impl Tries {
     }
 }
 
-/// Why an event was given up, as its record calls it.
+/// Why an event is not tried again, as its record calls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Condition {
     RetriesExhausted,

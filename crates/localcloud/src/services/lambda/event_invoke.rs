@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How a function's asynchronous invocations are retried, and who hears how they end
+/// How a function's asynchronous invocations are retried, and where their records go
 /// (`AWS::Lambda::EventInvokeConfig`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventInvokeConfig {
@@ -12,7 +12,7 @@ pub struct EventInvokeConfig {
     pub max_age: Duration,
     /// The queue that gets a record of each that succeeded.
     pub on_success: Option<String>,
-    /// The queue that gets a record of each that was given up.
+    /// The queue that gets a record of each that failed for good.
     pub on_failure: Option<String>,
 }
 

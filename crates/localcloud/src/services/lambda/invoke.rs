@@ -70,7 +70,7 @@ impl Inner {
         match &settings.host {
             FunctionHost::Environment(_) => self.invoke_process(settings, request_id, &payload).await,
             FunctionHost::Direct(function) => {
-                // It is told of where it is refused; without logs the function runs all the same.
+                // A refusal is logged by IAM; without logs the function runs all the same.
                 let _ = self.may_log(&settings.name, "in-process");
                 let deadline = self.clock.now().saturating_add(settings.timeout).unwrap_or(Timestamp::MAX);
                 let invocation = Invocation {

@@ -17,7 +17,7 @@ const MOUNT: &str = "/opt";
 pub(super) struct Layers {
     /// A layer version's ARN to its folder.
     folders: BTreeMap<String, PathBuf>,
-    /// Paths under `/opt` that are to be something else for every function.
+    /// Paths under `/opt` that every function gets another file for.
     overrides: BTreeMap<PathBuf, PathBuf>,
 }
 

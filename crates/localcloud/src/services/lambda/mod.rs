@@ -4,7 +4,7 @@
 //! SQS ─▶ source (batches, concurrency) ─▶ invoke ─┬─ Direct: a function of this process
 //!            ◀── deletes what succeeded     ▲     └─ Environment: real processes, which poll the Runtime API
 //! Invoke, waiting for the answer ───────────┤
-//! Invoke as Event, rules, schedules ─▶ asynchronous: again when it fails, then a dead letter
+//! Invoke as Event, rules, schedules ─▶ asynchronous: retried when it fails, then a dead letter
 //! ```
 //!
 //! `docs`: [Runtime API](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html),
@@ -40,6 +40,7 @@ use clock::Clock;
 use serde_json::Value;
 use tokio_util::sync::DropGuard;
 
+pub(crate) use self::refusal::ACCESS_DENIED;
 pub use self::{
     event_invoke::EventInvokeConfig,
     invocation::{FunctionError, Invocation, InvokeError},
@@ -47,7 +48,6 @@ pub use self::{
     settings::{DirectFunction, FunctionEnvironment, FunctionHost, FunctionSettings},
     source::EventSource,
 };
-pub(crate) use self::{invocation::PAYLOAD_BYTES, refusal::ACCESS_DENIED};
 use self::{
     invocation::request_id,
     service::{Function, Inner},

@@ -45,7 +45,7 @@ impl Inner {
         };
         tokio::select! {
             () = environment.ready.cancelled() => {}
-            () = environment.gone.cancelled() => return Err(environment.epitaph(&request_id).into()),
+            () = environment.gone.cancelled() => return Err(environment.failure(&request_id).into()),
             () = tokio::time::sleep(INIT + settings.timeout) => {
                 return Err(FunctionError::timed_out(&request_id, INIT + settings.timeout).into());
             }
@@ -61,13 +61,13 @@ impl Inner {
             answer,
         };
         if environment.offer.send(work).is_err() {
-            return Err(environment.epitaph(&request_id).into());
+            return Err(environment.failure(&request_id).into());
         }
         let result = tokio::select! {
             // A result that came just before the exit or the deadline counts.
             biased;
             Ok(result) = &mut result => result,
-            () = environment.gone.cancelled() => return Err(environment.epitaph(&request_id).into()),
+            () = environment.gone.cancelled() => return Err(environment.failure(&request_id).into()),
             () = tokio::time::sleep(settings.timeout) => {
                 return Err(FunctionError::timed_out(&request_id, settings.timeout).into());
             }

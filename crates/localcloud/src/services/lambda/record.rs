@@ -1,4 +1,4 @@
-//! What is told of an asynchronous invocation that ended: the dead letter's attributes and the destinations' record.
+//! What queues get of an asynchronous invocation that ended: the dead letter's attributes and the destinations' record.
 //! Pure.
 //!
 //! [Records](https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html); the

@@ -50,7 +50,7 @@ pub struct FunctionSettings {
     pub memory: u32,
     /// The most invocations of it at once, if it has a number of its own; 0 turns it off.
     pub reserved_concurrency: Option<usize>,
-    /// The queue that gets the events of asynchronous invocations that were given up.
+    /// The queue that gets the events of asynchronous invocations that failed for good.
     pub dead_letter_arn: Option<String>,
     /// What runs it.
     pub host: FunctionHost,

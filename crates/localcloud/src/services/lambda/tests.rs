@@ -4,10 +4,12 @@ mod asynchronous;
 mod processes;
 mod sources;
 
+use std::sync::Mutex;
+
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::*;
+use super::{invocation::PAYLOAD_BYTES, *};
 use crate::{
     host::{Exit, Launch, Runner},
     wire::Body,

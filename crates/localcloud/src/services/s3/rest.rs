@@ -57,7 +57,7 @@ pub(crate) fn operation(parts: &Parts) -> Result<(String, Value), ApiError> {
     Ok((name.to_owned(), input.into()))
 }
 
-/// Answers a call. A caller who may not list the bucket is not told whether an object is missing.
+/// Answers a call. To a caller who may not list the bucket, an object that is missing is denied.
 ///
 /// # Errors
 /// What the frontend writes with [`error`].

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     services::{
-        events::retries::{GivenUp, Retries},
+        events::retries::{Retries, Undelivered},
         iam::{AccessDenied, RequiredAction, Who},
         lambda,
         sqs::{Attribute, Attributes},
@@ -52,8 +52,8 @@ async fn deliver(inner: &Inner, arn: &str, target: &Target, scheduled: Timestamp
         let occasion = Occasion { schedule_arn: arn, scheduled, execution_id: &execution_id, attempt };
         let body = payload(target.input.as_deref(), &occasion);
         let Err(error) = hand_over(inner, arn, target, &body) else { return };
-        if let Err(given_up) = retries.after(error).await {
-            return dead_letter(inner, target, &body, &occasion, &given_up);
+        if let Err(undelivered) = retries.after(error).await {
+            return dead_letter(inner, target, &body, &occasion, &undelivered);
         }
     }
 }
@@ -92,8 +92,14 @@ fn assumed(inner: &Inner, arn: &str, target: &Target) -> Result<Who, ApiError> {
 /// Sends the payload to the dead-letter queue with
 /// [Scheduler's attributes](https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html), or
 /// drops it and logs that.
-fn dead_letter(inner: &Inner, target: &Target, body: &str, occasion: &Occasion<'_>, given_up: &GivenUp) {
-    let GivenUp { error: api_error, retries, exhausted } = given_up;
+fn dead_letter(
+    inner: &Inner,
+    target: &Target,
+    body: &str,
+    occasion: &Occasion<'_>,
+    undelivered: &Undelivered,
+) {
+    let Undelivered { error: api_error, retries, exhausted } = undelivered;
     let fits = body.len() <= DEAD_LETTER_BYTES;
     let cut = if fits { body } else { &body[..body.floor_char_boundary(DEAD_LETTER_BYTES)] };
     let mut attributes = Attributes::from(
@@ -128,7 +134,7 @@ fn dead_letter(inner: &Inner, target: &Target, body: &str, occasion: &Occasion<'
             retries,
             error = %api_error,
             dead_letter.error = %not_sent,
-            "a firing is dropped"
+            "dropped a firing"
         );
     }
 }

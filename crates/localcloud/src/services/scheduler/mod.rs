@@ -3,7 +3,7 @@
 //! ```text
 //! schedule ─▶ waits for its next time ─▶ firing ─▶ target: Lambda function (asynchronously) or SQS queue
 //!    ▲                 │                    │ failed: again, with back-off, as its retry policy says
-//!    └─────────────────┘                    └ given up: its dead-letter queue, or dropped with an error
+//!    └─────────────────┘                    └ not retried: its dead-letter queue, or dropped with an error
 //! ```
 //!
 //! Each enabled schedule is one task that sleeps until its next time, so a cloud with schedules does nothing
@@ -173,7 +173,7 @@ impl Scheduler {
         self.inner.in_flight.none().await;
     }
 
-    /// How many firings were given up and had no dead-letter queue that took them.
+    /// How many firings were dropped: they failed, and no dead-letter queue took them.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.inner.lock().dropped
@@ -188,7 +188,13 @@ impl Scheduler {
         let mut state = self.inner.lock();
         let wait = timetable.filter(|_| !state.held).map(|timetable| {
             let stop = self.inner.end.child_token();
-            tokio::spawn(keep(self.inner.clone(), arn.to_owned(), timetable, action.clone(), stop.clone()));
+            tokio::spawn(fire_on_time(
+                self.inner.clone(),
+                arn.to_owned(),
+                timetable,
+                action.clone(),
+                stop.clone(),
+            ));
             stop.drop_guard()
         });
         let replaced = state.entries.insert(arn.to_owned(), Entry { action, _wait: wait });
@@ -211,22 +217,28 @@ impl fmt::Debug for Inner {
 }
 
 /// Fires at every time of the table until there is no more or `stop` is cancelled.
-async fn keep(inner: Arc<Inner>, arn: String, table: Timetable, action: Action, stop: CancellationToken) {
+async fn fire_on_time(
+    inner: Arc<Inner>,
+    arn: String,
+    table: Timetable,
+    action: Action,
+    stop: CancellationToken,
+) {
     let mut after = table.created;
     // Each round is later than the one before, so this cannot spin.
     while let Some(at) = table.expression.next(table.created, (table.start, table.end), after) {
         let point = schedule::point_in_window(&arn, at, table.window);
         let until = at.saturating_add(point).unwrap_or(Timestamp::MAX);
-        if stop.run_until_cancelled(reach(inner.clock, until)).await.is_none() {
+        if stop.run_until_cancelled(sleep_until(inner.clock, until)).await.is_none() {
             return;
         }
         delivery::start(&inner, &arn, &action, at);
         after = at;
     }
-    tracing::info!(schedule.arn = arn, expression = table.expression.as_str(), "a schedule fires no more");
+    tracing::info!(schedule.arn = arn, expression = table.expression.as_str(), "a schedule has ended");
 }
 
-async fn reach(clock: Clock, until: Timestamp) {
+async fn sleep_until(clock: Clock, until: Timestamp) {
     while clock.now() < until {
         tokio::time::sleep_until(clock.instant(until).min(Instant::now() + LONGEST_SLEEP)).await;
     }

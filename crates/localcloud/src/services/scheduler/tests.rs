@@ -18,7 +18,7 @@ const ROLE: &str = "arn:aws:iam::123456789012:role/scheduler";
 
 type Seen = Arc<Mutex<Vec<(Timestamp, Invocation)>>>;
 
-struct World {
+struct TestEnv {
     clock: Clock,
     sqs: Sqs,
     lambda: Lambda,
@@ -28,7 +28,7 @@ struct World {
     seen: Seen,
 }
 
-fn world() -> World {
+fn env() -> TestEnv {
     fastrand::seed(5);
     let clock = Clock::starting_at(time("2026-03-01T08:30:00Z"));
     let sqs = Sqs::new(clock);
@@ -52,7 +52,7 @@ fn world() -> World {
     };
     lambda.create_function(settings).unwrap();
     let scheduler = Scheduler::new(clock, sqs.clone(), lambda.clone(), events.clone());
-    World { clock, sqs, lambda, events, scheduler, seen }
+    TestEnv { clock, sqs, lambda, events, scheduler, seen }
 }
 
 fn time(text: &str) -> Timestamp {
@@ -71,7 +71,7 @@ fn schedule(expression: &str) -> Schedule {
     }
 }
 
-impl World {
+impl TestEnv {
     fn times(&self) -> Vec<String> {
         self.seen.lock().unwrap().iter().map(|(at, _)| at.strftime("%dT%H:%M:%S").to_string()).collect()
     }
@@ -86,23 +86,23 @@ async fn an_hourly_schedule_fires_24_times_a_day() {
     for (expression, first, last) in
         [("rate(1 hour)", "01T09:30:00", "02T08:30:00"), ("cron(0 * * * ? *)", "01T09:00:00", "02T08:00:00")]
     {
-        let world = world();
-        world.scheduler.put_schedule(schedule(expression)).unwrap();
+        let env = env();
+        env.scheduler.put_schedule(schedule(expression)).unwrap();
         // A second more, since timers are a millisecond coarse.
-        world.sleep(86_401).await;
-        let times = world.times();
+        env.sleep(86_401).await;
+        let times = env.times();
         assert_eq!(times.len(), 24, "{expression}");
         assert_eq!((times[0].as_str(), times[23].as_str()), (first, last), "{expression}");
-        assert_eq!((world.scheduler.in_flight(), world.scheduler.dropped()), (0, 0));
+        assert_eq!((env.scheduler.in_flight(), env.scheduler.dropped()), (0, 0));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_target_without_an_input_gets_the_notification_and_one_with_gets_its_attributes_filled_in() {
-    let world = world();
-    let arn = world.scheduler.put_schedule(schedule("rate(1 minute)")).unwrap();
-    world.sleep(61).await;
-    let mut payload = world.seen.lock().unwrap()[0].1.payload.clone();
+    let env = env();
+    let arn = env.scheduler.put_schedule(schedule("rate(1 minute)")).unwrap();
+    env.sleep(61).await;
+    let mut payload = env.seen.lock().unwrap()[0].1.payload.clone();
     assert_eq!(payload["id"].take().as_str().map(str::len), Some(36));
     assert_eq!(
         payload,
@@ -116,37 +116,37 @@ async fn a_target_without_an_input_gets_the_notification_and_one_with_gets_its_a
         "id":"<aws.scheduler.execution-id>","attempt":"<aws.scheduler.attempt-number>"}"#;
     let mut with_input = schedule("rate(1 minute)");
     with_input.target.input = Some(input.into());
-    world.scheduler.put_schedule(with_input).unwrap();
-    world.sleep(61).await;
-    let payload = world.seen.lock().unwrap().last().unwrap().1.payload.clone();
+    env.scheduler.put_schedule(with_input).unwrap();
+    env.sleep(61).await;
+    let payload = env.seen.lock().unwrap().last().unwrap().1.payload.clone();
     assert_eq!((&payload["at"], &payload["arn"]), (&json!("2026-03-01T08:32:01Z"), &json!(arn)));
     assert_eq!((payload["id"].as_str().map(str::len), &payload["attempt"]), (Some(16), &json!("1")));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_schedule_fires_only_between_its_dates_once_if_at_and_not_when_disabled() {
-    let world = world();
+    let env = env();
     let (start, end) = (Some(time("2026-03-01T10:00:00Z")), Some(time("2026-03-01T12:00:00Z")));
-    world.scheduler.put_schedule(Schedule { start, end, ..schedule("rate(1 hour)") }).unwrap();
+    env.scheduler.put_schedule(Schedule { start, end, ..schedule("rate(1 hour)") }).unwrap();
     let once = schedule("at(2026-03-01T20:00:00)");
-    world.scheduler.put_schedule(Schedule { name: "once".into(), start, end, ..once }).unwrap();
+    env.scheduler.put_schedule(Schedule { name: "once".into(), start, end, ..once }).unwrap();
     let past = schedule("at(2026-03-01T08:00:00)");
-    world.scheduler.put_schedule(Schedule { name: "past".into(), ..past }).unwrap();
+    env.scheduler.put_schedule(Schedule { name: "past".into(), ..past }).unwrap();
     let disabled = schedule("rate(1 minute)");
-    world.scheduler.put_schedule(Schedule { name: "disabled".into(), enabled: false, ..disabled }).unwrap();
-    world.sleep(3 * 86_400).await;
-    assert_eq!(world.times(), ["01T10:00:00", "01T11:00:00", "01T20:00:00"]);
+    env.scheduler.put_schedule(Schedule { name: "disabled".into(), enabled: false, ..disabled }).unwrap();
+    env.sleep(3 * 86_400).await;
+    assert_eq!(env.times(), ["01T10:00:00", "01T11:00:00", "01T20:00:00"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_flexible_window_moves_each_firing_the_same_way_in_every_run() {
     let mut runs = Vec::new();
     for _ in 0..2 {
-        let world = world();
+        let env = env();
         let window = Duration::from_secs(900);
-        world.scheduler.put_schedule(Schedule { window, ..schedule("cron(0 * * * ? *)") }).unwrap();
-        world.sleep(86_400).await;
-        runs.push(world.times());
+        env.scheduler.put_schedule(Schedule { window, ..schedule("cron(0 * * * ? *)") }).unwrap();
+        env.sleep(86_400).await;
+        runs.push(env.times());
     }
     assert_eq!(runs[0], runs[1]);
     let minutes: Vec<u32> = runs[0].iter().map(|at| at[6..8].parse().unwrap()).collect();
@@ -156,17 +156,17 @@ async fn a_flexible_window_moves_each_firing_the_same_way_in_every_run() {
 
 #[tokio::test(start_paused = true)]
 async fn what_no_target_takes_is_a_dead_letter_with_schedulers_attributes() {
-    let world = world();
-    let dead = world.sqs.create_queue(QueueSettings::named("dead")).unwrap();
+    let env = env();
+    let dead = env.sqs.create_queue(QueueSettings::named("dead")).unwrap();
     let gone = Sqs::arn("gone");
     let target = Target {
         input: Some("any text".into()),
         dead_letter_arn: Some(dead.clone()),
         ..Target::new(&gone, ROLE)
     };
-    let arn = world.scheduler.put_schedule(Schedule { target, ..schedule("rate(1 hour)") }).unwrap();
-    world.sleep(3_601).await;
-    let letter = world.sqs.look(&dead).unwrap().remove(0);
+    let arn = env.scheduler.put_schedule(Schedule { target, ..schedule("rate(1 hour)") }).unwrap();
+    env.sleep(3_601).await;
+    let letter = env.sqs.peek(&dead).unwrap().remove(0);
     assert_eq!(letter.body, "any text");
     let text = |name: &str| match &letter.attributes[name].value {
         AttributeValue::Text(text) => text.clone(),
@@ -176,28 +176,28 @@ async fn what_no_target_takes_is_a_dead_letter_with_schedulers_attributes() {
     assert_eq!((text("ERROR_CODE"), text("RETRY_ATTEMPTS")), ("QueueDoesNotExist".into(), "0".into()));
     assert_eq!(text("SCHEDULED_TIME"), "2026-03-01T09:30:00Z");
     assert!(!letter.attributes.contains_key("EXHAUSTED_RETRY_CONDITION"));
-    assert_eq!(world.scheduler.dropped(), 0);
+    assert_eq!(env.scheduler.dropped(), 0);
 
     let target = Target::new(&gone, ROLE);
-    world.scheduler.put_schedule(Schedule { target, ..schedule("rate(1 hour)") }).unwrap();
-    world.sleep(3_601).await;
-    assert_eq!(world.scheduler.dropped(), 1);
+    env.scheduler.put_schedule(Schedule { target, ..schedule("rate(1 hour)") }).unwrap();
+    env.sleep(3_601).await;
+    assert_eq!(env.scheduler.dropped(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_service_that_is_away_is_tried_again_as_the_retry_policy_says() {
-    let world = world();
-    let dead = world.sqs.create_queue(QueueSettings::named("dead")).unwrap();
-    world.lambda.drain().await;
+    let env = env();
+    let dead = env.sqs.create_queue(QueueSettings::named("dead")).unwrap();
+    env.lambda.drain().await;
     let mut hourly = schedule("at(2026-03-01T09:00:00)");
     hourly.target.max_attempts = 3;
     hourly.target.dead_letter_arn = Some(dead.clone());
     hourly.target.input = Some(r#"{"n":"<aws.scheduler.attempt-number>"}"#.into());
-    world.scheduler.put_schedule(hourly).unwrap();
-    world.sleep(1_801).await;
-    assert_eq!(world.scheduler.in_flight(), 1);
-    world.scheduler.idle().await;
-    let letter = world.sqs.look(&dead).unwrap().remove(0);
+    env.scheduler.put_schedule(hourly).unwrap();
+    env.sleep(1_801).await;
+    assert_eq!(env.scheduler.in_flight(), 1);
+    env.scheduler.idle().await;
+    let letter = env.sqs.peek(&dead).unwrap().remove(0);
     assert_eq!(letter.body, "{\"n\":\"4\"}");
     let text = |text: &str| AttributeValue::Text(text.to_owned());
     assert_eq!(letter.attributes["ERROR_CODE"].value, text("ServiceException"));
@@ -207,15 +207,15 @@ async fn a_service_that_is_away_is_tried_again_as_the_retry_policy_says() {
 
 #[tokio::test(start_paused = true)]
 async fn a_scheduled_rule_sends_its_event_to_its_targets() {
-    let world = world();
-    let queue = world.sqs.create_queue(QueueSettings::named("ticks")).unwrap();
+    let env = env();
+    let queue = env.sqs.create_queue(QueueSettings::named("ticks")).unwrap();
     let arn = EventBridge::rule_arn("tick");
     let pattern = Pattern::parse(&json!({ "source": ["aws.events"], "resources": [arn] })).unwrap();
     let targets = vec![crate::services::events::Target::new("q", &queue)];
-    world.events.put_rule(Rule { name: "tick".into(), pattern, enabled: true, targets }).unwrap();
-    world.scheduler.put_rule("tick", Expression::of_rule("rate(5 minutes)").unwrap(), true);
-    world.sleep(3_601).await;
-    let held = world.sqs.look(&queue).unwrap();
+    env.events.put_rule(Rule { name: "tick".into(), pattern, enabled: true, targets }).unwrap();
+    env.scheduler.put_rule("tick", Expression::of_rule("rate(5 minutes)").unwrap(), true);
+    env.sleep(3_601).await;
+    let held = env.sqs.peek(&queue).unwrap();
     assert_eq!(held.len(), 12);
     let event: Value = serde_json::from_str(&held[0].body).unwrap();
     assert_eq!(
@@ -226,34 +226,34 @@ async fn a_scheduled_rule_sends_its_event_to_its_targets() {
 
 #[tokio::test(start_paused = true)]
 async fn a_held_schedule_fires_when_told_to_and_a_replaced_one_no_more() {
-    let world = world();
-    world.scheduler.put_schedule(schedule("rate(1 minute)")).unwrap();
-    world.scheduler.hold();
-    let arn = world.scheduler.put_schedule(schedule("rate(1 minute)")).unwrap();
-    world.sleep(3_600).await;
-    assert!(world.times().is_empty());
-    world.scheduler.fire(&arn).unwrap();
-    world.scheduler.idle().await;
-    world.lambda.idle().await;
-    assert_eq!(world.times(), ["01T09:30:00"]);
-    assert_eq!(world.scheduler.fire(&Scheduler::arn("none")).unwrap_err().status, 404);
+    let env = env();
+    env.scheduler.put_schedule(schedule("rate(1 minute)")).unwrap();
+    env.scheduler.hold();
+    let arn = env.scheduler.put_schedule(schedule("rate(1 minute)")).unwrap();
+    env.sleep(3_600).await;
+    assert!(env.times().is_empty());
+    env.scheduler.fire(&arn).unwrap();
+    env.scheduler.idle().await;
+    env.lambda.idle().await;
+    assert_eq!(env.times(), ["01T09:30:00"]);
+    assert_eq!(env.scheduler.fire(&Scheduler::arn("none")).unwrap_err().status, 404);
 }
 
 #[tokio::test(start_paused = true)]
 async fn all_ends_with_the_last_handle() {
-    let world = world();
-    world.scheduler.put_schedule(schedule("rate(1 minute)")).unwrap();
-    let inner = Arc::downgrade(&world.scheduler.inner);
-    drop(world.scheduler);
+    let env = env();
+    env.scheduler.put_schedule(schedule("rate(1 minute)")).unwrap();
+    let inner = Arc::downgrade(&env.scheduler.inner);
+    drop(env.scheduler);
     tokio::time::sleep(Duration::from_secs(3_600)).await;
-    assert!(world.seen.lock().unwrap().is_empty());
+    assert!(env.seen.lock().unwrap().is_empty());
     assert!(inner.upgrade().is_none());
-    let _ = world.clock;
+    let _ = env.clock;
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_scheduler_would_refuse_is_refused() {
-    let world = world();
+    let env = env();
     let changes: [fn(&mut Schedule); 10] = [
         |it| it.name = "a b".into(),
         |it| it.window = Duration::from_secs(1_441 * 60),
@@ -269,6 +269,6 @@ async fn what_scheduler_would_refuse_is_refused() {
     for change in changes {
         let mut changed = schedule("rate(1 hour)");
         change(&mut changed);
-        assert_eq!(world.scheduler.put_schedule(changed).unwrap_err().code, "ValidationException");
+        assert_eq!(env.scheduler.put_schedule(changed).unwrap_err().code, "ValidationException");
     }
 }

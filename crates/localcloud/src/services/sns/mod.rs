@@ -170,7 +170,7 @@ impl Sns {
                 continue;
             }
             if bouncing.contains(&subscription.endpoint) {
-                self.bury(topic_arn, subscription, subject, message, now);
+                self.dead_letter(topic_arn, subscription, subject, message, now);
                 continue;
             }
             let mail = Mail {

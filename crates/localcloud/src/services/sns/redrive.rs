@@ -41,8 +41,9 @@ impl Sns {
         self.state().bouncing.insert(address.to_owned());
     }
 
-    /// Keeps an undeliverable message, or drops it, audibly. Whoever published it is told nothing, as on AWS.
-    pub(super) fn bury(
+    /// Sends an undeliverable message to the dead-letter queue, or drops it and logs that. The publisher gets no error, as
+    /// on AWS.
+    pub(super) fn dead_letter(
         &self,
         topic_arn: &str,
         subscription: &Subscription,
@@ -62,19 +63,19 @@ impl Sns {
             [("ERROR_CODE", "550"), ("ERROR_MESSAGE", "the mailbox is unavailable")]
                 .map(|(name, value)| (name.to_owned(), Attribute::text(value))),
         );
-        let buried = match (&self.sqs, &subscription.dead_letter_arn) {
+        let sent = match (&self.sqs, &subscription.dead_letter_arn) {
             (Some(sqs), Some(queue)) => {
                 let who = (&Who::Service("sns.amazonaws.com"), topic_arn);
                 sqs.send_as(who, queue, &letter.to_string(), attributes).map(drop)
             }
             _ => Err(ApiError::client("NoDeadLetterQueue", "the subscription has no dead-letter queue")),
         };
-        if let Err(no_burial) = buried {
+        if let Err(not_sent) = sent {
             tracing::warn!(
                 topic.arn = topic_arn,
                 subscription.arn,
-                dead_letter.error = %no_burial,
-                "a mail that could not be delivered is dropped"
+                dead_letter.error = %not_sent,
+                "dropped a mail that could not be delivered"
             );
         }
     }

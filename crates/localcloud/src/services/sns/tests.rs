@@ -70,7 +70,7 @@ async fn what_sns_refuses_is_refused() {
     assert_eq!(sns.mails().len(), 1);
 }
 
-/// As SNS does it: the address is told nothing more, and the publisher is not told at all.
+/// As SNS does it: the address gets no more mails, and the publisher gets no error.
 #[tokio::test(start_paused = true)]
 async fn more_than_ten_mails_a_second_suspend_the_subscription() {
     let (sns, topic) = sns(None);
@@ -184,7 +184,7 @@ async fn what_an_address_does_not_take_is_a_dead_letter_of_its_subscription() {
     }
     sns.publish(&topic, Some("failed"), "a.csv").unwrap();
     assert_eq!(sns.mails(), []);
-    let letters = sqs.look(&queue).unwrap();
+    let letters = sqs.peek(&queue).unwrap();
     assert_eq!(letters.len(), 1, "the other has no such queue");
     let letter: Value = serde_json::from_str(&letters[0].body).unwrap();
     assert_eq!((&letter["Subject"], &letter["Message"]), (&json!("failed"), &json!("a.csv")));

@@ -15,7 +15,7 @@ impl Sqs {
         let now = self.clock.now();
         let mut state = self.state();
         let queue = state.queue(name)?;
-        let counts = queue.told_counts(now);
+        let counts = queue.answered_counts(now);
         let mut all = queue.settings.attributes();
         all.extend(queue.documents.clone());
         all.extend(

@@ -221,9 +221,9 @@ impl Sqs {
     ///
     /// # Errors
     /// `QueueDoesNotExist`.
-    pub fn look(&self, arn: &str) -> Result<Vec<Received>, ApiError> {
+    pub fn peek(&self, arn: &str) -> Result<Vec<Received>, ApiError> {
         let now = self.clock.now();
-        Ok(self.state().queue(name_of(arn)?)?.look(now))
+        Ok(self.state().queue(name_of(arn)?)?.peek(now))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

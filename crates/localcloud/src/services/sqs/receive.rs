@@ -87,7 +87,7 @@ impl Sqs {
         if let Some(dead_letters) = dead_letters {
             let target = state.queue(&dead_letters)?;
             for message in dead {
-                target.bury(message, &Self::arn(name), now);
+                target.add_dead_letter(message, &Self::arn(name), now);
             }
         }
         Ok(received)

@@ -19,7 +19,7 @@ use crate::{
     wire::OWNER_KEY,
 };
 
-fn world() -> (Frontend, Client, String) {
+fn setup() -> (Frontend, Client, String) {
     let frontend = frontend();
     frontend.services().sqs.create_queue(QueueSettings::named("jobs")).unwrap();
     let client = Client::new(&sdk_config(&frontend, frontend.clock(), OWNER_KEY));
@@ -27,7 +27,7 @@ fn world() -> (Frontend, Client, String) {
     (frontend, client, url)
 }
 
-/// Visible, in flight and delayed, as a client is told.
+/// Visible, in flight and delayed, as a client sees them.
 async fn counts(client: &Client, url: &str) -> [usize; 3] {
     use QueueAttributeName::*;
 
@@ -37,8 +37,8 @@ async fn counts(client: &Client, url: &str) -> [usize; 3] {
         ApproximateNumberOfMessagesDelayed,
     ];
     let ask = client.get_queue_attributes().queue_url(url).set_attribute_names(Some(names.to_vec()));
-    let told = ask.send().await.unwrap().attributes.unwrap();
-    names.map(|name| told[&name].parse().unwrap())
+    let answer = ask.send().await.unwrap().attributes.unwrap();
+    names.map(|name| answer[&name].parse().unwrap())
 }
 
 async fn receive(client: &Client, url: &str, wait_s: i32) -> Vec<Message> {
@@ -48,7 +48,7 @@ async fn receive(client: &Client, url: &str, wait_s: i32) -> Vec<Message> {
 
 #[tokio::test(start_paused = true)]
 async fn batches_are_sent_received_kept_and_deleted() {
-    let (_gate, client, url) = world();
+    let (_frontend, client, url) = setup();
     let entry = |id: usize| {
         let trace = MessageSystemAttributeValue::builder().data_type("String").string_value("Root=1-2-3");
         let header = MessageSystemAttributeNameForSends::AwsTraceHeader;
@@ -72,8 +72,8 @@ async fn batches_are_sent_received_kept_and_deleted() {
     let messages = receive.send().await.unwrap().messages.unwrap();
     assert_eq!(messages.len(), 9);
     for message in &messages {
-        let told = names.clone().map(|name| message.attributes.as_ref().unwrap()[&name].as_str());
-        assert_eq!(told, ["1795248000000", "1", "Root=1-2-3"]);
+        let system = names.clone().map(|name| message.attributes.as_ref().unwrap()[&name].as_str());
+        assert_eq!(system, ["1795248000000", "1", "Root=1-2-3"]);
     }
 
     let keep = |(id, message): (usize, &Message)| {
@@ -102,7 +102,7 @@ async fn batches_are_sent_received_kept_and_deleted() {
 
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_wakes_the_moment_a_message_arrives() {
-    let (_gate, client, url) = world();
+    let (_frontend, client, url) = setup();
     let begun = Instant::now();
     assert!(receive(&client, &url, 20).await.is_empty());
     assert_eq!(begun.elapsed(), Duration::from_secs(20));
@@ -117,7 +117,7 @@ async fn a_long_poll_wakes_the_moment_a_message_arrives() {
 
 #[tokio::test(start_paused = true)]
 async fn of_many_pollers_each_message_is_given_to_one() {
-    let (_gate, client, url) = world();
+    let (_frontend, client, url) = setup();
     let polls: Vec<_> = (0..40)
         .map(|_| {
             let (client, url) = (client.clone(), url.clone());
@@ -153,7 +153,7 @@ async fn of_many_pollers_each_message_is_given_to_one() {
 
 #[tokio::test(start_paused = true)]
 async fn counts_are_told_as_late_as_asked_for() {
-    let (frontend, client, url) = world();
+    let (frontend, client, url) = setup();
     let sqs = &frontend.services().sqs;
     let send = || client.send_message().queue_url(&url).message_body("job").send();
     sleep(Duration::from_secs(100)).await;
@@ -161,7 +161,7 @@ async fn counts_are_told_as_late_as_asked_for() {
     sqs.set_counts_delay(Duration::from_secs(60));
     sleep(Duration::from_secs(1)).await;
     send().await.unwrap();
-    // What was before is not known any more: what was when the delay began is told.
+    // Earlier counts are not known any more: the answer is the counts at the beginning of the delay.
     assert_eq!(counts(&client, &url).await, [1, 0, 0]);
     sleep(Duration::from_secs(10)).await;
     assert_eq!(receive(&client, &url, 0).await.len(), 2);

@@ -118,7 +118,7 @@ async fn a_look_shows_every_message_and_takes_none() {
     put(&sqs, &arn, "a");
     put(&sqs, &arn, "b");
     sqs.receive(&arn, 1, Some(Duration::ZERO), None).await.unwrap();
-    assert_eq!(bodies(&sqs.look(&arn).unwrap()), ["a", "b"]);
+    assert_eq!(bodies(&sqs.peek(&arn).unwrap()), ["a", "b"]);
     assert_eq!(bodies(&get(&sqs, &arn).await), ["b"]);
 }
 
@@ -201,11 +201,11 @@ async fn a_message_received_too_often_goes_to_the_dead_letter_queue_with_its_age
         sleep(secs(30)).await;
     }
     assert!(get(&sqs, &arn).await.is_empty());
-    let buried = get(&sqs, &dead).await.remove(0);
-    assert_eq!(buried.message_id, id);
-    assert_eq!(buried.system["DeadLetterQueueSourceArn"], arn);
-    assert_eq!(buried.system["ApproximateReceiveCount"], "3");
-    assert_eq!(buried.system["SentTimestamp"], (EPOCH * 1_000).to_string());
+    let letter = get(&sqs, &dead).await.remove(0);
+    assert_eq!(letter.message_id, id);
+    assert_eq!(letter.system["DeadLetterQueueSourceArn"], arn);
+    assert_eq!(letter.system["ApproximateReceiveCount"], "3");
+    assert_eq!(letter.system["SentTimestamp"], (EPOCH * 1_000).to_string());
     // Retention counts from the first enqueue: 60 of the 600 seconds are spent.
     sleep(secs(539)).await;
     assert_eq!(sqs.counts(&dead).unwrap().visible, 1);

@@ -49,7 +49,7 @@ impl Sqs {
             "DeleteQueue" => {
                 let input: QueueInput = parse(input)?;
                 let name = self.queue_of(&input.queue_url)?;
-                // Whoever waits at it wakes up and finds it gone.
+                // Receives that wait for a message wake up and fail.
                 let gone = self.state().queues.remove(name).ok_or_else(no_such_queue)?;
                 gone.changed.notify_waiters();
                 Ok(json!({}))

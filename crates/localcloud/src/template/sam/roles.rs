@@ -49,7 +49,7 @@ pub(super) fn of_function(function: &Declared, properties: &Node, polls: bool) -
     let destinations = properties.get("EventInvokeConfig").and_then(|it| it.get("DestinationConfig"));
     for outcome in ["OnFailure", "OnSuccess"] {
         let destination = destinations.and_then(|it| it.get(outcome));
-        // Only where the destination's type is told does SAM know what to allow.
+        // Without the destination's type, SAM does not know what to allow.
         let typed = destination.filter(|it| it.get("Type").is_some());
         if let Some(arn) = typed.and_then(|it| it.get("Destination")) {
             let name = format!("{}EventInvokeConfig{outcome}SQSPolicy", function.logical_id);

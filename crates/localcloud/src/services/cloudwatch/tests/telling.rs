@@ -1,4 +1,4 @@
-//! What is told of a change: the event and the mail.
+//! The notifications of a state change: the event and the mail.
 
 use serde_json::{Value, json};
 
@@ -6,13 +6,13 @@ use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn the_event_has_the_documented_shape() {
-    let world = world();
+    let env = env();
     let described = Alarm { description: Some("work waits".into()), ..alarm("backlog") };
-    world.cloudwatch.put_alarm(described).unwrap();
-    world.until("08:02:30").await;
-    world.send();
-    world.until("08:05:00").await;
-    let mut event = world.events().await.remove(1);
+    env.cloudwatch.put_alarm(described).unwrap();
+    env.until("08:02:30").await;
+    env.send();
+    env.until("08:05:00").await;
+    let mut event = env.events().await.remove(1);
     for member in ["id", "version", "account", "region"] {
         assert!(event.as_object_mut().unwrap().remove(member).is_some());
     }
@@ -81,26 +81,26 @@ async fn the_event_has_the_documented_shape() {
 
 #[tokio::test(start_paused = true)]
 async fn actions_mail_unless_they_are_disabled() {
-    let world = world();
-    let topic = world.sns.create_topic("ops").unwrap();
-    world.sns.subscribe(&topic, "email", "ops@example.com").unwrap();
+    let env = env();
+    let topic = env.sns.create_topic("ops").unwrap();
+    env.sns.subscribe(&topic, "email", "ops@example.com").unwrap();
     let nowhere = format!("{topic}-gone");
     let acting =
         Alarm { alarm_actions: vec![nowhere, topic.clone()], ok_actions: vec![topic], ..alarm("bäcklog") };
-    world.cloudwatch.put_alarm(Alarm { actions_enabled: false, ..acting.clone() }).unwrap();
-    world.send();
-    world.until("08:02:00").await;
-    assert_eq!(world.state("bäcklog"), State::Alarm);
-    assert_eq!(world.sns.mails(), []);
+    env.cloudwatch.put_alarm(Alarm { actions_enabled: false, ..acting.clone() }).unwrap();
+    env.send();
+    env.until("08:02:00").await;
+    assert_eq!(env.state("bäcklog"), State::Alarm);
+    assert_eq!(env.sns.mails(), []);
     // The new settings, the old state: nothing to tell until it changes.
-    world.cloudwatch.put_alarm(acting).unwrap();
-    world.until("08:05:00").await;
-    assert_eq!(world.sns.mails(), []);
-    world.finish(1).await;
-    world.until("08:07:00").await;
-    world.send();
-    world.until("08:09:00").await;
-    let mails = world.sns.mails();
+    env.cloudwatch.put_alarm(acting).unwrap();
+    env.until("08:05:00").await;
+    assert_eq!(env.sns.mails(), []);
+    env.finish(1).await;
+    env.until("08:07:00").await;
+    env.send();
+    env.until("08:09:00").await;
+    let mails = env.sns.mails();
     let subjects: Vec<&str> = mails.iter().map(|mail| mail.subject.as_str()).collect();
     assert_eq!(
         subjects,

@@ -151,7 +151,7 @@ impl Lifecycle {
     async fn run(&mut self, mut containers: Containers, first: Option<(usize, Exit)>) {
         let mut first = first;
         let mut kill_at: Option<Instant> = None;
-        // Set by a Spot warning: what the end will be called, whoever brings it about.
+        // Set by a Spot warning: any end from then on counts as a Spot interruption.
         let mut reclaimed = false;
         loop {
             let happened = match first.take() {
@@ -264,7 +264,7 @@ impl Lifecycle {
         self.inner.change(&self.arn, change);
     }
 
-    /// Changes the task without an event; the next event tells of it.
+    /// Changes the task without an event; the next event shows it.
     fn silently(&self, change: impl FnOnce(&mut Task)) {
         let mut state = self.inner.lock();
         if let Some(record) = state.tasks.iter_mut().find(|record| record.task.arn == self.arn) {

@@ -1,4 +1,4 @@
-//! What a host is told of a container, and what it says that keeps the container from running.
+//! What a host gets of a container's definition, and why a container may not start.
 
 use std::sync::Mutex;
 
@@ -7,10 +7,10 @@ use crate::host::Confinement;
 
 #[tokio::test(start_paused = true)]
 async fn a_host_is_told_what_the_definition_and_the_overrides_say() {
-    let told: Arc<Mutex<Vec<Launch>>> = Arc::default();
-    let tell = told.clone();
+    let launches: Arc<Mutex<Vec<Launch>>> = Arc::default();
+    let seen = launches.clone();
     let ecs = ecs(Arc::new(move |launch| {
-        tell.lock().unwrap().push(launch);
+        seen.lock().unwrap().push(launch);
         Box::pin(async { Exit::Code(0) })
     }));
     let mut definition = definition();
@@ -29,7 +29,7 @@ async fn a_host_is_told_what_the_definition_and_the_overrides_say() {
         .await
         .unwrap();
     ecs.quiet().await;
-    let launch = told.lock().unwrap().pop().unwrap();
+    let launch = launches.lock().unwrap().pop().unwrap();
     assert_eq!(launch.memory_bytes, Some(1 << 30));
     let expected = Confinement {
         image: "worker:1".to_owned(),

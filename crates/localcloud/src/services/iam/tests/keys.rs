@@ -1,4 +1,4 @@
-//! Queues and topics that a key of the template encrypts: whoever sends or receives needs the key too.
+//! Queues and topics that a key of the template encrypts: senders and receivers need the key too.
 
 use std::time::Duration;
 
@@ -131,7 +131,7 @@ async fn arrived(statements: &str) -> (usize, usize) {
     let cloud = Cloud::builder(file).start().await.unwrap();
     cloud.services().events.emit(serde_json::json!({ "source": "shop" }));
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let held = |queue: &str| cloud.services().sqs.look(&cloud.stack().resources[queue].arn).unwrap().len();
+    let held = |queue: &str| cloud.services().sqs.peek(&cloud.stack().resources[queue].arn).unwrap().len();
     let held = (held("Q"), held("D"));
     cloud.shutdown().await;
     held

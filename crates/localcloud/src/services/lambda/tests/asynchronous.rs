@@ -1,4 +1,4 @@
-//! Asynchronous invocations: tried again, given up, told of, and dropped.
+//! Asynchronous invocations: retried, sent to dead-letter queues and destinations, and dropped.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -26,7 +26,7 @@ fn queue(sqs: &Sqs, name: &str) -> String {
 }
 
 fn only(sqs: &Sqs, queue: &str) -> Received {
-    let mut held = sqs.look(queue).unwrap();
+    let mut held = sqs.peek(queue).unwrap();
     assert_eq!(held.len(), 1, "{held:?}");
     held.remove(0)
 }
@@ -103,10 +103,10 @@ async fn destinations_hear_how_it_ended() {
     // The function fails once more, and then no more.
     lambda.invoke_async("uploads", json!([2])).unwrap();
     lambda.idle().await;
-    let told = record(&sqs, &good);
-    assert_eq!(told["requestContext"]["condition"], "Success");
-    assert_eq!(told["requestContext"]["approximateInvokeCount"], 2);
-    assert_eq!((&told["requestPayload"], &told["responsePayload"]), (&json!([2]), &json!("fine")));
+    let sent = record(&sqs, &good);
+    assert_eq!(sent["requestContext"]["condition"], "Success");
+    assert_eq!(sent["requestContext"]["approximateInvokeCount"], 2);
+    assert_eq!((&sent["requestPayload"], &sent["responsePayload"]), (&json!([2]), &json!("fine")));
     assert_eq!(sqs.counts(&bad).unwrap().visible, 1);
 }
 

@@ -42,12 +42,12 @@ pub(super) struct Queue {
     pub(super) created: Timestamp,
     pub(super) modified: Timestamp,
     pub(super) purged: Option<Timestamp>,
-    /// Told whenever a message may have become receivable.
+    /// Notified whenever a message may have become receivable.
     pub(super) changed: Changed,
     pub(super) totals: Totals,
     /// Up to when time has passed for this queue.
     reached: Timestamp,
-    /// Kept only where counts are to be answered late.
+    /// Kept only while counts are answered late.
     history: Option<History>,
     next_slot: Slot,
     messages: BTreeMap<Slot, Message>,
@@ -121,7 +121,7 @@ impl Queue {
     }
 
     /// Takes in a message that died in the queue `source_arn`. Its age is not reset.
-    pub(super) fn bury(&mut self, mut message: Message, source_arn: &str, now: Timestamp) {
+    pub(super) fn add_dead_letter(&mut self, mut message: Message, source_arn: &str, now: Timestamp) {
         self.advance(now);
         message.source_arn = Some(source_arn.into());
         message.arrived = now;
@@ -136,9 +136,16 @@ impl Queue {
         self.insert(Message::new(message.into(), Place::Visible, now));
     }
 
-    pub(super) fn receive(&mut self, takes: Takes, buries: bool, faults: Delivery, now: Timestamp) -> Handed {
+    pub(super) fn receive(
+        &mut self,
+        takes: Takes,
+        redrives: bool,
+        faults: Delivery,
+        now: Timestamp,
+    ) -> Handed {
         self.advance(now);
-        let most = self.settings.redrive.as_ref().filter(|_| buries).map(|redrive| redrive.max_receive_count);
+        let most =
+            self.settings.redrive.as_ref().filter(|_| redrives).map(|redrive| redrive.max_receive_count);
         let visibility = takes.visibility.unwrap_or(self.settings.visibility_timeout);
         let mut handed = Handed::default();
         let mut taken = Vec::new();
@@ -266,8 +273,8 @@ impl Queue {
         Counts { oldest_age, ..self.held() }
     }
 
-    /// The counts that a client is told: late ones, where that is asked for. They have no age.
-    pub(super) fn told_counts(&mut self, now: Timestamp) -> Counts {
+    /// The counts that a client gets: late ones, if [`Self::delay_counts`] says so. They have no age.
+    pub(super) fn answered_counts(&mut self, now: Timestamp) -> Counts {
         self.advance(now);
         let held = self.held();
         let (created, reached) = (self.created, self.reached);
@@ -280,7 +287,7 @@ impl Queue {
         }
     }
 
-    /// Begins to tell counts this late; none is at once.
+    /// Answers counts this late from now on; zero is at once.
     pub(super) fn delay_counts(&mut self, delay: Duration, now: Timestamp) {
         self.advance(now);
         self.history = (!delay.is_zero()).then(|| History::new(delay));
@@ -304,7 +311,7 @@ impl Queue {
     }
 
     /// The messages in the order they came, without receipts.
-    pub(super) fn look(&mut self, now: Timestamp) -> Vec<Received> {
+    pub(super) fn peek(&mut self, now: Timestamp) -> Vec<Received> {
         self.advance(now);
         self.messages.values().map(|message| message.as_received("")).collect()
     }
