@@ -50,12 +50,7 @@ impl fmt::Debug for TestEnv {
 
 impl TestEnv {
     /// The environment around this cloud, whose programs make their clients with `sdk`. Its transcript begins now, if it has one.
-    pub(crate) fn new(
-        cloud: Cloud,
-        sdk: Sdk,
-        worker_faults: WorkerFaults,
-        with_transcript: bool,
-    ) -> Self {
+    pub(crate) fn new(cloud: Cloud, sdk: Sdk, worker_faults: WorkerFaults, with_transcript: bool) -> Self {
         // A frontend of their own: a scenario's faults are for the system, not for its observer.
         let clock = cloud.clock();
         let observer =

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The table of services.
-static SERVICES: [Service; 13] = [
+static SERVICES: &[Service] = &[
     Service {
         name: "s3",
         api: Some(Api {
@@ -275,7 +275,7 @@ static SERVICES: [Service; 13] = [
 
 /// All services.
 pub(crate) fn all() -> &'static [Service] {
-    &SERVICES
+    SERVICES
 }
 
 /// How clients call the service of this name.
