@@ -20,7 +20,7 @@ use localcloud::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::plain::plain;
+use super::plain::plain;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tidemill");
 

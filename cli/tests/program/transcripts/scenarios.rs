@@ -7,7 +7,7 @@ use localcloud::{
     wire::ApiError,
 };
 
-use crate::harness::{Plan, ProcessHarness};
+use super::harness::{Plan, ProcessHarness};
 
 const GOOD: &str = "id,name\n1,one\n2,two\n";
 const RAGGED: &str = "id,name\n1,one\n2,two,too many\n";

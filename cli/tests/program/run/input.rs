@@ -4,10 +4,8 @@ use std::{collections::BTreeMap, ffi::OsStr, fs, path::Path};
 
 use serde_json::Value;
 
-use crate::{
-    files::{self, Becomes, File, bad_objects, bad_rows, good},
-    process::{jobs, records, run_json},
-};
+use super::files::{self, Becomes, File, bad_objects, bad_rows, good};
+use crate::process::{jobs, records, run_json};
 
 /// What a worker of a debug build may hold at most: it streams, whatever the file.
 const PEAK_BYTES: u64 = 96 << 20;

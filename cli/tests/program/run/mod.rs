@@ -5,6 +5,5 @@ mod errors;
 mod files;
 mod input;
 mod names;
-mod process;
 mod samples;
 mod signals;

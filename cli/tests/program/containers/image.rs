@@ -59,7 +59,7 @@ impl Hungry {
     pub(crate) fn build(name: &str, first: bool) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let program = folder.path().join("hungry");
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/containers/hungry.rs");
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/program/containers/hungry.rs");
         let compiled = Command::new("rustc")
             .args(["--edition=2024", "-Copt-level=1", "-Ctarget-feature=+crt-static", "-o"])
             .args([program.as_os_str(), source.as_ref()])

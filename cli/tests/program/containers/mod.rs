@@ -2,13 +2,7 @@
 //!
 //! `cargo test` compiles and ignores them, as not every machine can run containers.
 
-#[path = "../commands/cloud.rs"]
-#[expect(dead_code, reason = "the other suite uses all of it")]
-mod cloud;
 mod image;
-#[path = "../run/process.rs"]
-#[expect(dead_code, reason = "the other suite uses all of it")]
-mod process;
 
 use std::{
     ffi::OsStr,
@@ -22,9 +16,9 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use self::image::{Hungry, containers, inspect, until, worker};
 use crate::{
     cloud::{Up, complains},
-    image::{Hungry, containers, inspect, until, worker},
     process::{PROGRAM, Running, jobs, root, run_json, tidemill},
 };
 
