@@ -55,6 +55,12 @@ pub(crate) enum Command {
     /// With --json, prints one JSON document. Exit code: 0 when the job is stopped or its task is stopping; 1 when the job
     /// has already settled; 2 for wrong usage.
     Stop(StopArguments),
+    /// Show what would become of files: format, columns, first records, rejected rows, cost, and the pipeline for them.
+    ///
+    /// Reads the files as the worker would and writes nothing; needs no cloud. With --json, prints one JSON document:
+    /// {"files": [{"file", "key", "bytes", "pipeline", "failure", "found", "suggestion"}]}. Exit code: 0 when no job would
+    /// fail; 1 when one would, or a file cannot be read; 2 for wrong usage.
+    Preview(PreviewArguments),
     /// Check a pipelines file and a template, and print every error in them.
     ///
     /// With --json, prints one JSON document. Exit code: 0 when there are no errors; 1 when there are; 2 for wrong usage.
@@ -245,6 +251,24 @@ pub(crate) struct StopArguments {
     /// The deployment.
     #[command(flatten)]
     pub(crate) target: Target,
+}
+
+/// The arguments of `preview`.
+#[derive(Debug, Args)]
+pub(crate) struct PreviewArguments {
+    /// Files and folders to look at. The key of a file is the one that `tidemill run` would upload it under.
+    #[arg(required = true, value_name = "FILES")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// Use this pipelines file; defaults to the one that the template ships, and without a template to one pipeline that
+    /// detects everything.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pipelines: Option<PathBuf>,
+    /// The template whose pipelines file is used.
+    #[arg(long, value_name = "FILE", default_value = "template.yaml")]
+    pub(crate) template: PathBuf,
+    /// Print one JSON document instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// The arguments of `check`.

@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         Command::Dead(arguments) => commands::main(commands::dead::run(&arguments)),
         Command::Replay(arguments) => commands::main(commands::replay::run(&arguments)),
         Command::Stop(arguments) => commands::main(commands::stop::run(&arguments)),
+        Command::Preview(arguments) => commands::preview::main(&arguments),
         Command::Check(arguments) => commands::check::main(&arguments),
         Command::Function { name } => local::function(&name),
         Command::Worker { .. } => worker::main(std::env::args().skip(2)),

@@ -11,6 +11,7 @@ pub(crate) mod explain;
 pub(crate) mod format_job;
 mod job_pages;
 pub(crate) mod jobs;
+pub(crate) mod preview;
 pub(crate) mod records;
 pub(crate) mod replay;
 pub(crate) mod stop;

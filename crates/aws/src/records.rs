@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::{
     Client,
     operation::put_item::PutItemError,
+    primitives::Blob,
     types::{AttributeValue, PutRequest, WriteRequest},
 };
 
@@ -16,7 +17,7 @@ use domain::{
     job::Job,
     manifest::{self, Manifest},
     object,
-    record::{Record, Value},
+    record::{Record, Set, Value},
     text::count,
 };
 
@@ -275,6 +276,10 @@ fn to_attribute(value: Value) -> AttributeValue {
         Value::Bool(bool) => AttributeValue::Bool(bool),
         Value::Number(digits) => AttributeValue::N(digits),
         Value::Text(text) => AttributeValue::S(text),
+        Value::Binary(bytes) => AttributeValue::B(Blob::new(bytes)),
+        Value::Set(Set::Text(texts)) => AttributeValue::Ss(texts),
+        Value::Set(Set::Number(numbers)) => AttributeValue::Ns(numbers),
+        Value::Set(Set::Binary(members)) => AttributeValue::Bs(members.into_iter().map(Blob::new).collect()),
         Value::List(values) => AttributeValue::L(values.into_iter().map(to_attribute).collect()),
         Value::Map(entries) => {
             AttributeValue::M(entries.into_iter().map(|(name, value)| (name, to_attribute(value))).collect())
@@ -292,6 +297,12 @@ fn from_attribute(value: AttributeValue) -> Result<Value, UnknownAttribute> {
         AttributeValue::Bool(bool) => Value::Bool(bool),
         AttributeValue::N(digits) => Value::Number(digits),
         AttributeValue::S(text) => Value::Text(text),
+        AttributeValue::B(bytes) => Value::Binary(bytes.into_inner()),
+        AttributeValue::Ss(texts) => Value::Set(Set::Text(texts)),
+        AttributeValue::Ns(numbers) => Value::Set(Set::Number(numbers)),
+        AttributeValue::Bs(members) => {
+            Value::Set(Set::Binary(members.into_iter().map(Blob::into_inner).collect()))
+        }
         AttributeValue::L(values) => {
             Value::List(values.into_iter().map(from_attribute).collect::<Result<_, _>>()?)
         }

@@ -50,7 +50,7 @@ table! {
         WindowTooLarge = "window_too_large", "the zstd data needs a window above 8 MiB" {
             scope: Object, advice: "Compress the file without --long and --ultra, and upload it again.",
         }
-        NestedCompression = "nested_compression", "the object is compressed twice" {
+        NestedCompression = "nested_compression", "the object is compressed more than twice" {
             scope: Object, advice: "Compress the file once, and upload it again.",
         }
         UnsupportedFormat = "unsupported_format", "the object is of a known format that is not read" {
@@ -139,10 +139,15 @@ table! {
         JsonCutShort = "json_cut_short", "the JSON ends in the middle" {
             scope: Object, advice: "The file is incomplete: write it to its end and upload it again.",
         }
-        JsonTrailing = "json_trailing", "something follows the end of the JSON document" {
+        JsonTrailing = "json_trailing", "something that is no JSON follows a whole JSON value" {
             scope: Object,
-            advice: "Remove what follows the document, or declare format = \"jsonl\" if each line is a record, and \
-                     upload the file again.",
+            advice: "Remove what follows the value, or put values that commas separate into brackets, and upload the \
+                     file again.",
+        }
+        UnclearRecords = "unclear_records", "the JSON can be read as records in two ways" {
+            scope: Object,
+            advice: "Say in the pipelines file which way is meant, with a line that the message shows, and upload the \
+                     file again.",
         }
         PointerNotFound = "pointer_not_found", "the JSON pointer leads nowhere in this object" {
             scope: Object,
@@ -154,6 +159,16 @@ table! {
             scope: Object,
             advice: "Put the records where the pipeline's JSON pointer leads, or correct the pointer in the pipelines \
                      file, and upload the file again.",
+        }
+        TooManyRecords = "too_many_records", "the object holds more records than its pipeline allows" {
+            scope: Object,
+            advice: "Check that the object is what it should be. If it is, set max_records in the pipelines file to what \
+                     the message says or above, and upload the file again.",
+        }
+        TooExpensive = "too_expensive", "the object's records cost more than its pipeline allows" {
+            scope: Object,
+            advice: "Check that the object is what it should be. If it is, raise max_cost in the pipelines file, and \
+                     upload the file again.",
         }
         OutputTooLarge = "output_too_large", "the command printed more than its pipeline allows" {
             scope: Object,
@@ -198,6 +213,15 @@ table! {
         }
         JsonTooDeep = "json_too_deep", "lists and objects are nested more than 32 levels deep" {
             scope: Scope::Row, advice: "Flatten the record, and upload the file again.",
+        }
+        NotFinite = "not_finite", "a number is NaN or Infinity, which JSON does not have" {
+            scope: Scope::Row, advice: "Write null in place of NaN and Infinity, or put nulls = [\"NaN\", \"Infinity\", \"-Infinity\"] into the \
+                     pipelines file to read them as null, and upload the file again.",
+        }
+        NotDynamodbJson = "not_dynamodb_json", "the line is no item as DynamoDB exports it" {
+            scope: Scope::Row,
+            advice: "Export the table as DYNAMODB_JSON, or correct the format in the pipelines file, and upload the file \
+                     again.",
         }
         DuplicateKey = "duplicate_key", "a name occurs twice in one JSON object" {
             scope: Scope::Row, advice: "Give each member of an object a name of its own, and upload the file again.",

@@ -35,3 +35,4 @@ pub mod sweep;
 mod table;
 pub mod text;
 pub mod verdict;
+pub mod volume;

@@ -3,8 +3,12 @@
 //! Plain values and plain functions. A number is kept as the exact decimal text that stood in the object,
 //! from the reader to the table: it never passes through a float.
 
+use std::borrow::Borrow;
 use std::io::{self, Write};
 use std::sync::Arc;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 
 pub mod number;
 
@@ -38,10 +42,39 @@ pub enum Value {
     Number(String),
     /// Text, which may be empty.
     Text(String),
+    /// Bytes that are no text.
+    Binary(Vec<u8>),
+    /// A set of the table: values of one type, of which no two are equal. There is no empty set.
+    Set(Set),
     /// Values in order.
     List(Vec<Value>),
     /// Named values, in the order they were read. No name occurs twice.
     Map(Vec<(String, Value)>),
+}
+
+/// The members of a set, in the order they were read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Set {
+    /// Texts.
+    Text(Vec<String>),
+    /// Numbers, each as [`Value::Number`] has it.
+    Number(Vec<String>),
+    /// Bytes.
+    Binary(Vec<Vec<u8>>),
+}
+
+impl Set {
+    /// The members as values.
+    pub fn values(&self) -> impl Iterator<Item = Value> {
+        let (texts, numbers, binaries): (&[String], &[String], &[Vec<u8>]) = match self {
+            Self::Text(texts) => (texts, &[], &[]),
+            Self::Number(numbers) => (&[], numbers, &[]),
+            Self::Binary(binaries) => (&[], &[], binaries),
+        };
+        let texts = texts.iter().cloned().map(Value::Text);
+        let numbers = numbers.iter().cloned().map(Value::Number);
+        texts.chain(numbers).chain(binaries.iter().cloned().map(Value::Binary))
+    }
 }
 
 /// A record: its named values, in the order they were read. No name occurs twice.
@@ -66,6 +99,10 @@ impl Value {
             Self::Null | Self::Bool(_) => 1,
             Self::Number(text) => number::size_bytes(text),
             Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+            Self::Set(Set::Text(texts)) => texts.iter().map(String::len).sum(),
+            Self::Set(Set::Number(numbers)) => numbers.iter().map(|text| number::size_bytes(text)).sum(),
+            Self::Set(Set::Binary(members)) => members.iter().map(Vec::len).sum(),
             Self::List(values) => 3 + values.iter().map(|value| 1 + value.size_bytes()).sum::<usize>(),
             Self::Map(entries) => {
                 3 + entries.iter().map(|(name, value)| 1 + name.len() + value.size_bytes()).sum::<usize>()
@@ -77,7 +114,7 @@ impl Value {
 /// Writes `value` as JSON text on one line.
 ///
 /// Numbers keep every digit. Those that JSON spells otherwise are respelt without changing their value:
-/// `.5` is written `0.5`.
+/// `.5` is written `0.5`. Bytes become base64, and a set a list of its members.
 ///
 /// # Errors
 /// Only those of `out`.
@@ -88,16 +125,9 @@ pub fn write_json(value: &Value, out: &mut impl Write) -> io::Result<()> {
         Value::Bool(false) => out.write_all(b"false"),
         Value::Number(text) => out.write_all(number::json_text(text).as_bytes()),
         Value::Text(text) => write_text(text, out),
-        Value::List(values) => {
-            out.write_all(b"[")?;
-            for (at, value) in values.iter().enumerate() {
-                if at > 0 {
-                    out.write_all(b",")?;
-                }
-                write_json(value, out)?;
-            }
-            out.write_all(b"]")
-        }
+        Value::Binary(bytes) => write_text(&BASE64_STANDARD.encode(bytes), out),
+        Value::Set(set) => write_list(set.values(), out),
+        Value::List(values) => write_list(values, out),
         Value::Map(entries) => write_fields(entries.iter().map(|(name, value)| (name.as_str(), value)), out),
     }
 }
@@ -108,6 +138,17 @@ pub fn write_json(value: &Value, out: &mut impl Write) -> io::Result<()> {
 /// Only those of `out`.
 pub fn write_record_json(record: &Record, out: &mut impl Write) -> io::Result<()> {
     write_fields(record.iter().map(|(name, value)| (&**name, value)), out)
+}
+
+fn write_list(values: impl IntoIterator<Item: Borrow<Value>>, out: &mut impl Write) -> io::Result<()> {
+    out.write_all(b"[")?;
+    for (at, value) in values.into_iter().enumerate() {
+        if at > 0 {
+            out.write_all(b",")?;
+        }
+        write_json(value.borrow(), out)?;
+    }
+    out.write_all(b"]")
 }
 
 fn write_fields<'a>(
@@ -156,6 +197,9 @@ mod tests {
             (number("100"), 2),
             (number("0.0010"), 2),
             (number("1.23e10"), 3),
+            (Value::Binary(vec![0; 5]), 5),
+            (Value::Set(Set::Text(vec!["ab".to_owned(), "c".to_owned()])), 3),
+            (Value::Set(Set::Number(vec!["27".to_owned()])), 2),
             (Value::List(vec![]), 3),
             (Value::List(vec![text("ab"), Value::Null]), 3 + 3 + 2),
             (Value::Map(vec![("k".to_owned(), text("ab"))]), 3 + 1 + 1 + 2),
@@ -175,12 +219,14 @@ mod tests {
             ("note".into(), text("two\nlines \"quoted\"")),
             ("list".into(), Value::List(vec![Value::Null, Value::Bool(false), number("1E-7")])),
             ("map".into(), Value::Map(vec![("k".to_owned(), text("")), ("l".to_owned(), number("0.0"))])),
+            ("b".into(), Value::Binary(b"\0\xff".to_vec())),
+            ("s".into(), Value::Set(Set::Number(vec!["1.10".to_owned(), ".5".to_owned()]))),
         ];
         let mut out = Vec::new();
         write_record_json(&record, &mut out).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            r#"{"id":12345678901234567890.10,"rate":-0.097,"note":"two\nlines \"quoted\"","list":[null,false,1E-7],"map":{"k":"","l":0.0}}"#
+            r#"{"id":12345678901234567890.10,"rate":-0.097,"note":"two\nlines \"quoted\"","list":[null,false,1E-7],"map":{"k":"","l":0.0},"b":"AP8=","s":[1.10,0.5]}"#
         );
     }
 }

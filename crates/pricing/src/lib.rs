@@ -7,16 +7,11 @@
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, iter::Sum, ops::Add};
+mod dollars;
 
-/// An amount of money. Sums stop at 18 million dollars and do not wrap.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Dollars {
-    pico: u64,
-}
+use std::fmt;
 
-/// One dollar.
-const DOLLAR: u64 = 1_000_000_000_000;
+pub use dollars::{Dollars, NotDollars};
 
 // <https://aws.amazon.com/fargate/pricing/>, picodollars an hour. A GB is 1,024 MiB.
 const X86_VCPU_HOUR: u64 = 40_480_000_000;
@@ -53,78 +48,6 @@ const SNS_EMAIL: u64 = 20_000_000;
 const CUSTOM_EVENT: u64 = 1_000_000;
 /// The same page, the Scheduler, $1.00 a million.
 const SCHEDULE: u64 = 1_000_000;
-
-impl Dollars {
-    /// Nothing.
-    pub const ZERO: Self = Self { pico: 0 };
-
-    /// Billionths of a dollar, rounded up: what costs something is never shown as free.
-    #[must_use]
-    pub fn nanodollars(self) -> u64 {
-        self.pico.div_ceil(1_000)
-    }
-
-    /// Millionths of a dollar, rounded up.
-    #[must_use]
-    pub fn microdollars(self) -> u64 {
-        self.pico.div_ceil(1_000_000)
-    }
-
-    /// So many billionths of a dollar.
-    #[must_use]
-    pub fn of_nanodollars(nano: u64) -> Self {
-        Self { pico: nano.saturating_mul(1_000) }
-    }
-
-    /// As a float, to be drawn or divided; never to be summed.
-    #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "sixteen digits of a dollar are enough for a chart")]
-    pub fn as_f64(self) -> f64 {
-        self.pico as f64 / DOLLAR as f64
-    }
-
-    fn times(price: u64, count: u64) -> Self {
-        Self { pico: price.saturating_mul(count) }
-    }
-
-    /// `price` times `count` in parts of `unit`, rounded up.
-    fn share(price: u64, count: u128, unit: u128) -> Self {
-        let pico = u128::from(price).saturating_mul(count).div_ceil(unit);
-        Self { pico: u64::try_from(pico).unwrap_or(u64::MAX) }
-    }
-}
-
-impl Add for Dollars {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self { pico: self.pico.saturating_add(other.pico) }
-    }
-}
-
-impl Sum for Dollars {
-    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
-        amounts.fold(Self::ZERO, Add::add)
-    }
-}
-
-impl fmt::Display for Dollars {
-    /// Cents from a dollar up; below, as many places as show two figures, and never zero for something.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let places: u32 = match self.pico {
-            0 | DOLLAR.. => 2,
-            pico => (13 - pico.ilog10()).min(9),
-        };
-        let unit = DOLLAR / 10_u64.pow(places);
-        let rounded = (self.pico / unit).saturating_add(u64::from(self.pico % unit >= unit.div_ceil(2)));
-        let (whole, part) = (rounded / 10_u64.pow(places), rounded % 10_u64.pow(places));
-        let width = places as usize;
-        if rounded == 0 && self.pico > 0 {
-            return f.pad("under $0.000000001");
-        }
-        f.pad(&format!("${whole}.{part:0width$}"))
-    }
-}
 
 /// What a task's processor is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]

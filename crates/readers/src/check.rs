@@ -51,8 +51,8 @@ impl Tolerance {
         }
         let percent = |hundredths: u128| format!("{}.{:02} %", hundredths / 100, hundredths % 100);
         let share = percent(u128::from(rejected) * 10_000 / u128::from(rows.max(1)));
-        let first = first.map_or_else(String::new, |(row, reject)| {
-            format!("; the first is row {row}, {}: {}", reject.reason, reject.message)
+        let first = first.map_or_else(String::new, |(_, reject)| {
+            format!("; the first is {}, {}: {}", reject.place, reject.reason, reject.message)
         });
         Err(BadInput::new(
             Reason::TooManyRejected,
@@ -71,6 +71,8 @@ pub struct Checked {
     pub schema: Schema,
     /// How the bytes are compressed.
     pub compression: Compression,
+    /// How the data inside the compressed data is compressed, where a program compressed it twice.
+    pub inner_compression: Compression,
     /// How the text is encoded.
     pub encoding: Encoding,
     /// All rows, refused ones included.
@@ -112,7 +114,7 @@ impl RowCounts {
         self.rows += 1;
         self.rejected += 1;
         if !tolerance.allows(self.rejected) {
-            return Err(too_many(self.rows, reject, tolerance));
+            return Err(too_many(reject, tolerance));
         }
         if self.first_rejects.len() < FIRST_REJECTS {
             self.first_rejects.push((self.rows, reject));
@@ -121,14 +123,12 @@ impl RowCounts {
     }
 }
 
-fn too_many(row: u64, reject: Reject, tolerance: Tolerance) -> BadInput {
+fn too_many(Reject { reason, place, message, .. }: Reject, tolerance: Tolerance) -> BadInput {
     let message = match tolerance {
-        Tolerance::UpTo(most) => {
-            format!("more than {}; row {row}: {}", count(most, "bad row"), reject.message)
-        }
-        _ => format!("row {row}: {}", reject.message),
+        Tolerance::UpTo(most) => format!("more than {}; {place}: {message}", count(most, "bad row")),
+        _ => format!("{place}: {message}"),
     };
-    BadInput::in_row(reject.reason, row, message)
+    BadInput::at(reason, place, message)
 }
 
 /// Reads `source`, the object's raw bytes, to its end and finds out whether and how its rows can be read.
@@ -148,9 +148,9 @@ fn too_many(row: u64, reject: Reject, tolerance: Tolerance) -> BadInput {
 /// assert_eq!(format!("{:?}", first[0]), r#"("zip", Text("01001"))"#);
 /// assert_eq!(format!("{:?}", first[1]), r#"("total", Number("7"))"#);
 ///
-/// // A row with a missing field fails the object, with the row and the reason.
+/// // A row with a missing field fails the object, with its line and the reason.
 /// let error = check(&b"zip,total\n01001\n"[..], &options, Tolerance::None).await.unwrap_err();
-/// assert!(error.to_string().contains("row 1"), "{error}");
+/// assert!(error.to_string().contains("line 2"), "{error}");
 /// # Ok::<(), readers::ReadError>(())
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -183,19 +183,21 @@ pub async fn check(
         tally.first_rejects.extend(settled.first);
         tally.first_rejects.sort_by_key(|(row, _)| *row);
         if !tolerance.allows(tally.rejected) && !tally.first_rejects.is_empty() {
-            let (row, reject) = tally.first_rejects.swap_remove(0);
-            return Err(too_many(row, reject, tolerance).into());
+            let (_, reject) = tally.first_rejects.swap_remove(0);
+            return Err(too_many(reject, tolerance).into());
         }
         tally.first_rejects.truncate(FIRST_REJECTS);
     } else {
         opened = check_json(opened, options, tolerance, &mut tally).await?;
     }
     tolerance.verify(tally.rejected, tally.rows, tally.first_rejects.first())?;
-    let Opened { input, layout, .. } = opened;
+    let layout = opened.layout();
+    let Opened { input, .. } = opened;
     input.verify()?;
     Ok(Checked {
         schema: Schema { layout, columns },
         compression: input.compression,
+        inner_compression: input.inner_compression,
         encoding: input.encoding,
         rows: tally.rows,
         rejected: tally.rejected,

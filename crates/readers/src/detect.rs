@@ -1,10 +1,8 @@
 //! What an object is, told from its first bytes and never from its name.
 
-use super::format::{Compression, Encoding, Layout};
-use super::json::scan::{Scanner, Step};
-use super::options::{Format, Options};
+use super::format::{Compression, Encoding};
 use super::reason::{BadInput, Reason};
-use super::{gzip, sniff, zstandard};
+use super::{gzip, zstandard};
 
 /// How many raw bytes the signatures need.
 pub(super) const SIGNATURE_BYTES: usize = 264;
@@ -76,7 +74,7 @@ pub(super) fn encoding(
             BadInput::new(bad.reason, bad.message.replace("the object is", "the compressed object holds"))
         })?;
         if inner != Compression::None {
-            return Err(BadInput::new(Reason::NestedCompression, "compressed data inside compressed data"));
+            return Err(BadInput::new(Reason::NestedCompression, "the object is compressed more than twice"));
         }
     }
     let marked = encoding_rs::Encoding::for_bom(bytes).map(|(marked, _)| marked);
@@ -128,103 +126,4 @@ pub(super) fn encoding(
         Reason::UnknownBinary,
         format!("there are {} NUL bytes among the first {}, so this is no text", even + odd, first.len()),
     ))
-}
-
-/// How the text that begins with `text` is laid out. `whole` says that this is all of it.
-pub(super) fn layout(text: &[u8], whole: bool, options: &Options) -> Result<Layout, BadInput> {
-    let table = || sniff::dialect(text, whole, options).map(Layout::Delimited);
-    match options.format {
-        Format::Json => return Ok(Layout::Json),
-        Format::JsonLines => return Ok(Layout::JsonLines),
-        Format::Csv => return table(),
-        Format::Auto if options.pointer.is_some() => return Ok(Layout::Json),
-        Format::Auto => {}
-    }
-    let start = text.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(text.len());
-    match text.get(start) {
-        Some(b'[') if is_bracketed(&text[start..]) => {
-            // Names in brackets, as SQL Server writes them, or the first section of an INI file.
-            table()
-        }
-        Some(b'[') => Ok(Layout::Json),
-        Some(b'{') if is_lines(&text[start..], whole) => Ok(Layout::JsonLines),
-        Some(b'{') => Ok(Layout::Json),
-        _ if is_lines_of_scalars(&text[start..], whole) => Ok(Layout::JsonLines),
-        _ => table(),
-    }
-}
-
-/// Whether text that begins with a brace is a value on each line rather than one document: a whole value stands
-/// on the first line or, when that line is broken, on the second.
-fn is_lines(text: &[u8], whole: bool) -> bool {
-    let mut lines = text.split(|byte| *byte == b'\n').peekable();
-    let mut filled = Vec::new();
-    while let Some(line) = lines.next() {
-        // The last line of a look that is not the whole text may be cut.
-        if (lines.peek().is_some() || whole) && !line.trim_ascii().is_empty() {
-            filled.push(line.trim_ascii());
-        } else if !line.trim_ascii().is_empty() && !filled.is_empty() {
-            // Cut, but there: enough to know that something follows the first line.
-            return is_value(filled[0]) != Whole::Open;
-        }
-        if filled.len() == 2 {
-            break;
-        }
-    }
-    match filled[..] {
-        [first, second] => match is_value(first) {
-            Whole::Yes => true,
-            Whole::Broken => second.starts_with(b"{") && is_value(second) == Whole::Yes,
-            Whole::Open => false,
-        },
-        _ => false,
-    }
-}
-
-/// Whether text that begins with a bracket is none of JSON: the first line has a word in brackets that no JSON has.
-fn is_bracketed(text: &[u8]) -> bool {
-    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let Some(end) = line.iter().position(|byte| *byte == b']') else { return false };
-    let word = line[1..end].trim_ascii();
-    word.first().is_some_and(u8::is_ascii_alphabetic) && is_value(word) == Whole::Broken
-}
-
-/// Whether every line is one JSON value that is neither object nor array, and one of them is a string. Where lines below
-/// the first say by their type that it is a name, the text is a table of one quoted column.
-fn is_lines_of_scalars(text: &[u8], whole: bool) -> bool {
-    let mut lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).collect();
-    if !whole {
-        lines.pop();
-    }
-    lines.retain(|line| !line.is_empty());
-    let is_string = |line: &[u8]| line.starts_with(b"\"");
-    let is_scalar = |line: &[u8]| {
-        let begins = matches!(line.first(), Some(b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n'));
-        begins && matches!(is_value(line), Whole::Yes | Whole::Open) && !line.ends_with(b",")
-    };
-    lines.len() >= 2
-        && lines.iter().any(|line| is_string(line))
-        && lines.iter().all(|line| is_scalar(line) && (!is_string(line) || is_value(line) == Whole::Yes))
-        && !sniff::is_column_under_name(&lines)
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Whole {
-    Yes,
-    Open,
-    Broken,
-}
-
-fn is_value(line: &[u8]) -> Whole {
-    let mut scanner = Scanner::default();
-    let mut at = 0;
-    while at < line.len() {
-        match scanner.step(&line[at..]) {
-            Ok((taken, Step::End)) if at + taken == line.len() => return Whole::Yes,
-            // The rest of the line is a second value: not JSON Lines.
-            Ok((_, Step::End)) | Err(_) => return Whole::Broken,
-            Ok((taken, _)) => at += taken,
-        }
-    }
-    Whole::Open
 }

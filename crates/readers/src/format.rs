@@ -35,4 +35,8 @@ pub enum Layout {
     JsonLines,
     /// One JSON document.
     Json,
+    /// JSON values one after the other, not each on a line of its own.
+    JsonSequence,
+    /// An item on each line, as DynamoDB exports a table.
+    DynamodbJson,
 }

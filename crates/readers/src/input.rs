@@ -1,7 +1,7 @@
 //! From the object's raw bytes to UTF-8 text in chunks: decompression, byte order marks, caps, counts.
 //!
 //! ```text
-//! source ─▶ raw ─▶ plain | gzip | zstd ─▶ caps ─▶ as is | UTF-16 to UTF-8 ─▶ chunk
+//! source ─▶ plain | gzip | zstd ─▶ once more, if it is compressed twice ─▶ caps ─▶ as is | UTF-16 to UTF-8 ─▶ chunk
 //! ```
 //! All of it happens inside the caller's task, in buffers of fixed size. The text is not checked to be UTF-8
 //! here: which row a bad byte is in, only the reader of rows knows.
@@ -16,6 +16,7 @@ use super::format::{Compression, Encoding};
 use super::gzip::Gzip;
 use super::options::{Limits, Options};
 use super::permits::{BufferPermits, Permit};
+use super::position::Position;
 use super::reason::{BadInput, ReadError, Reason};
 use super::zstandard::Zstd;
 
@@ -41,22 +42,110 @@ enum Decoder {
     Zstd(Zstd),
 }
 
+impl Decoder {
+    fn new(compression: Compression) -> Result<Self, BadInput> {
+        Ok(match compression {
+            Compression::None => Self::Plain,
+            Compression::Gzip => Self::Gzip(Box::new(Gzip::new())),
+            Compression::Zstd => Self::Zstd(Zstd::new()?),
+        })
+    }
+
+    /// Appends to `out` some of what `input` holds: how many bytes were taken and made.
+    fn decode(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(usize, usize), BadInput> {
+        let start = out.len();
+        let (taken, made) = match self {
+            Self::Plain => {
+                out.extend_from_slice(input);
+                (input.len(), input.len())
+            }
+            Self::Gzip(gzip) => {
+                out.resize(start + BUFFER_BYTES, 0);
+                gzip.decode(input, &mut out[start..])?
+            }
+            Self::Zstd(zstd) => {
+                out.resize(start + BUFFER_BYTES, 0);
+                zstd.decode(input, &mut out[start..])?
+            }
+        };
+        out.truncate(start + made);
+        Ok((taken, made))
+    }
+
+    fn finish(&self) -> Result<(), BadInput> {
+        match self {
+            Self::Plain => Ok(()),
+            Self::Gzip(gzip) => gzip.finish(),
+            Self::Zstd(zstd) => zstd.finish(),
+        }
+    }
+}
+
+/// What a step of decompression has come to.
+enum Progress {
+    Made(usize),
+    Starved,
+    Ended,
+}
+
+/// A decoder with the bytes that it has not taken yet.
+struct Stage {
+    decoder: Decoder,
+    input: Vec<u8>,
+    at: usize,
+    input_ended: bool,
+}
+
+impl Stage {
+    /// A stage that begins with `input`, after which there may be more.
+    fn new(compression: Compression, input: Vec<u8>, input_ended: bool) -> Result<Self, BadInput> {
+        Ok(Self { decoder: Decoder::new(compression)?, input, at: 0, input_ended })
+    }
+
+    /// Appends some decompressed bytes to `out`.
+    fn decode(&mut self, out: &mut Vec<u8>) -> Result<Progress, BadInput> {
+        loop {
+            if self.at == self.input.len() && !self.input_ended {
+                return Ok(Progress::Starved);
+            }
+            let (taken, made) = self.decoder.decode(&self.input[self.at..], out)?;
+            self.at += taken;
+            if made > 0 {
+                return Ok(Progress::Made(made));
+            }
+            if taken == 0 {
+                if !self.input_ended || self.at < self.input.len() {
+                    return Err(BadInput::new(Reason::CorruptCompression, "the compressed data is damaged"));
+                }
+                self.decoder.finish()?;
+                return Ok(Progress::Ended);
+            }
+        }
+    }
+}
+
 /// The object's text. `chunk` is what is held of it; `advance` brings the next.
 pub(super) struct Input {
     source: Source,
-    raw: Vec<u8>,
-    raw_at: usize,
-    source_ended: bool,
-    decoder: Decoder,
+    /// Decompresses what comes from the source.
+    outer: Stage,
+    /// Decompresses what that makes, if it is compressed itself.
+    inner: Option<Stage>,
     ended: bool,
     transcoder: Option<encoding_rs::Decoder>,
     /// Decompressed bytes on their way through the transcoder.
     plain: Vec<u8>,
     chunk: Vec<u8>,
     pub(super) compression: Compression,
+    /// How the data inside the compressed data is compressed.
+    pub(super) inner_compression: Compression,
+    /// What the outer decoder has made so far.
+    outer_bytes: u64,
     pub(super) encoding: Encoding,
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
+    /// How long the byte order mark before the text is.
+    mark_bytes: usize,
     limits: Limits,
     buffers: BufferPermits,
     /// Whether the text is UTF-8 though its pipeline names another encoding.
@@ -72,18 +161,19 @@ impl Input {
     pub(super) async fn open(source: Source, options: &Options) -> Result<Self, ReadError> {
         let mut input = Self {
             source,
-            raw: Vec::with_capacity(BUFFER_BYTES),
-            raw_at: 0,
-            source_ended: false,
-            decoder: Decoder::Plain,
+            outer: Stage::new(Compression::None, Vec::with_capacity(BUFFER_BYTES), false)?,
+            inner: None,
             ended: false,
             transcoder: None,
             plain: Vec::new(),
             chunk: Vec::new(),
             compression: Compression::None,
+            inner_compression: Compression::None,
+            outer_bytes: 0,
             encoding: Encoding::Utf8,
             bytes_in: 0,
             bytes_out: 0,
+            mark_bytes: 0,
             limits: options.limits.clone(),
             buffers: options.buffers.clone(),
             suspicion: None,
@@ -91,18 +181,21 @@ impl Input {
             permit: None,
         };
         input.receive(detect::SIGNATURE_BYTES).await?;
-        input.compression = detect::compression(&input.raw)?;
-        input.decoder = match input.compression {
-            Compression::None => Decoder::Plain,
-            Compression::Gzip => Decoder::Gzip(Box::new(Gzip::new())),
-            Compression::Zstd => Decoder::Zstd(Zstd::new()?),
-        };
-        let mut look = Vec::with_capacity(LOOK_BYTES + BUFFER_BYTES);
-        while look.len() < LOOK_BYTES && !input.ended {
-            input.decode_some(&mut look).await?;
+        input.compression = detect::compression(&input.outer.input)?;
+        input.outer.decoder = Decoder::new(input.compression)?;
+        let mut look = input.look(Vec::with_capacity(LOOK_BYTES + BUFFER_BYTES)).await?;
+        if input.compression != Compression::None {
+            input.inner_compression = detect::compression(&look).unwrap_or(Compression::None);
+        }
+        if input.inner_compression != Compression::None {
+            let outer_ended = std::mem::take(&mut input.ended);
+            input.bytes_out = 0;
+            input.inner = Some(Stage::new(input.inner_compression, look, outer_ended)?);
+            look = input.look(Vec::with_capacity(LOOK_BYTES + BUFFER_BYTES)).await?;
         }
         let (encoding, mark_bytes) = detect::encoding(&look, input.compression, options.encoding.as_deref())?;
         input.encoding = encoding;
+        input.mark_bytes = mark_bytes;
         look.drain(..mark_bytes);
         input.transcoder = match encoding {
             Encoding::Utf8 => None,
@@ -122,9 +215,22 @@ impl Input {
         Ok(input)
     }
 
+    /// Fills `look` with the first [`LOOK_BYTES`] of what is decompressed, or all there is.
+    async fn look(&mut self, mut look: Vec<u8>) -> Result<Vec<u8>, ReadError> {
+        while look.len() < LOOK_BYTES && !self.ended {
+            self.decode_some(&mut look).await?;
+        }
+        Ok(look)
+    }
+
     /// The text held now: at the beginning the first [`LOOK_BYTES`] or all there is.
     pub(super) fn chunk(&self) -> &[u8] {
         &self.chunk
+    }
+
+    /// Where the text begins.
+    pub(super) fn start(&self) -> Position {
+        Position::start(self.mark_bytes)
     }
 
     /// Takes the chunk out, for a reader that keeps its own place in it.
@@ -237,76 +343,72 @@ impl Input {
     /// Appends some decompressed bytes to `out`, or finds the end of them.
     async fn decode_some(&mut self, out: &mut Vec<u8>) -> Result<(), ReadError> {
         loop {
-            if self.raw_at == self.raw.len() && !self.source_ended {
-                self.receive(1).await?;
-            }
-            let input = &self.raw[self.raw_at..];
-            let start = out.len();
-            let (taken, made) = match &mut self.decoder {
-                Decoder::Plain => {
-                    out.extend_from_slice(input);
-                    (input.len(), input.len())
+            match self.inner.as_mut().unwrap_or(&mut self.outer).decode(out)? {
+                Progress::Made(bytes) => {
+                    self.bytes_out += bytes as u64;
+                    if self.inner.is_none() {
+                        self.outer_bytes = self.bytes_out;
+                    }
+                    return Ok(self.check_caps()?);
                 }
-                Decoder::Gzip(gzip) => {
-                    out.resize(start + BUFFER_BYTES, 0);
-                    gzip.decode(input, &mut out[start..])?
+                Progress::Ended => {
+                    self.ended = true;
+                    return Ok(());
                 }
-                Decoder::Zstd(zstd) => {
-                    out.resize(start + BUFFER_BYTES, 0);
-                    zstd.decode(input, &mut out[start..])?
-                }
-            };
-            out.truncate(start + made);
-            self.raw_at += taken;
-            self.bytes_out += made as u64;
-            if made > 0 {
-                return Ok(self.check_caps()?);
-            }
-            if taken == 0 {
-                if !self.source_ended || self.raw_at < self.raw.len() {
-                    return Err(
-                        BadInput::new(Reason::CorruptCompression, "the compressed data is damaged").into()
-                    );
-                }
-                match &self.decoder {
-                    Decoder::Plain => {}
-                    Decoder::Gzip(gzip) => gzip.finish()?,
-                    Decoder::Zstd(zstd) => zstd.finish()?,
-                }
-                self.ended = true;
-                return Ok(());
+                Progress::Starved if self.inner.is_some() => self.feed_inner().await?,
+                Progress::Starved => self.receive(1).await?,
             }
         }
     }
 
-    /// Refills the raw buffer with at least `least` bytes, unless the source ends before.
+    /// Refills the inner decoder's input with what the outer one makes.
+    async fn feed_inner(&mut self) -> Result<(), ReadError> {
+        loop {
+            let Some(inner) = &mut self.inner else { return Ok(()) };
+            inner.input.clear();
+            inner.at = 0;
+            match self.outer.decode(&mut inner.input)? {
+                Progress::Made(bytes) => {
+                    self.outer_bytes += bytes as u64;
+                    return Ok(self.check_caps()?);
+                }
+                Progress::Ended => {
+                    inner.input_ended = true;
+                    return Ok(());
+                }
+                Progress::Starved => self.receive(1).await?,
+            }
+        }
+    }
+
+    /// Refills the raw bytes with at least `least`, unless the source ends before.
     async fn receive(&mut self, least: usize) -> Result<(), ReadError> {
-        self.raw.clear();
-        self.raw_at = 0;
-        while self.raw.len() < least && !self.source_ended {
-            let received = self.source.read_buf(&mut self.raw).await.map_err(ReadError::Source)?;
+        let raw = &mut self.outer;
+        raw.input.clear();
+        raw.at = 0;
+        while raw.input.len() < least && !raw.input_ended {
+            let received = self.source.read_buf(&mut raw.input).await.map_err(ReadError::Source)?;
             self.bytes_in += received as u64;
-            self.source_ended = received == 0;
+            raw.input_ended = received == 0;
         }
         Ok(())
     }
 
     fn check_caps(&self) -> Result<(), BadInput> {
         let Limits { decoded_bytes, ratio, ratio_from_bytes, .. } = &self.limits;
-        if self.bytes_out > *decoded_bytes {
+        // What is decompressed twice may be a bomb on the way.
+        let made = self.bytes_out.max(self.outer_bytes);
+        if made > *decoded_bytes {
             return Err(BadInput::new(
                 Reason::DecompressionBomb,
                 format!("the object expands beyond {decoded_bytes} bytes"),
             ));
         }
-        let used = self.bytes_in - (self.raw.len() - self.raw_at) as u64;
-        if !matches!(self.decoder, Decoder::Plain)
-            && self.bytes_out > *ratio_from_bytes
-            && self.bytes_out / used.max(1) > *ratio
-        {
+        let used = self.bytes_in - (self.outer.input.len() - self.outer.at) as u64;
+        if self.compression != Compression::None && made > *ratio_from_bytes && made / used.max(1) > *ratio {
             return Err(BadInput::new(
                 Reason::DecompressionBomb,
-                format!("{used} bytes expand to {} and more, beyond {ratio} times", self.bytes_out),
+                format!("{used} bytes expand to {made} and more, beyond {ratio} times"),
             ));
         }
         Ok(())

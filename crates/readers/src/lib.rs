@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bytes ─▶ input: gzip, zstd, UTF-16 ─▶ delimited: rows of fields ─▶ columns: types ─┐
-//!                                  └──▶ json: lines, document ─▶ values ─────────────┴─▶ rows
+//!                                  └──▶ json: lines, values ─▶ records  ─────────────┴─▶ rows
 //! ```
 //! An object is read twice. [`check`] goes to its end before anything is written: checksums, quotes and brackets
 //! are verified and the type of every column settles over all of its values. Then [`Rows`] reads it again, with
@@ -25,16 +25,22 @@
 //!
 //! # JSON
 //! An object is a record. Anything else, as a line or as an element, is a record of one field named `value`. A
-//! document is one record, or an array of them; a pointer leads to either inside it.
+//! document is one record, or an array of them; a pointer leads to either inside it. Documents may follow one another,
+//! with or without something between them. An export of DynamoDB is undone to the items it was made of. A text that
+//! can be read in two ways is refused, unless the pipeline says which is meant.
+//!
+//! # Lines
+//! Messages name lines as an editor shows them, and bytes of the decompressed text: see [`Place`].
 //!
 //! # Reasons
 //! | what ends at | reasons |
 //! | --- | --- |
-//! | the row | `ragged_row`, `stray_quote`, `stray_escape`, `field_too_large`, `item_too_large`, `invalid_utf8`, `nul_byte`, `number_out_of_range`, `wrong_type`, `json_too_deep`, `duplicate_key`, `lone_surrogate`, `empty_name`, `name_too_long`, `reserved_name`, `bad_key`; in JSON Lines `json_syntax` |
+//! | the row | `ragged_row`, `stray_quote`, `stray_escape`, `field_too_large`, `item_too_large`, `invalid_utf8`, `nul_byte`, `number_out_of_range`, `wrong_type`, `json_too_deep`, `not_finite`, `not_dynamodb_json`, `duplicate_key`, `lone_surrogate`, `empty_name`, `name_too_long`, `reserved_name`, `bad_key`; in JSON Lines `json_syntax` |
 //! | the object, for its bytes | `truncated_gzip`, `truncated_zstd`, `checksum_mismatch`, `corrupt_compression`, `trailing_garbage`, `decompression_bomb`, `window_too_large`, `nested_compression`, `unsupported_format`, `unknown_binary`, `utf16_without_bom`, `unsupported_encoding`, `invalid_utf16`, `encoding_mismatch` |
-//! | the object, for its text | `no_table`, `ambiguous_dialect`, `no_header`, `ambiguous_header`, `two_tables`, `too_many_rejected`, `unbalanced_quote`, `text_after_quote`, `swallowed_rows`, `duplicate_header`, `empty_header`, `bad_header`, `too_many_columns`, `unknown_column`; in a header `reserved_name` and `name_too_long`; in a JSON document `json_syntax`, `json_cut_short`, `json_trailing`, `pointer_not_found`, `pointer_not_records`, thousands of open brackets (`json_too_deep`), and a name on the way to the records that occurs twice (`duplicate_key`) |
+//! | the object, for its text | `no_table`, `ambiguous_dialect`, `no_header`, `ambiguous_header`, `two_tables`, `too_many_rejected`, `unbalanced_quote`, `text_after_quote`, `swallowed_rows`, `duplicate_header`, `empty_header`, `bad_header`, `too_many_columns`, `unknown_column`; in a header `reserved_name` and `name_too_long`; in a JSON document `json_syntax`, `json_cut_short`, `json_trailing`, `unclear_records`, `pointer_not_found`, `pointer_not_records`, thousands of open brackets (`json_too_deep`), and a name on the way to the records that occurs twice (`duplicate_key`) |
 //!
-//! A pipeline's command that prints too much is refused by the worker, as `output_too_large`.
+//! The worker itself refuses a pipeline's command that prints too much, as `output_too_large`, and an object that would
+//! become too many records, as `too_many_records` and `too_expensive`.
 //!
 //! A quoted field that is too large is refused with its row, unless it runs over several lines: then it is taken
 //! for a quote that was never meant (`unbalanced_quote`), because going on would swallow rows.
@@ -50,6 +56,7 @@ mod input;
 mod json;
 mod options;
 mod permits;
+mod position;
 mod reason;
 mod rows;
 mod schema;
@@ -64,6 +71,7 @@ pub use self::delimited::dialect::{Dialect, Spaces};
 pub use self::format::{Compression, Encoding, Layout};
 pub use self::options::{Format, Limits, Options, RESERVED_NAMES};
 pub use self::permits::BufferPermits;
+pub use self::position::Place;
 pub use self::reason::{BadInput, ReadError, Reason, Reject, Scope};
 pub use self::rows::{Row, Rows};
 pub use self::schema::{Column, ColumnType, Schema};

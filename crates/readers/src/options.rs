@@ -18,7 +18,7 @@ pub struct Options {
     pub format: Format,
     /// What separates fields, if it is not to be found out; a line feed if each line is one field.
     pub delimiter: Option<u8>,
-    /// The way to the records in a JSON document (RFC 6901). With it, [`Format::Auto`] means [`Format::Json`].
+    /// The way to the records in each JSON document (RFC 6901). With it, [`Format::Auto`] means [`Format::Json`].
     pub pointer: Option<String>,
     /// What else is said about delimited text.
     pub table: Delimited,
@@ -43,8 +43,10 @@ pub enum Format {
     Csv,
     /// A JSON value on each line.
     JsonLines,
-    /// One JSON document.
+    /// One JSON document, or several one after the other.
     Json,
+    /// An item on each line, as DynamoDB exports a table.
+    DynamodbJson,
 }
 
 /// What is refused for its size. The bounds on memory follow from these.

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::position::Place;
+
 pub use domain::bad_input::{Reason, Scope};
 
 /// Why an object cannot be turned into records.
@@ -10,19 +12,25 @@ pub use domain::bad_input::{Reason, Scope};
 pub struct BadInput {
     /// The named reason.
     pub reason: Reason,
-    /// The row it was found in, counted from 1 without the header; none when it is no row's fault.
-    pub row: Option<u64>,
+    /// Where the row begins that it was found in; none when it is no row's fault.
+    pub place: Option<Place>,
     /// What was found, for the person who uploaded the object. Bounded, but it may quote the object.
     pub message: String,
 }
 
 impl BadInput {
     pub(crate) fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, row: None, message: message.into() }
+        Self { reason, place: None, message: message.into() }
     }
 
-    pub(crate) fn in_row(reason: Reason, row: u64, message: impl Into<String>) -> Self {
-        Self { reason, row: Some(row), message: message.into() }
+    pub(crate) fn at(reason: Reason, place: Place, message: impl Into<String>) -> Self {
+        Self { reason, place: Some(place), message: message.into() }
+    }
+
+    /// The line that the row begins with, counted from 1.
+    #[must_use]
+    pub fn line(&self) -> Option<u64> {
+        self.place.map(Place::line)
     }
 }
 
@@ -42,6 +50,8 @@ pub enum ReadError {
 pub struct Reject {
     /// The named reason.
     pub reason: Reason,
+    /// Where the row begins.
+    pub place: Place,
     /// What was found.
     pub message: String,
     /// The beginning of the row as it stood in the object, in UTF-8, bounded; what is no text is shown as `�`.

@@ -6,18 +6,23 @@ use domain::record::{Record, Value};
 use tokio::io::AsyncRead;
 
 use super::delimited::Table;
-use super::delimited::columns::{self, Refused};
+use super::delimited::columns::{self, Refused as RefusedField};
+use super::delimited::dialect::Dialect;
 use super::delimited::typing::Typing;
-use super::detect;
 use super::format::Layout;
 use super::input::Input;
-use super::json::build::Builder;
-use super::json::document::Document;
+use super::json::build::{Builder, is_exported_item};
+use super::json::evidence;
 use super::json::lines::Lines;
+use super::json::look::{Look, look};
 use super::json::pointer::Pointer;
-use super::options::Options;
+use super::json::refused::Refused;
+use super::json::values::{Next, Values};
+use super::options::{Format, Limits, Options};
+use super::position::Place;
 use super::reason::{BadInput, ReadError, Reason, Reject, raw_text, shown};
 use super::schema::{ColumnType, Schema};
+use super::sniff;
 
 /// A row, good or refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +30,8 @@ pub struct Row {
     /// Its number: 1 for the first row after the header, the first line or the first element. Refused rows
     /// count, blank lines do not.
     pub number: u64,
+    /// Where it begins, for messages.
+    pub place: Place,
     /// The record, or why there is none.
     pub content: Result<Record, Reject>,
 }
@@ -33,39 +40,89 @@ pub struct Row {
 pub(super) enum Reader {
     Table(Box<Table>),
     Lines(Lines, Builder),
-    Document(Box<Document>, Builder),
+    Values(Box<Values>, Builder),
 }
 
 /// An object's text and how its rows are found in it.
 pub(super) struct Opened {
     pub(super) input: Input,
     pub(super) reader: Reader,
-    pub(super) layout: Layout,
 }
 
 impl Opened {
-    /// Begins to read. `layout` is that of an earlier reading; without one it is found out.
+    /// Begins to read. `layout` is that of an earlier reading, which settles how a table is written; without one it is
+    /// found out.
     pub(super) async fn open(
         source: impl AsyncRead + Send + 'static,
         options: &Options,
         layout: Option<Layout>,
     ) -> Result<Self, ReadError> {
         let mut input = Input::open(Box::pin(source), options).await?;
-        let layout = match layout {
-            Some(layout) => layout,
-            None => detect::layout(input.chunk(), input.is_last(), options)?,
+        let found = match layout {
+            Some(Layout::Delimited(dialect)) => Found::Delimited(dialect),
+            _ => Found::of(input.chunk(), input.is_last(), options)?,
         };
-        let reader = match layout {
-            Layout::Delimited(dialect) => {
+        let reader = match found {
+            Found::Delimited(dialect) => {
                 Reader::Table(Box::new(Table::open(&mut input, dialect, options).await?))
             }
-            Layout::JsonLines => Reader::Lines(Lines::new(&mut input), Builder::default()),
-            Layout::Json => {
+            Found::Lines(builder) => {
+                let start = input.start();
+                Reader::Lines(Lines::new(input.take_chunk(), 0, start), builder)
+            }
+            Found::Values { found_out, may_be_lines } => {
                 let pointer = Pointer::parse(options.pointer.as_deref().unwrap_or_default())?;
-                Reader::Document(Box::new(Document::new(&mut input, pointer)), Builder::default())
+                let values = Values::new(&mut input, pointer, found_out, may_be_lines);
+                Reader::Values(
+                    Box::new(values),
+                    Builder::new(options.table.nulls.as_deref().unwrap_or_default()),
+                )
             }
         };
-        Ok(Self { input, reader, layout })
+        Ok(Self { input, reader })
+    }
+
+    /// How the text is laid out, as far as it has been read.
+    pub(super) fn layout(&self) -> Layout {
+        match &self.reader {
+            Reader::Table(table) => Layout::Delimited(table.dialect()),
+            Reader::Lines(_, builder) if builder.is_dynamodb() => Layout::DynamodbJson,
+            Reader::Lines(..) => Layout::JsonLines,
+            Reader::Values(values, _) if values.is_sequence() => Layout::JsonSequence,
+            Reader::Values(..) => Layout::Json,
+        }
+    }
+}
+
+/// What a text is, as its pipeline says or as its beginning shows.
+enum Found {
+    Delimited(Dialect),
+    Lines(Builder),
+    Values { found_out: bool, may_be_lines: bool },
+}
+
+impl Found {
+    fn of(text: &[u8], whole: bool, options: &Options) -> Result<Self, BadInput> {
+        let delimited = || sniff::dialect(text, whole, options).map(Self::Delimited);
+        let lines = || Self::Lines(Builder::new(options.table.nulls.as_deref().unwrap_or_default()));
+        let declared = Self::Values { found_out: false, may_be_lines: false };
+        Ok(match options.format {
+            Format::Csv => return delimited(),
+            Format::DynamodbJson => Self::Lines(Builder::dynamodb()),
+            Format::JsonLines if options.pointer.is_none() => lines(),
+            Format::Json | Format::JsonLines => declared,
+            Format::Auto if options.pointer.is_some() => declared,
+            Format::Auto => match look(text, whole) {
+                Look::Other => return delimited(),
+                Look::Lines { first: Some(first) } | Look::Values { first: Some(first), .. }
+                    if is_exported_item(first) =>
+                {
+                    Self::Lines(Builder::dynamodb())
+                }
+                Look::Lines { .. } => lines(),
+                Look::Values { may_be_lines, .. } => Self::Values { found_out: true, may_be_lines },
+            },
+        })
     }
 }
 
@@ -150,47 +207,76 @@ impl Rows {
     /// # Errors
     /// When bytes cannot be received or the whole object is condemned. There are no rows after an error.
     pub async fn next(&mut self) -> Result<Option<Row>, ReadError> {
-        let input = &mut self.opened.input;
         let limits = &self.options.limits;
-        let content = match &mut self.opened.reader {
-            Reader::Table(table) => {
-                if !table.next(input).await? {
-                    return Ok(None);
+        let Opened { input, reader, .. } = &mut self.opened;
+        loop {
+            let (place, content) = match reader {
+                Reader::Table(table) => {
+                    if !table.next(input).await? {
+                        return Ok(None);
+                    }
+                    (Place::Line(table.line()), typed(table, &self.kinds))
                 }
-                typed(table, &self.kinds)
-            }
-            Reader::Lines(lines, builder) => {
-                if !lines.next(input).await? {
-                    return Ok(None);
+                Reader::Lines(lines, builder) => {
+                    if !lines.next(input).await? {
+                        return Ok(None);
+                    }
+                    let (place, text) = (Place::Line(lines.number()), lines.line());
+                    let built = if lines.overflow { Err(too_long()) } else { builder.line(text, limits) };
+                    (
+                        place,
+                        built
+                            .and_then(|record| retyped(record, &self.declared))
+                            .map_err(|refused| rejected(refused, place, text, limits)),
+                    )
                 }
-                let text = lines.line();
-                let built = if lines.overflow { Err(too_long()) } else { builder.line(text, limits) };
-                built
-                    .and_then(|record| retyped(record, &self.declared))
-                    .map_err(|refused| rejected(refused, text, limits.raw_bytes))
-            }
-            Reader::Document(document, builder) => {
-                if !document.next(input).await? {
-                    return Ok(None);
-                }
-                let text = document.text();
-                let built = if document.overflow { Err(too_long()) } else { builder.record(text, limits) };
-                built
-                    .and_then(|record| retyped(record, &self.declared))
-                    .map_err(|refused| rejected(refused, text, limits.raw_bytes))
-            }
-        };
-        self.number += 1;
-        Ok(Some(Row { number: self.number, content }))
+                Reader::Values(values, builder) => match values.next(input).await? {
+                    Next::End => return Ok(None),
+                    Next::Record => {
+                        let (place, text) = (values.place(), values.text());
+                        let built =
+                            if values.overflow { Err(too_long()) } else { builder.record(text, limits) };
+                        let built = built.map_err(|refused| {
+                            if values.is_whole_value() { hinted(refused, text) } else { refused }
+                        });
+                        (
+                            place,
+                            built
+                                .and_then(|record| retyped(record, &self.declared))
+                                .map_err(|refused| rejected(refused, place, text, limits)),
+                        )
+                    }
+                    Next::Broken(reason, message) => {
+                        let place = values.place();
+                        (place, Err(rejected((reason, message), place, values.text(), limits)))
+                    }
+                    Next::Lines => {
+                        let (lines, builder) = (values.take_lines(), builder.take());
+                        *reader = Reader::Lines(lines, builder);
+                        continue;
+                    }
+                },
+            };
+            self.number += 1;
+            return Ok(Some(Row { number: self.number, place, content }));
+        }
     }
 }
 
-fn too_long() -> (Reason, String) {
+fn too_long() -> Refused {
     (Reason::ItemTooLarge, "the record has more than 4 MiB of JSON".to_owned())
 }
 
-fn rejected((reason, message): (Reason, String), text: &[u8], raw_bytes: usize) -> Reject {
-    Reject { reason, message, raw: raw_text(text, raw_bytes) }
+fn rejected((reason, message): Refused, place: Place, text: &[u8], limits: &Limits) -> Reject {
+    Reject { reason, place, message, raw: raw_text(text, limits.raw_bytes) }
+}
+
+/// A document that is too large for a record is told where its records may be.
+fn hinted((reason, message): Refused, text: &[u8]) -> Refused {
+    match evidence::hint(text) {
+        Some(hint) if reason == Reason::ItemTooLarge => (reason, format!("{message}; {hint}")),
+        _ => (reason, message),
+    }
 }
 
 fn typed(table: &Table, kinds: &[ColumnType]) -> Result<Record, Reject> {
@@ -226,7 +312,7 @@ fn retyped(mut record: Record, declared: &BTreeMap<String, ColumnType>) -> Resul
                 columns::value(text, *kind, &Typing::default())
                     .map_err(|refused| refused.told(&shown(name)))?
             }
-            _ => return Err(Refused::Wrong(*kind).told(&shown(name))),
+            _ => return Err(RefusedField::Wrong(*kind).told(&shown(name))),
         };
         *value = fitting;
     }

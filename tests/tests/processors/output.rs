@@ -170,7 +170,7 @@ fn a_bad_row_fails_the_job_where_the_pipeline_does_not_say_otherwise() {
             job.assert_failed().assert_attempt(1).assert_counted(1);
             let (code, message) = reason(&job);
             assert_eq!(code, "json_syntax");
-            let begins = format!("in the output of the command: row {row}: not valid JSON");
+            let begins = format!("in the output of the command: line {row}: not valid JSON");
             assert!(message.starts_with(&begins), "{message}");
             assert!(env.manifest(KEY).await.is_none());
         });

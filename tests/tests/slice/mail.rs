@@ -84,7 +84,10 @@ max_rejected = "100%"
         assert_eq!(env.keys().await, [rejects.clone(), "uploads/ragged.csv".to_owned()]);
         let lines = env.text(&rejects).await;
         let reject: serde_json::Value = serde_json::from_str(lines.trim_end()).unwrap();
-        assert_eq!((&reject["row"], &reject["raw"]), (&2.into(), &"2,two,too many".into()));
+        assert_eq!(
+            (&reject["row"], &reject["line"], &reject["raw"]),
+            (&2.into(), &3.into(), &"2,two,too many".into())
+        );
         assert_eq!(env.jobs().await.len(), 1, "the rejects object became no job");
         assert_eq!(env.ecs_launches(), 1);
     });

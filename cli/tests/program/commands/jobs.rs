@@ -65,7 +65,7 @@ fn explained(up: &Up, good: &str, bad: &str) {
         "pipeline everything: failed: ragged_row",
         " recorded pipeline everything, for pooled workers: its 6 bytes are not above",
         " claimed pooled worker ",
-        "ragged_row: row 1: 1 field",
+        "ragged_row: line 2: 1 field",
         " notified failure mail sent",
         " What to do Give each row as many fields as the header",
         &format!("tidemill replay --job {bad}"),
@@ -107,7 +107,7 @@ fn listed_dead_letters(up: &Up, bad: &str) {
         assert!(entry["status"].as_str().expect("words").contains("tidemill replay --job"));
     }
     let text = up.run(&["dead"]).with_code(0).stdout;
-    assert!(text.contains("ragged_row: row 1") && text.contains("uploads/bad.csv"), "{text}");
+    assert!(text.contains("ragged_row: line 2") && text.contains("uploads/bad.csv"), "{text}");
 }
 
 /// `replay`, by job, verdict and dead-letter queue: the object is no better, so it fails each time.

@@ -3,4 +3,5 @@
 mod check;
 mod errors;
 mod jobs;
+mod preview;
 mod watch;

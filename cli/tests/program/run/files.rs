@@ -104,8 +104,8 @@ pub(crate) fn bad_objects() -> Vec<File> {
         file("zip.gz", "PK\x03\x04\x14\0\0\0\x08\0 and so on", Failed("unsupported_format", None)),
         file("xz.gz", b"\xfd7zXZ\0\0\x04\xe6\xd6\xb4F".to_vec(), Failed("unsupported_format", None)),
         file("binary.csv", [0, 1, 2, 3, 200, 0, 255, 7].repeat(50), Failed("unknown_binary", None)),
-        file("quote.csv", "a,b\n1,x\n2,\"never closed\n3,y\n4,z\n", Failed("unbalanced_quote", Some(2))),
-        file("after-quote.csv", "a,b\n1,\"x\"y\n", Failed("text_after_quote", Some(1))),
+        file("quote.csv", "a,b\n1,x\n2,\"never closed\n3,y\n4,z\n", Failed("unbalanced_quote", Some(3))),
+        file("after-quote.csv", "a,b\n1,\"x\"y\n", Failed("text_after_quote", Some(2))),
         file("duplicate.csv", "a,b,a\n1,2,3\n", Failed("duplicate_header", None)),
         file("nameless.csv", "a,,c\n1,2,3\n", Failed("empty_header", None)),
         file("cut.json", "[{\"a\":1},{\"a\":", Failed("json_cut_short", None)),
@@ -119,28 +119,29 @@ pub(crate) fn bad_rows() -> Vec<File> {
     let lines = |row: &str| format!("{{\"a\":1}}\n{row}\n{{\"a\":3}}\n");
     let nested = |depth: usize| format!("{{\"a\":{}1{}}}", "[".repeat(depth), "]".repeat(depth));
     let bytes = |row: &[u8]| [b"a,b\n1,2\n", row, b"\n5,6\n"].concat();
-    let second = Some(2);
+    // The line of the second row: the first line of a table is its header.
+    let (second, third) = (Some(2), Some(3));
     vec![
-        file("ragged.csv", csv("3,4,5"), Failed("ragged_row", second)),
-        file("short.csv", csv("3"), Failed("ragged_row", second)),
-        file("field.csv", csv(&format!("3,{}", "x".repeat(390_000))), Failed("field_too_large", second)),
+        file("ragged.csv", csv("3,4,5"), Failed("ragged_row", third)),
+        file("short.csv", csv("3"), Failed("ragged_row", third)),
+        file("field.csv", csv(&format!("3,{}", "x".repeat(390_000))), Failed("field_too_large", third)),
         file(
             "item.jsonl",
             lines(&format!("{{\"a\":\"{0}\",\"b\":\"{0}\"}}", "x".repeat(210_000))),
             Failed("item_too_large", second),
         ),
-        file("latin1.csv", bytes(b"3,caf\xe9"), Failed("invalid_utf8", second)),
-        file("utf8.csv", bytes(b"3,\xf0\x9f\x98"), Failed("invalid_utf8", second)),
-        file("surrogate.csv", bytes(b"3,\xed\xa0\x80"), Failed("invalid_utf8", second)),
+        file("latin1.csv", bytes(b"3,caf\xe9"), Failed("invalid_utf8", third)),
+        file("utf8.csv", bytes(b"3,\xf0\x9f\x98"), Failed("invalid_utf8", third)),
+        file("surrogate.csv", bytes(b"3,\xed\xa0\x80"), Failed("invalid_utf8", third)),
         file(
             "nul.csv",
             [&b"a,b\n"[..], &b"1,a plain row of some text to begin with\n".repeat(2), b"3,\0\n"].concat(),
-            Failed("nul_byte", Some(3)),
+            Failed("nul_byte", Some(4)),
         ),
         file(
             "digits.csv",
             csv(&format!("{},4", "1234567890".repeat(4))),
-            Failed("number_out_of_range", second),
+            Failed("number_out_of_range", third),
         ),
         file(
             "digits.jsonl",

@@ -30,7 +30,7 @@ fn each_bad_file_fails_with_its_reason_beside_the_good_ones() {
     for File { name, becomes, .. } in &all {
         let complaint = match becomes {
             Becomes::Done(records) => done(&jobs[*name], name, *records),
-            Becomes::Failed(code, row) => failed(&jobs[*name], &mails, name, code, *row),
+            Becomes::Failed(code, line) => failed(&jobs[*name], &mails, name, code, *line),
         };
         let expected = if let Becomes::Done(records) = becomes { *records } else { 0 };
         let seen = visible.get(*name).copied().unwrap_or_default();
@@ -52,15 +52,15 @@ fn failed(
     mails: &BTreeMap<String, String>,
     name: &str,
     code: &str,
-    row: Option<u64>,
+    line: Option<u64>,
 ) -> Result<(), String> {
     let message = job["reason"]["message"].as_str().unwrap_or_default();
     if job["state"] != "failed" || job["reason"]["code"] != code || job["attempts"] != 1 {
         return Err(format!("{name}: not {code} at the first attempt: {job}"));
     }
-    let named = row.is_none_or(|row| message.contains(&format!("row {row}")));
+    let named = line.is_none_or(|line| message.contains(&format!("line {line}")));
     if !named || message.len() < 10 || message.len() > 400 {
-        return Err(format!("{name}: {row:?} in {message:?}"));
+        return Err(format!("{name}: {line:?} in {message:?}"));
     }
     let Some(mail) = mails.get(&format!("[tidemill] failed: uploads/{name} ({code})")) else {
         return grouped(mails, name, message);

@@ -20,6 +20,7 @@ mod job_progress;
 mod job_run;
 mod memory;
 mod object_metadata;
+mod preview;
 mod process_job;
 mod read_and_write;
 mod rejects;
@@ -30,6 +31,7 @@ mod usage;
 mod write;
 
 pub use command::Commands;
+pub use preview::{Preview, PreviewColumn, preview};
 pub use process_job::{ClaimMode, Outcome, process_job};
 pub use services::Services;
 pub use usage::Usage;

@@ -1,5 +1,5 @@
 //! The rejects object of a job whose pipeline quarantines bad rows: JSON Lines, one for each rejected row, with its
-//! number, the reason and its raw text.
+//! number among the rows, the line that it begins with, the reason and its raw text.
 
 use aws::{
     CallError,
@@ -30,7 +30,7 @@ impl Rejects {
     /// Adds a rejected row.
     pub(crate) async fn add(&mut self, row: u64, reject: &Reject) -> Result<(), CallError> {
         let reason = reject.reason.code();
-        let line = json!({ "row": row, "reason": reason, "message": reject.message, "raw": reject.raw });
+        let line = json!({ "row": row, "line": reject.place.line(), "reason": reason, "message": reject.message, "raw": reject.raw });
         self.0.write(format!("{line}\n").as_bytes()).await
     }
 

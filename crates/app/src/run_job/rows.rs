@@ -10,8 +10,9 @@ use domain::{
     record,
     text::count,
     verdict::Kind,
+    volume::{Excess, allows},
 };
-use readers::{Checked, Compression, Dialect, Layout, Names, Rows, Tolerance};
+use readers::{Checked, Compression, Dialect, Layout, Names, Reason, Rows, Tolerance};
 use tokio::{
     io::AsyncRead,
     sync::{Semaphore, mpsc},
@@ -45,6 +46,9 @@ pub(crate) async fn read_twice<R: AsyncRead + Send + 'static>(
             .map_err(readers::ReadError::from)?;
     }
     let progress = Progress { records: checked.rows - rejected, rejected, format: Some(format_of(&checked)) };
+    // What a command prints has nothing to do with the size of the object.
+    let uploaded = (job.pipeline.format != Format::Command).then_some(checked.bytes_in);
+    allows(&job.pipeline, progress.records, checked.write_units, uploaded).map_err(too_much)?;
     info!(
         job.id = %job.id,
         records = progress.records,
@@ -85,8 +89,13 @@ pub(crate) async fn read_once(
     writer.finish(progress, counts.write_units)
 }
 
+/// The end of a job whose object would become too much.
+fn too_much(excess: Excess) -> JobExit {
+    JobExit::new(Change::Fail, excess.reason(), excess.to_string())
+}
+
 /// How many bad rows a pipeline accepts in an object.
-fn tolerance(pipeline: &Pipeline) -> Tolerance {
+pub(crate) fn tolerance(pipeline: &Pipeline) -> Tolerance {
     match pipeline.bad_rows {
         BadRows::RejectFile => Tolerance::None,
         BadRows::Skip | BadRows::Quarantine => {
@@ -104,6 +113,7 @@ pub(crate) fn read_options(pipeline: &Pipeline, buffers: readers::BufferPermits)
             Format::Csv => readers::Format::Csv,
             Format::Jsonl => readers::Format::JsonLines,
             Format::Json => readers::Format::Json,
+            Format::DynamodbJson => readers::Format::DynamodbJson,
         },
         // The pipelines file allows ASCII delimiters only.
         delimiter: pipeline.delimiter.and_then(|delimiter| delimiter.try_into().ok()),
@@ -117,20 +127,22 @@ pub(crate) fn read_options(pipeline: &Pipeline, buffers: readers::BufferPermits)
 }
 
 /// The detected format, written like a file extension: `csv.gz`.
-fn format_of(checked: &Checked) -> String {
+pub(crate) fn format_of(checked: &Checked) -> String {
     let layout = match checked.schema.layout {
         Layout::Delimited(Dialect { delimiter: Some(b',') | None, .. }) => "csv",
         Layout::Delimited(Dialect { delimiter: Some(b'\t'), .. }) => "tsv",
         Layout::Delimited(_) => "delimited",
         Layout::JsonLines => "jsonl",
         Layout::Json => "json",
+        Layout::JsonSequence => "json-seq",
+        Layout::DynamodbJson => "dynamodb-json",
     };
-    let compression = match checked.compression {
+    let suffix = |compression| match compression {
         Compression::None => "",
         Compression::Gzip => ".gz",
         Compression::Zstd => ".zst",
     };
-    format!("{layout}{compression}")
+    format!("{layout}{}{}", suffix(checked.inner_compression), suffix(checked.compression))
 }
 
 /// Counts the rows whose natural key is missing or too long: the check of the text does not look at keys.
@@ -138,10 +150,10 @@ async fn check_keys(mut rows: Rows, key: &KeyTemplate, tolerance: Tolerance) -> 
     let mut rejected = 0;
     while let Some(row) = rows.next().await? {
         let Ok(record) = row.content else { continue };
-        let Err(reject) = write::natural_key(key, &record) else { continue };
+        let Err(message) = write::natural_key(key, &record) else { continue };
         if tolerance == Tolerance::None {
-            let message = format!("row {}: {}", row.number, reject.message);
-            return Err(JobExit::new(Change::Fail, reject.reason, message));
+            let message = format!("{}: {message}", row.place);
+            return Err(JobExit::new(Change::Fail, Reason::BadKey, message));
         }
         rejected += 1;
     }
@@ -202,7 +214,10 @@ async fn produce(
             let checked = row.content.and_then(|record| {
                 names.note(&record);
                 match &pipeline.key {
-                    Some(key) => write::natural_key(key, &record).map(|_| record),
+                    Some(key) => match write::natural_key(key, &record) {
+                        Ok(_) => Ok(record),
+                        Err(message) => Err(write::without_key(row.place, message, &record)),
+                    },
                     None => Ok(record),
                 }
             });
@@ -219,7 +234,7 @@ async fn produce(
             Some((number, Err(reject))) => {
                 counts.rejected += 1;
                 if tolerance == Tolerance::None {
-                    let message = format!("row {number}: {}", reject.message);
+                    let message = format!("{}: {}", reject.place, reject.message);
                     return Err(JobExit::new(Change::Fail, reject.reason, message));
                 }
                 if let Some(rejects) = &mut rejects {
@@ -229,6 +244,8 @@ async fn produce(
             None => {}
         }
         if batch.len() == BATCH_ITEMS || bytes >= write::BATCH_BYTES || (ended && !batch.is_empty()) {
+            // Before, the whole text was checked, unless a command prints it.
+            allows(&pipeline, counts.records, counts.write_units, None).map_err(too_much)?;
             let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH_ITEMS));
             // A single row of 400 KB fits: the budget is larger than any batch.
             let permits = u32::try_from(std::mem::take(&mut bytes)).unwrap_or(u32::MAX);

@@ -11,7 +11,7 @@ use domain::{
     verdict::Kind,
 };
 use futures::{StreamExt, TryStreamExt, stream::FuturesUnordered};
-use readers::{Reason, Reject};
+use readers::{Place, Reason, Reject};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::{
@@ -155,14 +155,18 @@ enum Accepted {
 /// The longest partition key of DynamoDB, minus the prefix that [`domain::manifest::natural_partition`] adds.
 const NATURAL_KEY_BYTES: usize = 2_048 - 70;
 
-/// The natural key of a record, or the reject that says why it has none.
-pub(crate) fn natural_key(key: &KeyTemplate, record: &Record) -> Result<String, Reject> {
-    let rejected = |message| Reject { reason: Reason::BadKey, message, raw: beginning_as_json(record) };
-    let key = key.of(record).map_err(|missing| rejected(missing.to_string()))?;
+/// The natural key of a record, or why it has none, in words.
+pub(crate) fn natural_key(key: &KeyTemplate, record: &Record) -> Result<String, String> {
+    let key = key.of(record).map_err(|missing| missing.to_string())?;
     if key.len() <= NATURAL_KEY_BYTES {
         return Ok(key);
     }
-    Err(rejected(format!("the key has {} bytes; at most {NATURAL_KEY_BYTES} are allowed", key.len())))
+    Err(format!("the key has {} bytes; at most {NATURAL_KEY_BYTES} are allowed", key.len()))
+}
+
+/// The reject of the record at `place`, which has no natural key for the reason in `message`.
+pub(crate) fn without_key(place: Place, message: String, record: &Record) -> Reject {
+    Reject { reason: Reason::BadKey, place, message, raw: beginning_as_json(record) }
 }
 
 /// The first KiB of a record as JSON.

@@ -73,7 +73,7 @@ impl KeyTemplate {
                 Value::Number(text) => Some(number::canonical(text).map_or(Cow::Borrowed(text), Cow::Owned)),
                 Value::Bool(true) => Some(Cow::Borrowed("true")),
                 Value::Bool(false) => Some(Cow::Borrowed("false")),
-                Value::Null | Value::List(_) | Value::Map(_) => None,
+                Value::Null | Value::Binary(_) | Value::Set(_) | Value::List(_) | Value::Map(_) => None,
             }
         })
     }

@@ -21,6 +21,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
 use crate::fargate::Size;
+use pricing::Dollars;
 
 pub use command::Command;
 pub use delimited::{
@@ -150,7 +151,7 @@ pub struct Pipeline {
     /// The encoding of the text, one of [`ENCODINGS`]. Absent: UTF-8, or UTF-16 with a byte order mark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
-    /// Where in a JSON document the records are: a JSON pointer to an array.
+    /// Where in each JSON document the records are: a JSON pointer to an array.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records: Option<String>,
     /// The types of columns; those not named are found out by looking.
@@ -166,6 +167,12 @@ pub struct Pipeline {
     /// [`DEFAULT_MAX_REJECTED`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_rejected: Option<u32>,
+    /// How many records an object may become. Absent: by its size, see [`allows`](crate::volume::allows).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_records: Option<u64>,
+    /// What writing an object's records may cost. Absent: see [`allows`](crate::volume::allows).
+    #[serde(rename = "max_cost_nanodollars", default, skip_serializing_if = "Option::is_none")]
+    pub max_cost: Option<Dollars>,
     /// How many attempts a job has, 1 to 10.
     #[serde(default = "default_attempts")]
     pub attempts: u32,
@@ -245,8 +252,11 @@ pub enum Format {
     Csv,
     /// One JSON object per line.
     Jsonl,
-    /// One JSON document.
+    /// One JSON document, or several one after the other.
     Json,
+    /// One item per line, as DynamoDB exports a table to S3.
+    #[serde(rename = "dynamodb_json")]
+    DynamodbJson,
     /// By a program of the worker's image, which gets the bytes and prints JSON Lines.
     Command,
     /// Not at all: one record of facts about the object itself.

@@ -19,11 +19,12 @@ use super::{
     default_dedicated_above, default_task, default_timeout,
 };
 use crate::fargate::{Size, SizeError};
+use pricing::Dollars;
 use walk::{Field, Reader, below, integer, string};
 
 pub use walk::duration;
 
-const PIPELINE_KEYS: [&str; 31] = [
+const PIPELINE_KEYS: [&str; 33] = [
     "name",
     "match",
     "format",
@@ -51,6 +52,8 @@ const PIPELINE_KEYS: [&str; 31] = [
     "extra_columns",
     "duplicate_names",
     "unnamed",
+    "max_records",
+    "max_cost",
     "attempts",
     "timeout",
     "task",
@@ -163,6 +166,8 @@ impl<'t> Reader<'t> {
             key: get("key").and_then(|field| self.parsed(field, "a template such as \"{customer_id}\"")),
             bad_rows: get("bad_rows").and_then(|field| self.one_of(field, &BAD_ROWS)).unwrap_or_default(),
             max_rejected: get("max_rejected").and_then(|field| self.max_rejected(field)),
+            max_records: get("max_records").and_then(|field| self.max_records(field, format)),
+            max_cost: get("max_cost").and_then(|field| self.max_cost(field)),
             attempts: get("attempts").and_then(|field| self.attempts(field)).unwrap_or_else(default_attempts),
             timeout: get("timeout").and_then(|field| self.timeout(field)).unwrap_or_else(default_timeout),
             task: get("task").and_then(|field| self.task(field)).unwrap_or_else(default_task),
@@ -239,8 +244,8 @@ impl<'t> Reader<'t> {
     }
 
     fn records(&mut self, field: &Field<'t>, format: Format) -> Option<String> {
-        if !matches!(format, Format::Auto | Format::Json) {
-            self.wrong(field, "only with format \"json\" or \"auto\"");
+        if !matches!(format, Format::Auto | Format::Json | Format::Jsonl) {
+            self.wrong(field, "only with format \"json\", \"jsonl\" or \"auto\"");
             return None;
         }
         // RFC 6901: parts each begun by "/", where "~" only stands in "~0" and "~1".
@@ -271,6 +276,27 @@ impl<'t> Reader<'t> {
             }
         }
         columns
+    }
+
+    fn max_records(&mut self, field: &Field<'t>, format: Format) -> Option<u64> {
+        if format == Format::Object {
+            self.wrong(field, "not with format \"object\", which makes one record of each object");
+            return None;
+        }
+        let records = integer(field.value).and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0);
+        if records.is_none() {
+            self.wrong(field, "a whole number of records, 1 or more");
+        }
+        records
+    }
+
+    fn max_cost(&mut self, field: &Field<'t>) -> Option<Dollars> {
+        let cost = self.parsed(field, "an amount such as \"$1\" or \"$0.50\"")?;
+        if cost == Dollars::ZERO {
+            self.wrong(field, "more than $0, or nothing can be written");
+            return None;
+        }
+        Some(cost)
     }
 
     fn attempts(&mut self, field: &Field<'t>) -> Option<u32> {
@@ -321,11 +347,12 @@ impl<'t> Reader<'t> {
     }
 }
 
-const FORMATS: [(&str, Format); 6] = [
+const FORMATS: [(&str, Format); 7] = [
     ("auto", Format::Auto),
     ("csv", Format::Csv),
     ("jsonl", Format::Jsonl),
     ("json", Format::Json),
+    ("dynamodb_json", Format::DynamodbJson),
     ("command", Format::Command),
     ("object", Format::Object),
 ];

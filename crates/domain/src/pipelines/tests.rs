@@ -71,6 +71,8 @@ delimiter = "tab"
 columns = { zip = "text", rate = "number", ok = "boolean", "two words" = "text" }
 key = "{customer_id}"
 bad_rows = "quarantine"
+max_records = 7
+max_cost = "$0.50"
 attempts = 10
 timeout = "90s"
 task = { cpu = 512, memory = 4096 }
@@ -83,6 +85,7 @@ task = { cpu = 512, memory = 4096 }
     assert_eq!(pipeline.timeout, Duration::from_secs(90));
     assert_eq!(pipeline.task, Size::new(512, 4_096).unwrap());
     assert_eq!((pipeline.bad_rows, pipeline.attempts), (BadRows::Quarantine, 10));
+    assert_eq!((pipeline.max_records, pipeline.max_cost), (Some(7), "$0.50".parse().ok()));
 }
 
 #[test]
@@ -115,7 +118,24 @@ fn a_wrong_value_is_named_with_its_place_and_what_is_allowed() {
         (
             "format = \"cvs\"",
             "p.toml:4:10: pipeline[1].format: found \"cvs\"; allowed: \"auto\", \"csv\", \"jsonl\", \"json\", \
-             \"command\", \"object\" (did you mean \"csv\"?)",
+             \"dynamodb_json\", \"command\", \"object\" (did you mean \"csv\"?)",
+        ),
+        (
+            "max_records = 0",
+            "p.toml:4:15: pipeline[1].max_records: found 0; allowed: a whole number of records, 1 or more",
+        ),
+        (
+            "max_cost = 1",
+            "p.toml:4:12: pipeline[1].max_cost: found 1; allowed: an amount such as \"$1\" or \"$0.50\"",
+        ),
+        (
+            "max_cost = \"1 EUR\"",
+            "p.toml:4:12: pipeline[1].max_cost: found \"1 EUR\"; allowed: an amount such as \"$1\" or \"$0.50\": a \
+             dollar sign and a number of dollars with at most nine places are expected",
+        ),
+        (
+            "max_cost = \"$0\"",
+            "p.toml:4:12: pipeline[1].max_cost: found \"$0\"; allowed: more than $0, or nothing can be written",
         ),
         ("attempts = 0", "p.toml:4:12: pipeline[1].attempts: found 0; allowed: 1 to 10"),
         ("attempts = 3.5", "p.toml:4:12: pipeline[1].attempts: found 3.5; allowed: 1 to 10"),
@@ -145,7 +165,7 @@ fn a_wrong_value_is_named_with_its_place_and_what_is_allowed() {
         ),
         (
             "format = \"csv\"\nrecords = \"/features\"",
-            "p.toml:5:11: pipeline[1].records: found \"/features\"; allowed: only with format \"json\" or \"auto\"",
+            "p.toml:5:11: pipeline[1].records: found \"/features\"; allowed: only with format \"json\", \"jsonl\" or \"auto\"",
         ),
         (
             "columns = { \"é\" = 1, zip = \"string\" }",

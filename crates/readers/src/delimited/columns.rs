@@ -6,6 +6,7 @@ use std::sync::Arc;
 use domain::record::Value;
 use domain::record::number::NumberError;
 
+use super::super::position::Place;
 use super::super::reason::{BadInput, Reason, Reject, shown};
 use super::super::schema::{Column, ColumnType};
 use super::Table;
@@ -235,7 +236,7 @@ impl Settling {
             self.doubtful.retain(|columns, _| columns.iter().any(|column| candidates[*column].number));
             if self.doubtful.len() == COMBINATIONS {
                 let first = rejects().swap_remove(0);
-                return Err(BadInput::in_row(first.reason, table.number(), first.message));
+                return Err(BadInput::at(first.reason, first.place, first.message));
             }
         }
         let kept = self.doubtful.values().map(|doubtful| doubtful.first.len()).sum::<usize>() < KEPT * 4;
@@ -253,10 +254,10 @@ impl Settling {
     /// A row behind blank lines must fit the columns so far: otherwise another table begins there.
     fn after_gap(&mut self, table: &Table, fields: &Fields<'_>) -> Result<(), BadInput> {
         self.gaps += 1;
-        let row = table.number();
+        let line = table.line();
         if self.gaps == 1 && is_like_names((0..self.candidates.len()).filter_map(|column| fields.get(column)))
         {
-            self.gap_at = row;
+            self.gap_at = line;
         }
         let typing = table.typing();
         let misfit = self.candidates.iter().enumerate().find(|(column, candidate)| {
@@ -270,11 +271,11 @@ impl Settling {
                 && typing.check_plain(field) == Err(NumberError::NotDecimal)
         });
         match misfit {
-            Some((column, _)) if self.candidates.len() > 1 => Err(BadInput::in_row(
+            Some((column, _)) if self.candidates.len() > 1 => Err(BadInput::at(
                 Reason::TwoTables,
-                row,
+                Place::Line(line),
                 format!(
-                    "blank lines stand before row {row}, which has {} in column {} where all rows above have numbers: \
+                    "blank lines stand before line {line}, which has {} in column {} where all rows above have numbers: \
                      a second table seems to begin there",
                     shown(fields.get(column).unwrap_or_default()),
                     shown(&table.names()[column])
@@ -300,11 +301,10 @@ impl Settling {
             && (count > 1 || named > 1)
         {
             let names: Vec<&str> = table.names().iter().map(|name| &**name).collect();
-            return Err(BadInput::in_row(
+            return Err(BadInput::new(
                 Reason::AmbiguousHeader,
-                1,
                 format!(
-                    "the header is {}, but row 1, {}, has text where all other rows have numbers: it looks like a row \
+                    "the header is {}, but the row below it, {}, has text where all other rows have numbers: it looks like a row \
                      of units or like the real header; skip_lines and header = [\"names\"] in the pipelines file settle \
                      it",
                     row_shown(&names),
@@ -324,11 +324,11 @@ impl Settling {
         }
         let is_text = |candidate: &Candidate| candidate.settled() == ColumnType::Text;
         if self.gaps == 1 && self.gap_at > 0 && named > 1 && self.candidates.iter().all(is_text) {
-            return Err(BadInput::in_row(
+            return Err(BadInput::at(
                 Reason::TwoTables,
-                self.gap_at,
+                Place::Line(self.gap_at),
                 format!(
-                    "blank lines stand before row {}, and all columns are text: a second table may begin there; remove \
+                    "blank lines stand before line {}, and all columns are text: a second table may begin there; remove \
                      the blank lines if it is one",
                     self.gap_at
                 ),

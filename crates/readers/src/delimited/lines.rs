@@ -1,6 +1,7 @@
 //! A place in a text that arrives in chunks, and what a line may begin with that is none of its row.
 
 use super::super::input::Input;
+use super::super::position::Position;
 use super::super::reason::ReadError;
 
 /// A byte order mark. Files that were joined have one before the first row of each.
@@ -10,17 +11,28 @@ const MARK: &[u8] = "\u{feff}".as_bytes();
 pub(super) struct Lines {
     chunk: Vec<u8>,
     at: usize,
+    /// Where the chunk's byte `passed` stands, which is at or before the place.
+    position: Position,
+    passed: usize,
     ended: bool,
     comment: Option<String>,
 }
 
 impl Lines {
     pub(super) fn new(input: &mut Input, comment: Option<String>) -> Self {
-        Self { chunk: input.take_chunk(), at: 0, ended: false, comment }
+        let position = input.start();
+        Self { chunk: input.take_chunk(), at: 0, position, passed: 0, ended: false, comment }
     }
 
     pub(super) fn at(&self) -> usize {
         self.at
+    }
+
+    /// The line that the place is in.
+    pub(super) fn line(&mut self) -> u64 {
+        self.position.pass(&self.chunk[self.passed..self.at]);
+        self.passed = self.at;
+        self.position.line
     }
 
     /// What is held of the text from the place on.
@@ -39,6 +51,8 @@ impl Lines {
 
     /// Brings the next chunk, once everything held has been taken; false at the end.
     pub(super) async fn more(&mut self, input: &mut Input) -> Result<bool, ReadError> {
+        self.position.pass(&self.chunk[self.passed..]);
+        self.passed = 0;
         self.at = 0;
         let more = input.advance(&mut self.chunk).await?;
         if !more {
@@ -51,6 +65,8 @@ impl Lines {
     /// Brings more until `bytes` are held, or all there is.
     async fn hold(&mut self, bytes: usize, input: &mut Input) -> Result<(), ReadError> {
         while self.chunk.len() - self.at < bytes && !self.ended {
+            self.line();
+            self.passed = 0;
             let mut held = self.chunk.split_off(self.at);
             self.at = 0;
             if input.advance(&mut self.chunk).await? {

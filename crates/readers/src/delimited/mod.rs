@@ -25,6 +25,7 @@ use self::split::{Fed, Splitter};
 use self::typing::Typing;
 use super::input::Input;
 use super::options::{Limits, Options};
+use super::position::Place;
 use super::reason::{BadInput, ReadError, Reason, Reject, raw_text, shown};
 
 /// The rows of a delimited text, one at a time.
@@ -46,6 +47,8 @@ pub(super) struct Table {
     row_at: usize,
     /// The row's number, counted from 1 without the header.
     number: u64,
+    /// The line that the row begins with.
+    line: u64,
     /// The row that was read for its names or their number is a record, and the next one.
     pending: bool,
     /// The header row, to find it again.
@@ -75,6 +78,7 @@ impl Table {
             carried: Vec::new(),
             row_at: 0,
             number: 0,
+            line: 1,
             pending: false,
             header: (Vec::new(), Vec::new()),
             repeats: 0,
@@ -119,6 +123,16 @@ impl Table {
         self.number
     }
 
+    /// The line that the row begins with.
+    pub(super) fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// How the text is written.
+    pub(super) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
     /// Whether blank lines stand before the row.
     pub(super) fn follows_gap(&self) -> bool {
         self.splitter.follows_gap()
@@ -135,7 +149,7 @@ impl Table {
         loop {
             let found = match std::mem::take(&mut self.pending) {
                 true => true,
-                false => self.advance(input).await.map_err(|error| self.in_row(row, error))?,
+                false => self.advance(input).await.map_err(|error| self.in_row(error))?,
             };
             if !found {
                 return Ok(false);
@@ -149,11 +163,12 @@ impl Table {
             if self.said.quote.is_none() && self.splitter.runs_over_lines() {
                 let (text, ends) = self.splitter.record();
                 if doubts::swallows_rows(text, ends, self.dialect, self.names.len()) {
-                    return Err(BadInput::in_row(
+                    let place = Place::Line(self.line);
+                    return Err(BadInput::at(
                         Reason::SwallowedRows,
-                        row,
+                        place,
                         format!(
-                            "row {row}: a quoted field runs over lines that have as many fields as the header, {}; if \
+                            "{place}: a quoted field runs over lines that have as many fields as the header, {}; if \
                              quotes are text, put quote = \"none\" into the pipelines file, or quote = \"\\\"\" if this \
                              is one field",
                             self.names.len()
@@ -166,12 +181,13 @@ impl Table {
         }
     }
 
-    fn in_row(&self, row: u64, error: ReadError) -> ReadError {
+    fn in_row(&self, error: ReadError) -> ReadError {
         match error {
-            ReadError::Bad(BadInput { reason, row: None, message })
+            ReadError::Bad(BadInput { reason, place: None, message })
                 if matches!(reason, Reason::UnbalancedQuote | Reason::TextAfterQuote) =>
             {
-                BadInput::in_row(reason, row, format!("row {row}: {message}")).into()
+                let place = Place::Line(self.line);
+                BadInput::at(reason, place, format!("{place}: {message}")).into()
             }
             other => other,
         }
@@ -192,12 +208,12 @@ impl Table {
         match behind.position(|field| !field.trim_ascii().is_empty()) {
             None => Ok(()),
             Some(at) => {
-                let (row, column) = (self.number, self.names.len() + at + 1);
-                Err(BadInput::in_row(
+                let (place, column) = (Place::Line(self.line), self.names.len() + at + 1);
+                Err(BadInput::at(
                     Reason::EmptyHeader,
-                    row,
+                    place,
                     format!(
-                        "column {column} has no name, but row {row} has a value there; unnamed = \"number\" in the \
+                        "column {column} has no name, but {place} has a value there; unnamed = \"number\" in the \
                          pipelines file names it column_{column}"
                     ),
                 ))
@@ -310,7 +326,7 @@ impl Table {
         let rest = self.lines.since(self.row_at);
         let mut raw = self.carried.clone();
         raw.extend_from_slice(&rest[..rest.len().min(self.limits.raw_bytes)]);
-        Reject { reason, message, raw: raw_text(&raw, self.limits.raw_bytes) }
+        Reject { reason, place: Place::Line(self.line), message, raw: raw_text(&raw, self.limits.raw_bytes) }
     }
 
     /// What a record of the row takes in the table, names included and at the most.
@@ -329,6 +345,7 @@ impl Table {
                     continue;
                 }
                 self.row_at = self.lines.at();
+                self.line = self.lines.line();
             }
             let (used, fed) = self.splitter.feed(self.lines.rest())?;
             self.lines.take(used);

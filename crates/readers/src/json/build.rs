@@ -6,7 +6,9 @@ use domain::record::{self, FIELD_BYTES, LEVELS, NAME_BYTES, Record, Value, numbe
 
 use super::super::options::{Limits, RESERVED_NAMES};
 use super::super::reason::{Reason, shown};
-use super::scan::{Fault, Scanner, Step};
+use super::refused::{Refused, too_deep};
+use super::scan::{Fault, Scanner, Step, Stopped};
+use super::{dynamodb, is_space, syntax_message};
 
 /// The name a record gets for its value when it is no object.
 const VALUE_NAME: &str = "value";
@@ -14,16 +16,54 @@ const VALUE_NAME: &str = "value";
 /// Names no longer than this are shared between records.
 const SHARED_NAME_BYTES: usize = 256;
 
-type Refused = (Reason, String);
+/// What numbers may be in JavaScript and Python and not in JSON, as programs of both write them.
+const NOT_FINITE: [&str; 3] = ["NaN", "Infinity", "-Infinity"];
 
 /// Builds records, and shares the names that one has with the one before.
-#[derive(Default)]
 pub(crate) struct Builder {
     names: Vec<Arc<str>>,
     value_name: Option<Arc<str>>,
+    rules: Rules,
+    /// Each record is an item of an export, with its types.
+    dynamodb: bool,
+}
+
+/// What a text may hold.
+#[derive(Debug, Clone, Copy)]
+struct Rules {
+    levels: usize,
+    field_bytes: usize,
+    /// Which of [`NOT_FINITE`] are null.
+    nulls: [bool; NOT_FINITE.len()],
 }
 
 impl Builder {
+    /// A builder of records as they stand, which reads those of [`NOT_FINITE`] that are in `nulls` as null.
+    pub(crate) fn new(nulls: &[String]) -> Self {
+        let nulls = NOT_FINITE.map(|word| nulls.iter().any(|null| null == word));
+        let rules = Rules { levels: LEVELS, field_bytes: FIELD_BYTES, nulls };
+        Self { names: Vec::new(), value_name: None, rules, dynamodb: false }
+    }
+
+    /// A builder of items that DynamoDB has exported.
+    pub(crate) fn dynamodb() -> Self {
+        let plain = Self::new(&[]);
+        let rules =
+            Rules { levels: dynamodb::TYPED_LEVELS, field_bytes: dynamodb::TYPED_FIELD_BYTES, ..plain.rules };
+        Self { rules, dynamodb: true, ..plain }
+    }
+
+    /// Whether its records are items that DynamoDB has exported.
+    pub(crate) fn is_dynamodb(&self) -> bool {
+        self.dynamodb
+    }
+
+    /// The builder, with another of its kind left in its place.
+    pub(crate) fn take(&mut self) -> Self {
+        let fresh = Self { names: Vec::new(), value_name: None, ..*self };
+        std::mem::replace(self, fresh)
+    }
+
     /// Builds the record of a text that may be anything: a line.
     pub(crate) fn line(&mut self, text: &[u8], limits: &Limits) -> Result<Record, Refused> {
         if memchr::memchr(0, text).is_some() {
@@ -35,16 +75,20 @@ impl Builder {
             match scanner.step(&text[at..]) {
                 Ok((_, Step::More)) => break,
                 Ok((taken, _)) => at += taken,
-                Err(Fault::Syntax(what)) => {
+                Err(Stopped { fault: Fault::Syntax(what), at: more }) => {
+                    let at = at + more;
+                    let message = syntax_message(what, text, at);
+                    return Err((Reason::JsonSyntax, format!("{message}, at byte {at} of the line")));
+                }
+                Err(Stopped { fault: Fault::Trailing, at: more }) => {
+                    let at = at + more;
+                    let message = syntax_message("the line holds more than one value", text, at);
                     return Err((
                         Reason::JsonSyntax,
-                        format!("not valid JSON: {what}, after byte {at} of the line"),
+                        format!("{message}, at byte {at} of the line; format = \"json\" reads such lines"),
                     ));
                 }
-                Err(Fault::Trailing) => {
-                    return Err((Reason::JsonSyntax, "more than one value on the line".to_owned()));
-                }
-                Err(Fault::TooDeep) => return Err(too_deep()),
+                Err(Stopped { fault: Fault::TooDeep, .. }) => return Err(too_deep()),
             }
         }
         if !scanner.finish() && !scanner.is_done() {
@@ -58,17 +102,22 @@ impl Builder {
         let text = std::str::from_utf8(text).map_err(|error| {
             (Reason::InvalidUtf8, format!("no UTF-8 at byte {} of the record", error.valid_up_to()))
         })?;
-        let mut walk = Walk { text, at: 0 };
+        let mut walk = Walk { text, at: 0, rules: self.rules };
         walk.space();
         let record = if walk.peek() == b'{' {
             let mut record = Record::new();
             walk.object(&mut |walk, name| {
-                let value = walk.value(1)?;
+                let value = walk.value(1).map_err(|(reason, message)| {
+                    (reason, format!("in the field {}: {message}", shown(&name)))
+                })?;
                 let name = self.shared(record.len(), name);
                 record.push((name, value));
                 Ok(())
             })?;
             refuse_twice(record.iter().map(|(name, _)| &**name))?;
+            if self.dynamodb {
+                record = dynamodb::untyped(record)?;
+            }
             if let Some((name, _)) = record.iter().find(|(name, _)| RESERVED_NAMES.contains(&&**name)) {
                 return Err((
                     Reason::ReservedName,
@@ -76,6 +125,8 @@ impl Builder {
                 ));
             }
             record
+        } else if self.dynamodb {
+            return Err((Reason::NotDynamodbJson, "the line is no object".to_owned()));
         } else {
             let name = Arc::clone(self.value_name.get_or_insert_with(|| VALUE_NAME.into()));
             vec![(name, walk.value(1)?)]
@@ -109,10 +160,17 @@ impl Builder {
     }
 }
 
+/// Whether the text of one value is an item of an export of DynamoDB, all of it.
+pub(crate) fn is_exported_item(text: &[u8]) -> bool {
+    let may = text.iter().filter(|byte| !is_space(**byte)).take(8).eq(b"{\"Item\":");
+    may && Builder::dynamodb().line(text, &Limits::default()).is_ok()
+}
+
 /// A walk through text that is known to be valid JSON. What cannot be in such text reads as its end.
 struct Walk<'a> {
     text: &'a str,
     at: usize,
+    rules: Rules,
 }
 
 impl<'a> Walk<'a> {
@@ -130,7 +188,7 @@ impl<'a> Walk<'a> {
     fn value(&mut self, level: usize) -> Result<Value, Refused> {
         self.space();
         let first = self.peek();
-        if matches!(first, b'{' | b'[') && level > LEVELS {
+        if matches!(first, b'{' | b'[') && level > self.rules.levels {
             return Err(too_deep());
         }
         match first {
@@ -156,15 +214,17 @@ impl<'a> Walk<'a> {
             }
             b'"' => {
                 let text = self.string()?;
-                if text.len() > FIELD_BYTES {
+                let most = self.rules.field_bytes;
+                if text.len() > most {
                     return Err((
                         Reason::FieldTooLarge,
-                        format!("a string takes {} bytes of {FIELD_BYTES}", text.len()),
+                        format!("a text takes {} bytes of {most}", text.len()),
                     ));
                 }
                 Ok(Value::Text(text))
             }
             _ => match self.word() {
+                word if first.is_ascii_uppercase() || word.ends_with('y') => self.not_finite(word),
                 "true" => Ok(Value::Bool(true)),
                 "false" => Ok(Value::Bool(false)),
                 "null" => Ok(Value::Null),
@@ -176,6 +236,18 @@ impl<'a> Walk<'a> {
                 },
             },
         }
+    }
+
+    /// The value of a word that is no number of JSON.
+    fn not_finite(&self, word: &str) -> Result<Value, Refused> {
+        let null = NOT_FINITE.iter().zip(self.rules.nulls).any(|(known, null)| *known == word && null);
+        if null {
+            return Ok(Value::Null);
+        }
+        Err((
+            Reason::NotFinite,
+            format!("{word} is no number of JSON, at byte {} of the record", self.at - word.len()),
+        ))
     }
 
     fn object(
@@ -247,10 +319,6 @@ impl<'a> Walk<'a> {
             (Reason::LoneSurrogate, format!("{} has a \\u escape that is half a character", shown(quoted)))
         })
     }
-}
-
-fn too_deep() -> Refused {
-    (Reason::JsonTooDeep, format!("lists and objects are nested more than {LEVELS} levels deep"))
 }
 
 fn refuse_twice<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Result<(), Refused> {

@@ -29,4 +29,15 @@ impl Pointer {
             .collect::<Result<_, _>>()
             .map(|tokens| Self { tokens })
     }
+
+    /// The pointer as it is written.
+    pub(crate) fn text(&self) -> String {
+        self.tokens.iter().map(|token| to(token)).collect()
+    }
+}
+
+/// The pointer to the member `name` of a document.
+pub(crate) fn to(name: &str) -> String {
+    // The tilde first, or the one of "~1" would be escaped again.
+    format!("/{}", name.replace('~', "~0").replace('/', "~1"))
 }

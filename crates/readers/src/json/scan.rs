@@ -1,7 +1,8 @@
 //! The grammar of JSON as a state machine over chunks of any size.
 //!
 //! It keeps no text: only where in the grammar it is, and one bit per open bracket. Strings are not decoded
-//! here, so what UTF-8 and surrogates they hold is found where the record is built.
+//! here, so what UTF-8 and surrogates they hold is found where the record is built. So are `NaN`, `Infinity` and
+//! `-Infinity`: they are no JSON, but many programs write them, and they spoil a record and not the document.
 
 /// More open brackets than this are refused outright: a bound on the scanner's memory (1 KiB), far beyond the
 /// 32 levels of an item.
@@ -39,6 +40,13 @@ pub(crate) enum Fault {
     Trailing,
     /// More than [`MAX_DEPTH`] brackets.
     TooDeep,
+}
+
+/// The scanner's end: why, and how many bytes before the faulty one the step had used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stopped {
+    pub(crate) fault: Fault,
+    pub(crate) at: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,11 +120,6 @@ impl Scanner {
         self.state == State::Done
     }
 
-    /// Whether nothing but white space has come.
-    pub(crate) fn is_fresh(&self) -> bool {
-        self.state == State::Value && self.depth == 0 && !self.announced
-    }
-
     /// The input has ended: true when that ends a number that is the outermost value.
     pub(crate) fn finish(&mut self) -> bool {
         if self.depth == 0 && self.in_whole_number() {
@@ -130,91 +133,105 @@ impl Scanner {
         matches!(self.state, State::Zero | State::Integer | State::Fraction | State::Exponent)
     }
 
+    /// Forgets the value that has ended, so that another may begin. What is announced stays.
+    pub(crate) fn restart(&mut self) {
+        self.state = State::Value;
+        self.depth = 0;
+        self.announced = false;
+    }
+
     /// Goes on with `input`: how much of it was consumed and what stopped it.
-    pub(crate) fn step(&mut self, input: &[u8]) -> Result<(usize, Step), Fault> {
+    pub(crate) fn step(&mut self, input: &[u8]) -> Result<(usize, Step), Stopped> {
         let mut at = 0;
-        while let Some(&byte) = input.get(at) {
+        match self.step_to(input, &mut at) {
+            Ok(step) => Ok((at, step)),
+            Err(fault) => Err(Stopped { fault, at }),
+        }
+    }
+
+    /// A step that leaves in `used` how far it came, a fault included.
+    fn step_to(&mut self, input: &[u8], used: &mut usize) -> Result<Step, Fault> {
+        while let Some(&byte) = input.get(*used) {
             match self.state {
                 State::Text { name } => {
-                    let rest = &input[at..];
+                    let rest = &input[*used..];
                     let stop = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
                     if rest[..stop].iter().any(|byte| *byte < 0x20) {
+                        *used += rest[..stop].iter().take_while(|byte| **byte >= 0x20).count();
                         return Err(Fault::Syntax("a control character in a string"));
                     }
-                    at += stop;
+                    *used += stop;
                     match rest.get(stop) {
                         None => {}
                         Some(b'\\') => {
-                            at += 1;
+                            *used += 1;
                             self.state = State::Escape { name };
                         }
                         Some(_) => {
-                            at += 1;
+                            *used += 1;
                             if name {
                                 self.state = State::Colon;
                                 if self.depth <= self.watch {
-                                    return Ok((at, Step::NameEnd));
+                                    return Ok(Step::NameEnd);
                                 }
                             } else if let Some(step) = self.end_value() {
-                                return Ok((at, step));
+                                return Ok(step);
                             }
                         }
                     }
                 }
                 State::Escape { name } => {
-                    at += 1;
                     self.state = match byte {
                         b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => State::Text { name },
                         b'u' => State::Hex { name, left: 4 },
                         _ => return Err(Fault::Syntax("an unknown escape in a string")),
                     };
+                    *used += 1;
                 }
                 State::Hex { name, left } => {
-                    at += 1;
                     if !byte.is_ascii_hexdigit() {
                         return Err(Fault::Syntax("a \\u escape without four hexadecimal digits"));
                     }
+                    *used += 1;
                     self.state =
                         if left == 1 { State::Text { name } } else { State::Hex { name, left: left - 1 } };
                 }
-                State::Word(rest) => {
-                    at += 1;
-                    match rest {
-                        [expected, rest @ ..] if *expected == byte => {
-                            if !rest.is_empty() {
-                                self.state = State::Word(rest);
-                            } else if let Some(step) = self.end_value() {
-                                return Ok((at, step));
-                            }
+                State::Word(rest) => match rest {
+                    [expected, rest @ ..] if *expected == byte => {
+                        *used += 1;
+                        if !rest.is_empty() {
+                            self.state = State::Word(rest);
+                        } else if let Some(step) = self.end_value() {
+                            return Ok(step);
                         }
-                        _ => return Err(Fault::Syntax("an unknown word")),
                     }
-                }
+                    _ => return Err(Fault::Syntax("an unknown word")),
+                },
                 State::Minus | State::Zero | State::Integer | State::Dot => {
                     if self.number(byte)? {
-                        at += 1;
+                        *used += 1;
                     } else if let Some(step) = self.end_value() {
-                        return Ok((at, step));
+                        return Ok(step);
                     }
                 }
                 State::Fraction | State::E | State::ESign | State::Exponent => {
                     if self.number(byte)? {
-                        at += 1;
+                        *used += 1;
                     } else if let Some(step) = self.end_value() {
-                        return Ok((at, step));
+                        return Ok(step);
                     }
                 }
-                _ if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') => at += 1,
+                _ if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') => *used += 1,
                 _ => {
                     let (taken, step) = self.structure(byte)?;
-                    at += taken;
+                    *used += taken;
                     if let Some(step) = step {
-                        return Ok((at, step));
+                        return Ok(step);
                     }
                 }
             }
         }
-        Ok((at, Step::More))
+        Ok(Step::More)
     }
 
     /// A byte between tokens: whether it is consumed, and what there is to announce.
@@ -255,6 +272,8 @@ impl Scanner {
             b't' => (Kind::Scalar, State::Word(b"rue")),
             b'f' => (Kind::Scalar, State::Word(b"alse")),
             b'n' => (Kind::Scalar, State::Word(b"ull")),
+            b'N' => (Kind::Scalar, State::Word(b"aN")),
+            b'I' => (Kind::Scalar, State::Word(b"nfinity")),
             b'-' => (Kind::Scalar, State::Minus),
             b'0' => (Kind::Scalar, State::Zero),
             b'1'..=b'9' => (Kind::Scalar, State::Integer),
@@ -276,6 +295,7 @@ impl Scanner {
     fn number(&mut self, byte: u8) -> Result<bool, Fault> {
         self.state = match (self.state, byte) {
             (State::Minus, b'0') => State::Zero,
+            (State::Minus, b'I') => State::Word(b"nfinity"),
             (State::Minus, b'1'..=b'9') | (State::Integer, b'0'..=b'9') => State::Integer,
             (State::Zero | State::Integer, b'.') => State::Dot,
             (State::Dot | State::Fraction, b'0'..=b'9') => State::Fraction,

@@ -84,7 +84,7 @@ async fn a_number_out_of_range_costs_its_row_only_in_a_column_of_numbers() {
         [r#"{"n":1,"t":"1"}"#, "number_out_of_range", r#"{"n":3,"t":"x"}"#, "number_out_of_range"]
     );
     let refused = bad(check(arriving(text.as_bytes(), 7), &csv_options(), Tolerance::None).await);
-    assert_eq!((refused.reason, refused.row), (Reason::NumberOutOfRange, Some(2)));
+    assert_eq!((refused.reason, refused.line()), (Reason::NumberOutOfRange, Some(3)));
     assert!(refused.message.contains("declare the column text"));
     let text = format!("n\n1\n{long}\n");
     assert_eq!(
@@ -103,7 +103,7 @@ async fn many_ways_to_be_out_of_range_are_given_up_at_some_point() {
         text += &(row.join(",") + "\n");
     }
     let refused = bad(check(arriving(text.as_bytes(), 9_999), &csv_options(), Tolerance::Any).await);
-    assert_eq!((refused.reason, refused.row), (Reason::NumberOutOfRange, Some(258)));
+    assert_eq!((refused.reason, refused.line()), (Reason::NumberOutOfRange, Some(259)));
 }
 
 #[tokio::test]
@@ -167,11 +167,11 @@ async fn a_bad_row_costs_itself_alone() {
 #[tokio::test]
 async fn tolerance_decides_when_bad_rows_condemn_the_object() {
     let text = b"a,b\n1,2\n3\n4\n";
-    assert_eq!(bad(check(arriving(text, 9), &csv_options(), Tolerance::None).await).row, Some(2));
+    assert_eq!(bad(check(arriving(text, 9), &csv_options(), Tolerance::None).await).line(), Some(3));
     let refused = bad(check(arriving(text, 9), &csv_options(), Tolerance::UpTo(1)).await);
-    assert_eq!((refused.reason, refused.row), (Reason::RaggedRow, Some(3)));
+    assert_eq!((refused.reason, refused.line()), (Reason::RaggedRow, Some(4)));
     let message = &refused.message;
-    assert!(message.starts_with("more than 1 bad row; row 3: 1 field where the header has 2"), "{message}");
+    assert!(message.starts_with("more than 1 bad row; line 4: 1 field where the header has 2"), "{message}");
     for tolerance in [Tolerance::UpTo(2), Tolerance::Any] {
         assert_eq!(check(arriving(text, 9), &csv_options(), tolerance).await.unwrap().rejected, 2);
     }
@@ -180,10 +180,10 @@ async fn tolerance_decides_when_bad_rows_condemn_the_object() {
 #[tokio::test]
 async fn a_mistake_that_hides_rows_condemns_the_object() {
     let swallowed = format!("a,b\n1,2\n3,\"{}", "and,so,on\n".repeat(60_000));
-    for (text, reason, row) in [
-        ("a,b\n1,2\n3,\"open\n4,5\n", Reason::UnbalancedQuote, Some(2)),
-        (&*swallowed, Reason::UnbalancedQuote, Some(2)),
-        ("a,b\n1,\"x\"y\n", Reason::TextAfterQuote, Some(1)),
+    for (text, reason, line) in [
+        ("a,b\n1,2\n3,\"open\n4,5\n", Reason::UnbalancedQuote, Some(3)),
+        (&*swallowed, Reason::UnbalancedQuote, Some(3)),
+        ("a,b\n1,\"x\"y\n", Reason::TextAfterQuote, Some(2)),
         ("\"a\"x,b\n", Reason::TextAfterQuote, None),
         ("\"a,b\n1,2\n", Reason::UnbalancedQuote, None),
         ("a,a\n1,2\n", Reason::DuplicateHeader, None),
@@ -196,7 +196,7 @@ async fn a_mistake_that_hides_rows_condemns_the_object() {
                 continue;
             }
             let refused = bad(read_in(text.as_bytes(), &csv_options(), size).await);
-            assert_eq!((refused.reason, refused.row), (reason, row), "{:.40}", text);
+            assert_eq!((refused.reason, refused.line()), (reason, line), "{:.40}", text);
         }
     }
     let wide = (0..5_000).map(|at| format!("c{at}")).collect::<Vec<_>>().join(",");

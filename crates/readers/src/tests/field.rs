@@ -89,7 +89,7 @@ async fn quotes_that_are_none_are_data_in_tabs_and_refused_elsewhere() {
         "quote = \"none\"",
     )
     .await;
-    refuses("id,a,b\n1,x,\"y\n2,x,z\"\n3,x,y\n", Reason::SwallowedRows, "row 1").await;
+    refuses("id,a,b\n1,x,\"y\n2,x,z\"\n3,x,y\n", Reason::SwallowedRows, "line 2").await;
     reads(
         "id,note\n1,\"two\nlines, here\"\n2,one\n",
         &[r#"{"id":1,"note":"two\nlines, here"}"#, r#"{"id":2,"note":"one"}"#],
@@ -233,7 +233,7 @@ async fn joined_files_and_second_tables_are_found() {
     reads("\u{feff}id,n\n1,10\n\u{feff}id,n\n2,20\n", &[r#"{"id":1,"n":10}"#, r#"{"id":2,"n":20}"#]).await;
     reads("\u{feff}\u{feff}id,n\n1,10\n", &[r#"{"id":1,"n":10}"#]).await;
     reads("id,n\n1,10\n\u{feff}2,20\n", &[r#"{"id":1,"n":10}"#, r#"{"id":2,"n":20}"#]).await;
-    refuses("item,n\ncup,40\n\nshelf,room\nB2,hall\n", Reason::TwoTables, "row 2").await;
+    refuses("item,n\ncup,40\n\nshelf,room\nB2,hall\n", Reason::TwoTables, "line 4").await;
     refuses("item,tint\ncup,red\n\nshelf,room\nB,hall\n", Reason::TwoTables, "blank lines").await;
     reads("id,n\n1,2\n\n3,4\n", &[r#"{"id":1,"n":2}"#, r#"{"id":3,"n":4}"#]).await;
     refuses("status\nok\nstatus\nlate\n", Reason::AmbiguousHeader, "comes again, or data").await;
@@ -411,7 +411,7 @@ async fn too_many_rejected_rows_fail_the_object() {
     let refused = bad(check(arriving(text, 9), &csv_options(), Tolerance::Share(999)).await);
     assert_eq!(refused.reason, Reason::TooManyRejected);
     assert!(
-        refused.message.contains("1 of 10 rows") && refused.message.contains("row 2"),
+        refused.message.contains("1 of 10 rows") && refused.message.contains("line 3"),
         "{}",
         refused.message
     );

@@ -130,7 +130,8 @@ async fn a_broken_document_is_condemned() {
         ("[01]", Reason::JsonSyntax),
         ("[1.]", Reason::JsonSyntax),
         ("[+1]", Reason::JsonSyntax),
-        ("[NaN]", Reason::JsonSyntax),
+        ("[Nan]", Reason::JsonSyntax),
+        ("[-I]", Reason::JsonSyntax),
         ("[tru]", Reason::JsonSyntax),
         ("[\"\t\"]", Reason::JsonSyntax),
         ("[\"\\x\"]", Reason::JsonSyntax),
@@ -143,7 +144,9 @@ async fn a_broken_document_is_condemned() {
         ("[[1}]", Reason::JsonSyntax),
         ("[1]]", Reason::JsonTrailing),
         ("[1] x", Reason::JsonTrailing),
-        ("{\"a\":1} {\"a\":2}", Reason::JsonTrailing),
+        ("{\"a\":1},{\"a\":2}", Reason::JsonTrailing),
+        ("{\"a\":1}]", Reason::JsonTrailing),
+        ("1\"a\"", Reason::JsonTrailing),
     ] {
         for size in [1, 2, 1_000] {
             let refused = bad(read_in(text.as_bytes(), &json_options(), size).await);

@@ -3,6 +3,7 @@
 mod delimited;
 mod field;
 mod json;
+mod json_kinds;
 mod packed;
 mod pieces;
 mod samples;
@@ -45,6 +46,11 @@ async fn read_in(bytes: &[u8], options: &Options, size: usize) -> Result<(Checke
     assert_eq!(rejects.len() as u64, checked.rejected);
     assert!(rejects.starts_with(&checked.first_rejects), "{:?}", checked.first_rejects);
     assert!(read.iter().enumerate().all(|(at, row)| row.number == at as u64 + 1));
+    assert!(
+        read.iter()
+            .filter_map(|row| Some((row, row.content.as_ref().err()?)))
+            .all(|(row, reject)| row.place == reject.place)
+    );
     assert_eq!((rows.bytes_in(), rows.bytes_out()), (checked.bytes_in, checked.bytes_out));
     Ok((checked, read))
 }

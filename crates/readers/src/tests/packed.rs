@@ -163,10 +163,47 @@ async fn other_kinds_of_file_are_named() {
         assert_eq!(refused.reason, Reason::UnsupportedFormat, "{name}");
         assert!(refused.message.contains("holds"), "{}", refused.message);
     }
-    assert_eq!(reason(&gzip(&gzip(TABLE))).await, Reason::NestedCompression);
     assert_eq!(reason(b"\x01\x02\0\0some\0thing").await, Reason::UnknownBinary);
     // Words that merely begin like a signature.
     assert_eq!(lines(b"ORC,GIF8\n1,2\n", &Options::default()).await, [r#"{"ORC":1,"GIF8":2}"#]);
+}
+
+#[tokio::test]
+async fn what_a_program_has_compressed_twice_is_read() {
+    let two_members = [gzip(&gzip(&TABLE[..9])), gzip(&gzip(&TABLE[9..]))].concat();
+    for (packed, compression, inner) in [
+        (gzip(&gzip(TABLE)), Compression::Gzip, Compression::Gzip),
+        (gzip(&zstandard(TABLE)), Compression::Gzip, Compression::Zstd),
+        (zstandard(&gzip(TABLE)), Compression::Zstd, Compression::Gzip),
+        (two_members, Compression::Gzip, Compression::Gzip),
+    ] {
+        for size in [1, 5, 1_000] {
+            let (checked, rows) = read_in(&packed, &Options::default(), size).await.unwrap();
+            assert_eq!((checked.compression, checked.inner_compression, rows.len()), (compression, inner, 3));
+            assert_eq!((checked.bytes_in, checked.bytes_out), (packed.len() as u64, TABLE.len() as u64));
+        }
+        let cut = reason(&packed[..packed.len() - 3]).await;
+        assert!(matches!(cut, Reason::TruncatedGzip | Reason::TruncatedZstd), "{cut}");
+    }
+    // Damage inside is found by the inner checksum, and a cut inside by the missing end.
+    let mut damaged = gzip(TABLE);
+    let last = damaged.len() - 6;
+    damaged[last] ^= 1;
+    assert_eq!(reason(&gzip(&damaged)).await, Reason::ChecksumMismatch);
+    assert_eq!(reason(&gzip(&gzip(TABLE)[..20])).await, Reason::TruncatedGzip);
+    // Three times is a mistake, and a bomb is one on either level.
+    assert_eq!(reason(&gzip(&gzip(&gzip(TABLE)))).await, Reason::NestedCompression);
+    let limits = Limits { ratio_from_bytes: 64 * 1024, ratio: 100, ..Limits::default() };
+    let zeros = [b"a\n".to_vec(), b"0\n".repeat(256 * 1024)].concat();
+    for bomb in [gzip(&gzip(&zeros)), gzip(&gzip(b"").repeat(10_000))] {
+        let options = Options { limits: limits.clone(), ..Options::default() };
+        assert_eq!(
+            bad(check(arriving(&bomb, 4_096), &options, Tolerance::Any).await).reason,
+            Reason::DecompressionBomb
+        );
+    }
+    // The parts of a table that begins like compressed data are only text.
+    assert_eq!(lines(&gzip(b"a\nb\n"), &Options::default()).await, [r#"{"a":"b"}"#]);
 }
 
 #[tokio::test]

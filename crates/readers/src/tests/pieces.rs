@@ -88,7 +88,7 @@ async fn no_bytes_make_it_panic_or_disagree_with_itself() {
                 text[at] = fastrand::u8(..);
             }
         }
-        for format in [Format::Auto, Format::Csv, Format::JsonLines, Format::Json] {
+        for format in [Format::Auto, Format::Csv, Format::JsonLines, Format::Json, Format::DynamodbJson] {
             let pointer = (format == Format::Json && fastrand::bool()).then(|| "/k/rows".to_owned());
             let options = Options { format, pointer, ..Options::default() };
             let outcome = |result: Result<(Checked, Vec<Row>), ReadError>| match result {

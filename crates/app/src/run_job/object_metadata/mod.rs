@@ -48,7 +48,8 @@ pub(crate) async fn read_and_write(run: JobRun<'_>, source: &Source) -> Result<W
     let metadata = ObjectMetadata::read(source.open()).await.map_err(readers::ReadError::Source)?;
     let record = metadata.record();
     if let Some(key) = &job.pipeline.key {
-        natural_key(key, &record).map_err(|bad| JobExit::new(Change::Fail, bad.reason, bad.message))?;
+        natural_key(key, &record)
+            .map_err(|message| JobExit::new(Change::Fail, readers::Reason::BadKey, message))?;
     }
     let progress = Progress { records: 1, rejected: 0, format: Some("object".to_owned()) };
     info!(job.id = %job.id, "read the metadata of the object of job {}", job.id);

@@ -37,10 +37,15 @@ impl<'t> Reader<'t> {
     /// What is said about delimited text.
     pub(super) fn delimited(&mut self, fields: &Fields<'t>, format: Format) -> Delimited {
         if !matches!(format, Format::Auto | Format::Csv) {
-            for field in KEYS.iter().filter_map(|key| fields.get(key)) {
+            // NaN and Infinity, which programs write into JSON, may be null there too.
+            let is_json = matches!(format, Format::Jsonl | Format::Json);
+            for field in
+                KEYS.iter().filter(|key| !is_json || **key != "nulls").filter_map(|key| fields.get(key))
+            {
                 self.wrong(field, "only with format \"csv\" or \"auto\"");
             }
-            return Delimited::default();
+            let nulls = fields.get("nulls").filter(|_| is_json).and_then(|field| self.nulls(field));
+            return Delimited { nulls, ..Delimited::default() };
         }
         let get = |key: &str| fields.get(key);
         Delimited {

@@ -1,0 +1,150 @@
+//! The text for pipelines.toml that says what was found, so that it need not be found out for the next file.
+
+use std::path::Path;
+
+use app::run_job::Preview;
+use domain::bad_input::Reason as BadInput;
+use domain::job::ReasonCode;
+use readers::{Dialect, Encoding, Layout};
+
+use super::outcome::{Found, Outcome};
+
+/// Above so many columns, a pipeline names only those whose type is not text.
+const COLUMNS: usize = 40;
+
+/// The pipeline for files like this one; none where it was not read.
+pub(super) fn pipeline(outcome: &Outcome) -> Option<String> {
+    let Found::Read(_, preview) = &outcome.found else { return None };
+    let path = Path::new(&outcome.upload.key);
+    let stem = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let (stem, suffix) = stem.split_once('.').map_or((stem, None), |(stem, suffix)| (stem, Some(suffix)));
+    let folder = outcome.upload.key.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let mut matches = format!("prefix = {}", quoted(&format!("{folder}/")));
+    if let Some(suffix) = suffix {
+        matches += &format!(", suffix = {}", quoted(&format!(".{suffix}")));
+    }
+    let mut lines = vec![
+        "[[pipeline]]".to_owned(),
+        format!("name = {}", quoted(&name(stem))),
+        format!("match = {{ {matches} }}"),
+    ];
+    lines.extend(format(outcome, preview));
+    if let Some(failure) = &preview.failure {
+        match &failure.code {
+            ReasonCode::BadInput(BadInput::TooManyRecords) => {
+                lines.push(format!("max_records = {}", preview.records));
+            }
+            ReasonCode::BadInput(BadInput::TooExpensive) => {
+                lines.push(format!("max_cost = \"{}\"", dollars_above(preview.cost.nanodollars())));
+            }
+            _ if preview.rejected > 0 => lines.push("bad_rows = \"quarantine\"".to_owned()),
+            _ => {}
+        }
+    }
+    lines.extend(columns(preview));
+    Some(lines.join("\n") + "\n")
+}
+
+/// The lines that say how the text is laid out.
+fn format(outcome: &Outcome, preview: &Preview) -> Vec<String> {
+    let format = match preview.layout {
+        Layout::Delimited(_) => "csv",
+        Layout::JsonLines => "jsonl",
+        Layout::Json | Layout::JsonSequence => "json",
+        Layout::DynamodbJson => "dynamodb_json",
+    };
+    let mut lines = vec![format!("format = \"{format}\"")];
+    if let Layout::Delimited(dialect) = preview.layout {
+        lines.extend(dialect_lines(dialect));
+    }
+    if let Encoding::Named(name) = preview.encoding {
+        lines.push(format!("encoding = {}", quoted(&name.to_ascii_lowercase())));
+    }
+    if let Found::Read(pipeline, _) = &outcome.found {
+        lines.extend(pipeline.records.as_ref().map(|pointer| format!("records = {}", quoted(pointer))));
+        lines.extend(pipeline.key.as_ref().map(|key| format!("key = {}", quoted(&key.to_string()))));
+    }
+    lines
+}
+
+/// The lines that say how a table is written, where it is not as RFC 4180 has it.
+fn dialect_lines(dialect: Dialect) -> Vec<String> {
+    let usual = Dialect::of(b',');
+    let sign = |sign: Option<u8>| match sign {
+        None => "none".to_owned(),
+        Some(b'\t') => "tab".to_owned(),
+        Some(sign) => char::from(sign).to_string(),
+    };
+    let mut lines = Vec::new();
+    for (key, found, usual) in [
+        ("delimiter", dialect.delimiter, usual.delimiter),
+        ("quote", dialect.quote, usual.quote),
+        ("escape", dialect.escape, usual.escape),
+    ] {
+        if found != usual {
+            lines.push(format!("{key} = {}", quoted(&sign(found))));
+        }
+    }
+    if dialect.skip_lines > 0 {
+        lines.push(format!("skip_lines = {}", dialect.skip_lines));
+    }
+    lines
+}
+
+/// The types of the columns of a table. In JSON, values bring their types.
+fn columns(preview: &Preview) -> Vec<String> {
+    if !matches!(preview.layout, Layout::Delimited(_)) {
+        return Vec::new();
+    }
+    let typed = preview.columns.iter().filter_map(|column| match column.types[..] {
+        [kind] if kind != "text" || preview.columns.len() <= COLUMNS => Some((&column.name, kind)),
+        _ => None,
+    });
+    let lines: Vec<String> = typed.map(|(name, kind)| format!("{} = \"{kind}\"", key(name))).collect();
+    if lines.is_empty() {
+        lines
+    } else {
+        [vec![String::new(), "[pipeline.columns]".to_owned()], lines].concat()
+    }
+}
+
+/// A name that a pipeline may have.
+fn name(stem: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let name: String = stem.chars().take(64).map(plain).collect();
+    let name = name.trim_matches('-');
+    if name.is_empty() { "files".to_owned() } else { name.to_owned() }
+}
+
+/// A key of TOML: bare where it may be.
+fn key(name: &str) -> String {
+    let bare =
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    if bare { name.to_owned() } else { quoted(name) }
+}
+
+/// A basic string of TOML, whose escapes are those of JSON; DEL is one that JSON leaves as it is.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
+}
+
+fn dollars_above(nanodollars: u64) -> String {
+    format!("${}", nanodollars.div_ceil(1_000_000_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_keys_are_legal_whatever_the_file_is_called() {
+        for (stem, expected) in [("Orders 2024", "orders-2024"), ("ü", "files"), ("", "files"), ("-a-", "a")]
+        {
+            assert_eq!(name(stem), expected);
+        }
+        assert_eq!(key("zip"), "zip");
+        assert_eq!(key("two words"), "\"two words\"");
+        assert_eq!(key("a\"b\u{1}\u{7f}"), "\"a\\\"b\\u0001\\u007f\"");
+        assert_eq!(dollars_above(100_000_000_001), "$101");
+    }
+}

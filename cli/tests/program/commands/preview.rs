@@ -1,0 +1,123 @@
+//! `preview`: what would become of files, without any cloud.
+
+use std::{fs, path::Path};
+
+use crate::{cloud::bare, process::Running};
+
+const PIPELINES: &str = "version = 1\n[[pipeline]]\nname = \"keyed\"\nmatch = { suffix = \".keyed.csv\" }\nkey = \"{id}\"\n\
+    [[pipeline]]\nname = \"pictures\"\nmatch = { suffix = \".png\" }\nformat = \"object\"\n\
+    [[pipeline]]\nname = \"all\"\nmatch = { prefix = \"uploads/\" }\n";
+
+/// What the command prints for files of these names and contents, in this order.
+fn preview(files: &[(&str, &[u8])], code: i32) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipelines = folder.path().join("p.toml");
+    fs::write(&pipelines, PIPELINES).expect("a file");
+    let mut command = bare();
+    command.arg("preview").arg("--pipelines").arg(&pipelines);
+    for (name, contents) in files {
+        let path = folder.path().join(name);
+        fs::write(&path, contents).expect("a file");
+        command.arg(path);
+    }
+    let printed = Running::start(&mut command).end().with_code(code).stdout;
+    assert!(
+        printed.lines().all(|line| line.chars().count() <= 80 || line.contains(": would fail")),
+        "{printed}"
+    );
+    printed.replace(&format!("{}/", folder.path().display()), "")
+}
+
+#[test]
+fn a_table_is_shown_with_its_columns_and_the_pipeline_for_it() {
+    let table = b"zip;total;note\n01001;7;first\n94110;;\n20095;12.50;\"last; quoted\"\n";
+    let expected = "\
+orders.csv: 3 records, none rejected
+  pipeline  all
+  format    delimited: fields separated by ';'; UTF-8; 64 bytes
+  cost      $0.0000019 to write the records
+  columns
+    zip    text            \"01001\", \"94110\", \"20095\"
+    total  number  1 null  7, 12.50
+    note   text            \"first\", \"\", \"last; quoted\"
+  first records
+    {\"zip\":\"01001\",\"total\":7,\"note\":\"first\"}
+    {\"zip\":\"94110\",\"total\":null,\"note\":\"\"}
+    {\"zip\":\"20095\",\"total\":12.50,\"note\":\"last; quoted\"}
+  for pipelines.toml
+    [[pipeline]]
+    name = \"orders\"
+    match = { prefix = \"uploads/\", suffix = \".csv\" }
+    format = \"csv\"
+    delimiter = \";\"
+
+    [pipeline.columns]
+    zip = \"text\"
+    total = \"number\"
+    note = \"text\"
+";
+    assert_eq!(preview(&[("orders.csv", table)], 0), expected);
+}
+
+#[test]
+fn what_would_fail_is_told_with_its_reason_and_what_to_do() {
+    let ragged = preview(&[("a.csv", b"id,n\n1,2\n3\n4,5\n")], 1);
+    for part in [
+        "a.csv: would fail as ragged_row\n",
+        "  reason    line 3: 1 field",
+        "  to do     Give each row as many fields as the header",
+        "  rows      2 records, 1 rejected\n",
+        "  first rejected rows\n    line 3: ragged_row: ",
+        "bad_rows = \"quarantine\"",
+    ] {
+        assert!(ragged.contains(part), "no {part:?} in {ragged}");
+    }
+    let unclear = preview(&[("trail.json", b"{\"Records\":[{\"a\":1}]}")], 1);
+    assert!(
+        unclear.contains("would fail as unclear_records") && unclear.contains("records = \"/Records\""),
+        "{unclear}"
+    );
+    let keyed = preview(&[("x.keyed.csv", b"id,n\n,2\n3,4\n")], 1);
+    assert!(
+        keyed.contains("would fail as bad_key") && keyed.contains("line 2: the key needs column"),
+        "{keyed}"
+    );
+    let several = preview(&[("p.png", b"\x89PNG\r\n\x1a\n"), ("b.jsonl", b"{\"a\":1}\n{\"b\":[2]}\n")], 0);
+    assert!(
+        several.contains("p.png: not read\n") && several.contains("b.jsonl: 2 records, none rejected\n"),
+        "{several}"
+    );
+    assert!(
+        several.contains("    a  number  1 missing  1\n")
+            && several.contains("    b  list    1 missing  [2]\n"),
+        "{several}"
+    );
+}
+
+#[test]
+fn the_suggested_pipeline_reads_the_file_as_it_was_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    for (name, contents) in [
+        ("tabs.tsv", "two words\t\u{fc}\t\"q\"\n1\t2\t3\n4\t5\t6\n"),
+        ("Lines 1.jsonl", "{\"a\":1}\n{\"a\":2}\n"),
+        ("several.json", "{\"a\":1}{\"a\":2}"),
+        ("export.json", "{\"Item\":{\"a\":{\"N\":\"1\"}}}\n{\"Item\":{\"a\":{\"N\":\"2\"}}}\n"),
+    ] {
+        fs::write(path(name), contents).expect("a file");
+        let found = json(&path(name), None);
+        let suggestion = found["suggestion"].as_str().expect("a text");
+        fs::write(path("p.toml"), format!("version = 1\n{suggestion}")).expect("a file");
+        let again = json(&path(name), Some(&path("p.toml")));
+        assert_eq!(again["found"]["first_records"], found["found"]["first_records"], "{suggestion}");
+        assert_eq!(again["found"]["records"], 2);
+        assert_eq!(again["suggestion"].as_str(), Some(suggestion));
+    }
+}
+
+fn json(file: &Path, pipelines: Option<&Path>) -> serde_json::Value {
+    let mut command = bare();
+    command.arg("preview").arg("--json").arg(file);
+    command.args(pipelines.map(|path| format!("--pipelines={}", path.display())));
+    Running::start(&mut command).end().with_code(0).json()["files"][0].clone()
+}
