@@ -37,7 +37,7 @@ struct Candidate {
     /// The numbers with a fraction, until two of them are one number in two spellings.
     spellings: Spellings,
     two_spellings: bool,
-    /// What the first row has, and whether all others have numbers: see [`Settling::second_header`].
+    /// What the first row has, and whether all others have numbers: see [`Settling::verify`].
     first_is_text: bool,
     other_numbers: u64,
     others_are_numbers: bool,
@@ -134,19 +134,11 @@ pub(in super::super) struct Settling {
     doubtful: BTreeMap<Vec<usize>, Doubtful>,
     /// The columns of the present row with a number out of range.
     beyond: Vec<usize>,
-    /// The first row, as long as it may be a second header.
-    first: Option<FirstRow>,
+    /// The first row as it may stand in a message, in case it is no record but a row of units or the real header.
+    first: Option<String>,
     /// How often blank lines stood between rows, and before which row the first time, if that may have names.
     gaps: u64,
     gap_at: u64,
-}
-
-/// What is known about the first row, in case it is no record but a row of units or the real header.
-struct FirstRow {
-    /// Its fields as they may stand in a message.
-    shown: String,
-    /// It has nothing in the columns where it has no text over numbers.
-    is_empty_elsewhere: Vec<bool>,
 }
 
 impl Settling {
@@ -202,13 +194,9 @@ impl Settling {
             }
         }
         if row == 1 {
-            let columns = 0..self.candidates.len();
             let shown: Vec<&str> =
-                columns.clone().map(|column| fields.get(column).unwrap_or_default()).collect();
-            self.first = Some(FirstRow {
-                shown: row_shown(&shown),
-                is_empty_elsewhere: columns.map(|column| shown[column].is_empty()).collect(),
-            });
+                (0..self.candidates.len()).map(|column| fields.get(column).unwrap_or_default()).collect();
+            self.first = Some(row_shown(&shown));
         }
         if !self.beyond.is_empty() {
             self.doubt(table, fields)?;
@@ -290,15 +278,13 @@ impl Settling {
         let named = table.names().len();
         let over_numbers = |at: usize| {
             let candidate = &self.candidates[at];
-            candidate.first_is_text && candidate.others_are_numbers && candidate.other_numbers > 0
+            candidate.first_is_text && candidate.others_are_numbers && candidate.other_numbers > 1
         };
         let count = (0..self.candidates.len()).filter(|at| over_numbers(*at)).count();
         let is_number = |candidate: &Candidate| candidate.number && candidate.in_range;
         if let Some(first) = &self.first
             && count > 0
             && !self.candidates.iter().any(is_number)
-            && (count > 1 || (0..named).all(|at| over_numbers(at) || first.is_empty_elsewhere[at]))
-            && (count > 1 || named > 1)
         {
             let names: Vec<&str> = table.names().iter().map(|name| &**name).collect();
             return Err(BadInput::new(
@@ -308,7 +294,7 @@ impl Settling {
                      of units or like the real header; skip_lines and header = [\"names\"] in the pipelines file settle \
                      it",
                     row_shown(&names),
-                    first.shown
+                    first
                 ),
             ));
         }

@@ -23,6 +23,19 @@ pub(super) fn stray_quotes(text: &[u8], ends: &[usize], quoted: &[bool]) -> Opti
     None
 }
 
+/// An unquoted field with quotes that cannot be told from a broken quoted one: its number, from 1.
+///
+/// Where apostrophes are quotes, it is a field that ends with one; where quotes are said by nobody to be text, but taken
+/// for it, one that begins with a quote that is never closed.
+pub(super) fn half_quoted(text: &[u8], ends: &[usize], quoted: &[bool], quote: Option<u8>) -> Option<usize> {
+    let at = fields_of(text, ends).enumerate().position(|(at, field)| match quote {
+        Some(b'\'') => quoted.get(at) != Some(&true) && field.ends_with(b"'"),
+        None => field.starts_with(b"\"") && memchr::memchr_iter(b'"', field).count() % 2 == 1,
+        Some(_) => false,
+    })?;
+    Some(at + 1)
+}
+
 /// An unquoted field before the last that ends with a backslash and has no other: its number, from 1. A path has others.
 pub(super) fn stray_escape(text: &[u8], ends: &[usize], quoted: &[bool]) -> Option<usize> {
     let fields = ends.len();

@@ -252,7 +252,8 @@ impl Table {
                 ),
             ));
         };
-        if memchr::memchr3(0, b'"', b'\\', text.as_bytes()).is_some() {
+        let has_signs = memchr::memchr3(0, b'"', b'\\', text.as_bytes()).is_some();
+        if has_signs || self.dialect.quote == Some(b'\'') {
             self.check_signs(text, ends)?;
         }
         Ok(Fields::new(text, ends))
@@ -304,6 +305,14 @@ impl Table {
                     "a quote opens inside field {from} and closes at the end of field {to}, so that a delimiter may \
                      be a part of the text; if quotes are text, put quote = \"none\" into the pipelines file"
                 ),
+            ));
+        }
+        if self.said.quote.is_none()
+            && let Some(field) = doubts::half_quoted(text.as_bytes(), ends, quoted, self.dialect.quote)
+        {
+            return Err(self.reject(
+                Reason::StrayQuote,
+                format!("field {field} has a quote at one of its ends only; quote in the pipelines file says what it is"),
             ));
         }
         if self.dialect.escape.is_none()

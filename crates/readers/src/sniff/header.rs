@@ -20,7 +20,10 @@ pub(super) enum Evidence {
 /// Compares row `first` of the grid with those below it.
 pub(super) fn evidence(grid: &Grid, first: usize) -> Evidence {
     let Some(head) = grid.rows.get(first).copied() else { return Evidence::Unknown };
-    let body = &grid.rows[first + 1..grid.rows.len().min(first + 1 + ROWS)];
+    let below = &grid.rows[first + 1..grid.rows.len().min(first + 1 + ROWS)];
+    // Where files were joined, the header comes again.
+    let body: Vec<Row> = below.iter().copied().filter(|row| !is_same(grid, *row, head)).collect();
+    let body = &body[..];
     let (mut alike, mut unlike, mut years, mut recurs) = (0, 0, 0, false);
     for column in 0..head.width {
         let (name, _) = grid.cell(head, column);
@@ -38,15 +41,13 @@ pub(super) fn evidence(grid: &Grid, first: usize) -> Evidence {
             Some(_) => {}
             None if own.is_typed() && !is_year(name) => alike += 1,
             None => {
-                recurs |= body.iter().any(|row| {
-                    row.width == head.width && !is_same(grid, *row, head) && grid.cell(*row, column).0 == name
-                });
+                recurs |= body.iter().any(|row| row.width == head.width && grid.cell(*row, column).0 == name);
             }
         }
     }
     match (alike, unlike, years) {
         (0, 1.., _) | (0, 0, 2..) => Evidence::Names,
-        (0, 0, 0) if !recurs => Evidence::Unknown,
+        (0, 0, 0) if !recurs && grid.fields(head).all(|(name, _)| is_like_a_name(name)) => Evidence::Unknown,
         _ => Evidence::Data,
     }
 }
@@ -68,6 +69,12 @@ fn column_class(grid: &Grid, body: &[Row], column: usize) -> Option<Class> {
     }
     let (class, count) = counts.into_iter().max_by_key(|(_, count)| *count)?;
     (class.is_typed() && count * 10 >= filled * 9).then_some(class)
+}
+
+/// Whether a field may be the name of a column, for all its looks: a few words without quotes.
+fn is_like_a_name(field: &[u8]) -> bool {
+    let words = field.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).count();
+    words <= 12 && !field.contains(&b'"')
 }
 
 fn is_year(name: &[u8]) -> bool {

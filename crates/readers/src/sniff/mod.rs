@@ -118,12 +118,17 @@ fn free(look: Look<'_>) -> Result<Dialect, BadInput> {
     if let Err(refused) = &best
         && refused.reason == Reason::NoTable
     {
-        let rare = RARE.into_iter().filter(|delimiter| is_on_every_line(look.text, *delimiter));
+        let rare = RARE.into_iter().filter(|delimiter| is_on_most_lines(look.text, *delimiter));
         best = among(&rare.collect::<Vec<u8>>(), look, false);
     }
     match best {
         Err(refused) if refused.reason == Reason::NoTable => {}
         settled => return settled,
+    }
+    // Quotes that make no sense in the very first row: the check says where.
+    let broken = look.rivals.iter().find(|delimiter| look.grid(Dialect::of(**delimiter)).is_broken);
+    if let Some(delimiter) = broken {
+        return Ok(Dialect::of(*delimiter));
     }
     if kinds::is_log(look.text) {
         return Err(no_table(look, "a log"));
@@ -147,14 +152,7 @@ fn among(delimiters: &[u8], look: Look<'_>, told: bool) -> Result<Dialect, BadIn
     readings.sort_by(|one, other| other.score.total_cmp(&one.score));
     let mut readings = readings.into_iter();
     let Some(first) = readings.next() else {
-        // Quotes that make no sense in the very first row: the check says where.
-        let broken = delimiters
-            .iter()
-            .find(|delimiter| look.text.contains(delimiter) && look.grid(Dialect::of(**delimiter)).is_broken);
-        return match broken.filter(|_| look.rivals.len() == 1 || told) {
-            Some(delimiter) => Ok(Dialect::of(*delimiter)),
-            None => Err(no_table(look, kinds::likely(look.text))),
-        };
+        return Err(no_table(look, kinds::likely(look.text)));
     };
     let second = readings.next();
     if let Some(second) = &second
@@ -178,11 +176,62 @@ fn has_in_most_rows(reading: &Reading) -> bool {
 
 /// The dialect of a reading, if its header is one.
 fn header_of(reading: Reading, look: Look<'_>) -> Result<Dialect, BadInput> {
-    if look.options.table.header.is_some() || reading.evidence != Evidence::Data {
+    if look.options.table.quote.is_none()
+        && let Some(example) = reading::between_apostrophes(&reading)
+    {
+        return Err(BadInput::new(
+            Reason::AmbiguousDialect,
+            format!(
+                "fields such as {} stand between apostrophes, but not all of the column; put quote = \"'\" into the \
+                 pipelines file if they are quotes, or quote = \"\\\"\" if they are text",
+                shown(&example)
+            ),
+        ));
+    }
+    if look.options.table.header.is_some() {
+        return Ok(reading.dialect);
+    }
+    if let Some(refused) = title_with_delimiters(&reading) {
+        return Err(refused);
+    }
+    if reading.evidence != Evidence::Data {
         return Ok(reading.dialect);
     }
     let row = reading.grid.texts(reading.grid.rows[reading.start]);
     Err(no_header(&row, &reading.dialect))
+}
+
+/// A first row that reads like a sentence, `Stock, 3 May`, or a second row that the columns below it prove to have names.
+fn title_with_delimiters(reading: &Reading) -> Option<BadInput> {
+    let (grid, start) = (&reading.grid, reading.start);
+    let spaced = |row: usize, column: usize| {
+        let (field, quoted) = grid.cell(grid.rows[row], column);
+        !quoted && field.starts_with(b" ") && !field.trim_ascii().is_empty()
+    };
+    let is_sentence = (1..reading.width)
+        .any(|column| spaced(start, column) && (start + 1..grid.rows.len()).all(|row| !spaced(row, column)));
+    let second = (grid.rows.len() > start + 3 && header::evidence(grid, start + 1) == Evidence::Names)
+        .then(|| grid.rows[start + 1])
+        .filter(|row| row.width == reading.width && !header::is_same(grid, *row, grid.rows[start]))
+        .filter(|row| grid.fields(*row).all(|(field, _)| !field.is_empty()));
+    let shown_row = |row: grid::Row| {
+        let texts = grid.texts(row);
+        row_shown(&texts.iter().map(String::as_str).collect::<Vec<&str>>())
+    };
+    let first = shown_row(grid.rows[start]);
+    let message = match second {
+        Some(second) => format!(
+            "the header is {first}, but the next row, {}, has text where the rows below have something else: it looks like \
+             a row of units or like the real header; skip_lines and header = [\"names\"] in the pipelines file settle it",
+            shown_row(second)
+        ),
+        None if is_sentence => format!(
+            "the first row, {first}, reads like a title: a space follows its delimiter, and that of no other row; put \
+             skip_lines = 1 into the pipelines file if it is one, or header = true"
+        ),
+        None => return None,
+    };
+    Some(BadInput::new(Reason::AmbiguousHeader, message))
 }
 
 fn no_header(row: &[String], dialect: &Dialect) -> BadInput {
@@ -288,16 +337,7 @@ fn is_on_most_lines(text: &[u8], sign: u8) -> bool {
         count += 1;
         with += usize::from(memchr::memchr(sign, line).is_some());
     }
-    with * 3 >= count * 2
-}
-
-/// Whether all lines, two at least, have this sign.
-fn is_on_every_line(text: &[u8], sign: u8) -> bool {
-    let mut lines =
-        text.split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| !line.is_empty()).peekable();
-    lines.next().is_some_and(|line| line.contains(&sign))
-        && lines.peek().is_some()
-        && lines.take(200).all(|line| line.contains(&sign))
+    with * 3 >= count * 2 && count > 1
 }
 
 /// Where the text goes on behind its first `lines` lines.

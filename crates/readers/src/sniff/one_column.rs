@@ -58,11 +58,11 @@ pub(super) fn plain(look: Look<'_>) -> Result<Option<Dialect>, BadInput> {
             return Ok(None);
         }
         if let Some(sign) = common_sign(&grid) {
-            let first = String::from_utf8_lossy(grid.cell(grid.rows[0], 0).0).into_owned();
+            let first = String::from_utf8_lossy(grid.cell(grid.rows[grid.rows.len() / 2], 0).0).into_owned();
             return Err(BadInput::new(
                 Reason::AmbiguousDialect,
                 format!(
-                    "every line has as many of the sign {} as the first, {}: it may separate columns. Put delimiter = {} \
+                    "most lines have as many of the sign {} as {}: it may separate columns. Put delimiter = {} \
                      into the pipelines file if it does, or delimiter = \"none\" if each line is one field",
                     spelled(Some(sign)),
                     shown(&first),
@@ -94,16 +94,17 @@ fn header(look: Look<'_>, grid: &Grid, dialect: Dialect) -> Result<(), BadInput>
     ))
 }
 
-/// A sign that every line has as often.
+/// A sign that most lines have as often. Spaces count only if all have them: words are common.
 fn common_sign(grid: &Grid) -> Option<u8> {
-    let first = grid.cell(*grid.rows.first()?, 0).0;
-    let candidates = first.iter().copied().filter(|sign| {
+    let middle = grid.cell(*grid.rows.get(grid.rows.len() / 2)?, 0).0;
+    let candidates = middle.iter().copied().filter(|sign| {
         (sign.is_ascii_punctuation() || sign.is_ascii_control() || *sign == b' ') && !NATURAL.contains(sign)
     });
     let count = |field: &[u8], sign: u8| memchr::memchr_iter(sign, field).count();
     candidates.into_iter().find(|sign| {
-        let expected = count(first, *sign);
-        grid.rows.iter().all(|row| count(grid.cell(*row, 0).0, *sign) == expected)
+        let expected = count(middle, *sign);
+        let alike = grid.rows.iter().filter(|row| count(grid.cell(**row, 0).0, *sign) == expected).count();
+        if *sign == b' ' { alike == grid.rows.len() } else { alike >= 2 && alike * 3 >= grid.rows.len() }
     })
 }
 
@@ -127,8 +128,9 @@ fn is_plain(grid: &Grid) -> bool {
             Some(b'.' | b':' | b';' | b',' | b'!' | b'?' | b'{' | b'}' | b')' | b'>')
         )
     };
-    let divided =
-        |field: &[u8]| field.iter().any(|byte| matches!(byte, b'\t' | b';' | b'|' | b',' | b'=' | b'<'));
+    let divided = |field: &[u8]| {
+        field.iter().any(|byte| matches!(byte, 0x01..=0x09 | 0x0e..=0x1f | b';' | b'|' | b',' | b'=' | b'<'))
+    };
     let is_name = name.len() <= 64
         && (1..=4).contains(&words(name))
         && !name.iter().any(u8::is_ascii_control)

@@ -6,7 +6,7 @@ use super::super::delimited::dialect::{Dialect, Spaces};
 use super::super::options::Options;
 use super::cells::{Class, class};
 use super::grid::{Grid, lines_before};
-use super::header::{Evidence, evidence};
+use super::header::{Evidence, evidence, is_same};
 
 /// So many rows before the header are looked over.
 const PREAMBLE_ROWS: usize = 20;
@@ -96,7 +96,7 @@ fn byte_of(sign: Sign) -> Option<u8> {
     }
 }
 
-/// Whether every delimiter outside quotes has a space behind it.
+/// Whether every delimiter outside quotes has a space behind it, empty fields aside.
 fn is_spaced(text: &[u8], delimiter: u8) -> bool {
     if matches!(delimiter, b' ' | b'\t') {
         return false;
@@ -110,6 +110,8 @@ fn is_spaced(text: &[u8], delimiter: u8) -> bool {
             match bytes.peek() {
                 Some(b' ' | b'\t') => count += 1,
                 None | Some(b'\r' | b'\n') => {}
+                // As they stand behind a title.
+                Some(next) if **next == delimiter => {}
                 Some(_) => return false,
             }
         }
@@ -126,17 +128,35 @@ fn has_escapes(text: &[u8], delimiter: u8) -> bool {
 fn quotes_say_so(reading: &Reading) -> bool {
     let (grid, rows) = (&reading.grid, &reading.grid.rows[reading.start..]);
     let body = rows.get(1..).unwrap_or_default();
+    let head = rows[0];
     let all_enclosed = (0..reading.width).any(|column| {
-        let mut filled = body
-            .iter()
-            .map(|row| grid.cell(*row, column))
-            .filter(|(field, quoted)| *quoted || !field.is_empty());
+        // Where files were joined, the header comes again.
+        let records = body.iter().filter(|row| !is_same(grid, **row, head));
+        let mut filled =
+            records.map(|row| grid.cell(*row, column)).filter(|(field, quoted)| *quoted || !field.is_empty());
         let count = filled.clone().count();
         count >= 2 && filled.all(|(_, quoted)| quoted)
     });
     let no_stray =
         rows.iter().all(|row| grid.fields(*row).all(|(field, quoted)| quoted || !field.starts_with(b"'")));
     all_enclosed && no_stray
+}
+
+/// A column whose fields mostly stand between apostrophes that are no quotes by this reading: an example.
+pub(super) fn between_apostrophes(reading: &Reading) -> Option<String> {
+    let grid = &reading.grid;
+    let body = grid.rows.get(reading.start + 1..).unwrap_or_default();
+    (0..reading.width).find_map(|column| {
+        let (mut count, mut enclosed, mut example) = (0, 0, None);
+        for (field, quoted) in body.iter().map(|row| grid.cell(*row, column)) {
+            count += usize::from(quoted || !field.is_empty());
+            if !quoted && field.len() >= 2 && field.starts_with(b"'") && field.ends_with(b"'") {
+                enclosed += 1;
+                example = example.or_else(|| Some(String::from_utf8_lossy(field).into_owned()));
+            }
+        }
+        example.filter(|_| enclosed >= 2 && enclosed * 2 >= count)
+    })
 }
 
 /// Whether a field is quoted as RFC 4180 has it, with doubled quotes inside: no writer without quotes does that.
