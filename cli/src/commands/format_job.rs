@@ -55,6 +55,13 @@ pub(super) fn state(job: &Job) -> String {
     }
 }
 
+/// A row of texts in columns, and the line below it.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) cells: Vec<String>,
+    pub(super) below: String,
+}
+
 /// Rows of text in columns, printed page by page. The first page sets the widths; a longer text later on shifts its own
 /// row only.
 #[derive(Debug, Default)]
@@ -67,7 +74,7 @@ const WIDEST: usize = 60;
 
 impl Columns {
     /// Formats rows as lines; columns whose index is in `right` are aligned to the right.
-    pub(super) fn lines(&mut self, titles: &[&str], right: &[usize], rows: &[Vec<String>]) -> String {
+    pub(super) fn lines(&mut self, titles: &[&str], right: &[usize], rows: &[Row]) -> String {
         let mut text = String::new();
         if self.widths.is_empty() {
             let width = |text: &str| text.chars().count().min(WIDEST);
@@ -75,14 +82,17 @@ impl Columns {
                 .iter()
                 .enumerate()
                 .map(|(n, title)| {
-                    let widest = rows.iter().filter_map(|row| row.get(n)).map(|text| width(text)).max();
+                    let widest = rows.iter().filter_map(|row| row.cells.get(n)).map(|text| width(text)).max();
                     widest.unwrap_or_default().max(title.len())
                 })
                 .collect();
             let titles: Vec<String> = titles.iter().map(|title| (*title).to_owned()).collect();
             text += &self.line(right, &titles);
         }
-        rows.iter().for_each(|row| text += &self.line(right, row));
+        for row in rows {
+            text += &self.line(right, &row.cells);
+            text += &format!("{}\n", row.below);
+        }
         text
     }
 
@@ -102,8 +112,10 @@ impl Columns {
 mod tests {
     use super::*;
 
-    fn rows(rows: &[[&str; 2]]) -> Vec<Vec<String>> {
-        rows.iter().map(|row| row.map(str::to_owned).to_vec()).collect()
+    fn rows(rows: &[[&str; 2]]) -> Vec<Row> {
+        let row =
+            |row: &[&str; 2]| Row { cells: row.map(str::to_owned).to_vec(), below: "  below".to_owned() };
+        rows.iter().map(row).collect()
     }
 
     #[test]
@@ -111,9 +123,12 @@ mod tests {
         let mut columns = Columns::default();
         let first =
             columns.lines(&["object", "records"], &[1], &rows(&[["a.csv", "12"], ["long name.csv", "3"]]));
-        assert_eq!(first, "object         records\na.csv               12\nlong name.csv        3\n");
+        assert_eq!(
+            first,
+            "object         records\na.csv               12\n  below\nlong name.csv        3\n  below\n"
+        );
         let second =
             columns.lines(&["object", "records"], &[1], &rows(&[["a", "1"], ["a longer name.csv", "2"]]));
-        assert_eq!(second, "a                    1\na longer name.csv        2\n");
+        assert_eq!(second, "a                    1\n  below\na longer name.csv        2\n  below\n");
     }
 }

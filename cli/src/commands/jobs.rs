@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{
     deployment::{self, Deployment},
-    format_job::{self, Columns, job_to_json},
+    format_job::{self, Columns, Row, job_to_json},
     job_pages::{OpenJobs, SettledJobs},
     time_arg,
 };
@@ -45,19 +45,19 @@ struct List<'a> {
     arguments: &'a JobsArguments,
     now: Timestamp,
     columns: Columns,
-    /// Rows that wait until the widths of the columns are known.
-    rows: Vec<Vec<String>>,
+    /// Jobs that wait until the widths of the columns are known.
+    rows: Vec<Row>,
     listed: bool,
 }
 
 /// The number of rows that set the widths of the columns.
 const ROWS: usize = 50;
 
-const TITLES: [&str; 9] =
-    ["object", "pipeline", "state", "reason", "attempt", "records", "age", "took", "job"];
+/// With an ordinary job, these and their gaps take at most 80 characters.
+const TITLES: [&str; 5] = ["job", "state", "records", "age", "took"];
 
-/// The columns of these that hold numbers.
-const NUMBERS: [usize; 2] = [4, 5];
+/// The column of these that holds numbers.
+const NUMBERS: [usize; 1] = [2];
 
 impl List<'_> {
     fn print(&mut self, jobs: &[Job]) -> anyhow::Result<()> {
@@ -85,16 +85,44 @@ impl List<'_> {
     }
 }
 
-fn row(job: &Job, now: Timestamp) -> Vec<String> {
-    vec![
-        one_line(&job.object.key),
-        job.pipeline.name.clone(),
-        job.state().as_str().to_owned(),
-        job.reason().map(|reason| one_line(reason.code.as_str())).unwrap_or_default(),
-        job.attempt.to_string(),
-        grouped(job.records()),
-        format_job::ago(job.created_at, now),
-        format_job::took(job).map(duration).unwrap_or_default(),
-        job.id.to_string(),
-    ]
+/// A job, with its object on a line of its own: keys are long.
+fn row(job: &Job, now: Timestamp) -> Row {
+    let reason =
+        job.reason().map(|reason| format!(": {}", one_line(reason.code.as_str()))).unwrap_or_default();
+    let attempt = if job.attempt > 1 { format!(", attempt {}", job.attempt) } else { String::new() };
+    Row {
+        cells: vec![
+            job.id.to_string(),
+            job.state().as_str().to_owned(),
+            grouped(job.records()),
+            format_job::ago(job.created_at, now),
+            format_job::took(job).map(duration).unwrap_or_default(),
+        ],
+        below: format!("  {} ({}){reason}{attempt}", one_line(&job.object.key), job.pipeline.name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_fits_a_terminal_of_80_columns() {
+        let at = |text: &str| text.parse::<Timestamp>().expect("a time");
+        let created = at("2026-11-21T12:00:00Z");
+        let failed = domain::job::Failed::sample("ragged_row", at("2026-11-21T12:59:59Z"));
+        let mut job = Job { attempt: 2, ..Job::sample("", created).in_state(failed) };
+        job.object.key = "uploads/orders.csv".to_owned();
+        let text = Columns::default().lines(&TITLES, &NUMBERS, &[row(&job, at("2026-11-22T11:59:00Z"))]);
+        let id = &job.id;
+        assert_eq!(
+            text,
+            format!(
+                "job                               state   records  age          took\n\
+                 {id}  failed        0  23 h 59 min  59 min 59 s\n  \
+                 uploads/orders.csv (p): ragged_row, attempt 2\n"
+            )
+        );
+        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+    }
 }

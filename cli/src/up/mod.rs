@@ -3,7 +3,6 @@
 mod event;
 mod folder;
 mod follow;
-mod recover;
 
 use std::{
     process::ExitCode,
@@ -11,6 +10,9 @@ use std::{
 };
 
 use anyhow::Context;
+use app::restart;
+use aws::{Clients, ledger::Ledger, queue::Queue};
+use jiff::Timestamp;
 use localcloud::Cloud;
 
 use self::{
@@ -18,8 +20,6 @@ use self::{
     folder::Watched,
     follow::Follow,
 };
-use aws::Clients;
-
 use crate::{
     args::UpArguments,
     local::{self, Plan},
@@ -69,6 +69,15 @@ async fn run(arguments: &UpArguments, begun: Instant) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Continues the jobs that an earlier run left open in its data folder. The sweep finds objects that were uploaded and never
+/// recorded.
+async fn continue_jobs(clients: &Clients, plan: &Plan) -> anyhow::Result<()> {
+    let ledger = Ledger::new(clients, plan.output("LedgerTable")?);
+    let queue = |output| Ok::<_, anyhow::Error>(Queue::new(clients, plan.output(output)?));
+    let (uploads, stops) = (queue("UploadsQueue")?, queue("StopsQueue")?);
+    Ok(restart::open_jobs(&ledger, &uploads, &stops, Timestamp::now()).await?)
+}
+
 /// Prints what happens, until an error.
 async fn serve(cloud: &Cloud, plan: &Plan, arguments: &UpArguments, ready: Duration) -> anyhow::Result<()> {
     let config = upload::config(cloud.endpoint()).await;
@@ -79,7 +88,7 @@ async fn serve(cloud: &Cloud, plan: &Plan, arguments: &UpArguments, ready: Durat
     plan.keep_pipelines(&clients).await?;
     if arguments.local.data.is_some() {
         plan.free_slots(&clients).await?;
-        recover::open_jobs(&clients, plan).await?;
+        continue_jobs(&clients, plan).await?;
     }
     eprintln!("local cloud at {}, ready in {}", cloud.endpoint(), duration(ready));
     printer.print(&Event::Ready { endpoint: cloud.endpoint(), watched: arguments.watch.as_deref() })?;

@@ -2,6 +2,7 @@
 //! and writes the decision down.
 
 pub mod batch;
+pub mod cancel;
 pub mod every_minute;
 pub mod finish_attempt;
 pub mod ingest;
@@ -10,6 +11,7 @@ pub mod launch;
 pub mod notify;
 pub mod pipelines_file;
 pub mod replay;
+pub mod restart;
 #[cfg(feature = "worker")]
 pub mod run_job;
 pub mod run_schedule;

@@ -49,9 +49,11 @@ fn listed(up: &Up, good: &str, bad: &str) {
     assert_eq!(ids(&["jobs", "--since", "2999-01-01T00:00Z"]), [] as [&str; 0]);
     let text = up.run(&["jobs", "--since", "1h"]).with_code(0).stdout;
     let lines: Vec<&str> = text.lines().collect();
-    assert!(lines[0].starts_with("object") && lines[0].ends_with("job"), "{text}");
-    assert!(lines[1].starts_with("uploads/bad.csv") && lines[1].ends_with(bad), "{text}");
-    assert!(lines[2].contains("done") && lines[2].contains("everything"), "{text}");
+    assert!(lines[0].starts_with("job ") && lines[0].ends_with("took"), "{text}");
+    assert!(lines[1].starts_with(bad) && lines[1].contains(" failed "), "{text}");
+    assert_eq!(lines[2], "  uploads/bad.csv (everything): ragged_row");
+    assert!(lines[3].starts_with(good) && lines[3].contains(" done "), "{text}");
+    assert!(lines.iter().all(|line| line.len() <= 80), "{text}");
     let none = up.run(&["jobs", "--state", "source_deleted"]).with_code(0);
     assert!(none.stdout.is_empty() && none.stderr.starts_with("no matching job is open"), "{none:?}");
 }

@@ -9,13 +9,13 @@ use super::{Job, Reason, State};
 /// Where a job is, with what only a job there has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobState {
-    /// Nobody holds it: a task is to be launched, or on its way.
+    /// No worker has it: its next launch is due, or a task is starting.
     Waiting(Waiting),
     /// A worker holds its claim.
     Running(Running),
     /// All its records were published.
     Done(Done),
-    /// Given up, with a reason.
+    /// It has failed for good, with a reason.
     Failed(Failed),
     /// A newer version of its key was visible first.
     Superseded(Dropped),
@@ -29,7 +29,7 @@ pub struct Waiting {
     /// Why its worker has just returned it, or how its last attempt ended. None of a job that was recorded or replayed and
     /// not tried since.
     pub reason: Option<Reason>,
-    /// Until when its launch is put off: a message comes for it then.
+    /// Until when its launch is deferred: a message arrives for it then.
     pub deferred_until: Option<Timestamp>,
     /// Its claims since it was recorded or last replayed, if there were any.
     pub claimed: Option<Claimed>,
@@ -72,7 +72,7 @@ pub struct Replaced {
     pub collecting_until: Option<Timestamp>,
 }
 
-/// A job that was given up.
+/// A job that has failed for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failed {
     /// When.
@@ -83,13 +83,13 @@ pub struct Failed {
     pub claimed: Option<Claimed>,
     /// How far its last worker came.
     pub progress: Progress,
-    /// Whether people were told.
+    /// Whether the failure was mailed.
     pub notification: Notification,
     /// Until when, at the latest, the sweep deletes rows that nobody can see: it may not be replayed before.
     pub collecting_until: Option<Timestamp>,
 }
 
-/// Whether people were told that a job has failed.
+/// Whether the failure of a job was mailed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notification {
     /// Not yet.
@@ -131,7 +131,7 @@ pub struct Claimed {
     pub holder: String,
 }
 
-/// What a job's worker tells when it leaves the job.
+/// A worker's counts when it leaves a job.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Rows written.
@@ -211,6 +211,13 @@ impl Job {
         self.claimed()?.holder.rsplit_once('/').map(|(worker, _)| worker)
     }
 
+    /// The task or worker that the present attempt was launched for or claimed by: its own task's ARN, or the pooled
+    /// worker's name.
+    #[must_use]
+    pub fn runner(&self) -> Option<&str> {
+        self.task.as_deref().or_else(|| self.pooled_worker())
+    }
+
     /// When it settled.
     #[must_use]
     pub fn settled_at(&self) -> Option<Timestamp> {
@@ -272,7 +279,7 @@ impl Job {
         }
     }
 
-    /// When people were told that it has failed.
+    /// When its failure was mailed.
     #[must_use]
     pub fn notified_at(&self) -> Option<Timestamp> {
         match &self.state {
