@@ -20,9 +20,9 @@ pub trait JobAsserts {
     fn assert_attempt(&self, number: u32) -> &Self;
     /// So many of its attempts count against the object.
     fn assert_counted(&self, attempts: u32) -> &Self;
-    /// It was claimed so many times.
+    /// It was claimed this many times.
     fn assert_fence(&self, fence: u64) -> &Self;
-    /// It has made so many records.
+    /// It has made this many records.
     fn assert_records(&self, records: u64) -> &Self;
     /// So many of its rows were rejected.
     fn assert_rejected(&self, rows: u64) -> &Self;

@@ -108,8 +108,8 @@ impl Drain {
         let why = poller.poll(started).await;
         info!(worker = worker.name, ?why, "{} receives no more messages: {why}", worker.name);
         if matches!(why, Why::Idle | Why::Broken(_)) {
-            // The order matters. Whoever queued a message before this line saw a worker polling, and the final poll finds
-            // the message. Whoever queues one after it sees no worker, and launches one.
+            // The order matters. A function that queued a message before this line saw a worker polling, and the final poll
+            // finds the message. A function that queues one after it sees no worker, and launches one.
             phase.advance(Phase::Leaving);
             self.report_leaving(&in_flight).await;
         }

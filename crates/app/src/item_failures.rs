@@ -23,7 +23,7 @@ use tracing::error;
 /// How many failed items an error names. The log names all of them.
 const NAMED: usize = 5;
 
-/// How many items in a row fail before a loop gives up. So many failures are not about single items: the service that
+/// How many items in a row fail before a loop gives up. That many failures are not about single items: the service that
 /// they need is down or forbidden, and the rest would fail too.
 const IN_A_ROW: u32 = 25;
 
@@ -58,7 +58,7 @@ impl ItemFailures {
             }
             Err(error) => error.into(),
         };
-        // Names are keys of objects: whoever uploads chooses them.
+        // Names are keys of objects, which those who upload choose.
         let item = item.to_string().escape_debug().to_string();
         let cause = telemetry::causes(&*error);
         error!(item, error = cause, "failed to process one item of many: {item}: {cause}");
@@ -80,7 +80,7 @@ impl ItemFailures {
         found.into_iter().filter_map(read).collect()
     }
 
-    /// Whether so many items failed in a row that the loop should stop.
+    /// Whether too many items failed in a row, so that the loop should stop.
     #[must_use]
     pub fn should_give_up(&self) -> bool {
         self.in_a_row >= IN_A_ROW

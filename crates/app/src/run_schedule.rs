@@ -55,7 +55,7 @@ pub enum TickError {
     Launch(#[source] ItemsFailed),
 }
 
-/// What is to run.
+/// The event of λ schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// What is due in an hour.
@@ -167,7 +167,7 @@ enum Definition {
     Worker,
 }
 
-/// What is to be launched at this tick: the hourly sweep, and what is due.
+/// The tasks of this tick: the hourly sweep, and the schedules that are due.
 fn ticked(schedules: &[Schedule], tick: Timestamp) -> Vec<(Definition, TaskSpec)> {
     let hour = hour_of(tick);
     let name = hour.strftime("%Y%m%dT%H").to_string();

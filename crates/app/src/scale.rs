@@ -131,7 +131,7 @@ impl Scaling {
             breaker = breaker::record(&self.fleet, &Signal::Works, now).await?;
         }
         scaled.breaker = breaker.clone();
-        let cared = match trigger {
+        let repaired = match trigger {
             Trigger::Queued { .. } if fleet_counts(&slots, now).is_attended() => return Ok(scaled),
             Trigger::Queued { .. } => Ok(()),
             Trigger::Tick => self.repair_slots(&mut slots, &breaker, now, &mut scaled).await,
@@ -142,7 +142,7 @@ impl Scaling {
         if trigger == Trigger::Tick {
             measure(&slots, &scaled);
         }
-        launched.and(cared).map(|()| scaled)
+        launched.and(repaired).map(|()| scaled)
     }
 
     /// What the scaling law decides by. The snapshot is stored for the next run before anything is launched.

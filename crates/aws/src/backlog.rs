@@ -116,7 +116,7 @@ impl Backlog {
         failures(&answer.failed, attempt)
     }
 
-    /// Deletes these messages, at most [`BATCH_MESSAGES`], and returns those that it did not: a 200 tells of them.
+    /// Deletes these messages, at most [`BATCH_MESSAGES`], and returns those that it did not: they are listed in a 200.
     /// Durable on return, but SQS may show a deleted message once more. A repeat changes nothing.
     ///
     /// # Errors

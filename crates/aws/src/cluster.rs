@@ -56,7 +56,7 @@ impl Cluster {
             let answer = call.send().await;
             let attempt = || format!("describe {}", count(some.len(), "task"));
             let answer = answer.map_err(|e| CallError::of(attempt(), e))?;
-            if let Some(failure) = untold(answer.failures()) {
+            if let Some(failure) = unexpected_failure(answer.failures()) {
                 let words = format!("{failure:?}");
                 return Err(CallError::retries_exhausted(attempt(), words));
             }
@@ -85,7 +85,7 @@ impl Cluster {
 
 /// A failure that says nothing of whether its task lives. One that ECS does not know is `MISSING`.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html>
-fn untold(failures: &[Failure]) -> Option<&Failure> {
+fn unexpected_failure(failures: &[Failure]) -> Option<&Failure> {
     failures.iter().find(|failure| failure.reason() != Some("MISSING"))
 }
 
@@ -101,9 +101,9 @@ mod tests {
     fn only_a_missing_task_is_known_to_be_no_more() {
         let failure = |reason| Failure::builder().arn("task").set_reason(reason).build();
         let missing = failure(Some("MISSING".to_owned()));
-        assert_eq!(untold(&[missing.clone(), missing.clone()]), None);
+        assert_eq!(unexpected_failure(&[missing.clone(), missing.clone()]), None);
         for other in [failure(Some("ACCESS_DENIED".to_owned())), failure(None)] {
-            assert_eq!(untold(&[missing.clone(), other.clone()]), Some(&other));
+            assert_eq!(unexpected_failure(&[missing.clone(), other.clone()]), Some(&other));
         }
     }
 }

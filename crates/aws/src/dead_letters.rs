@@ -1,7 +1,7 @@
 //! The dead-letter queue, as a person looks at it.
 //!
-//! SQS has no way to look at a message without receiving it: what is received is hidden from all others, so whoever
-//! only looks gives it back.
+//! SQS has no way to look at a message without receiving it. A received message is hidden from all others, so a reader that
+//! only looks makes it visible again.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! The ledger: the DynamoDB table of jobs, the only truth about what happened.
 //!
 //! Every change is one conditional write whose condition comes from [`domain::job::next`], so two writers can
-//! never both win, and a repeat of a write that was already made is refused and told apart by reading.
+//! never both win, and a repeat of a write that was already made is refused, and recognised by reading.
 
 mod audit;
 mod browse;

@@ -125,7 +125,7 @@ impl Logs {
     }
 }
 
-/// The task of the job's last attempt, if it had one of its own. A pooled worker is told by its name.
+/// The task of the job's last attempt, if it had one of its own. A pooled worker is recognised by its name.
 #[must_use]
 pub fn own_task(job: &Job) -> Option<&str> {
     let last =

@@ -26,7 +26,7 @@ impl Mailer {
         Self::rate_limited(clients, topic, MAILS)
     }
 
-    /// The topic with this ARN, for so many mails a second.
+    /// The topic with this ARN, for at most `mails` mails a second.
     #[must_use]
     pub fn rate_limited(clients: &Clients, topic: &str, mails: usize) -> Self {
         let rate_limit = RateLimit::new(mails, Duration::from_secs(1));

@@ -26,7 +26,7 @@ pub enum ReadError {
     /// The version is not there (any more).
     #[error("{0} does not exist any more")]
     SourceDeleted(String),
-    /// The key holds other bytes than its event told of: a newer version took its place.
+    /// The key holds other bytes than its event describes: a newer version took its place.
     #[error("{0} was replaced by newer bytes")]
     Changed(String),
     /// What arrived is not what S3 stored.
@@ -37,7 +37,7 @@ pub enum ReadError {
         /// What was compared.
         what: &'static str,
     },
-    /// The call failed. [`CallError::is_retryable`] tells whether waiting helps.
+    /// The call failed. [`CallError::is_retryable`] says whether waiting helps.
     #[error(transparent)]
     Call(#[from] CallError),
 }
@@ -146,7 +146,7 @@ fn decoded(key: &str) -> Option<String> {
 }
 
 /// An object version being read. A connection that breaks is resumed where it broke, by Range and If-Match;
-/// the end is only told after length and stored checksum were compared.
+/// the end is only reported after length and stored checksum were compared.
 #[derive(Debug)]
 pub struct Reading {
     objects: Objects,
@@ -171,7 +171,7 @@ impl Reading {
         }
     }
 
-    /// The object's length in bytes, as S3 told.
+    /// The object's length in bytes, as S3 has it.
     #[must_use]
     pub fn length(&self) -> u64 {
         self.length
@@ -292,7 +292,7 @@ impl Writing {
     async fn send_part(&mut self) -> Result<(), CallError> {
         if self.upload.is_none() {
             let create = self.objects.uploads().create_multipart_upload().bucket(&self.bucket).key(&self.key);
-            // S3 takes checksums of parts only of the kind said here; the SDK says none by itself.
+            // S3 accepts checksums of parts only of the kind named here; the SDK names none.
             let answer = create
                 .checksum_algorithm(ChecksumAlgorithm::Crc32)
                 .send()

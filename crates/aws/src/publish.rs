@@ -33,7 +33,7 @@ pub enum Published {
 impl Records {
     /// Makes the rows of `job` visible, the job done, and the job whose rows were visible until now replaced: all or
     /// none. Checks the fence, and that no newer version of the key is visible. Durable on return. The client token
-    /// makes a repeat within ten minutes the same transaction; after that the ledger tells that it was made.
+    /// makes a repeat within ten minutes the same transaction; after that the ledger shows that it was made.
     ///
     /// # Errors
     /// [`CallError`]: it may have been made; repeat, or read the job.

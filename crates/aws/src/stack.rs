@@ -11,7 +11,7 @@ use super::{CallError, SdkConfig, timeouts::Timeouts};
 pub struct Deployed {
     /// Its name.
     pub name: String,
-    /// What it tells of its resources, by name.
+    /// Its outputs, by name.
     pub outputs: BTreeMap<String, String>,
     /// What it was deployed with, by name.
     pub parameters: BTreeMap<String, String>,

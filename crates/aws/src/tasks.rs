@@ -65,7 +65,7 @@ pub enum LaunchError {
     /// RunTask is called too often, said openly or disguised. This call has launched nothing.
     #[error("throttled")]
     Throttled(#[source] CallError),
-    /// The call failed otherwise. [`CallError::is_retryable`] tells whether waiting helps; if so, it may have launched.
+    /// The call failed otherwise. [`CallError::is_retryable`] says whether waiting helps; if so, it may have launched.
     #[error(transparent)]
     Call(CallError),
 }
@@ -222,7 +222,7 @@ impl LaunchError {
         matches!(self, Self::Call(error) if !error.is_retryable())
     }
 
-    /// Whether RunTask has told what came of it. If not, the task may exist.
+    /// Whether RunTask has answered. If not, the task may exist.
     #[must_use]
     pub fn is_answer(&self) -> bool {
         !matches!(self, Self::Call(error) if error.is_retryable())
@@ -259,8 +259,8 @@ fn adopt(error: Option<&RunTaskError>) -> Option<String> {
     }
 }
 
-/// RunTask also says "too often" as an InvalidParameterException, told only by its text.
-/// After a try that was not answered, whatever the last one says: the task may exist.
+/// RunTask also reports throttling as an InvalidParameterException, which only its text shows. After a try that was not
+/// answered the task may exist, whatever the last answer says.
 fn refusal(
     attempt: String,
     error: aws_sdk_ecs::error::SdkError<RunTaskError>,

@@ -1,4 +1,4 @@
-//! The one clock. Every decision takes `now` as a value; whoever reads the time reads it here.
+//! The one clock. Every decision takes `now` as a value; the time is read here only.
 //!
 //! It runs on tokio's time, so a test that pauses tokio owns the clock of the whole system.
 

@@ -7,7 +7,7 @@
 //!                                    └─ 15 minutes without any ─▶ one mail that it is quiet
 //! ```
 //!
-//! SNS suspends an address that gets more than ten mails a second, and people stop reading long before. All of this is
+//! SNS suspends an address that gets more than ten mails a second, and people stop reading long before that. All of this is
 //! one small document ([`AlertState`]) that λ stops and λ scaler change, each change whole or not at all; here is what a
 //! change makes of it. Times are those of the process that changes it.
 
@@ -52,7 +52,7 @@ pub const SENDING: Duration = Duration::from_secs(50);
 /// How many mails one flush sends; the next minute's goes on.
 pub const MAILS_PER_FLUSH: usize = 6;
 
-/// How many groups are told apart. The document stays well below DynamoDB's 400 KB with all of them in full burst.
+/// How many groups are counted separately. The document stays well below DynamoDB's 400 KB with all of them in full burst.
 pub const MAX_GROUPS: usize = 20;
 
 /// The layout of [`AlertState`].
@@ -78,7 +78,7 @@ pub struct Failure {
     pub code: ReasonCode,
     /// When.
     pub at: Timestamp,
-    /// The job's id, or the task's ARN: what tells it from others.
+    /// The job's id, or the task's ARN. A failure with the same id is the same failure.
     pub id: String,
     /// What failed, for people: an object's URI, or a run's name.
     pub what: String,

@@ -1,12 +1,12 @@
 //! What happened to a job beside the attempts that its history holds, for the person who asks later.
 //!
-//! The ordinary way of a job is told by its own fields, so that it costs no write: recorded, claimed, settled, told.
+//! The ordinary course of a job is in its own fields and costs no extra write: recorded, claimed, settled, notified.
 //! An [`AuditEntry`] is written where something else happened: a duplicate event, a deferred launch, a replay.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// How many notes a job keeps. Its item stays small, and whoever has read so many knows the rest.
+/// How many entries a job keeps, so that its item stays small. Later ones are dropped.
 pub const MAX_AUDIT_ENTRIES: usize = 60;
 
 /// AuditKind an [`AuditEntry`] records.
@@ -19,7 +19,7 @@ pub enum AuditKind {
     Launched,
     /// Its launch found no room and waits.
     Deferred,
-    /// Its launch waits until somebody has mended the configuration.
+    /// Its launch is paused until the configuration is fixed.
     Paused,
     /// It was given to the pooled workers.
     Pooled,

@@ -3,7 +3,7 @@
 //! ```text
 //!            refused, or three tasks in a row that could not start
 //!   closed ─────────────────────────────────────────────────────────▶ open: jobs are parked, one launch
-//!      ▲                                                               in a while tries whether it is mended
+//!      ▲                                                               from time to time a probe launch
 //!      └─────────── RunTask takes it, or its worker comes to work ──────────┘
 //! ```
 //! A missing role, image or cluster fails every job alike. Paused jobs use up no attempts; people hear of it in one
@@ -40,7 +40,7 @@ pub struct Breaker {
     /// When it last closed, and since when it had been open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<Closed>,
-    /// How many launches have tried whether it is mended.
+    /// How many probes were launched.
     #[serde(default)]
     pub probes: u32,
     /// When the next may.
@@ -95,7 +95,7 @@ pub enum Signal {
 pub enum Permit {
     /// Yes.
     Allowed,
-    /// One may, to see whether it is mended: whoever makes this of the breaker first.
+    /// One probe may: the caller that first stores this state of the breaker launches it.
     Probe(Box<Breaker>),
     /// Not before this time.
     Paused(Timestamp),
@@ -162,7 +162,7 @@ impl Breaker {
         }
     }
 
-    /// Whether people are to be notified that it opened or closed.
+    /// Whether a mail is due that it opened or closed.
     #[must_use]
     pub fn is_news(&self) -> bool {
         !self.notified && (self.is_open() || self.closed.is_some())
@@ -199,7 +199,7 @@ impl Breaker {
     fn closed(&self, now: Timestamp) -> Self {
         self.changed(|next| {
             let opened_at = next.opened_at.take();
-            // Of what nobody heard that it was wrong, nobody need hear that it is mended.
+            // Where no mail said that it opened, no mail says that it closed.
             next.closed = opened_at.map(|opened_at| Closed { opened_at, closed_at: now });
             next.notified = !next.notified;
             next.probe_at = None;

@@ -1,7 +1,7 @@
 //! What it means to a pooled worker that a job is not to be claimed.
 //!
-//! A message says "this attempt of this job", and it is the job that counts: whoever writes a loss down goes on with the
-//! next attempt under the message of the last one, and may be lost himself. So a message of an earlier attempt is no
+//! A message says "this attempt of this job", and it is the job that counts: a worker that records a loss goes on with the
+//! next attempt under the message of the last one, and may be lost itself. So a message of an earlier attempt is no
 //! duplicate while the job has not settled. At worst it makes an attempt begin before its wait is over.
 
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ use crate::job::{Job, JobState, Running};
 pub enum ClaimDenied {
     /// The job has settled, or a task of its own has it and λ stops sees to that: the message is a duplicate.
     Settled,
-    /// It has failed, and nobody was told yet: whoever wrote that down may have died before telling.
+    /// It has failed, and its failure was not mailed yet: the process that wrote this may have died before.
     NotNotified,
     /// Nothing holds it now: its present attempt may be claimed.
     Available,

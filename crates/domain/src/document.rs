@@ -1,5 +1,5 @@
-//! The ids of the fleet table's items. An item's id belongs to its type and is made here alone, so that whoever reads an
-//! item and whoever writes it cannot disagree.
+//! The ids of the fleet table's items. An item's id belongs to its type and is made here alone, so that the reader and
+//! the writer of an item cannot disagree.
 //!
 //! | id | item |
 //! | --- | --- |

@@ -5,7 +5,7 @@
 //! Taken from BSD's `sysexits.h` where it has a word. Whatever is not in this table, such as 101 from a
 //! panic that nobody caught or 139 from a segmentation fault, is a crash.
 //!
-//! A pooled worker has many objects, and the ledger tells how each ended; of itself it only says 0 (nothing was left to
+//! A pooled worker has many objects, and the ledger has the end of each; the worker itself only says 0 (nothing was left to
 //! do, or its slot is another's), 64, 75 (the jobs queue did not answer for minutes), 78 (it may not be received from)
 //! or 143. Nothing counts against an object for it.
 //!

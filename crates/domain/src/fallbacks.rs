@@ -1,6 +1,6 @@
 //! Where a task may run instead, when Fargate has no room where it was asked for first.
 //!
-//! AWS's advice for a shortage is another zone's subnet, another size, or later. Here it is done by itself: each fallback
+//! AWS's advice for a shortage is another zone's subnet, another size, or later. Here this happens automatically: each fallback
 //! of the [`fallbacks`] differs from the first in one way, and only all that [`help`](Fallback::helps) against what is short
 //! are tried. When none has room, the job waits.
 
@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::fargate::{Size, next_size};
 
-/// What pays for a task.
+/// The Fargate capacity provider of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provider {
     /// `FARGATE`.

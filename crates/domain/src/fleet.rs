@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A slot is reserved by a conditional write before its task is launched, so however many functions launch at once,
-//! and wherever one dies, there are never more tasks than slots. Whoever reserves raises the slot's *generation*;
-//! with it everything said later by or about an earlier task is recognised and refused.
+//! and wherever one dies, there are never more tasks than slots. A reservation raises the slot's *generation*, by
+//! which later messages by or about an earlier task are recognised and refused.
 //!
 //! Pooled workers take slots from the lowest up and objects' own tasks from the highest down, and each kind leaves
 //! one place to the other where there are two or more: neither can starve the other.
@@ -62,7 +62,7 @@ pub struct Slot {
     pub phase: Phase,
     /// What holds it, or held it last.
     pub occupant: Occupant,
-    /// Drawn by whoever reserved it: by this, a repeat of a write whose answer was lost knows its own from another's.
+    /// A random number of the reservation: by it, a repeat of a write whose answer was lost recognises its own write.
     #[serde(default)]
     pub reservation: u64,
     /// When it was reserved.
@@ -92,7 +92,7 @@ pub struct Slot {
 /// can miss, is added without a new one: workers of the old layout must be able to say that they leave.
 pub const LAYOUT: u32 = 1;
 
-/// How often a worker tells that it is there.
+/// How often a worker sends a heartbeat.
 pub const HEARTBEAT: Duration = Duration::from_secs(20);
 /// A worker not heard of for this long is asked about: three heartbeats and a little.
 const SILENT: Duration = Duration::from_secs(75);
@@ -101,10 +101,10 @@ const SLOW: Duration = Duration::from_secs(300);
 /// A task that does not start, or a worker that is silent, for this long is stopped: it holds a place and does
 /// nothing. About 1 % of tasks never start.
 const HOPELESS: Duration = Duration::from_secs(600);
-/// A reservation whose launcher died before it could tell of a task: after this long another may make up for it.
+/// After this time, another run launches into a slot that was reserved and has no task: its launcher died.
 const UNANSWERED: Duration = Duration::from_secs(60);
 
-/// What the keeper of the fleet is to do about a slot.
+/// How λ scaler repairs a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlotRepair {
     /// Nothing.
@@ -185,7 +185,7 @@ impl Slot {
         Duration::try_from(self.polling_at?.duration_since(self.launched_at)).ok()
     }
 
-    /// What is to be done about it now.
+    /// How it is repaired now.
     #[must_use]
     pub fn repair(&self, now: Timestamp) -> SlotRepair {
         let since = |at: Timestamp| Duration::try_from(now.duration_since(at)).unwrap_or_default();

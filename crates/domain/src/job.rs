@@ -23,7 +23,7 @@ pub use self::{
 };
 use crate::{audit::AuditEntry, object::Object, pipelines::Pipeline};
 
-/// How one attempt ended, as its task's stop or its pooled worker told.
+/// How one attempt ended, by its task's stop or by its pooled worker's report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// Which try it was, from 1.
@@ -50,10 +50,10 @@ pub struct Job {
     pub pipeline: Pipeline,
     /// When λ uploads recorded it.
     pub created_at: Timestamp,
-    /// When its object was created, as its event tells.
+    /// When its object was created, as its event says.
     pub event_at: Option<Timestamp>,
-    /// The id of that event, from which logs and manifest can be told to be of it. None of an object that somebody asked
-    /// for, or that the sweep found.
+    /// The id of that event, by which logs and manifest are traced to it. None when a person asked for the object, or the
+    /// sweep found it.
     pub trace: Option<String>,
     /// Which try this is, from 1. Part of the launch token.
     pub attempt: u32,
@@ -68,7 +68,7 @@ pub struct Job {
     pub replayed_from: u32,
     /// The task definition's revision that its first claim was made under, and so the image: retries have the same.
     pub revision: Option<String>,
-    /// Raised by every claim; whoever holds an older one can change nothing. 0 if it was never claimed.
+    /// Raised by every claim; a worker with an older one can change nothing. 0 if it was never claimed.
     pub fence: u64,
     /// What else happened to it, oldest first; at most [`audit::MAX_AUDIT_ENTRIES`](crate::audit::MAX_AUDIT_ENTRIES).
     pub audit: Vec<AuditEntry>,
@@ -104,7 +104,7 @@ impl Job {
         }
     }
 
-    /// Whether nothing is left to be done for it: it has settled, and if it failed, people were told.
+    /// Whether it needs no more work: it has settled, and if it failed, the failure was mailed.
     #[must_use]
     pub fn is_over(&self) -> bool {
         match &self.state {

@@ -1,7 +1,7 @@
 //! Mails that say what happened to a job. Each says first what happened and to which object, then what happens next, then
 //! what to do; the evidence follows.
 //!
-//! Object keys, reasons and log lines come from whoever uploads: they are escaped, so that none can fake a
+//! Object keys, reasons and log lines come from those who upload: they are escaped, so that none can fake a
 //! line, and bounded, so that none can flood. SNS refuses a publish whose subject is not plain ASCII or
 //! has 100 characters: <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>.
 
@@ -117,7 +117,7 @@ pub fn settled(job: &Job) -> Mail {
 }
 
 impl FailureReport {
-    /// What the ledger can tell of a job; log lines and links are for the caller to add.
+    /// The report of a job as the ledger has it; the caller adds log lines and links.
     #[must_use]
     pub fn of(job: &Job) -> Self {
         let took =

@@ -58,7 +58,7 @@ pub struct Manifest {
     /// Which of its [`write_epoch()`]s is; 0 where there are none, and in manifests older than write epochs.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub write_epoch: u64,
-    /// The id of the event that told of the object ([`Job::trace`]).
+    /// The id of the event of the object ([`Job::trace`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
     /// Its pipeline's name.
@@ -114,7 +114,7 @@ fn is_zero(number: &u64) -> bool {
 /// Which write epoch of its rows the holder of this job's claim writes.
 ///
 /// Where rows are a pure function of the object version every claim writes the same ones, and there is one write epoch, 0.
-/// A command may answer differently each time: then each claim writes a write epoch of its own, told by its fence, so that
+/// A command may answer differently each time: then each claim writes under a write epoch of its own, its fence, so that
 /// a worker which lost its claim and goes on writing touches nothing that the next one publishes.
 #[must_use]
 pub fn write_epoch(job: &Job) -> u64 {

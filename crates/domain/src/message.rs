@@ -1,4 +1,4 @@
-//! What stands on the uploads, jobs and stops queues besides AWS's own events.
+//! The messages of the uploads, jobs and stops queues, besides AWS's own events.
 //!
 //! Ours are small JSON objects marked by `"tidemill": 1`, their layout's version. The queue of jobs is a public
 //! entrance: any program may put an [`ObjectMessage`] there, or hand on S3's own notification of either kind.
@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | `{"tidemill":1,"job":"<id>","attempt":2}` | this attempt of this job is due ([`JobMessage`]) |
 //! | `{"tidemill":1,"bucket":"b","key":"uploads/a.csv"}` | process this object ([`ObjectMessage`]) |
-//! | `{"tidemill":1,"failed":"<id>"}` | this job has failed for good; tell people ([`FailureMessage`]) |
+//! | `{"tidemill":1,"failed":"<id>"}` | this job has failed for good; send its failure mail ([`FailureMessage`]) |
 //! | S3's *Object Created* through EventBridge, or its classic notification | process these objects |
 
 mod unusable;
@@ -25,7 +25,7 @@ pub use unusable::Unusable;
 /// The layout of the messages written today.
 pub const LAYOUT: u32 = 1;
 
-/// An attempt of a job is due: its task is to be launched, or a pooled worker is to take it.
+/// An attempt of a job is due: a task is launched for it, or a pooled worker takes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobMessage {
     /// The layout of this message.
@@ -34,12 +34,12 @@ pub struct JobMessage {
     pub job: JobId,
     /// Which attempt is due. A message for an attempt that is past is a duplicate.
     pub attempt: u32,
-    /// How often a launch of this attempt was put off; its delays grow with it.
+    /// How often a launch of this attempt was deferred; its delays grow with it.
     #[serde(default)]
     pub times_deferred: u32,
 }
 
-/// An object that somebody asks to have processed. What is not told is looked up in the bucket.
+/// An object that a person or the sweep asks to process. Missing fields are looked up in the bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectMessage {
     /// The layout of this message.
@@ -48,12 +48,12 @@ pub struct ObjectMessage {
     pub bucket: String,
     /// The key, raw: never URL-encoded.
     pub key: String,
-    /// Which version; the newest when it is not told.
+    /// The version id. Optional; defaults to the newest version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_id: Option<String>,
 }
 
-/// A job has failed for good outside λ stops, which is to tell people of it.
+/// A job has failed for good outside λ stops, which then mails the failure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureMessage {
     /// The layout of this message.

@@ -1,11 +1,11 @@
 //! Which mails people want.
 
-/// Which settled jobs people hear of.
+/// Which settled jobs are mailed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotifyOn {
-    /// The failed at once, and every hour a digest of all.
+    /// Failures immediately, and an hourly digest of all jobs.
     All,
-    /// Only the failed, at once.
+    /// Only failures, immediately.
     Failures,
     /// None.
     None,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// One version of one S3 key, as its event told of it.
+/// One version of one S3 key, as its event describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Object {
     /// The bucket's name.
@@ -20,7 +20,7 @@ pub struct Object {
     /// Orders the versions of this key.
     #[serde(default)]
     pub sequencer: Sequencer,
-    /// The size that the event told, in bytes.
+    /// The size in bytes, as its event has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size_bytes: Option<u64>,
 }

@@ -17,7 +17,7 @@ pub enum NotReplayed {
         until: Timestamp,
     },
     /// λ stops is telling people that it failed, and would note that of the replayed job.
-    #[error("people are just being told that it failed: try again after {until:.0}")]
+    #[error("its failure mail is just being sent: try again after {until:.0}")]
     Notifying {
         /// Until then at the latest.
         until: Timestamp,

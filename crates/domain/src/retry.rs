@@ -1,4 +1,4 @@
-//! All retry and back-off policies, named after what they are for. A policy is a value; whoever retries sleeps or sends
+//! All retry and back-off policies, named after what they are for. A policy is a value; the caller sleeps or sends
 //! a delayed message.
 //!
 //! The retries that the AWS SDK makes within one call come before these. An attempt here is a call after which the SDK
@@ -138,8 +138,8 @@ mod tests {
 
     #[test]
     fn policies_are_as_patient_as_they_say() {
-        let told = [WRITE_ROWS, UNPROCESSED_ITEMS, PUBLISH, RECEIVE_JOBS, FIRST_HEARTBEAT, RESUME_READ]
+        let patience = [WRITE_ROWS, UNPROCESSED_ITEMS, PUBLISH, RECEIVE_JOBS, FIRST_HEARTBEAT, RESUME_READ]
             .map(patience);
-        assert_eq!(told, [322, 7, 11, 571, 25, 21]);
+        assert_eq!(patience, [322, 7, 11, 571, 25, 21]);
     }
 }

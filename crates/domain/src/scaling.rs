@@ -1,6 +1,6 @@
 //! How many pooled workers to launch, and what that decision knows.
 //!
-//! The fleet drains the backlog queue and leaves by itself: a worker that finds nothing to do ends, once the minute
+//! The fleet drains the backlog queue and then ends: a worker that finds nothing to do ends, once the minute
 //! that is paid anyway is over. So nobody who is busy is ever stopped, and all there is to decide is how many to
 //! launch now. [`launches`] decides it from [`Signals`]; [`estimates`] learns from the fleet how long messages and
 //! starts take; [`observe_queue`] remembers the queue from one run of the scaler to the next; [`fleet_counts`] counts the fleet
@@ -41,7 +41,7 @@ pub fn overdue_after(startup: Duration) -> Duration {
     startup.saturating_mul(2).clamp(Duration::from_secs(90), Duration::from_secs(240))
 }
 
-/// What is known when the scaler runs. Counts are as SQS and the fleet's slots tell them; they may be a minute old.
+/// What is known when the scaler runs. Counts are those of SQS and of the fleet's slots; they may be a minute old.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Signals {
     /// Messages nobody holds. A caller that has just sent some counts at least those: the queue's own count may not
@@ -82,7 +82,7 @@ pub struct Signals {
 /// - Never more than the messages that nobody holds and no launched task will take: each takes at least one.
 /// - While messages wait and nobody runs or starts: at least one. Nobody running also means that the counts may show
 ///   what a fleet did before it left: what was done lately is then no reason for more than that one.
-/// - Nobody running and launches overdue: starting itself is in trouble, so one at a time until one polls.
+/// - Nobody running and launches overdue: tasks cannot start, so one at a time until one polls.
 /// - Messages that wait longer than `startup` + [`PATIENCE`] while nobody starts: workers are stuck, or dead, or the
 ///   estimates wrong. Then at least half as many as run, on top, each time.
 /// - Never above the maximum, overdue tasks included.

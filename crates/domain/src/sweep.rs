@@ -1,10 +1,11 @@
-//! The sweep: what every hour makes up for what was lost, late or left over. With a date range, it is the backfill.
+//! The sweep: every hour it repairs what was lost or late and deletes what is left over. With a date range, it is the
+//! backfill.
 //!
 //! | step | what |
 //! | --- | --- |
-//! | reconcile | object versions that the ledger does not know are given to the uploads queue |
+//! | reconcile | object versions that the ledger does not know are sent to the uploads queue |
 //! | open jobs | those that nobody works on any more are brought back ([`job_repair()`]); overdue tasks are stopped |
-//! | settled jobs | failures that nobody was told of are told; the hours that are over are tallied |
+//! | settled jobs | failures whose mail was lost are mailed; the hours that are over are counted |
 //! | collect | rows that nobody can see or read any more are deleted |
 //! | report | the hour's lines and summary are written ([`report`]), and the digest is mailed |
 //!
@@ -60,7 +61,7 @@ impl Progress {
         Self { reported_until: back(HOUR), collected_until: back(2 * KEPT) }
     }
 
-    /// The hours to report at this time, told by their beginnings, oldest first.
+    /// The hours to report at this time, by their beginnings, oldest first.
     #[must_use]
     pub fn to_report(&self, now: Timestamp) -> Vec<Timestamp> {
         hours(self.reported_until, now, HOUR + HOUR_SETTLES)

@@ -32,8 +32,8 @@ pub const OVERDUE: &str = "tidemill: overdue";
 /// The reason the sweep gives StopTask for a task that does not start begins with this.
 pub const NEVER_STARTED: &str = "tidemill: never started";
 
-/// How many launches may end for reasons that are not the object's before its job is given up: with the
-/// back-offs below, over an hour of trouble. A replay brings it back.
+/// How many launches may end for reasons that are not the object's fault before its job fails: with the back-offs below,
+/// after more than an hour. A replay runs it again.
 pub const UNCOUNTED_LIMIT: u32 = 10;
 
 /// The largest size that running out of memory leads to. The worker streams: what does not fit here is a
@@ -117,7 +117,7 @@ fn crash_in_words(sentence: &str, code: i64) -> String {
 /// What the ledger knows about the job a task was launched for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobFacts {
-    /// The job's id, as RunTask was told it.
+    /// The job's id, as it was passed to RunTask.
     pub id: String,
     /// Where the job is.
     pub state: State,
@@ -132,8 +132,7 @@ pub struct JobFacts {
     /// Launches since the job was recorded or last replayed, with the one that just ended. Those whose end was put down
     /// to a wrong configuration do not count.
     pub launches: u32,
-    /// Whether the configuration is known to be wrong, and launches are held back until it is mended: nothing is given
-    /// up for that.
+    /// Whether launches are paused because the configuration is known to be wrong: no job fails for that.
     pub paused: bool,
     /// How often Spot capacity was reclaimed before.
     pub reclaimed: usize,
@@ -165,7 +164,7 @@ fn launches(job: &Job) -> u32 {
     u32::try_from(present.count()).unwrap_or(u32::MAX).saturating_add(1)
 }
 
-/// How a job's next task is to be launched.
+/// How a job's next task is launched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Adjusted {
     /// Its size.
@@ -390,7 +389,7 @@ pub enum NextStep {
     },
     /// The job has failed for good.
     GiveUp,
-    /// The job is left as it is: it has settled, or this stop tells nothing new about it.
+    /// The job is left as it is: it has settled, or this stop says nothing new about it.
     Nothing,
 }
 

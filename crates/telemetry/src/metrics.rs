@@ -35,7 +35,7 @@ pub fn put_all(values: &[(Metric, u64)]) {
     emit(values, &[]);
 }
 
-/// Emits that so many records of a job have become visible: once, but for a process that dies just then.
+/// Emits that this number of records of a job became visible: once, unless the process dies just then.
 pub fn done(job: &Job, records: u64, at: Timestamp) {
     let since = job.event_at.unwrap_or(job.created_at);
     // The clocks of S3 and of the task differ a little.

@@ -1,5 +1,5 @@
 //! A fleet to be sized: the real scaling and the real SDK on virtual time. The containers are whatever a test makes of
-//! them, since most of them are to set_delivery_faults. No stop event is delivered: slots come free by care, or by a test.
+//! them, since most tests are about faults. No stop event is delivered: slots become free by repair, or by a test.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -121,7 +121,7 @@ impl FleetHarness {
         self.run(Trigger::Tick).await.expect("a run without errors")
     }
 
-    /// A tick each minute, from now on for so many. What they launched.
+    /// A tick each minute, `count` times. Returns the number of launched workers.
     pub(crate) async fn minutes(&self, count: u32) -> u32 {
         let mut launched = 0;
         for _ in 0..count {
@@ -135,7 +135,7 @@ impl FleetHarness {
         self.cloud.clock().now()
     }
 
-    /// Lets so many seconds pass.
+    /// Lets this many seconds pass.
     pub(crate) async fn pass(&self, seconds: u64) {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
     }
@@ -146,7 +146,7 @@ impl FleetHarness {
         self.cloud.services().sqs.counts(queue).expect("the queue").visible as u64
     }
 
-    /// Queues so many messages.
+    /// Queues this many messages.
     pub(crate) fn queue(&self, count: usize) {
         let (sqs, queue) = (&self.cloud.services().sqs, &self.cloud.stack().resources["JobsQueue"].arn);
         for n in 0..count {

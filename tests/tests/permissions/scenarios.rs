@@ -1,4 +1,4 @@
-//! What happens in a deployment, in as few and as short stories as use everything that is granted.
+//! What happens in a deployment, in as few and as short scenarios as use everything that is granted.
 
 mod failures;
 mod mails;
@@ -16,7 +16,7 @@ use tests::{JobAsserts, Plan, TestEnv};
 
 pub(crate) const TEMPLATE: &str = include_str!("../../../template.yaml");
 
-/// A story, and the cloud it happens in.
+/// A scenario, and the cloud it happens in.
 #[derive(Debug)]
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,

@@ -13,7 +13,7 @@ use crate::{csv, records};
 
 const KEY: &str = "uploads/people.csv";
 
-/// The launch that the job's story tells of.
+/// The launch that the job's audit has.
 async fn launched_on(env: &TestEnv) -> String {
     env.settle().await;
     let job = env.job(KEY).await;
@@ -86,7 +86,7 @@ fn a_shortage_everywhere_costs_few_calls() {
         }
         tokio::time::sleep(Duration::from_secs(10)).await;
         let calls = env.calls("ecs", "RunTask");
-        assert!(calls < 30, "one climbs the ladder, the others ask once: {calls}");
+        assert!(calls < 30, "one tries the fallbacks, the others ask once: {calls}");
         env.ecs().on_run_task(|_| None);
         env.settle().await;
         for job in &env.jobs().await {

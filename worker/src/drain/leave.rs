@@ -9,7 +9,7 @@ use tokio::time::Instant;
 /// How long a worker waits for messages after its last one. A new worker takes longer to start.
 const IDLE: Duration = Duration::from_secs(20);
 
-/// The wait of the final poll, after the fleet was told that the worker leaves. Long enough for SQS to ask all its servers.
+/// The wait of the final poll, after the worker has reported to the fleet that it leaves. Long enough for SQS to ask all its servers.
 pub(super) const FINAL_WAIT: Duration = Duration::from_secs(2);
 
 /// When a worker leaves that has had no message in flight since `idle_since`. The first minute is paid in any case.

@@ -9,7 +9,7 @@ pub(super) enum Phase {
     Polling,
     /// Its slot belongs to another worker. It receives no more messages and finishes those in flight.
     Replaced,
-    /// It was idle, or the queue cannot be received from. It has told the fleet that it leaves, and finishes what is in
+    /// It was idle, or the queue cannot be received from. It has reported to the fleet that it leaves, and finishes what is in
     /// flight.
     Leaving,
     /// It was asked to stop. It receives no more messages; those in flight have a while to finish.

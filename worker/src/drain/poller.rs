@@ -186,7 +186,7 @@ impl Poller {
         }
     }
 
-    /// Polls once more after the fleet was told that this worker leaves.
+    /// Polls once more after this worker has reported to the fleet that it leaves.
     pub(super) async fn final_poll(&mut self) {
         match self.receive(FINAL_WAIT).await {
             Ok(deliveries) if self.phase.now() >= Phase::Stopping => self.give_back(deliveries).await,

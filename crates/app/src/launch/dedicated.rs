@@ -25,7 +25,7 @@ use tracing::info;
 
 use super::{Launcher, breaker};
 
-/// After so many deferrals, about a minute, an object that is only large goes to the pooled workers: they stream, and
+/// After this many deferrals, about a minute, an object that is only large goes to the pooled workers: they stream, and
 /// are there when no other task can be.
 const PATIENCE: u32 = 4;
 
@@ -198,7 +198,7 @@ impl DedicatedTasks {
     }
 
     /// Another message for the same attempt, after `delay`. If the function dies between the two calls, the message is
-    /// sent twice, and `deferred_until` tells the second from the first.
+    /// sent twice, and `deferred_until` distinguishes the second from the first.
     async fn wait(
         &self,
         job: &Job,

@@ -1,4 +1,4 @@
-//! The alerts' document in the fleet table: what has failed lately and what people were told of it.
+//! The alerts' document in the fleet table: what has failed lately, and which mails were sent of it.
 //!
 //! Every change is decided by [`domain::alerts`]. No count is lost, however many write at once ([`Fleet::update_document`]).
 

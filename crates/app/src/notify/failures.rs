@@ -224,7 +224,7 @@ impl Notifier {
     }
 }
 
-/// Whether this attempt of the job failed, and nobody was told yet.
+/// Whether this attempt of the job failed, and the failure was not mailed yet.
 fn is_due(job: &Job, attempt: u32) -> bool {
     matches!(&job.state, JobState::Failed(failed) if failed.notified_at().is_none()) && job.attempt == attempt
 }

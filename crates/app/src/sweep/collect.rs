@@ -121,7 +121,7 @@ impl Sweep {
         write_epochs: RangeInclusive<u64>,
     ) -> Result<u64, StepError> {
         // A worker that was stopped in mid-write may have left some partitions empty and later ones not. Over how many
-        // a command's output is spread is not told by its size.
+        // a command's output is spread does not follow from its size.
         let partitions = match &job.state {
             JobState::Done(done) if job.pipeline.format.is_repeatable() => manifest::shards(done.write_units),
             _ => manifest::MAX_SHARDS,

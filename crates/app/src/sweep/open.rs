@@ -53,8 +53,8 @@ impl Sweep {
                     let known = |task: &str| tasks.get(task).copied().unwrap_or(Task::Unknown);
                     let task = job.task.as_deref().map_or(Task::None, known);
                     let pooled = route(&job, self.pooled, None) == Route::Pool;
-                    let cared = self.repair_job(&job, &Facts { task, pooled, backlog_since }, stats).await;
-                    failures.record(&job.object, cared);
+                    let repaired = self.repair_job(&job, &Facts { task, pooled, backlog_since }, stats).await;
+                    failures.record(&job.object, repaired);
                 }
             }
         }
@@ -86,8 +86,8 @@ impl Sweep {
         Ok(found)
     }
 
-    /// Does what is to be done about a job. Killed on any line, it leaves the job open, and the next sweep comes by
-    /// it; where the ledger was told and the message not yet sent, the job waits and is relaunched then.
+    /// Repairs a job. If the process is killed on any line, the job stays open, and the next sweep finds it; where the ledger
+    /// was written and the message not yet sent, the job waits and is relaunched then.
     pub(super) async fn repair_job(
         &self,
         job: &Job,
@@ -114,7 +114,7 @@ impl Sweep {
             JobRepair::Stop(overdue) => {
                 stats.stopped += 1;
                 if let (Some(task), false) = (&job.task, self.dry_run) {
-                    // Its stop's event tells λ stops, who knows the words.
+                    // The event of its stop goes to λ stops, which reads this reason.
                     self.cluster.stop(task, &stop_words(overdue)).await?;
                 }
             }
@@ -129,7 +129,7 @@ impl Sweep {
         Ok(())
     }
 
-    /// Ends the attempt whose end nobody told of, as λ stops or its worker would have.
+    /// Ends an attempt whose end was not reported, as λ stops or its worker would have.
     async fn take_back(&self, job: &Job, now: Timestamp, stats: &mut SweepStats) -> Result<(), StepError> {
         if self.dry_run {
             stats.taken_back += 1;
@@ -137,7 +137,7 @@ impl Sweep {
         }
         let verdict = Verdict::from(lost(job));
         let words = match (job.reason(), verdict.kind) {
-            (_, Kind::WorkerLost) => "whoever worked on it was gone, and nobody was told".to_owned(),
+            (_, Kind::WorkerLost) => "its worker was gone, and the event of its stop was lost".to_owned(),
             (Some(reason), _) => reason.message.clone(),
             (None, kind) => kind.sentence().to_owned(),
         };

@@ -67,7 +67,7 @@ impl Sweep {
         Ok(HourReports { hours: hours.into_iter().map(counted).collect(), progress, came_in: HashSet::new() })
     }
 
-    /// Looks at every job that settled since the first hour that is to be reported, and in the last hours.
+    /// Looks at every job that settled since the first hour that is not reported yet, and in the last hours.
     ///
     /// A job is on the shard of the hour it settled in, until a newer version takes its place: then it moves to the
     /// shard of that hour. Those shards are read after the ones they are moved from, so none is missed; one that

@@ -2,7 +2,7 @@
 //!
 //! Those that several programs change carry a `stamp`, drawn anew by every write. A change reads the document, decides and
 //! writes it whole, on the condition that the stamp is still what was read: no change is lost, however many are made at
-//! once; whoever comes too late reads again.
+//! once; a writer that comes too late reads again.
 
 use std::{collections::HashMap, time::Duration};
 

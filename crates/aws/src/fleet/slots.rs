@@ -21,7 +21,7 @@ use domain::{
     fleet::{LAYOUT, Occupant, Slot},
 };
 
-/// What a worker tells of itself with a heartbeat, since it began.
+/// A worker's own counts since it began, which each heartbeat sends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WorkerStats {
     /// Messages settled.
@@ -138,8 +138,8 @@ impl Fleet {
         self.update(update.expression_attribute_values(":free", text("free")), "note the task of", slot).await
     }
 
-    /// A worker tells that it polls, first and with every heartbeat. False when the slot is no longer its own: it is
-    /// to take no more.
+    /// A worker reports that it polls, first and with every heartbeat. False when the slot is no longer its own: then it
+    /// must receive no more messages.
     ///
     /// # Errors
     /// [`CallError`]
@@ -160,10 +160,10 @@ impl Fleet {
         let update = update
             .expression_attribute_values(":phase", text("polling"))
             .expression_attribute_values(":launching", text("launching"));
-        self.update(told(update, now, stats), "check in at", slot).await
+        self.update(with_stats(update, now, stats), "check in at", slot).await
     }
 
-    /// A worker tells that it takes no more, before it looks at the queue for the last time: whoever queues a message
+    /// A worker reports that it receives no more messages, before its final poll: a function that queues a message
     /// after that finds no worker polling and launches one. Repeated while it finishes what it has.
     ///
     /// # Errors
@@ -180,10 +180,10 @@ impl Fleet {
         let update = update
             .expression_attribute_values(":phase", text("leaving"))
             .expression_attribute_values(":free", text("free"));
-        self.update(told(update, now, stats), "leave", slot).await
+        self.update(with_stats(update, now, stats), "leave", slot).await
     }
 
-    /// The slot's task is no more, or there never was one. What its worker told of itself stays, to learn from.
+    /// The slot's task has stopped, or there never was one. Its worker's counts stay, for the estimates.
     ///
     /// # Errors
     /// [`CallError`]
@@ -217,7 +217,11 @@ impl Fleet {
     }
 }
 
-fn told(update: UpdateItemFluentBuilder, now: Timestamp, stats: WorkerStats) -> UpdateItemFluentBuilder {
+fn with_stats(
+    update: UpdateItemFluentBuilder,
+    now: Timestamp,
+    stats: WorkerStats,
+) -> UpdateItemFluentBuilder {
     update
         .expression_attribute_values(":now", time(now))
         .expression_attribute_values(":done", number(stats.done))

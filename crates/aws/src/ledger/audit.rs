@@ -1,4 +1,4 @@
-//! What happened to a job, told to the ledger beside the changes of its state.
+//! The audit of a job: what happened to it beside the changes of its state.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
@@ -58,7 +58,7 @@ impl Ledger {
         .value(":attempt", number(job.attempt))
         .value(":waiting", text("waiting"))
         .noting(note)?;
-        self.update(&job.id, "put off the launch of", write).await
+        self.update(&job.id, "defer the launch of", write).await
     }
 
     /// Notes that the event of a job came again at this time.
@@ -80,7 +80,7 @@ impl Ledger {
     pub async fn note(&self, id: &JobId, note: &AuditEntry) -> Result<Changed, CallError> {
         let write = Write::new(
             &format!("SET {}", adding(Some(note)).trim_start_matches(", ")),
-            // Absent on jobs of before stories were kept.
+            // Absent on jobs from before audits were kept.
             "(attribute_not_exists(audit) OR size(audit) < :most)",
         )
         .value(":most", number(MAX_AUDIT_ENTRIES))

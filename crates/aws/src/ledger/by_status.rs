@@ -38,7 +38,7 @@ pub(super) enum Part {
 impl Ledger {
     /// A page of the jobs on a shard, those put there first first, and the token of the next. An index is a moment
     /// behind its table: a job may have left the shard by now, or be missing although it has just been put there.
-    /// [`Ledger::read_all`] tells how it stands.
+    /// [`Ledger::read_all`] reads how it stands.
     ///
     /// # Errors
     /// [`CallError`]
@@ -93,7 +93,7 @@ impl Ledger {
     }
 
     /// The write that notes, as a part of the publish transaction, that a newer version's records took the place of
-    /// this job's, and puts the job on the shard of this hour: its rows are to be collected a day from now.
+    /// this job's, and puts the job on the shard of this hour: its rows are collected a day from now.
     pub(crate) fn replaced(&self, id: &JobId, now: Timestamp) -> Result<Update, CallError> {
         Update::builder()
             .table_name(&self.table)
@@ -109,7 +109,7 @@ impl Ledger {
     }
 
     /// Notes that the rows of a job that nobody can see are being deleted, until this time at the latest. Refused
-    /// when the job is not in this state any more. Whoever replays a job must make it a condition that
+    /// when the job is not in this state any more. A replay must make it a condition that
     /// `collecting_until` is not there or past: else rows that the replay writes would be deleted with the old.
     /// A repeat moves the time.
     ///
@@ -122,7 +122,7 @@ impl Ledger {
     }
 
     /// Notes that a job's rows are deleted, and moves it from its shard to the one of the collected: no sweep looks at
-    /// it again, and whoever asks about that hour still finds it. A repeat is refused.
+    /// it again, and a query of that hour still finds it. A repeat is refused.
     ///
     /// # Errors
     /// [`CallError`]

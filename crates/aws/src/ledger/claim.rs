@@ -36,7 +36,7 @@ pub enum Expired {
 impl Ledger {
     /// Takes the job for this attempt: raises its fence, leases it to the holder and, the first time, pins it to the
     /// holder's revision of the task definition. Refused to a pooled worker of another one. A repeat by the same holder,
-    /// as the SDK makes when the answer was lost, is told that the job is its own.
+    /// as the SDK makes when the answer was lost, is answered that the job is its own.
     ///
     /// # Errors
     /// [`CallError`]: the claim may have been taken.
@@ -48,7 +48,7 @@ impl Ledger {
         lease: Duration,
     ) -> Result<Changed, CallError> {
         let Claim { attempt, holder, expired, revision } = claim;
-        // Whoever leaves a job removes its lease.
+        // A worker that leaves a job removes its lease.
         let free = match (expired, revision) {
             (Expired::TakenOver, _) => "(attribute_not_exists(lease_until) OR lease_until < :now)",
             (Expired::Refused, None) => "attribute_not_exists(lease_until)",

@@ -54,6 +54,6 @@ impl Ledger {
         .ending(ended)?
         .value(":charge", number(charge))
         .shelving(id, now);
-        self.update(id, "give up", change).await
+        self.update(id, "fail", change).await
     }
 }

@@ -82,7 +82,7 @@ pub struct JobItem {
     /// Write request units that its records took.
     #[serde(default)]
     pub write_units: u64,
-    /// When its object was created, as its event tells.
+    /// When its object was created, as its event says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_at: Option<Timestamp>,
     /// The id of that event.
@@ -90,7 +90,7 @@ pub struct JobItem {
     pub trace: Option<String>,
     /// When λ uploads recorded it.
     pub created_at: Timestamp,
-    /// Until when its launch is put off.
+    /// Until when its launch is deferred.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deferred_until: Option<Timestamp>,
     /// When it was first claimed since it was recorded or last replayed.

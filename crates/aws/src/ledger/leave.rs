@@ -28,8 +28,8 @@ pub struct Leaving<'a> {
 
 impl Ledger {
     /// The holder of the claim leaves the job: failed, superseded, gone, or returned to be tried again. A
-    /// returned job stays at its attempt; whoever decides what follows raises it ([`Ledger::retry`]). A repeat, as the
-    /// SDK makes when the answer was lost, is told that the job is left.
+    /// returned job stays at its attempt; the caller that decides what follows raises it ([`Ledger::retry`]). A repeat, as the
+    /// SDK makes when the answer was lost, is answered that the job is left.
     ///
     /// # Errors
     /// [`CallError`]: the job may be left; if not, its lease runs out.

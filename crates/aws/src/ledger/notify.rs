@@ -1,4 +1,4 @@
-//! The telling of a failed job: reserved by one who tells, and noted when its mail was handed over.
+//! The failure mail of a job: one process leases it, and notes when the mail was handed over.
 
 use jiff::Timestamp;
 
@@ -13,12 +13,12 @@ use crate::{
 use domain::job::{Attempt, JobId, State};
 
 impl Ledger {
-    /// Reserves the telling of a failed job until `until`, so that of two stops that come at once only one tells.
-    /// Refused when it was told, is being told by another, or did not fail in this attempt: somebody may have had it run
-    /// again, and would hear nothing of its next failure. Whoever dies while telling loses the reservation by time.
+    /// Leases the failure mail of a job until `until`, so that of two stops that come at once only one sends it. Refused when
+    /// the mail was sent, when another process holds the lease, or when the job did not fail in this attempt: it may have been
+    /// replayed, and the mail of its next failure must not be missing. The lease of a process that dies runs out.
     ///
     /// # Errors
-    /// [`CallError`]: it may be reserved; nobody tells until then.
+    /// [`CallError`]: it may be leased; then no mail is sent before `until`.
     pub async fn lease_notification(
         &self,
         id: &JobId,

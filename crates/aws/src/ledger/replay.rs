@@ -20,8 +20,8 @@ impl Ledger {
     /// A failed job, as it was read, waits for another attempt, with the image that is deployed now, and all that have
     /// ended count towards no limit any more. Refused where [`domain::replay::refusal`] says why, or when somebody else has changed the job since.
     ///
-    /// Durable on return, and nothing more: a message has to bring the job to a worker. Whoever dies before sending it
-    /// leaves a waiting job, which the sweep relaunches.
+    /// Durable on return, and nothing more: a message has to bring the job to a worker. If the process dies before it
+    /// sends the message, the job waits, and the sweep relaunches it.
     ///
     /// # Errors
     /// [`CallError`]: it may be waiting.
@@ -35,8 +35,8 @@ impl Ledger {
                  claimed_at, deferred_until, revision",
                 adding(note)
             ),
-            // The rows that a replay writes would be deleted with the old ones; and whoever is telling of the failure
-            // would note it of the replayed job, whose own failure nobody would hear of.
+            // The rows that a replay writes would be deleted with the old ones. And a process that is just sending the failure
+            // mail would mark the replayed job as notified, and the mail of its own failure would be missing.
             "attempt = :attempt AND size(#history) = :ended \
              AND (attribute_not_exists(collecting_until) OR collecting_until < :now) \
              AND (attribute_exists(notified_at) OR attribute_not_exists(notify_lease_until) OR notify_lease_until < :now)",
@@ -64,7 +64,7 @@ impl Ledger {
 
     /// An open job, as it was read, has failed because a person stopped it; `ended` is its attempt, if one was under
     /// way. A worker that has it is refused with its next renewal and leaves it. Refused when somebody else has changed
-    /// the job since. Durable on return; people are still to be told.
+    /// the job since. Durable on return; the failure mail is still due.
     ///
     /// # Errors
     /// [`CallError`]: it may have failed.

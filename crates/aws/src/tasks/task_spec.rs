@@ -65,7 +65,7 @@ impl TaskSpec {
         }
     }
 
-    /// A sweep. `which` tells it apart, in the letters of a schedule's name: a repeated order of one is the same task.
+    /// A sweep. `which` identifies it, in the characters of a schedule's name: a repeated launch is the same task.
     /// `arguments` are those after `sweep`.
     #[must_use]
     pub fn of_sweep(which: &str, arguments: &[String]) -> Self {
@@ -118,7 +118,7 @@ pub enum TaskPurpose {
         /// Of this generation.
         generation: u64,
     },
-    /// A sweep, told apart by this.
+    /// The sweep that this identifies.
     Sweep(String),
     /// The command of this schedule.
     Command(String),

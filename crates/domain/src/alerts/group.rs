@@ -305,7 +305,7 @@ fn cut(text: &str, bytes: usize) -> String {
     }
 }
 
-/// The folder of a key, as far as it can stand in a command without quotes: keys come from whoever uploads.
+/// The folder of a key, as far as it can stand in a command without quotes: those who upload choose the keys.
 fn folder(key: Option<&str>) -> String {
     let key = key.unwrap_or_default();
     let plain =

@@ -22,13 +22,13 @@ fn failure(pipeline: &str, n: u64, now: Timestamp) -> Failure {
 fn burst_of(count: u64) -> AlertState {
     let mut alerts = AlertState::default();
     for n in 0..count {
-        let told = alerts.record(&failure("orders", n, at(0)), at(0));
-        assert_eq!(told == Delivery::Immediate, n < AT_ONCE as u64, "{n}");
+        let delivery = alerts.record(&failure("orders", n, at(0)), at(0));
+        assert_eq!(delivery == Delivery::Immediate, n < AT_ONCE as u64, "{n}");
     }
     alerts
 }
 
-/// Sends what is to be sent now, and notes it.
+/// Sends the mails that are due now, and notes it.
 fn flush(alerts: &mut AlertState, now: Timestamp) -> Vec<GroupedMail> {
     let grouped = alerts.flush(Which::Due, "me", now);
     assert!(grouped.iter().all(|one| alerts.sent(one, "me", now)));
@@ -36,7 +36,7 @@ fn flush(alerts: &mut AlertState, now: Timestamp) -> Vec<GroupedMail> {
 }
 
 #[test]
-fn three_are_told_at_once_and_the_rest_in_mails_ever_further_apart() {
+fn three_are_mailed_at_once_and_the_rest_in_mails_ever_further_apart() {
     let mut alerts = burst_of(200);
     let (mut n, mut mails) = (200, Vec::new());
     for minute in 0..200 {
@@ -63,7 +63,7 @@ fn a_folded_mail_says_how_many_since_when_and_names_ten() {
 }
 
 #[test]
-fn a_storm_that_is_over_is_told_of_once_and_forgotten() {
+fn a_burst_that_is_over_is_mailed_once_and_forgotten() {
     let mut alerts = burst_of(50);
     flush(&mut alerts, at(60));
     assert!((2..15).all(|minute| flush(&mut alerts, at(minute * 60)).is_empty()));
@@ -90,11 +90,14 @@ fn what_fails_while_the_last_mail_is_on_its_way_is_a_burst_of_its_own() {
 }
 
 #[test]
-fn a_few_that_had_no_room_are_told_of_once_without_ado() {
+fn a_few_above_the_limit_are_mailed_once() {
     let mut alerts = AlertState::default();
-    let told: Vec<Delivery> =
+    let deliveries: Vec<Delivery> =
         (0..8).map(|n| alerts.record(&failure(&format!("p{n}"), n, at(0)), at(0))).collect();
-    assert_eq!(told.iter().filter(|told| **told == Delivery::Immediate).count(), SINGLES_PER_MINUTE);
+    assert_eq!(
+        deliveries.iter().filter(|delivery| **delivery == Delivery::Immediate).count(),
+        SINGLES_PER_MINUTE
+    );
     assert_eq!(flush(&mut alerts, at(60)).len(), 2);
     assert!((2..60).all(|minute| flush(&mut alerts, at(minute * 60)).is_empty()));
     assert!(alerts.is_calm());
@@ -130,7 +133,7 @@ fn a_failure_that_is_asked_about_again_is_counted_once() {
 }
 
 #[test]
-fn more_causes_than_are_told_apart_are_one_and_calm_ones_make_room() {
+fn more_groups_than_are_kept_are_one_and_calm_ones_make_room() {
     let mut alerts = AlertState::default();
     for n in 0..60 {
         alerts.record(&failure(&format!("p{n}"), n, at(0)), at(0));
@@ -185,7 +188,7 @@ fn the_document_stays_small_enough_to_be_kept() {
 
 /// Random histories: bursts and drips of several groups, flushes that overlap, die and come late.
 #[test]
-fn whatever_happens_every_failure_is_told_and_never_too_many_at_once() {
+fn every_failure_is_mailed_and_never_too_many_at_once() {
     for seed in 0..100 {
         let mut random = fastrand::Rng::with_seed(seed);
         let dying = seed % 2 == 1;
@@ -238,7 +241,7 @@ fn whatever_happens_every_failure_is_told_and_never_too_many_at_once() {
             assert!(within < SINGLES_PER_MINUTE, "seed {seed}: {second}");
         }
         assert!(alerts.is_calm(), "seed {seed}: nothing waits for ever");
-        let told = singles.len() as u64 + grouped.values().sum::<u64>();
-        assert_eq!(told, n, "seed {seed}: each failure in exactly one mail");
+        let mailed = singles.len() as u64 + grouped.values().sum::<u64>();
+        assert_eq!(mailed, n, "seed {seed}: each failure in exactly one mail");
     }
 }

@@ -73,7 +73,7 @@ fn people_are_told_once_that_it_opened_and_once_that_it_closed() {
     assert_eq!(minutes(closed.closed.unwrap().opened_at, closed.closed.unwrap().closed_at), 59);
     assert!(!Breaker { notified: true, ..closed }.is_news());
     let unheard = open.after(&Signal::Works, BEGIN + 1.minute()).unwrap();
-    assert!(!unheard.is_news(), "mended before anybody heard of it");
+    assert!(!unheard.is_news(), "fixed before a mail was sent");
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub struct S3Created {
     pub sequencer: Option<String>,
     /// How it was created, such as `PutObject`.
     pub reason: Option<String>,
-    /// When, as the event tells.
+    /// When the event says that it happened.
     pub at: Option<Timestamp>,
     /// The event's own id: EventBridge's, or of a classic notification that of the request which created the object.
     pub event_id: Option<String>,
@@ -65,7 +65,7 @@ pub(super) fn is_classic(record: &Value) -> bool {
     record["eventSource"] == "aws:s3"
 }
 
-/// The objects that a classic notification's records tell were created. Its keys are URL-encoded.
+/// The created objects of a classic notification's records. Its keys are URL-encoded.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>
 pub(super) fn read_classic(records: &[Value]) -> Result<Vec<S3Created>, String> {
     let tells =

@@ -27,10 +27,10 @@ pub struct TaskStateChange {
     /// Where it is. A Spot warning still says `RUNNING`.
     #[serde(default, deserialize_with = "lenient")]
     pub last_status: Option<String>,
-    /// Where it is to be.
+    /// The status that ECS wants it to have.
     #[serde(default, deserialize_with = "lenient")]
     pub desired_status: Option<String>,
-    /// What RunTask was told.
+    /// The overrides that were passed to RunTask.
     #[serde(default, deserialize_with = "lenient")]
     pub started_by: Option<String>,
     /// Why it stopped, in one word. Others than the documented ones may come.
@@ -150,7 +150,7 @@ impl TaskStateChange {
         self.attributes.iter().any(|it| it.name == "ecs.cpu-architecture" && it.value == "arm64")
     }
 
-    /// Its size, if the event tells a legal one.
+    /// Its size, if the event has a legal one.
     #[must_use]
     pub fn size(&self) -> Option<Size> {
         Size::new(self.cpu.as_deref()?.parse().ok()?, self.memory.as_deref()?.parse().ok()?).ok()

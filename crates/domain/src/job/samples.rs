@@ -78,7 +78,7 @@ impl Done {
 }
 
 impl Failed {
-    /// A failure of this code that nobody was told of, before anybody claimed the job.
+    /// A failure of this code that was not mailed yet, of a job that was never claimed.
     #[must_use]
     pub fn sample(code: &str, at: Timestamp) -> Self {
         Self {

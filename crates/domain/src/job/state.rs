@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Nobody holds it: a task is to be launched, or on its way.
+    /// No worker has it: its next launch is due, or a task is starting.
     Waiting,
     /// A worker holds its claim.
     Running,
     /// All its records were published.
     Done,
-    /// Given up, with a reason.
+    /// It has failed for good, with a reason.
     Failed,
     /// A newer version of its key was visible first.
     Superseded,
@@ -54,7 +54,7 @@ pub enum Change {
     Requeue,
     /// Its records became visible.
     Publish,
-    /// It is given up.
+    /// It fails for good.
     Fail,
     /// A newer version of its key is visible.
     Supersede,

@@ -78,7 +78,7 @@ fn encoded(text: &str) -> String {
     utf8_percent_encode(text, PLAIN).to_string()
 }
 
-/// The command that tells the story of an object.
+/// The command that shows the timeline of an object.
 #[must_use]
 pub fn explain(uri: &str) -> String {
     format!("tidemill explain {}", quoted(uri))

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Command {
     /// The program and its arguments; never empty.
     pub words: Vec<String>,
-    /// Variables it gets beside those that tell it of its object.
+    /// Variables it gets beside those that describe its object.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub environment: BTreeMap<String, String>,
     /// Whether it gets the worker's own `AWS_` variables, and so its permissions.

@@ -74,11 +74,11 @@ impl Pipelines {
         read::read::<true>(text).map_err(|problems| PipelinesError { file: file.to_owned(), problems })
     }
 
-    /// The same without what runs by the clock, for who only routes: what is wrong there is for others to tell, and keeps
-    /// no object waiting.
+    /// The same without the schedules, for callers that only route: an error in a schedule is reported elsewhere, and delays
+    /// no object.
     ///
     /// # Errors
-    /// Everything else that is wrong in the file, as [`Self::parse`] tells it.
+    /// Everything else that is wrong in the file, as [`Self::parse`] reports it.
     pub fn parse_routes(text: &str, file: &str) -> Result<Self, PipelinesError> {
         read::read::<false>(text).map_err(|problems| PipelinesError { file: file.to_owned(), problems })
     }
@@ -110,7 +110,7 @@ impl Pipelines {
         self.pipelines.iter().find(|pipeline| pipeline.name == name)
     }
 
-    /// What runs by the clock.
+    /// The schedules of the file.
     #[must_use]
     pub fn schedules(&self) -> &[Schedule] {
         &self.schedules

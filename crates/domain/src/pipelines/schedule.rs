@@ -1,4 +1,4 @@
-//! What runs by the clock: `[[schedule]]` of a pipelines file.
+//! Schedules: `[[schedule]]` of a pipelines file.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub enum Run {
     Command(Vec<String>),
     /// A sweep.
     Sweep {
-        /// Of the keys that begin with this; of all that are watched when it is not told.
+        /// The prefix of the keys. Optional; defaults to all watched keys.
         prefix: Option<String>,
         /// Of the versions put since so long ago.
         since: Option<Duration>,

@@ -150,7 +150,7 @@ pub fn is_plain(text: &str) -> bool {
 /// # Errors
 /// [`NumberError::NotDecimal`] when it is not plainly a number, else what is in the way of the table.
 pub fn check_plain(text: &str) -> Result<(), NumberError> {
-    // Most fields that are no numbers are told by their first byte.
+    // The first byte rules out most fields that are no numbers.
     if !matches!(text.as_bytes(), [b'0'..=b'9' | b'-' | b'.', ..]) {
         return Err(NumberError::NotDecimal);
     }

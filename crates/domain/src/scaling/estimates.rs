@@ -1,4 +1,4 @@
-//! What the fleet tells about itself: how long one message takes, how long a start takes.
+//! Estimates from the fleet's own reports: how long one message takes, how long a start takes.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const GUESS_WEIGHT: u32 = 10;
 /// Reports this much older than the newest one are of another day's work.
 const SAME_WORK: Duration = Duration::from_secs(3600);
 
-/// What the latest task of one slot has told.
+/// The report of the latest task of one slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Report {
     /// From its launch to its first poll; none when it has not polled.
@@ -26,7 +26,7 @@ pub struct Report {
     pub done: u64,
     /// Wall time during which it held at least one message, the one in hand included.
     pub busy: Duration,
-    /// How long ago it told this.
+    /// The age of the report.
     pub age: Duration,
 }
 

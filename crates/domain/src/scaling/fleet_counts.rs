@@ -29,15 +29,15 @@ pub struct FleetCounts {
 #[must_use]
 pub fn fleet_counts(slots: &[Slot], now: Timestamp) -> FleetCounts {
     let age = |at: Timestamp| Duration::try_from(now.duration_since(at)).unwrap_or_default();
-    // One that has not polled has told nothing: it must not make what others told snapshot old.
-    let told = slots.iter().filter(|slot| slot.polling_at.is_some());
-    let told = told.map(|slot| Report {
+    // A worker that has not polled has reported nothing, and must not make the reports of others look old.
+    let reported = slots.iter().filter(|slot| slot.polling_at.is_some());
+    let reports = reported.map(|slot| Report {
         startup: slot.startup(),
         done: slot.done,
         busy: Duration::from_millis(slot.busy_ms),
         age: age(slot.last_heartbeat_at.unwrap_or(slot.launched_at)),
     });
-    let estimates = estimates(&told.collect::<Vec<_>>());
+    let estimates = estimates(&reports.collect::<Vec<_>>());
     let overdue_after = overdue_after(estimates.startup);
     let count = |is: &dyn Fn(&Slot) -> bool| {
         let found = slots.iter().filter(|slot| slot.is_drain() && is(slot)).count();

@@ -45,7 +45,7 @@ impl QueueSnapshot {
     }
 }
 
-/// What two looks tell.
+/// The changes between two snapshots.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trend {
     /// How long messages wait by now. No longer than they have been seen waiting without a break, and no longer
@@ -66,7 +66,7 @@ pub struct Trend {
 /// Looks at the queue now: `visible` and `in_flight` as it counts them, `done` as the slots have counted it over all
 /// their generations.
 ///
-/// A snapshot within 45 s of the one remembered is too short for a rate: it tells of no arrivals, and the older one stays
+/// A snapshot within 45 s of the one remembered is too short for a rate: it shows no arrivals, and the older one stays
 /// the one to compare with.
 #[must_use]
 pub fn observe_queue(

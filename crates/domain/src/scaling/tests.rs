@@ -1,9 +1,9 @@
+mod conditions;
 mod fleet_counts;
 mod known_faults;
 mod learning;
 mod properties;
 mod simulation;
-mod world;
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is to be done about a job that was not over when the sweep came by.
+//! How the sweep repairs a job that was not over when it looked at it.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const LATE: Duration = Duration::from_mins(30);
 /// How long a stop's event may be under way.
 const UNDER_WAY: Duration = Duration::from_mins(5);
 
-/// How much longer than its pipeline's timeout a task may run: the worker itself stops at that, and tells so.
+/// How much longer than its pipeline's timeout a task may run: the worker itself stops at that timeout, with a reason.
 const OVERTIME: Duration = Duration::from_mins(10);
 
 /// A task that has not started for so long never will. Fargate needs about a minute.
@@ -57,22 +57,22 @@ pub struct Facts {
     pub backlog_since: Option<Timestamp>,
 }
 
-/// What is to be done about a job.
+/// How a job is repaired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobRepair {
     /// Nothing: somebody works on it, or it is on its way.
     Leave,
-    /// Whoever worked on it is gone, and the word of it was lost: its attempt has ended.
+    /// Its worker is gone, and the event of that was lost: its attempt has ended.
     TakeBack,
     /// The message that was to bring it to a worker was lost: another one.
     Relaunch,
-    /// Its task does not end by itself: it is to be stopped.
+    /// Its task runs for too long and is stopped.
     Stop(Overdue),
-    /// It has failed and nobody was told: to be told.
+    /// It has failed, and its failure mail is sent now.
     Notify,
 }
 
-/// Why a task is to be stopped.
+/// Why a task is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overdue {
     /// It runs longer than its pipeline allows, by so much.
@@ -81,7 +81,7 @@ pub enum Overdue {
     Starting(Duration),
 }
 
-/// What is to be done about a job. Whatever it is, done twice it is harmless.
+/// How a job is repaired. Each repair may be done twice.
 #[must_use]
 pub fn job_repair(job: &Job, facts: &Facts, now: Timestamp) -> JobRepair {
     let since = |at: Timestamp| Duration::try_from(now.duration_since(at)).unwrap_or_default();
@@ -113,7 +113,7 @@ pub fn job_repair(job: &Job, facts: &Facts, now: Timestamp) -> JobRepair {
         }
         (JobState::Waiting(waiting), Task::None) => {
             let begun = job.history.last().map_or(job.created_at, |ended| ended.stopped_at);
-            // A launch that was put off has a message that comes for it then.
+            // A deferred launch has a message that arrives for it then.
             let waits_since = waiting.deferred_until.map_or(begun, |until| until.max(begun));
             // Its message may stand behind all the others: a second one would make the backlog longer, not shorter.
             let in_line = facts.pooled && facts.backlog_since.is_some_and(|busy| busy <= waits_since);
@@ -126,8 +126,8 @@ pub fn job_repair(job: &Job, facts: &Facts, now: Timestamp) -> JobRepair {
     }
 }
 
-/// How the attempt ended whose end nobody told of: as its worker said when it gave the job back, as a person had it
-/// stopped, or the worker was lost.
+/// How an attempt ended whose end was not reported: for the reason that its worker left when it returned the job, because
+/// a person stopped it, or because the worker was lost.
 #[must_use]
 pub fn lost(job: &Job) -> Kind {
     let ended_before = job.history.last().map(|ended| ended.stopped_at);

@@ -291,7 +291,7 @@ impl HourStats {
     }
 }
 
-/// The smallest value that so many of 100 do not exceed (the nearest rank).
+/// The smallest value that `percent` of 100 values do not exceed (the nearest rank).
 fn percentile(sorted: &[u64], percent: usize) -> u64 {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted.get(rank - 1).copied().unwrap_or_default()

@@ -172,7 +172,7 @@ table! {
 }
 
 impl Kind {
-    /// The verdict that a worker's exit code says by itself; none of a code that the worker does not use.
+    /// The verdict that follows from a worker's exit code alone; none for a code that the worker does not use.
     #[must_use]
     pub fn of_exit_code(exit: ExitCode) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.row().exit_codes.contains(&exit))

@@ -119,7 +119,7 @@ pub(super) fn integer(value: &DeValue<'_>) -> Option<i64> {
     i64::from_str_radix(integer.as_str(), integer.radix()).ok()
 }
 
-/// The duration that a text such as `90s`, `15m`, `2h` or `7d` tells.
+/// The duration that a text such as `90s`, `15m`, `2h` or `7d` stands for.
 #[must_use]
 pub fn duration(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;

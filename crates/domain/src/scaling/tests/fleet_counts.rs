@@ -1,4 +1,4 @@
-//! The fleet as its slots tell of it.
+//! The counts of a fleet, from its slots.
 
 use jiff::Timestamp;
 

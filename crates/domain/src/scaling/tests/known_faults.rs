@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{super::*, quiet, simulation::play, world::*};
+use super::{super::*, conditions::*, quiet, simulation::play};
 
 const SEEDS: u64 = 10;
 
@@ -28,9 +28,9 @@ fn subtract_running(signals: &Signals) -> u32 {
 #[test]
 fn slow_starts_are_not_launched_for_again_and_again() {
     for seed in 0..SEEDS {
-        let told = Some(Duration::from_millis(100));
-        let ours = World { startup: 180 * SECOND..240 * SECOND, told, ..World::default() };
-        let theirs = World { law: accurate, ..ours.clone() };
+        let known_service = Some(Duration::from_millis(100));
+        let ours = Conditions { startup: 180 * SECOND..240 * SECOND, known_service, ..Conditions::default() };
+        let theirs = Conditions { law: accurate, ..ours.clone() };
         let burst = vec![(0, 2000, 100)];
         let ours = play(&ours, &burst, seed, 60 * MINUTE);
         let theirs = play(&theirs, &burst, seed, 60 * MINUTE);
@@ -44,14 +44,14 @@ fn slow_starts_are_not_launched_for_again_and_again() {
 #[test]
 fn workers_busy_with_messages_that_left_the_queue_do_not_stall_the_next() {
     for seed in 0..SEEDS {
-        let told = Some(Duration::from_secs(1800));
-        let known = World { told, ..World::default() };
-        let guessed = World::default();
-        let theirs = World { law: subtract_running, ..known.clone() };
+        let known_service = Some(Duration::from_secs(1800));
+        let known = Conditions { known_service, ..Conditions::default() };
+        let guessed = Conditions::default();
+        let theirs = Conditions { law: subtract_running, ..known.clone() };
         // Four that take half an hour, and four more when those are in work.
         let arrivals = vec![(0, 4, 30 * MINUTE), (5 * MINUTE, 4, 30 * MINUTE)];
-        let longest = |world: &World| {
-            let history = play(world, &arrivals, seed, 600 * MINUTE);
+        let longest = |conditions: &Conditions| {
+            let history = play(conditions, &arrivals, seed, 600 * MINUTE);
             assert_eq!(history.done, 8, "seed {seed}: {history:?}");
             history.longest
         };
@@ -82,10 +82,11 @@ fn tasks_on_their_way_are_capacity() {
 #[test]
 fn a_task_that_never_starts_does_not_block_the_others() {
     for seed in 0..SEEDS {
-        let world = World { starts_work_from: MINUTE, ..World::default() };
+        let conditions = Conditions { starts_work_from: MINUTE, ..Conditions::default() };
         // The first task is launched at once and is dead.
-        let history = play(&world, &vec![(0, 10, 200)], seed, 60 * MINUTE);
-        let wait = overdue_after(FIRST_STARTUP).as_millis() as Ms + MINUTE + world.startup.end + 10 * SECOND;
+        let history = play(&conditions, &vec![(0, 10, 200)], seed, 60 * MINUTE);
+        let wait =
+            overdue_after(FIRST_STARTUP).as_millis() as Ms + MINUTE + conditions.startup.end + 10 * SECOND;
         assert!(history.done == 10 && history.finished < wait, "seed {seed}: {history:?}");
     }
 }
@@ -94,13 +95,13 @@ fn a_task_that_never_starts_does_not_block_the_others() {
 #[test]
 fn counts_that_still_show_what_is_done_do_not_bring_the_fleet_back() {
     for seed in 0..SEEDS {
-        let world = World {
-            told: Some(Duration::from_millis(100)),
+        let conditions = Conditions {
+            known_service: Some(Duration::from_millis(100)),
             counts_age: 50 * SECOND..60 * SECOND,
-            ..World::default()
+            ..Conditions::default()
         };
         let burst = vec![(0, 20_000, 100)];
-        let ours = play(&world, &burst, seed, 60 * MINUTE);
+        let ours = play(&conditions, &burst, seed, 60 * MINUTE);
         // The burst's 34, and one for what the counts still show.
         assert!(ours.done == 20_000 && ours.launched <= 36, "seed {seed}: {ours:?}");
     }
@@ -110,8 +111,12 @@ fn counts_that_still_show_what_is_done_do_not_bring_the_fleet_back() {
 #[test]
 fn two_runs_at_once_are_as_one() {
     for seed in 0..SEEDS {
-        let world = World { told: Some(Duration::from_millis(100)), scalers: 2, ..World::default() };
-        let history = play(&world, &vec![(0, 25_000, 100)], seed, 60 * MINUTE);
+        let conditions = Conditions {
+            known_service: Some(Duration::from_millis(100)),
+            scalers: 2,
+            ..Conditions::default()
+        };
+        let history = play(&conditions, &vec![(0, 25_000, 100)], seed, 60 * MINUTE);
         assert_eq!(history.launched, 42, "seed {seed}: {history:?}");
     }
 }

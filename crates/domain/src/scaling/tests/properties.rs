@@ -2,23 +2,23 @@
 
 use std::time::Duration;
 
-use super::{simulation::play, world::*};
+use super::{conditions::*, simulation::play};
 
 const SEEDS: u64 = 25;
 const HOUR: Ms = 60 * MINUTE;
 const MINUTE_OLD: std::ops::Range<Ms> = 50 * SECOND..60 * SECOND;
 
-/// Plays and asserts what holds in every world in which work can be done.
-fn play_all(world: &World, arrivals: &Arrivals, seed: u64) -> History {
-    let history = play(world, arrivals, seed, 100 * HOUR);
+/// Simulates, and asserts what holds under all conditions in which work can be done.
+fn play_all(conditions: &Conditions, arrivals: &Arrivals, seed: u64) -> History {
+    let history = play(conditions, arrivals, seed, 100 * HOUR);
     let messages: usize = arrivals.iter().map(|(_, count, _)| count).sum();
     assert_eq!(history.done, messages, "seed {seed}: work is left undone: {history:?}");
     assert_eq!(history.left, 0, "seed {seed}: not to zero at the end: {history:?}");
-    assert!(history.peak <= world.maximum, "seed {seed}: above the maximum: {history:?}");
+    assert!(history.peak <= conditions.maximum, "seed {seed}: above the maximum: {history:?}");
     history
 }
 
-fn told(milliseconds: u64) -> Option<Duration> {
+fn known_service(milliseconds: u64) -> Option<Duration> {
     Some(Duration::from_millis(milliseconds))
 }
 
@@ -37,8 +37,8 @@ fn steady(per_second: f64, from: Ms, to: Ms, service: Ms) -> Arrivals {
 #[test]
 fn a_burst_is_launched_for_once() {
     for seed in 0..SEEDS {
-        let world = World { told: told(100), ..World::default() };
-        let history = play_all(&world, &vec![(0, 2000, 100)], seed);
+        let conditions = Conditions { known_service: known_service(100), ..Conditions::default() };
+        let history = play_all(&conditions, &vec![(0, 2000, 100)], seed);
         assert_eq!(history.launched, 4, "seed {seed}: {history:?}");
         assert!(history.finished < 2 * MINUTE, "seed {seed}: {history:?}");
     }
@@ -48,7 +48,8 @@ fn a_burst_is_launched_for_once() {
 fn overlapping_runs_launch_what_one_does() {
     for seed in 0..SEEDS {
         for scalers in [2, 3] {
-            let of = |scalers| World { scalers, told: told(200), ..World::default() };
+            let of =
+                |scalers| Conditions { scalers, known_service: known_service(200), ..Conditions::default() };
             for size in [1, 700, 5000] {
                 let burst = vec![(5 * SECOND, size, 200)];
                 let one = play_all(&of(1), &burst, seed);
@@ -62,7 +63,12 @@ fn overlapping_runs_launch_what_one_does() {
 #[test]
 fn overlapping_runs_launch_no_more_while_the_fleet_changes() {
     let arrivals: Arrivals = (0..20).map(|n| (n * 47 * SECOND, 100 + 37 * n as usize % 800, 200)).collect();
-    let of = |scalers| World { scalers, lifetime: Some(MINUTE..5 * MINUTE), batch: 10, ..World::default() };
+    let of = |scalers| Conditions {
+        scalers,
+        lifetime: Some(MINUTE..5 * MINUTE),
+        batch: 10,
+        ..Conditions::default()
+    };
     let total =
         |scalers| (0..SEEDS).map(|seed| play_all(&of(scalers), &arrivals, seed).launched).sum::<u32>();
     let (one, three) = (total(1), total(3));
@@ -72,28 +78,28 @@ fn overlapping_runs_launch_no_more_while_the_fleet_changes() {
 #[test]
 fn the_maximum_holds_whatever_happens() {
     for seed in 0..SEEDS {
-        let world = World {
+        let conditions = Conditions {
             maximum: 1 + (seed % 7) as u32,
             never_start: 0.2,
             lifetime: Some(10 * SECOND..5 * MINUTE),
             counts_age: 0..60 * SECOND,
             scalers: 3,
-            ..World::default()
+            ..Conditions::default()
         };
-        play_all(&world, &vec![(0, 3000, 200), (90 * SECOND, 3000, 200)], seed);
+        play_all(&conditions, &vec![(0, 3000, 200), (90 * SECOND, 3000, 200)], seed);
     }
 }
 
 #[test]
 fn workers_that_die_delay_and_do_not_stall() {
     for seed in 0..SEEDS {
-        let world = World {
+        let conditions = Conditions {
             lifetime: Some(5 * SECOND..90 * SECOND),
             batch: 10,
             counts_age: 0..60 * SECOND,
-            ..World::default()
+            ..Conditions::default()
         };
-        let history = play_all(&world, &vec![(0, 2000, 100)], seed);
+        let history = play_all(&conditions, &vec![(0, 2000, 100)], seed);
         assert!(history.finished < 12 * MINUTE, "seed {seed}: {history:?}");
     }
 }
@@ -101,8 +107,9 @@ fn workers_that_die_delay_and_do_not_stall() {
 #[test]
 fn starts_that_fail_are_tried_again_a_few_at_a_time_and_work_is_done_when_they_succeed() {
     for seed in 0..SEEDS {
-        let world = World { starts_work_from: HOUR, told: told(100), ..World::default() };
-        let history = play_all(&world, &vec![(0, 2000, 100)], seed);
+        let conditions =
+            Conditions { starts_work_from: HOUR, known_service: known_service(100), ..Conditions::default() };
+        let history = play_all(&conditions, &vec![(0, 2000, 100)], seed);
         let before: Vec<_> = history.launches.iter().filter(|(at, _)| *at < HOUR).collect();
         let gaps = before.windows(2).map(|pair| pair[1].0 - pair[0].0);
         assert!(gaps.max().unwrap() <= 5 * MINUTE, "seed {seed}: it stopped trying: {history:?}");
@@ -115,8 +122,8 @@ fn starts_that_fail_are_tried_again_a_few_at_a_time_and_work_is_done_when_they_s
 #[test]
 fn half_the_starts_failing_only_delays() {
     for seed in 0..SEEDS {
-        let world = World { never_start: 0.5, ..World::default() };
-        let history = play_all(&world, &vec![(0, 2000, 100)], seed);
+        let conditions = Conditions { never_start: 0.5, ..Conditions::default() };
+        let history = play_all(&conditions, &vec![(0, 2000, 100)], seed);
         assert!(history.finished < 15 * MINUTE, "seed {seed}: {history:?}");
     }
 }
@@ -124,7 +131,7 @@ fn half_the_starts_failing_only_delays() {
 #[test]
 fn long_messages_get_a_worker_each() {
     for seed in 0..SEEDS {
-        let history = play_all(&World::default(), &vec![(0, 30, 10 * MINUTE)], seed);
+        let history = play_all(&Conditions::default(), &vec![(0, 30, 10 * MINUTE)], seed);
         // Unknown at first; by patience and by learning, before the first is done.
         assert!(history.finished < 25 * MINUTE, "seed {seed}: {history:?}");
         assert!(history.launched <= 36, "seed {seed}: {history:?}");
@@ -134,11 +141,11 @@ fn long_messages_get_a_worker_each() {
 #[test]
 fn a_service_time_mislearned_a_hundredfold_is_overcome() {
     for seed in 0..SEEDS {
-        let low = World { told: told(100), ..World::default() };
+        let low = Conditions { known_service: known_service(100), ..Conditions::default() };
         let history = play_all(&low, &vec![(0, 2000, 10 * SECOND)], seed);
         // At once with the right number it is 200 seconds at 100 workers.
         assert!(history.finished < 20 * MINUTE, "seed {seed}: {history:?}");
-        let high = World { told: told(10_000), maximum: 20, ..World::default() };
+        let high = Conditions { known_service: known_service(10_000), maximum: 20, ..Conditions::default() };
         let history = play_all(&high, &vec![(0, 2000, 100)], seed);
         assert!(history.launched <= 21, "seed {seed}: {history:?}");
     }
@@ -157,8 +164,12 @@ fn counts_a_minute_old_do_not_make_it_thrash() {
     ];
     for (name, arrivals, ideal, factor) in cases {
         for seed in 0..5 {
-            let world = World { counts_age: MINUTE_OLD, told: told(200), ..World::default() };
-            let history = play_all(&world, &arrivals, seed);
+            let conditions = Conditions {
+                counts_age: MINUTE_OLD,
+                known_service: known_service(200),
+                ..Conditions::default()
+            };
+            let history = play_all(&conditions, &arrivals, seed);
             assert!(history.launched <= ideal * factor, "{name}, seed {seed}: {history:?}");
             assert!(history.longest < 4 * MINUTE, "{name}, seed {seed}: {history:?}");
         }
@@ -169,9 +180,9 @@ fn counts_a_minute_old_do_not_make_it_thrash() {
 fn a_trickle_keeps_no_more_than_one_worker() {
     for seed in 0..SEEDS {
         for counts_age in [0..1, MINUTE_OLD] {
-            let world = World { counts_age, ..World::default() };
+            let conditions = Conditions { counts_age, ..Conditions::default() };
             let trickle = (0..60).map(|n| (n * MINUTE, 1, 200)).collect();
-            let history = play_all(&world, &trickle, seed);
+            let history = play_all(&conditions, &trickle, seed);
             assert_eq!(history.peak, 1, "seed {seed}: {history:?}");
             assert!(history.paid <= 62 * MINUTE, "seed {seed}: {history:?}");
             assert!(history.longest <= 2 * MINUTE, "seed {seed}: {history:?}");
@@ -184,8 +195,8 @@ fn a_trickle_keeps_no_more_than_one_worker() {
 fn ninety_six_thousand_objects_in_two_hours_take_a_handful_of_workers() {
     let per_second = 96_191.0 / (2.0 * 3600.0);
     for (seed, counts_age) in [(1, 0..1), (2, MINUTE_OLD)] {
-        let world = World { counts_age, ..World::default() };
-        let history = play_all(&world, &steady(per_second, 0, 2 * HOUR, 200), seed);
+        let conditions = Conditions { counts_age, ..Conditions::default() };
+        let history = play_all(&conditions, &steady(per_second, 0, 2 * HOUR, 200), seed);
         assert!(history.launched <= 8 && history.peak <= 7, "seed {seed}: {history:?}");
         assert!(history.total_wait / (history.done as Ms) < 10 * SECOND, "seed {seed}: {history:?}");
     }

@@ -8,7 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{super::*, world::*};
+use super::{super::*, conditions::*};
 
 const VISIBILITY: Ms = 60 * SECOND;
 /// Tasks that do not poll by then are stopped.
@@ -66,7 +66,7 @@ enum What {
 }
 
 struct Simulation {
-    world: World,
+    conditions: Conditions,
     random: fastrand::Rng,
     now: Ms,
     events: BinaryHeap<Reverse<(Ms, u64, Event)>>,
@@ -80,8 +80,8 @@ struct Simulation {
     history: History,
 }
 
-/// Plays `arrivals` in `world` until all is done and gone, or to `until`.
-pub(super) fn play(world: &World, arrivals: &Arrivals, seed: u64, until: Ms) -> History {
+/// Simulates `arrivals` under these conditions until all is done and all workers have left, or to `until`.
+pub(super) fn play(conditions: &Conditions, arrivals: &Arrivals, seed: u64, until: Ms) -> History {
     let mut simulation = Simulation {
         random: fastrand::Rng::with_seed(seed),
         now: 0,
@@ -89,12 +89,12 @@ pub(super) fn play(world: &World, arrivals: &Arrivals, seed: u64, until: Ms) -> 
         serial: 0,
         queue: VecDeque::new(),
         in_flight: 0,
-        slots: vec![Slot::default(); world.maximum as usize],
+        slots: vec![Slot::default(); conditions.maximum as usize],
         snapshot: None,
         counts: VecDeque::from([(0, 0, 0)]),
         expected: arrivals.iter().map(|(_, count, _)| count).sum(),
         history: History::default(),
-        world: world.clone(),
+        conditions: conditions.clone(),
     };
     for (at, count, service) in arrivals {
         simulation.at(*at, Event::Arrive { count: *count, service: *service });
@@ -171,7 +171,7 @@ impl Simulation {
     }
 
     fn overlapping_runs(&mut self, queued_now: usize) {
-        for n in 0..self.world.scalers {
+        for n in 0..self.conditions.scalers {
             // Each reads within two seconds of the first and reserves while the others do.
             let at = self.now + if n == 0 { 0 } else { self.random.u64(0..2 * SECOND) };
             self.at(at, Event::Read { queued_now });
@@ -179,7 +179,7 @@ impl Simulation {
     }
 
     fn scale(&mut self, queued_now: usize) {
-        let counted_at = self.now.saturating_sub(self.random.u64(self.world.counts_age.clone()));
+        let counted_at = self.now.saturating_sub(self.random.u64(self.conditions.counts_age.clone()));
         let (_, visible, in_flight) = *self.counts.iter().rfind(|(at, ..)| *at <= counted_at).unwrap();
         let visible = visible.max(queued_now) as u64;
         let reports: Vec<_> = (0..self.slots.len()).filter_map(|slot| self.report(slot)).collect();
@@ -197,15 +197,15 @@ impl Simulation {
             done_lately: trend.done_lately,
             waited: trend.waited,
             arrivals_per_second: trend.arrivals_per_second,
-            service: self.world.told.unwrap_or(learned.service),
+            service: self.conditions.known_service.unwrap_or(learned.service),
             startup: learned.startup,
             running: tasks().filter(|task| task.polling.is_some()).count() as u32,
             launching: not_polling().filter(|task| !is_overdue(task)).count() as u32,
             overdue: not_polling().filter(is_overdue).count() as u32,
-            maximum: self.world.maximum,
+            maximum: self.conditions.maximum,
         };
         self.snapshot = Some(trend.snapshot);
-        let wanted = (self.world.law)(&signals);
+        let wanted = (self.conditions.law)(&signals);
         let free = (0..self.slots.len()).filter(|slot| self.slots[*slot].task.is_none());
         let free: Vec<_> = free.take(wanted as usize).collect();
         let mut at = self.now;
@@ -249,10 +249,10 @@ impl Simulation {
         self.history.launched += 1;
         let live = self.slots.iter().filter(|slot| slot.task.is_some()).count();
         self.history.peak = self.history.peak.max(live as u32);
-        if launched < self.world.starts_work_from || self.random.f64() < self.world.never_start {
+        if launched < self.conditions.starts_work_from || self.random.f64() < self.conditions.never_start {
             self.expect(launched + STOPPED_AFTER, slot, What::Freed);
         } else {
-            let startup = self.random.u64(self.world.startup.clone());
+            let startup = self.random.u64(self.conditions.startup.clone());
             self.expect(launched + startup, slot, What::Polls);
         }
     }
@@ -260,14 +260,14 @@ impl Simulation {
     fn poll(&mut self, slot: usize) {
         let now = self.now;
         self.slots[slot].task.as_mut().unwrap().polling = Some(now);
-        if let Some(lifetime) = self.world.lifetime.clone() {
+        if let Some(lifetime) = self.conditions.lifetime.clone() {
             let dies = now + self.random.u64(lifetime);
             self.expect(dies, slot, What::Dies);
         }
         self.take(slot);
     }
 
-    /// Gives what waits to whoever is idle, as long polls do.
+    /// Gives waiting messages to idle workers, as long polls do.
     fn feed(&mut self) {
         let first = self.random.usize(..self.slots.len());
         for slot in (first..self.slots.len()).chain(0..first) {
@@ -281,7 +281,7 @@ impl Simulation {
     }
 
     fn take(&mut self, slot: usize) {
-        let batch = self.world.batch.min(self.queue.len());
+        let batch = self.conditions.batch.min(self.queue.len());
         let now = self.now;
         let task = self.slots[slot].task.as_mut().unwrap();
         task.since = now;

@@ -1,4 +1,4 @@
-//! The worlds that the simulation plays in, and the histories it tells.
+//! The conditions of a simulation, and the history that it returns.
 
 use std::{ops::Range, time::Duration};
 
@@ -9,9 +9,9 @@ pub(super) type Ms = u64;
 pub(super) const SECOND: Ms = 1000;
 pub(super) const MINUTE: Ms = 60 * SECOND;
 
-/// What the simulated world is like.
+/// How tasks, queue and scaler behave in a simulation.
 #[derive(Clone)]
-pub(super) struct World {
+pub(super) struct Conditions {
     pub(super) maximum: u32,
     /// Launch to first poll.
     pub(super) startup: Range<Ms>,
@@ -25,15 +25,15 @@ pub(super) struct World {
     pub(super) counts_age: Range<Ms>,
     /// Messages a worker takes at a time.
     pub(super) batch: usize,
-    /// The service time the law is told, whatever the workers say.
-    pub(super) told: Option<Duration>,
+    /// The service time that the law gets in place of the learned one.
+    pub(super) known_service: Option<Duration>,
     /// How many runs of the scaler overlap each time.
     pub(super) scalers: u32,
     /// Replaces the law.
     pub(super) law: fn(&Signals) -> u32,
 }
 
-impl Default for World {
+impl Default for Conditions {
     fn default() -> Self {
         Self {
             maximum: 100,
@@ -43,7 +43,7 @@ impl Default for World {
             lifetime: None,
             counts_age: 0..1,
             batch: 1,
-            told: None,
+            known_service: None,
             scalers: 1,
             law: launches,
         }
