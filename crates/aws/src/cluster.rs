@@ -19,8 +19,8 @@ pub struct Cluster {
 
 /// What ECS knows of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
-    /// Its ARN.
+pub struct TaskStatus {
+    /// The task's ARN.
     pub task: String,
     /// Whether it has not stopped yet.
     pub is_live: bool,
@@ -49,7 +49,7 @@ impl Cluster {
     ///
     /// # Errors
     /// [`CallError`]
-    pub async fn describe(&self, tasks: &[String]) -> Result<Vec<Known>, CallError> {
+    pub async fn describe(&self, tasks: &[String]) -> Result<Vec<TaskStatus>, CallError> {
         let mut known = Vec::with_capacity(tasks.len());
         for some in tasks.chunks(DESCRIBED) {
             let call = self.client().describe_tasks().cluster(&self.name).set_tasks(Some(some.to_vec()));
@@ -61,7 +61,7 @@ impl Cluster {
                 return Err(CallError::retries_exhausted(attempt(), words));
             }
             known.extend(answer.tasks().iter().filter_map(|task| {
-                Some(Known {
+                Some(TaskStatus {
                     task: task.task_arn()?.to_owned(),
                     is_live: task.last_status() != Some("STOPPED"),
                     created_at: time(task.created_at()),

@@ -32,7 +32,7 @@ pub enum ReadError {
     /// What arrived is not what S3 stored.
     #[error("{object} arrived damaged: its {what} differs from what S3 stored")]
     Damaged {
-        /// The object.
+        /// The URI of the object.
         object: String,
         /// What was compared.
         what: &'static str,

@@ -9,7 +9,7 @@ use super::{CallError, SdkConfig, timeouts::Timeouts};
 /// What CloudFormation says of a deployed stack.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Deployed {
-    /// Its name.
+    /// The stack's name.
     pub name: String,
     /// Its outputs, by name.
     pub outputs: BTreeMap<String, String>,
@@ -26,9 +26,9 @@ pub enum StackError {
     /// The stack is another system's, or of an older template.
     #[error("the stack {stack} has no output {output}: it is not Tidemill's, or older than this command")]
     NoOutput {
-        /// The stack.
+        /// The stack's name.
         stack: String,
-        /// The output.
+        /// The output's name.
         output: String,
     },
     /// The call failed.

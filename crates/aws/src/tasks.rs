@@ -4,7 +4,7 @@ mod task_spec;
 
 use std::time::Duration;
 
-pub use super::cluster::Known;
+pub use super::cluster::TaskStatus;
 use super::{
     CallError, Clients, ambiguous_attempt::AmbiguousAttempt, cluster::Cluster, rate_limit::RateLimit,
 };
@@ -45,7 +45,7 @@ pub struct Tasks {
 /// A task that was launched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launched {
-    /// Its ARN.
+    /// The task's ARN.
     pub task: String,
     /// What it was launched on; not known of one that another call had launched with other parameters.
     pub target: Option<LaunchTarget>,
@@ -59,7 +59,7 @@ pub enum LaunchError {
     /// Fargate has no room for it now, in no target that may help: `failures[]` entries in answers of 200.
     #[error("no capacity: {reason}")]
     Unavailable {
-        /// ECS's words.
+        /// The reasons of ECS's `failures[]`.
         reason: String,
     },
     /// RunTask is called too often, said openly or disguised. This call has launched nothing.
@@ -202,7 +202,7 @@ impl Tasks {
     ///
     /// # Errors
     /// [`CallError`]
-    pub async fn describe(&self, tasks: &[String]) -> Result<Vec<Known>, CallError> {
+    pub async fn describe(&self, tasks: &[String]) -> Result<Vec<TaskStatus>, CallError> {
         self.cluster.describe(tasks).await
     }
 

@@ -74,9 +74,9 @@ pub struct AlertState {
 pub struct Failure {
     /// What it belongs to.
     pub source: Source,
-    /// Why.
+    /// The code of the reason, by which failures are grouped.
     pub code: ReasonCode,
-    /// When.
+    /// When it failed.
     pub at: Timestamp,
     /// The job's id, or the task's ARN. A failure with the same id is the same failure.
     pub id: String,
@@ -109,7 +109,7 @@ pub enum Which {
 /// A grouped mail to send. It is reserved for one flush; no other sends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupedMail {
-    /// What failed.
+    /// The source of all these failures.
     pub source: Source,
     /// Why.
     pub code: ReasonCode,

@@ -55,7 +55,7 @@ impl AuditKind {
 /// Something that happened to a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEntry {
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
     /// AuditKind kind of event it was.
     pub kind: AuditKind,

@@ -57,7 +57,7 @@ pub struct Breaker {
 /// A task that could not start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartFailure {
-    /// The task.
+    /// The ARN of the task that did not start.
     pub task: String,
     /// When it stopped.
     pub at: Timestamp,
@@ -66,9 +66,9 @@ pub struct StartFailure {
 /// The last time it was open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closed {
-    /// From here.
+    /// When it opened.
     pub opened_at: Timestamp,
-    /// To here.
+    /// When it closed.
     pub closed_at: Timestamp,
 }
 
@@ -81,7 +81,7 @@ pub enum Signal {
     Accepted,
     /// Its task could not start.
     Failed {
-        /// This task.
+        /// The ARN of the task.
         task: String,
         /// For this reason.
         reason: Reason,
@@ -93,7 +93,7 @@ pub enum Signal {
 /// Whether a launch may be made.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Permit {
-    /// Yes.
+    /// Launches are allowed.
     Allowed,
     /// One probe may: the caller that first stores this state of the breaker launches it.
     Probe(Box<Breaker>),

@@ -24,7 +24,7 @@ pub enum Cancellation {
     },
     /// The job fails now, by a write to the ledger. A pooled worker that has it loses its claim.
     Fail {
-        /// Why.
+        /// The reason, which the failure mail has.
         reason: Reason,
         /// The attempt that was under way, if one was.
         ended: Option<Attempt>,

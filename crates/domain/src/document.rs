@@ -40,7 +40,7 @@ pub fn slot_id(number: u32) -> String {
 /// What only one program may do at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lease<'a> {
-    /// Sweeping.
+    /// The sweep: only one runs at a time.
     Sweep,
     /// Notifying people that launches are held back or work again.
     LaunchNotice,

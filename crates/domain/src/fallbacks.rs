@@ -78,7 +78,7 @@ pub enum Fallback {
 /// What there is too little of, by ECS's words in `failures[]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shortage {
-    /// Machines.
+    /// Fargate capacity in the subnet or of the provider.
     Capacity,
     /// Addresses in a subnet.
     Addresses,

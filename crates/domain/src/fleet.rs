@@ -42,9 +42,9 @@ pub enum Occupant {
     Drain,
     /// The task of this attempt of a job.
     Job {
-        /// Which job.
+        /// The id of the job.
         job: JobId,
-        /// Which attempt.
+        /// The number of the attempt, from 1.
         attempt: u32,
     },
 }
@@ -107,12 +107,12 @@ const UNANSWERED: Duration = Duration::from_secs(60);
 /// How λ scaler repairs a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlotRepair {
-    /// Nothing.
+    /// The slot needs no repair.
     None,
     /// Ask ECS whether its task still lives, and free it if not.
-    Ask,
+    Check,
     /// Ask, and if it still lives, stop it.
-    AskAndStop,
+    CheckAndStop,
     /// Nobody noted its task: launch again under the same client token, which finds the task if there is one.
     Launch,
     /// Its launcher died, and what it launched for is launched again by a message of its own: free it.
@@ -204,13 +204,13 @@ impl Slot {
         }
         let repair = match (&self.occupant, self.phase) {
             // It works for as long as its pipeline lets it; only the sweep stops it.
-            (Occupant::Job { .. }, _) if age >= SLOW => SlotRepair::Ask,
-            (Occupant::Drain, Phase::Launching) if age >= HOPELESS => SlotRepair::AskAndStop,
-            (Occupant::Drain, Phase::Launching) if age >= SLOW => SlotRepair::Ask,
+            (Occupant::Job { .. }, _) if age >= SLOW => SlotRepair::Check,
+            (Occupant::Drain, Phase::Launching) if age >= HOPELESS => SlotRepair::CheckAndStop,
+            (Occupant::Drain, Phase::Launching) if age >= SLOW => SlotRepair::Check,
             (Occupant::Drain, Phase::Polling | Phase::Leaving) => {
                 match since(self.last_heartbeat_at.unwrap_or(self.launched_at)) {
-                    silent if silent >= HOPELESS => SlotRepair::AskAndStop,
-                    silent if silent >= SILENT => SlotRepair::Ask,
+                    silent if silent >= HOPELESS => SlotRepair::CheckAndStop,
+                    silent if silent >= SILENT => SlotRepair::Check,
                     _ => SlotRepair::None,
                 }
             }
@@ -218,7 +218,7 @@ impl Slot {
         };
         match repair {
             // Its launcher died before it could note the task, which then began to work: there is nobody to ask about.
-            SlotRepair::Ask | SlotRepair::AskAndStop if self.task.is_none() => SlotRepair::Launch,
+            SlotRepair::Check | SlotRepair::CheckAndStop if self.task.is_none() => SlotRepair::Launch,
             repair => repair,
         }
     }
@@ -267,8 +267,8 @@ mod tests {
         assert_eq!(launching(59, None).repair(now), SlotRepair::None);
         assert_eq!(launching(60, None).repair(now), SlotRepair::Launch);
         assert_eq!(launching(299, Some("t")).repair(now), SlotRepair::None);
-        assert_eq!(launching(300, Some("t")).repair(now), SlotRepair::Ask);
-        assert_eq!(launching(600, Some("t")).repair(now), SlotRepair::AskAndStop);
+        assert_eq!(launching(300, Some("t")).repair(now), SlotRepair::Check);
+        assert_eq!(launching(600, Some("t")).repair(now), SlotRepair::CheckAndStop);
         let polling = |heard| Slot {
             phase: Phase::Polling,
             last_heartbeat_at: Some(ago(heard)),
@@ -276,7 +276,7 @@ mod tests {
         };
         assert_eq!(
             [polling(74), polling(75), polling(600)].map(|slot| slot.repair(now)),
-            [SlotRepair::None, SlotRepair::Ask, SlotRepair::AskAndStop]
+            [SlotRepair::None, SlotRepair::Check, SlotRepair::CheckAndStop]
         );
         let unnoted = |heard| Slot { task: None, ..polling(heard) };
         assert_eq!(
@@ -288,7 +288,7 @@ mod tests {
             occupant: Occupant::Job { job: job.clone(), attempt: 1 },
             ..launching(seconds, task)
         };
-        assert_eq!(own(100_000, Some("t")).repair(now), SlotRepair::Ask, "only the sweep stops those");
+        assert_eq!(own(100_000, Some("t")).repair(now), SlotRepair::Check, "only the sweep stops those");
         assert_eq!(
             [own(599, None), own(600, None)].map(|slot| slot.repair(now)),
             [SlotRepair::None, SlotRepair::Free]

@@ -30,7 +30,7 @@ pub const LAYOUT: u32 = 1;
 pub struct JobMessage {
     /// The layout of this message.
     pub tidemill: u32,
-    /// Which job.
+    /// The id of the job that is due.
     pub job: JobId,
     /// Which attempt is due. A message for an attempt that is past is a duplicate.
     pub attempt: u32,
@@ -58,7 +58,7 @@ pub struct ObjectMessage {
 pub struct FailureMessage {
     /// The layout of this message.
     pub tidemill: u32,
-    /// Which job.
+    /// The id of the job that failed.
     pub failed: JobId,
 }
 

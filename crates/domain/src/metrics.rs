@@ -39,7 +39,7 @@ pub const OUTCOME: &str = "Outcome";
 pub const VERDICT: &str = "Verdict";
 
 impl Metric {
-    /// Every metric.
+    /// Every metric, for tests of the template and the dashboard.
     pub const ALL: [Self; 12] = [
         Self::ObjectsIn,
         Self::ObjectsSettled,

@@ -41,7 +41,7 @@ impl Backoff {
 /// A bounded number of attempts, with waits between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// The waits.
+    /// The wait before each retry.
     pub backoff: Backoff,
     /// How many attempts are made at most, the first included.
     pub attempts: u32,

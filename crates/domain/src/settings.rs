@@ -27,7 +27,7 @@ pub enum SettingsError {
     /// Not set, or empty.
     #[error("environment variable {name} is not set: {set_by} sets it")]
     Missing {
-        /// The variable.
+        /// The name of the variable.
         name: &'static str,
         /// Who should have set it.
         set_by: SetBy,

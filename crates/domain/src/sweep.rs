@@ -26,7 +26,7 @@ use crate::document::StoredDocument;
 pub use repair::{Facts, JobRepair, Overdue, Task, job_repair, lost};
 pub use request::{Range, SweepRequest, SweepRequestError, TimeArg};
 
-/// An hour.
+/// The span of a report.
 pub const HOUR: Duration = Duration::from_hours(1);
 
 /// How long an hour is over before it is reported. A publish that is tried again and again carries the time of its

@@ -167,7 +167,7 @@ fn launches(job: &Job) -> u32 {
 /// How a job's next task is launched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Adjusted {
-    /// Its size.
+    /// The size of the task.
     pub size: Size,
     /// Whether Spot capacity has failed it often enough.
     pub on_demand: bool,

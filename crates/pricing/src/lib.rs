@@ -66,7 +66,7 @@ pub struct TaskUse {
     pub cpu_units: u32,
     /// MiB of each.
     pub memory_mib: u32,
-    /// Their processor.
+    /// The processor, which decides the price.
     pub architecture: Architecture,
     /// Whether on Spot capacity.
     pub spot: bool,
@@ -100,9 +100,9 @@ impl TaskUse {
 /// What was used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Fargate tasks.
+    /// Fargate tasks, grouped by size and processor.
     pub tasks: Vec<TaskUse>,
-    /// Lambda invocations.
+    /// How often Lambda functions were invoked.
     pub invocations: u64,
     /// Lambda's memory times duration, in MB-milliseconds.
     pub lambda_mb_ms: u64,
@@ -116,13 +116,13 @@ pub struct Usage {
     pub s3_writes: u64,
     /// S3 gets and heads.
     pub s3_reads: u64,
-    /// SNS publishes.
+    /// How many messages were published to SNS.
     pub publishes: u64,
-    /// E-mails delivered.
+    /// How many e-mails SNS delivered.
     pub emails: u64,
     /// EventBridge events of our own; AWS's are free.
     pub custom_events: u64,
-    /// Scheduler invocations.
+    /// How often EventBridge Scheduler invoked its target.
     pub schedules: u64,
 }
 
@@ -131,15 +131,15 @@ pub struct Usage {
 pub struct Bill {
     /// Tasks, with their addresses.
     pub fargate: Dollars,
-    /// Functions.
+    /// Lambda: invocations and memory time.
     pub lambda: Dollars,
-    /// Queues.
+    /// SQS, by the call.
     pub sqs: Dollars,
     /// Records, manifests and the ledger.
     pub dynamodb: Dollars,
     /// Objects; requests only, storage is the owner's.
     pub s3: Dollars,
-    /// Mails.
+    /// SNS: publishes and e-mails.
     pub sns: Dollars,
     /// Events and schedules.
     pub eventbridge: Dollars,

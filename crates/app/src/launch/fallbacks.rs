@@ -7,7 +7,7 @@ use std::{
 
 use aws::{
     CallError, Clients,
-    tasks::{Known, LaunchError, Launched, TaskSpec, Tasks},
+    tasks::{LaunchError, Launched, TaskSpec, TaskStatus, Tasks},
 };
 use domain::{
     fallbacks::{Fallback, LaunchTarget, Provider, Shortage, fallbacks},
@@ -86,7 +86,7 @@ impl Launcher {
     }
 
     /// What ECS knows of these tasks: [`Tasks::describe`].
-    pub(crate) async fn describe(&self, tasks: &[String]) -> Result<Vec<Known>, CallError> {
+    pub(crate) async fn describe(&self, tasks: &[String]) -> Result<Vec<TaskStatus>, CallError> {
         self.tasks.describe(tasks).await
     }
 

@@ -27,7 +27,7 @@ impl Scaling {
         scaled: &mut Scaled,
     ) -> Result<(), CallError> {
         let repairs: Vec<SlotRepair> = slots.iter().map(|slot| slot.repair(now)).collect();
-        let asks = |repair: SlotRepair| matches!(repair, SlotRepair::Ask | SlotRepair::AskAndStop);
+        let asks = |repair: SlotRepair| matches!(repair, SlotRepair::Check | SlotRepair::CheckAndStop);
         let asked = slots.iter().zip(&repairs).filter(|(_, repair)| asks(**repair));
         let live = self.live(asked.filter_map(|(slot, _)| slot.task.clone()).collect()).await?;
         let mut failures = ItemFailures::default();
@@ -37,13 +37,15 @@ impl Scaling {
             }
             let is_live = slot.task.as_ref().is_some_and(|task| live.contains(task));
             let repaired = match repair {
-                SlotRepair::AskAndStop if is_live => self.stop_overdue(slot, scaled).await,
-                SlotRepair::Ask | SlotRepair::AskAndStop if !is_live => self.give_back(slot, scaled).await,
+                SlotRepair::CheckAndStop if is_live => self.stop_overdue(slot, scaled).await,
+                SlotRepair::Check | SlotRepair::CheckAndStop if !is_live => {
+                    self.give_back(slot, scaled).await
+                }
                 SlotRepair::Free => self.give_back(slot, scaled).await,
                 // Launches are paused.
                 SlotRepair::Launch if breaker.is_open() => Ok(()),
                 SlotRepair::Launch => self.recover(slot, now, scaled).await,
-                SlotRepair::None | SlotRepair::Ask | SlotRepair::AskAndStop => Ok(()),
+                SlotRepair::None | SlotRepair::Check | SlotRepair::CheckAndStop => Ok(()),
             };
             failures.record(format!("slot {}", slot.number), repaired);
         }

@@ -53,7 +53,7 @@ impl Ledger {
         .only_if(over)
         .ending(ended)?
         .value(":charge", number(charge))
-        .shelving(id, now);
+        .indexed_by_status(id, now);
         self.update(id, "fail", change).await
     }
 }

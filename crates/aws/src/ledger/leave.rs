@@ -18,7 +18,7 @@ use domain::job::{Attempt, Change, Job, Progress, Reason};
 pub struct Leaving<'a> {
     /// Failed, superseded, gone, or returned to be tried again.
     pub change: Change,
-    /// Why.
+    /// Why it leaves the job.
     pub reason: &'a Reason,
     /// How far it came.
     pub progress: &'a Progress,
@@ -67,7 +67,7 @@ impl Ledger {
         .value(":rejected", number(progress.rejected))
         .value(":fence", number(job.fence));
         if !settled.is_empty() {
-            write = write.shelving(&job.id, now);
+            write = write.indexed_by_status(&job.id, now);
         }
         if change == Change::Fail {
             write = write.value(":one", number(1));
@@ -109,7 +109,7 @@ impl Ledger {
         .value(":rejected", number(progress.rejected))
         .value(":format", text(progress.format.as_deref().unwrap_or("unknown")))
         .value(":units", number(write_units))
-        .shelving(&job.id, now)
+        .indexed_by_status(&job.id, now)
         .value(":fence", number(job.fence));
         Update::builder()
             .table_name(&self.table)

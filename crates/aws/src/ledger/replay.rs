@@ -92,7 +92,7 @@ impl Ledger {
         .value(":reason", reason_value(reason))
         .value(":attempt", number(job.attempt))
         .value(":fence", number(job.fence))
-        .shelving(&job.id, now)
+        .indexed_by_status(&job.id, now)
         .noting(note)?;
         if let Some(task) = &job.task {
             write = write.value(":task", text(task));

@@ -52,7 +52,7 @@ impl Write {
     }
 
     /// Into the shard of jobs that settle now; `:now` is the time.
-    pub(super) fn shelving(self, id: &JobId, now: Timestamp) -> Self {
+    pub(super) fn indexed_by_status(self, id: &JobId, now: Timestamp) -> Self {
         self.value(":status_shard", text(settled_shard(id.shard(), now))).value(":now", time(now))
     }
 

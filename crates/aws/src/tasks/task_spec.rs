@@ -106,9 +106,9 @@ pub fn drain_name(slot: u32, generation: u64) -> String {
 pub enum TaskPurpose {
     /// This attempt of a job.
     Job {
-        /// Which job.
+        /// The id of the job.
         job: JobId,
-        /// Which attempt.
+        /// The number of the attempt, from 1.
         attempt: u32,
     },
     /// To be a pooled worker.

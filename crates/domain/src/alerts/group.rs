@@ -23,7 +23,7 @@ const PREFIX_BYTES: usize = 200;
 pub enum Source {
     /// Jobs of the pipeline of this name.
     Pipeline(String),
-    /// The sweep.
+    /// Runs of the sweep.
     Sweep,
     /// The command of the schedule of this name.
     Command(String),
@@ -34,9 +34,9 @@ pub enum Source {
 /// Failures of one source and code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertGroup {
-    /// What failed.
+    /// The source of all failures of the group.
     pub source: Source,
-    /// Why.
+    /// The code of the reason of all of them.
     pub code: ReasonCode,
     /// Those of late that had mails of their own.
     singles: Vec<Single>,

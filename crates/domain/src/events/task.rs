@@ -13,9 +13,9 @@ use crate::fargate::Size;
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskStateChange {
-    /// The task.
+    /// The task's ARN.
     pub task_arn: String,
-    /// Its cluster.
+    /// The ARN of its cluster.
     #[serde(default, deserialize_with = "lenient")]
     pub cluster_arn: Option<String>,
     /// What it runs.

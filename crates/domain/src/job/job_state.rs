@@ -66,7 +66,7 @@ pub struct Done {
 /// That a newer version's records took the place of a job's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Replaced {
-    /// When.
+    /// When the newer version was published.
     pub at: Timestamp,
     /// Until when, at the latest, the sweep deletes the rows, which nobody can see any more.
     pub collecting_until: Option<Timestamp>,
@@ -77,7 +77,7 @@ pub struct Replaced {
 pub struct Failed {
     /// When.
     pub settled_at: Timestamp,
-    /// Why.
+    /// Why it failed: the reason that the failure mail has.
     pub reason: Reason,
     /// Its claims since it was recorded or last replayed; none if no attempt came so far.
     pub claimed: Option<Claimed>,
@@ -92,7 +92,7 @@ pub struct Failed {
 /// Whether the failure of a job was mailed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notification {
-    /// Not yet.
+    /// The mail was not sent yet.
     Due,
     /// λ stops has the telling to itself, or died over it.
     Leased {
@@ -134,7 +134,7 @@ pub struct Claimed {
 /// A worker's counts when it leaves a job.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Rows written.
+    /// How many rows the attempt wrote.
     pub records: u64,
     /// Rows left out by the pipeline's policy.
     pub rejected: u64,

@@ -10,9 +10,9 @@ use crate::{bad_input, message::Unusable, pipelines::Format, verdict::Kind};
 /// A named reason, for programs (`code`) and for people (`message`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
-    /// Which reason.
+    /// The code, for programs: a stable word.
     pub code: ReasonCode,
-    /// A sentence.
+    /// A sentence, for people. It may quote the object.
     pub message: String,
 }
 
@@ -57,7 +57,7 @@ impl ReasonCode {
             .unwrap_or_else(|| Self::Other(word.into()))
     }
 
-    /// The word.
+    /// The word that is stored, sent and printed.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {

@@ -21,7 +21,7 @@ pub enum State {
 }
 
 impl State {
-    /// Every state.
+    /// Every state, in the order of a job's life.
     pub const ALL: [Self; 6] =
         [Self::Waiting, Self::Running, Self::Done, Self::Failed, Self::Superseded, Self::SourceDeleted];
 

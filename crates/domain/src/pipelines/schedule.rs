@@ -15,7 +15,7 @@ pub struct Schedule {
     pub name: String,
     /// At which hours.
     pub hours: Hours,
-    /// What.
+    /// The command or the sweep that it runs.
     pub run: Run,
 }
 
@@ -24,7 +24,7 @@ pub struct Schedule {
 pub enum Run {
     /// This program with these arguments, in the worker's container.
     Command(Vec<String>),
-    /// A sweep.
+    /// A sweep of a part of the bucket.
     Sweep {
         /// The prefix of the keys. Optional; defaults to all watched keys.
         prefix: Option<String>,

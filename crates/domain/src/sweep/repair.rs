@@ -39,7 +39,7 @@ pub enum Task {
     },
     /// It has stopped.
     Stopped {
-        /// When.
+        /// When it stopped, if ECS says so.
         at: Option<Timestamp>,
     },
     /// ECS does not know it any more: it stopped an hour ago or longer.

@@ -44,7 +44,7 @@ pub struct Line<'j> {
     pub object: String,
     /// The object's version.
     pub version: Option<&'j str>,
-    /// Its size.
+    /// The size of the object, if its event had it.
     pub size_bytes: Option<u64>,
     /// The pipeline's name.
     pub pipeline: &'j str,
@@ -140,18 +140,18 @@ pub struct Summary {
 pub struct Failure {
     /// `s3://bucket/key`, raw.
     pub object: String,
-    /// Why.
+    /// Why the job failed.
     pub reason: Reason,
 }
 
 /// How long jobs took, in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LatencyStats {
-    /// The median.
+    /// The median, in milliseconds.
     pub p50_ms: u64,
     /// The 95th percentile.
     pub p95_ms: u64,
-    /// The maximum.
+    /// The maximum, in milliseconds.
     pub max_ms: u64,
     /// The object with the maximum.
     pub slowest: String,
@@ -187,7 +187,7 @@ pub struct SweepStats {
     pub notified: u64,
     /// Jobs whose rows were deleted, a day after they were last visible.
     pub collected: u64,
-    /// Those rows.
+    /// How many rows of those jobs were deleted.
     pub collected_rows: u64,
     /// The steps that failed, each with the items that failed and their causes.
     pub problems: Vec<String>,
@@ -277,7 +277,7 @@ impl HourStats {
         Some(line)
     }
 
-    /// The summary.
+    /// The summary of what was counted.
     #[must_use]
     pub fn finish(mut self, open: Open, sweep: SweepStats) -> Summary {
         self.took_ms.sort_unstable();

@@ -40,9 +40,9 @@ pub enum TimeArg {
 /// A range of time; `since` is not after `until`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
-    /// Inclusive.
+    /// The beginning of the range, inclusive.
     pub since: Timestamp,
-    /// Inclusive.
+    /// The end of the range, inclusive.
     pub until: Timestamp,
 }
 
@@ -66,9 +66,9 @@ pub enum SweepRequestError {
     /// The range is empty.
     #[error("since ({since}) is after until ({until})")]
     Backwards {
-        /// The beginning.
+        /// The beginning that was asked for.
         since: Timestamp,
-        /// The end.
+        /// The end that was asked for, which is not later.
         until: Timestamp,
     },
 }

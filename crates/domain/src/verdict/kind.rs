@@ -12,7 +12,7 @@ use crate::{
 /// What to change for the next launch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// Nothing.
+    /// The next launch is like the last one.
     Same,
     /// The next legal size.
     Larger,
@@ -36,7 +36,7 @@ pub enum Rule {
 pub struct Row {
     /// Whether it uses up one of the object's attempts: only what the object may have caused.
     pub counts_against_object: bool,
-    /// What follows.
+    /// What follows the attempt, within the limits of attempts and launches.
     pub rule: Rule,
     /// The exit codes by which a worker says it; a worker that returns a job for this reason exits with the first.
     pub exit_codes: &'static [ExitCode],

@@ -52,12 +52,12 @@ enum Event {
     Minute,
     Read { queued_now: usize },
     Reserve { slot: usize, generation: u32 },
-    Task { slot: usize, generation: u32, what: What },
+    Task { slot: usize, generation: u32, task_event: TaskEvent },
     Return { service: Ms, arrived: Ms },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum What {
+enum TaskEvent {
     Polls,
     Finishes,
     Leaves { idle_since: Ms },
@@ -129,8 +129,8 @@ impl Simulation {
     }
 
     /// Something that will happen to the task that holds this slot, if it still does then.
-    fn expect(&mut self, at: Ms, slot: usize, what: What) {
-        self.at(at, Event::Task { slot, generation: self.slots[slot].generation, what });
+    fn expect(&mut self, at: Ms, slot: usize, task_event: TaskEvent) {
+        self.at(at, Event::Task { slot, generation: self.slots[slot].generation, task_event });
     }
 
     fn happen(&mut self, event: Event) {
@@ -155,17 +155,17 @@ impl Simulation {
                 self.feed();
             }
             Event::Task { slot, generation, .. } if self.slots[slot].generation != generation => {}
-            Event::Task { slot, what, .. } => match what {
-                What::Polls => self.poll(slot),
-                What::Finishes => self.finish(slot),
-                What::Leaves { idle_since } => {
+            Event::Task { slot, task_event, .. } => match task_event {
+                TaskEvent::Polls => self.poll(slot),
+                TaskEvent::Finishes => self.finish(slot),
+                TaskEvent::Leaves { idle_since } => {
                     let task = self.slots[slot].task.as_ref().unwrap();
                     if task.held.is_empty() && task.since == idle_since {
                         self.free(slot);
                     }
                 }
-                What::Dies => self.die(slot),
-                What::Freed => self.free(slot),
+                TaskEvent::Dies => self.die(slot),
+                TaskEvent::Freed => self.free(slot),
             },
         }
     }
@@ -250,10 +250,10 @@ impl Simulation {
         let live = self.slots.iter().filter(|slot| slot.task.is_some()).count();
         self.history.peak = self.history.peak.max(live as u32);
         if launched < self.conditions.starts_work_from || self.random.f64() < self.conditions.never_start {
-            self.expect(launched + STOPPED_AFTER, slot, What::Freed);
+            self.expect(launched + STOPPED_AFTER, slot, TaskEvent::Freed);
         } else {
             let startup = self.random.u64(self.conditions.startup.clone());
-            self.expect(launched + startup, slot, What::Polls);
+            self.expect(launched + startup, slot, TaskEvent::Polls);
         }
     }
 
@@ -262,7 +262,7 @@ impl Simulation {
         self.slots[slot].task.as_mut().unwrap().polling = Some(now);
         if let Some(lifetime) = self.conditions.lifetime.clone() {
             let dies = now + self.random.u64(lifetime);
-            self.expect(dies, slot, What::Dies);
+            self.expect(dies, slot, TaskEvent::Dies);
         }
         self.take(slot);
     }
@@ -289,10 +289,10 @@ impl Simulation {
             task.held.extend(self.queue.drain(..batch));
             self.in_flight += batch;
             let done = now + task.held[0].service;
-            self.expect(done, slot, What::Finishes);
+            self.expect(done, slot, TaskEvent::Finishes);
         } else {
             let leaves = (now + POLL).max(task.launched + NETWORK + PAID.as_millis() as Ms);
-            self.expect(leaves, slot, What::Leaves { idle_since: now });
+            self.expect(leaves, slot, TaskEvent::Leaves { idle_since: now });
         }
     }
 
@@ -310,7 +310,7 @@ impl Simulation {
         self.history.longest = self.history.longest.max(now - message.arrived);
         self.history.total_wait += now - message.arrived;
         match next {
-            Some(done) => self.expect(done, slot, What::Finishes),
+            Some(done) => self.expect(done, slot, TaskEvent::Finishes),
             None => self.take(slot),
         }
     }
@@ -325,7 +325,7 @@ impl Simulation {
         for Message { arrived, service } in held {
             self.at(now + VISIBILITY, Event::Return { service, arrived });
         }
-        self.expect(now + STOP_EVENT, slot, What::Freed);
+        self.expect(now + STOP_EVENT, slot, TaskEvent::Freed);
     }
 
     fn free(&mut self, slot: usize) {
