@@ -188,7 +188,7 @@ async fn a_mistake_that_hides_rows_condemns_the_object() {
         ("\"a,b\n1,2\n", Reason::UnbalancedQuote, None),
         ("a,a\n1,2\n", Reason::DuplicateHeader, None),
         ("a,,b\n1,2,3\n", Reason::EmptyHeader, None),
-        ("a, \n1,2\n", Reason::EmptyHeader, Some(1)),
+        ("a, \n1,2\n", Reason::EmptyHeader, Some(2)),
         ("a,_row\n1,2\n", Reason::ReservedName, None),
     ] {
         for size in [1, 1_000_000] {
