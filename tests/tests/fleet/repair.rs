@@ -103,7 +103,7 @@ fn a_failed_repair_is_reported_and_keeps_no_worker_from_being_launched() {
         harness.fault("DescribeTasks", Call::Throttle);
         harness.queue(2000);
         let error = harness.run(Trigger::Tick).await.unwrap_err();
-        assert!(error.to_string().contains("describe 1 tasks"), "{error}");
+        assert!(error.to_string().contains("describe 1 task"), "{error}");
         assert!(harness.live() > 1);
     });
 }
