@@ -97,9 +97,9 @@ pub struct Task(Work);
 
 #[derive(Debug)]
 enum Work {
-    Job { id: JobId, attempt: u32, services: Services },
+    Job { id: JobId, attempt: u32, services: Box<Services> },
     Drain(Drain),
-    Sweep(Sweep),
+    Sweep(Box<Sweep>),
 }
 
 /// Why a task cannot start: its arguments or its environment are wrong.
@@ -135,10 +135,10 @@ impl Task {
             ("job", []) => Work::Job {
                 id: settings.get(variables::TIDEMILL_JOB)?,
                 attempt: settings.get(variables::TIDEMILL_ATTEMPT)?,
-                services: Services::new(clients, settings, clock, Commands::dedicated(settings))?,
+                services: Box::new(Services::new(clients, settings, clock, Commands::dedicated(settings))?),
             },
             ("drain", []) => Work::Drain(Drain::new(clients, settings, clock)?),
-            ("sweep", rest) => Work::Sweep(Sweep::new(rest, clients, settings, clock)?),
+            ("sweep", rest) => Work::Sweep(Box::new(Sweep::new(rest, clients, settings, clock)?)),
             _ => return Err(StartError::Usage(arguments.to_vec())),
         }))
     }

@@ -25,22 +25,20 @@ use super::{ROOT, list, of_kind, stack};
 /// Starts a program with an environment, as its main does, and makes no call.
 type Start = fn(&Clients, &Settings) -> Result<(), Box<dyn Error>>;
 
+fn started<T, E: Into<Box<dyn Error>>>(program: Result<T, E>) -> Result<(), Box<dyn Error>> {
+    program.map(drop).map_err(Into::into)
+}
+
 /// What runs in the cloud: the resource of `template.yaml`, and the programs that are started with its environment.
 const PROGRAMS: [(&str, &[Start]); 7] = [
-    ("UploadsFunction", &[|clients, settings| Ok(drop(Ingest::new(clients, settings, Clock::system())?))]),
-    (
-        "ScalerFunction",
-        &[|clients, settings| Ok(drop(EveryMinute::new(clients, settings, Clock::system())?))],
-    ),
-    ("BacklogFunction", &[|clients, settings| Ok(drop(Scaling::new(clients, settings)?))]),
+    ("UploadsFunction", &[|clients, settings| started(Ingest::new(clients, settings, Clock::system()))]),
+    ("ScalerFunction", &[|clients, settings| started(EveryMinute::new(clients, settings, Clock::system()))]),
+    ("BacklogFunction", &[|clients, settings| started(Scaling::new(clients, settings))]),
     (
         "ScheduleFunction",
-        &[|clients, settings| Ok(drop(RunSchedule::new(clients, settings, Clock::system())?))],
+        &[|clients, settings| started(RunSchedule::new(clients, settings, Clock::system()))],
     ),
-    (
-        "StopsFunction",
-        &[|clients, settings| Ok(drop(FinishAttempt::new(clients, settings, Clock::system())?))],
-    ),
+    ("StopsFunction", &[|clients, settings| started(FinishAttempt::new(clients, settings, Clock::system()))]),
     (
         "WorkerTask",
         &[
@@ -52,7 +50,7 @@ const PROGRAMS: [(&str, &[Start]); 7] = [
 ];
 
 fn task(command: &str, clients: &Clients, settings: &Settings) -> Result<(), Box<dyn Error>> {
-    Ok(drop(worker::Task::new(&[command.to_owned()], clients, settings, Clock::system())?))
+    started(worker::Task::new(&[command.to_owned()], clients, settings, Clock::system()))
 }
 
 /// What a launch adds to a task's environment.

@@ -50,7 +50,10 @@ mod tests {
             (&["1.5e3", "1.50e3"], false),
         ] {
             let mut spellings = Spellings::default();
-            let differ = values.iter().fold(false, |found, value| spellings.differ(value) || found);
+            let mut differ = false;
+            for value in values {
+                differ |= spellings.differ(value);
+            }
             assert_eq!(differ, expected, "{values:?}");
         }
     }

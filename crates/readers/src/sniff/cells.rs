@@ -82,7 +82,7 @@ fn is_time(text: &str) -> bool {
         && digits >= 3
         && (separators >= 2
             || (separators == 1 && text.contains(':'))
-            || (dots == 2 && digits >= 6 && digits <= 8))
+            || (dots == 2 && (6..=8).contains(&digits)))
         && text.bytes().all(legal)
         && text.starts_with(|first: char| first.is_ascii_digit())
 }
