@@ -132,9 +132,12 @@ impl Deployment {
     /// When the ledger has none of this id.
     pub(super) async fn job(&self, id: &JobId) -> anyhow::Result<Job> {
         let job = self.ledger.read(id).await?;
-        job.with_context(|| {
-            format!("the stack {} has no job {id}; `tidemill jobs` lists its jobs", self.stack.name)
-        })
+        job.with_context(|| self.unknown_job(id))
+    }
+
+    /// The error message for a job that the ledger does not have.
+    pub(super) fn unknown_job(&self, id: &JobId) -> String {
+        format!("the stack {} has no job {id}; `tidemill jobs` lists its jobs", self.stack.name)
     }
 
     /// The caller, with the access key by which CloudTrail knows it.

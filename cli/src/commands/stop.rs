@@ -1,6 +1,7 @@
 //! `tidemill stop`: cancels a job.
 
-use app::cancel::{Cancel, Cancelled};
+use anyhow::bail;
+use app::cancel::{Cancel, CancelError, Cancelled};
 use serde_json::json;
 
 use super::{
@@ -19,7 +20,10 @@ pub(crate) async fn run(arguments: &StopArguments) -> anyhow::Result<u8> {
     let who = deployment.caller().await?;
     let (cluster, stops) = (deployment.cluster()?, deployment.queue("StopsQueue")?);
     let cancel = Cancel { ledger: &deployment.ledger, cluster, stops };
-    let (job, cancelled) = cancel.run(&id, &who, deployment::now).await?;
+    let (job, cancelled) = match cancel.run(&id, &who, deployment::now).await {
+        Err(CancelError::Unknown(id)) => bail!(deployment.unknown_job(&id)),
+        answer => answer?,
+    };
     let message = match cancelled {
         Cancelled::TaskIsStopping => "its task is stopping; the job then fails as cancelled",
         Cancelled::WhileRunning => "failed as cancelled; its worker stops working on it",

@@ -47,7 +47,7 @@ pub enum CancelError {
     #[error(transparent)]
     Call(#[from] CallError),
     /// The ledger has no such job.
-    #[error("there is no job {0}; `tidemill jobs` lists the jobs of the stack")]
+    #[error("the ledger has no job {0}")]
     Unknown(JobId),
     /// It has settled.
     #[error(transparent)]

@@ -85,7 +85,8 @@ fn dedicated() -> Plan {
 }
 
 fn quarantined() -> Plan {
-    let pipelines = "version = 1\n[[pipeline]]\nname = \"tables\"\nbad_rows = \"quarantine\"\n";
+    let pipelines =
+        "version = 1\n[[pipeline]]\nname = \"tables\"\nbad_rows = \"quarantine\"\nmax_rejected = \"100%\"\n";
     plan().pipelines(pipelines).dedicated_tasks()
 }
 

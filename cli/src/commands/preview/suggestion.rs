@@ -5,6 +5,7 @@ use std::path::Path;
 use app::run_job::Preview;
 use domain::bad_input::Reason as BadInput;
 use domain::job::ReasonCode;
+use domain::pipelines::DEFAULT_MAX_REJECTED;
 use readers::{Dialect, Encoding, Layout};
 
 use super::outcome::{Found, Outcome};
@@ -37,12 +38,23 @@ pub(super) fn pipeline(outcome: &Outcome) -> Option<String> {
             ReasonCode::BadInput(BadInput::TooExpensive) => {
                 lines.push(format!("max_cost = \"{}\"", dollars_above(preview.cost.nanodollars())));
             }
-            _ if preview.rejected > 0 => lines.push("bad_rows = \"quarantine\"".to_owned()),
+            // Nothing would be left of an object without a good row.
+            _ if preview.rejected > 0 && preview.records > 0 => lines.extend(quarantine(preview)),
             _ => {}
         }
     }
     lines.extend(columns(preview));
     Some(lines.join("\n") + "\n")
+}
+
+/// The lines that let the good rows through, with a bound that this object's rejected rows meet.
+fn quarantine(preview: &Preview) -> Vec<String> {
+    let mut lines = vec!["bad_rows = \"quarantine\"".to_owned()];
+    let percent = (preview.rejected * 100).div_ceil(preview.records + preview.rejected);
+    if percent * 100 > u64::from(DEFAULT_MAX_REJECTED) {
+        lines.push(format!("max_rejected = \"{percent}%\""));
+    }
+    lines
 }
 
 /// The lines that say how the text is laid out.

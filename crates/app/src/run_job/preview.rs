@@ -7,6 +7,7 @@ use std::{
 };
 
 use domain::{
+    bad_input,
     job::Reason,
     pipelines::{Format, Pipeline},
     record::{Record, Value, write_json},
@@ -86,8 +87,10 @@ pub async fn preview<R: AsyncRead + Send + 'static>(
     let options = read_options(pipeline, BufferPermits::default());
     let (checked, mut failure) = match readers::check(source()?, &options, tolerance(pipeline)).await {
         Ok(checked) => (checked, None),
-        // One bad row fails the object. What the others are is worth knowing.
-        Err(ReadError::Bad(BadInput { reason, message, place: Some(_) })) => {
+        // Bad rows fail the object. What the others are is worth knowing.
+        Err(ReadError::Bad(BadInput { reason, message, place }))
+            if place.is_some() || reason == bad_input::Reason::TooManyRejected =>
+        {
             let checked = readers::check(source()?, &options, Tolerance::Any).await?;
             (checked, Some(Reason::new(reason, message)))
         }
@@ -234,7 +237,7 @@ fn json(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use domain::{bad_input, job::ReasonCode, pipelines::Pipelines};
+    use domain::{job::ReasonCode, pipelines::Pipelines};
 
     use super::*;
 
@@ -280,6 +283,11 @@ mod tests {
         assert!(failure.message.starts_with("line 3: "), "{}", failure.message);
         assert_eq!((found.records, found.rejected, found.rejects.len()), (2, 1, 1));
         let found = preview_of(text, "bad_rows = \"skip\"").await.expect("it can be read");
+        let failure = found.failure.expect("a third of the rows is more than a tenth");
+        assert_eq!(failure.code, ReasonCode::from(bad_input::Reason::TooManyRejected));
+        assert_eq!((found.records, found.rejected), (2, 1));
+        let all = "bad_rows = \"skip\"\nmax_rejected = \"100%\"";
+        let found = preview_of(text, all).await.expect("it can be read");
         assert!(found.failure.is_none());
         let found = preview_of("id,n\n1,2\n,3\n", "key = \"{id}\"").await.expect("it can be read");
         assert_eq!(found.failure.expect("it fails").code, ReasonCode::from(bad_input::Reason::BadKey));
