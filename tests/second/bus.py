@@ -6,7 +6,7 @@ import time
 
 
 class Bus(threading.Thread):
-    """Tells ministack's rules that tasks have stopped, which its ECS tells nobody.
+    """Sends the events of stopped tasks to ministack's rules, because its ECS emits none.
 
     PutEvents refuses ECS's source, as AWS does. So what a rule does is done here, by what ministack says of its rules:
     whose pattern matches, and what their targets are.
@@ -31,7 +31,7 @@ class Bus(threading.Thread):
         try:
             while not self.over.wait(self.EVERY):
                 self.tell_of_stops()
-        except Exception as error:  # noqa: BLE001: whoever waits for a stop reads it
+        except Exception as error:  # noqa: BLE001: the scenario that waits for a stop reports it
             self.failure = error
 
     def tell_of_stops(self):
@@ -56,7 +56,7 @@ class Bus(threading.Thread):
 
 
 def stopped(task):
-    """The event of a task that DescribeTasks tells to have stopped: the same, with times as text."""
+    """The event of a task that DescribeTasks shows as stopped: the same fields, with times as text."""
     arn = task["taskArn"]
     return {
         "version": "0",

@@ -77,8 +77,8 @@ class Cloud:
             text = text[end:].lstrip()
         return documents
 
-    def told(self):
-        """The last lines of all logs, for whoever has to find out what went wrong."""
+    def last_logs(self):
+        """The last lines of all logs, for the report of a failure."""
         logs = sorted(self.folder.glob("*.log"))
         tails = ((log, log.read_text(errors="replace").splitlines()[-40:]) for log in logs)
         return "\n".join(f"---- {self.name}: {log.name}\n" + "\n".join(lines) for log, lines in tails)
@@ -88,7 +88,7 @@ class Local(Cloud):
     """The local cloud, as `tidemill up` starts it."""
 
     # Whether S3's events say which version was put, as AWS's do where a bucket has versions.
-    TELLS_VERSIONS = True
+    EVENTS_HAVE_VERSIONS = True
 
     def start(self):
         command = [self.setup.binaries / "tidemill", "up", "--json", "--data", self.folder / "data"]

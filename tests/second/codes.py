@@ -1,8 +1,8 @@
-"""What calls are refused with: the local cloud against moto and ministack, which nobody here wrote.
+"""The error codes of refused calls: the local cloud against moto and ministack, which nobody here wrote.
 
-The code here reacts to codes. Each case below is a call that must be refused, and with what; `REFUSALS` says what AWS
-answers, by its API reference. The local cloud must answer that. Where one of the others does not, `DIFFER` says so, and
-why AWS is believed to do as it says here; one that has been mended is noticed, and is to be taken off.
+The product reacts to error codes. Each case below is a call that AWS refuses; `REFUSALS` has the code that AWS answers,
+by its API reference. The local cloud must answer the same. Where one of the others does not, `DIFFER` says so, with the
+source of what AWS does. A difference that no longer exists fails the suite, so that it is taken off the list.
 """
 
 import uuid
@@ -219,8 +219,8 @@ REFUSALS = {
     ),
 }
 
-MODEL = "the model of the API tells it of this operation"
-LIMIT = "the API reference tells this limit"
+MODEL = "the model of the API states it for this operation"
+LIMIT = "the API reference states this limit"
 
 # The cloud and the case, what it answers, and why AWS is believed to do as `REFUSALS` says.
 DIFFER = {
@@ -252,8 +252,8 @@ def as_listed(cloud):
         found = refused_with(call, things)
         if found == listed:
             continue
-        mended = " It is as AWS's now: take it off the list." if found == aws else ""
-        wrong.append(f"{case}: {found!r} is not {listed!r}.{mended}")
+        fixed = " It now answers as AWS does: take it off the list." if found == aws else ""
+        wrong.append(f"{case}: {found!r} is not {listed!r}.{fixed}")
     assert not wrong, "\n".join(wrong)
 
 

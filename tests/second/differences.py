@@ -57,13 +57,13 @@ def reason_of_exit(cloud):
     return {task["stoppedReason"] for task in tasks(cloud, "") if task.get("stopCode") == "EssentialContainerExited"}
 
 
-def who_tells_of_stops(cloud):
-    """Whether a task that has stopped is told of by the cloud itself. What `bus.Bus` tells has its own ids."""
+def emits_stops(cloud):
+    """Whether the cloud itself emits the event of a stopped task. The events of `bus.Bus` have ids of their own."""
     sqs, events, ecs = (cloud.client(service) for service in ("sqs", "events", "ecs"))
-    url, arn = queue_of_rules(cloud, "told-of-stops")
+    url, arn = queue_of_rules(cloud, "stops")
     pattern = {"source": ["aws.ecs"], "detail": {"lastStatus": ["STOPPED"]}}
-    events.put_rule(Name="told-of-stops", EventPattern=json.dumps(pattern))
-    events.put_targets(Rule="told-of-stops", Targets=[{"Id": "kept", "Arn": arn}])
+    events.put_rule(Name="stops", EventPattern=json.dumps(pattern))
+    events.put_targets(Rule="stops", Targets=[{"Id": "kept", "Arn": arn}])
     # Without a job to work on, the worker leaves at once.
     ecs.run_task(
         cluster=cloud.out["Cluster"],
@@ -71,19 +71,19 @@ def who_tells_of_stops(cloud):
         launchType="FARGATE",
         networkConfiguration={"awsvpcConfiguration": {"subnets": cloud.subnets(), "assignPublicIp": "ENABLED"}},
     )
-    told = []
+    messages = []
 
     def look():
-        told.extend(sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []))
-        return told
+        messages.extend(sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []))
+        return messages
 
     until("an event of a stopped task", look, 60)
-    return any(not json.loads(message["Body"])["id"].startswith("stopped-") for message in told)
+    return any(not json.loads(message["Body"])["id"].startswith("stopped-") for message in messages)
 
 
 def is_allowed(cloud, name, granted, service, call):
     """Whether a user who is granted this, and nothing else, may make a call. The local cloud has no users."""
-    if cloud.TELLS_VERSIONS:
+    if cloud.EVENTS_HAVE_VERSIONS:
         return True
     key = cloud.user(name)
     policy = {"Version": "2012-10-17", "Statement": [granted | {"Effect": "Allow"}]}
@@ -128,7 +128,7 @@ def batch_is_granted_with_its_action(cloud):
 
 def layer_is_under_opt(cloud):
     """The local cloud's functions read their pipelines from there, or no scenario would pass."""
-    if cloud.TELLS_VERSIONS:
+    if cloud.EVENTS_HAVE_VERSIONS:
         return True
     functions = cloud.client("lambda")
     layer = functions.publish_layer_version(
@@ -152,7 +152,7 @@ def layer_is_under_opt(cloud):
 
 ALL = [
     Difference(
-        "an Object Created event tells the version that was put",
+        "an Object Created event has the version that was put",
         aws=True,
         ministack=False,
         why="the S3 guide, Event message structure. λ uploads goes by ETag and sequencer then, as for any bucket",
@@ -166,24 +166,24 @@ ALL = [
         look=encoding_of_versions,
     ),
     Difference(
-        "a task that has stopped is told to EventBridge",
+        "the stop of a task is an event of EventBridge",
         aws=True,
         ministack=False,
-        why="the ECS guide, Task state change events. Told by bus.Bus, through ministack's rules",
-        look=who_tells_of_stops,
+        why="the ECS guide, Task state change events. bus.Bus sends it, through ministack's rules",
+        look=emits_stops,
     ),
     Difference(
         "a stopped task has the exit code that its container ended with, 143 after SIGTERM",
         aws=143,
         ministack=0,
-        why="the ECS guide, StopTask. The verdict goes by the stop code, UserInitiated, which is told",
+        why="the ECS guide, StopTask. The verdict goes by the stop code, UserInitiated, which both have",
         look=exit_code_after_stop,
     ),
     Difference(
         "a task has the size that its launch asks for",
         aws=("512", "1024"),
         ministack=("256", "512"),
-        why="the ECS API, TaskOverride. The overrides themselves are told, and the worker's size is in them",
+        why="the ECS API, TaskOverride. Both have the overrides themselves, which hold the worker's size",
         look=size_of_task,
     ),
     Difference(
@@ -231,6 +231,6 @@ def as_listed(cloud):
         found, listed = it.look(cloud), it.ministack if cloud.name == "ministack" else it.aws
         if found == listed:
             continue
-        mended = " It is as AWS's now: take it off the list." if found == it.aws else ""
-        wrong.append(f"{it.what}: {found!r} is not {listed!r}.{mended}")
+        fixed = " It is now as AWS does it: take it off the list." if found == it.aws else ""
+        wrong.append(f"{it.what}: {found!r} is not {listed!r}.{fixed}")
     assert not wrong, "\n".join(wrong)

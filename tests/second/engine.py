@@ -19,12 +19,12 @@ from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
 
-# What ministack tells with a container of the task definition it is from.
+# The label by which ministack names the task definition that a container is from.
 FAMILY = "com.amazonaws.ecs.task-definition-family"
 
 
 class Container:
-    """A process that is a container to whoever asks."""
+    """A process that answers as a container."""
 
     def __init__(self, program, wanted, name, environment, folder):
         self.id = uuid.uuid4().hex * 2
@@ -32,12 +32,12 @@ class Container:
         self.image = wanted["Image"]
         self.labels = wanted.get("Labels") or {}
         self.command = [str(program), *(wanted.get("Cmd") or [])]
-        told = dict(pair.split("=", 1) for pair in wanted.get("Env") or [])
-        # The host's comes last: ministack tells its containers of host.docker.internal, which is nowhere here, and
-        # there of credentials that nobody knows.
+        given = dict(pair.split("=", 1) for pair in wanted.get("Env") or [])
+        # The host's own variables come last: ministack's name host.docker.internal, which does not exist here, and
+        # credentials that no service knows.
         for unknown in ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN"):
-            told.pop(unknown, None)
-        self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder)} | told | environment(self.labels)
+            given.pop(unknown, None)
+        self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder)} | given | environment(self.labels)
         self.log = folder / f"container-{name}.log"
         self.process = None
 

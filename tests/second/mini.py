@@ -15,8 +15,8 @@ from processes import AWS, Program, Stuck, free_port, until
 class Ministack(Cloud):
     """ministack, with the same template deployed through its CloudFormation."""
 
-    TELLS_VERSIONS = False
-    # Kinds of resources that it does not know, and what they do, without which the scenarios can be told.
+    EVENTS_HAVE_VERSIONS = False
+    # Kinds of resources that it does not know, with what they do. No scenario needs them.
     WITHOUT = {
         "AWS::CodeDeploy::Application": "moves the functions' alias to a new version, bit by bit",
         "AWS::CodeDeploy::DeploymentGroup": "the same",
@@ -78,10 +78,10 @@ class Ministack(Cloud):
         try:
             create(template)
         except ClientError as error:
-            told = re.search(r"Unrecognized resource types: \[(.*)\]", str(error))
-            if not told:
+            found = re.search(r"Unrecognized resource types: \[(.*)\]", str(error))
+            if not found:
                 raise
-            unknown = set(told[1].split(", "))
+            unknown = set(found[1].split(", "))
         listed = self.WITHOUT.keys() & package.kinds(template).values()
         assert unknown == listed, f"ministack does not know {sorted(unknown)}, and {sorted(listed)} are listed"
         if unknown:
@@ -107,7 +107,7 @@ class Ministack(Cloud):
         for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
             document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
             iam.put_user_policy(UserName=user, PolicyName=policy, PolicyDocument=json.dumps(document))
-        # It is what it may do, and no more, or nothing here would tell of permissions.
+        # It may do no more than its policies allow: otherwise no scenario would show a missing permission.
         try:
             self.client("dynamodb", key).delete_table(TableName=self.out["LedgerTable"])
         except ClientError as error:
@@ -144,9 +144,9 @@ class Ministack(Cloud):
                 sqs.delete_message(QueueUrl=self.letterbox, ReceiptHandle=message["ReceiptHandle"])
         return list(self.received)
 
-    def told(self):
+    def last_logs(self):
         failure = self.bus.failure if hasattr(self, "bus") else None
-        return super().told() + (f"\n---- stops are not told of any more: {failure!r}" if failure else "")
+        return super().last_logs() + (f"\n---- events of stopped tasks are no longer sent: {failure!r}" if failure else "")
 
     def end(self):
         for part in ("bus", "program", "engine"):

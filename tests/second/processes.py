@@ -1,4 +1,4 @@
-"""Programs that are started here, and end with whoever started them."""
+"""Programs that are started here, and end with the process that started them."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The upload path from end to end, by what anybody can see of it. Each scenario is told to both clouds."""
+"""The upload path from end to end, by what a user of AWS can see. Each scenario runs in both clouds."""
 
 import json
 
@@ -24,10 +24,10 @@ PIPELINES = """
 version = 1
 
 [[pipeline]]
-name = "mended"
-match = {{ prefix = "uploads/mended/" }}
+name = "fixed"
+match = {{ prefix = "uploads/fixed/" }}
 format = "command"
-command = ["sh", "-c", 'test -e "{folder}/mended-$TIDEMILL_JOB" && cat || exit 65']
+command = ["sh", "-c", 'test -e "{folder}/fixed-$TIDEMILL_JOB" && cat || exit 65']
 attempts = 1
 
 [[pipeline]]
@@ -56,7 +56,7 @@ def small_object_becomes_records_in_the_pool(cloud):
     version = put(cloud, key, "zip,total,name\n01001,1.10,Ämil\n02139,12345678901234567890.5,\"a, b\"\n")
     (job,) = settled(cloud, key)
     equal((job["state"], job["records"], job["attempt"]), ("done", 2, 1))
-    equal(job["version"], version if cloud.TELLS_VERSIONS else None)
+    equal(job["version"], version if cloud.EVENTS_HAVE_VERSIONS else None)
     # A column with a leading zero is text, and numbers keep all their digits.
     found, versions = records(cloud, key)
     equal([record["zip"] for record in found], ["01001", "02139"])
@@ -95,14 +95,14 @@ def bad_object_fails_with_a_mail_and_a_dead_letter(cloud):
 
 
 def replay_from_the_command_heals_what_has_failed(cloud):
-    key = "uploads/mended/one.jsonl"
+    key = "uploads/fixed/one.jsonl"
     put(cloud, key, '{"n": 1}\n{"n": 2}\n')
     (job,) = settled(cloud, key)
     equal((job["state"], job["attempt"]), ("failed", 1))
     mailed(cloud, key, job["job"])
-    (cloud.setup.folder / f"mended-{job['job']}").touch()
-    (told,) = cloud.tidemill("replay", "--job", job["job"])
-    assert told["replayed"], told
+    (cloud.setup.folder / f"fixed-{job['job']}").touch()
+    (answer,) = cloud.tidemill("replay", "--job", job["job"])
+    assert answer["replayed"], answer
     (job,) = until("its second end", lambda: [it for it in jobs(cloud, key) if it["state"] == "done"], 60, 0.5)
     equal((job["attempt"], job["records"]), (2, 2))
     equal(records(cloud, key)[0], [{"n": 1}, {"n": 2}])

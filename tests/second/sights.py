@@ -18,7 +18,7 @@ def jobs(cloud, prefix):
 
 
 def settled(cloud, prefix, count=1):
-    """The jobs of objects below a prefix, oldest first, when there are so many and all of them have settled."""
+    """The jobs of objects below a prefix, oldest first, once there are `count` and all have settled."""
 
     def look():
         found = jobs(cloud, prefix)
@@ -51,8 +51,8 @@ def drained(cloud, output):
     sqs = cloud.client("sqs")
 
     def look():
-        told = sqs.get_queue_attributes(QueueUrl=cloud.out[output], AttributeNames=counts)["Attributes"]
-        return all(told[count] == "0" for count in counts)
+        found = sqs.get_queue_attributes(QueueUrl=cloud.out[output], AttributeNames=counts)["Attributes"]
+        return all(found[count] == "0" for count in counts)
 
     until(f"the end of what is in {output}", look, 60)
 

@@ -1,4 +1,4 @@
-"""Tells every scenario to both clouds, and prints what became of it. `run` beside this is the command."""
+"""Runs every scenario in both clouds, and prints the results. `run` beside this is the command."""
 
 import argparse
 import os
@@ -71,7 +71,7 @@ def main():
     end_with(plans)
     begun = time.monotonic()
     with ThreadPoolExecutor(len(plans)) as pool:
-        results = [result for found in pool.map(lambda it: tell(*it), plans.items()) for result in found]
+        results = [result for found in pool.map(lambda it: run_all(*it), plans.items()) for result in found]
     failed = report(plan, list(plans), results)
     print(f"\n{len(results) - len(failed)} of {len(results)} passed in {time.monotonic() - begun:.0f} s")
     sys.exit(1 if failed else 0)
@@ -96,13 +96,13 @@ RESOURCES = "the resources are those that SAM translates the template to"
 DIFFERENCES = f"{len(differences.ALL)} differences are as listed"
 CODES = f"{len(codes.REFUSALS)} calls are refused as listed"
 
-# After so many failures in a cloud, the rest is not told to it.
+# After this many failures in a cloud, its other scenarios are left out.
 PATIENCE = 3
 
 PRINTING = threading.Lock()
 
 
-def tell(cloud, plan):
+def run_all(cloud, plan):
     """Every scenario in this cloud, one after the other."""
     results = []
 
@@ -111,8 +111,8 @@ def tell(cloud, plan):
         failure = None
         try:
             act()
-        except Exception:  # noqa: BLE001: every scenario is told, and every failure reported
-            failure = f"{traceback.format_exc()}\n{cloud.told()}"
+        except Exception:  # noqa: BLE001: every scenario runs, and every failure is reported
+            failure = f"{traceback.format_exc()}\n{cloud.last_logs()}"
         results.append(Result(name, cloud.name, time.monotonic() - begun, failure))
         with PRINTING:
             word = "FAILED" if failure else "ok"
@@ -123,7 +123,7 @@ def tell(cloud, plan):
         if not results[0].failure:
             for name, scenario in plan:
                 attempt(name, lambda scenario=scenario: scenario(cloud))
-                # What fails again and again takes its whole time each time, and tells nothing new.
+                # Each failure takes the whole time limit, and the next ones show nothing new.
                 if sum(1 for result in results if result.failure) == PATIENCE:
                     break
     finally:
@@ -132,7 +132,7 @@ def tell(cloud, plan):
 
 
 def report(plan, clouds, results):
-    """A line for each scenario, then the story of each failure. Returns those."""
+    """A line for each scenario, then each failure with its logs. Returns the failures."""
     found = {(result.scenario, result.cloud): result for result in results}
     names = ["start", *(name for name, _ in plan)]
     width = max(map(len, names))

@@ -308,8 +308,8 @@ def events_reach_rules():
     }
     for code, expected in [(137, True), (1, False)]:
         pattern = {"source": ["aws.ecs"], "detail": {"containers": {"exitCode": [code]}}}
-        told = events.test_event_pattern(EventPattern=json.dumps(pattern), Event=json.dumps(event))
-        equal(told["Result"], expected)
+        answer = events.test_event_pattern(EventPattern=json.dumps(pattern), Event=json.dumps(event))
+        equal(answer["Result"], expected)
     equal(refused(events.test_event_pattern, EventPattern='{"a": 1}', Event=json.dumps(event))[0], "InvalidEventPatternException")
     names = [rule["Name"] for rule in events.list_rules()["Rules"]]
     equal(len(names), 3)
@@ -340,14 +340,14 @@ def an_uploads_event_is_delivered():
     equal((event["source"], event["detail-type"]), ("aws.s3", "Object Created"))
     detail = event["detail"]
     equal((detail["bucket"]["name"], detail["reason"]), (out["Bucket"], "PutObject"))
-    told = detail["object"]
-    equal((told["key"], told["size"], told["etag"]), (key, 5, put["ETag"].strip('"')))
-    equal(told["version-id"], put["VersionId"])
+    seen = detail["object"]
+    equal((seen["key"], seen["size"], seen["etag"]), (key, 5, put["ETag"].strip('"')))
+    equal(seen["version-id"], put["VersionId"])
     marker = s3.delete_object(Bucket=out["Bucket"], Key=key)
     event = next_event()
     equal((event["detail-type"], event["detail"]["deletion-type"]), ("Object Deleted", "Delete Marker Created"))
     equal((event["detail"]["object"]["key"], event["detail"]["object"]["version-id"]), (key, marker["VersionId"]))
-    assert event["detail"]["object"]["sequencer"] > told["sequencer"]
+    assert event["detail"]["object"]["sequencer"] > seen["sequencer"]
 
 
 def functions_are_invoked():
@@ -391,7 +391,7 @@ for check in CHECKS:
     try:
         check()
         print("ok    ", check.__name__)
-    except Exception:  # noqa: BLE001: every check is made, and every failure told
+    except Exception:  # noqa: BLE001: every check is made, and every failure reported
         traceback.print_exc()
         print("FAILED", check.__name__)
         failed.append(check.__name__)
