@@ -94,7 +94,7 @@ def bad_object_fails_with_a_mail_and_a_dead_letter(cloud):
     assert "ragged_row" in str(explained), explained
 
 
-def replay_from_the_command_heals_what_has_failed(cloud):
+def replay_from_the_command_processes_a_failed_job(cloud):
     key = "uploads/fixed/one.jsonl"
     put(cloud, key, '{"n": 1}\n{"n": 2}\n')
     (job,) = settled(cloud, key)
@@ -177,7 +177,7 @@ def job_is_stopped_by_the_command(cloud):
     mailed(cloud, key, job["job"])
 
 
-def sweep_finds_what_nobody_was_told_of(cloud):
+def sweep_finds_an_object_whose_event_was_lost(cloud):
     key = "uploads/lost/a b+c%41 ü.csv"
     with unheard(cloud):
         put(cloud, key, "a\n1\n")
@@ -196,14 +196,14 @@ def sweep_finds_what_nobody_was_told_of(cloud):
     equal([version["job"]["job"] for version in explained["versions"]], [job["job"]])
 
 
-def pool_leaves_and_all_places_are_free(cloud):
+def pool_exits_and_frees_its_slots(cloud):
     for task in stopped(cloud, "drain/"):
         equal((task["stopCode"], task["containers"][0]["exitCode"]), ("EssentialContainerExited", 0))
     drained(cloud, "StopsQueue")
     until("all places to be free", lambda: not places_taken(cloud), 60, 0.5)
 
 
-def scaler_launches_a_worker_for_what_waits(cloud):
+def scaler_launches_a_worker_for_waiting_jobs(cloud):
     """With no worker there, nobody but λ scaler hears of what somebody puts on the jobs queue: within a minute."""
     equal([task for task in tasks(cloud, "drain/") if task["lastStatus"] != "STOPPED"], [])
     key = "uploads/waits/one.csv"
@@ -223,13 +223,13 @@ ALL = [
     small_object_becomes_records_in_the_pool,
     large_object_has_a_task_of_its_own,
     bad_object_fails_with_a_mail_and_a_dead_letter,
-    replay_from_the_command_heals_what_has_failed,
+    replay_from_the_command_processes_a_failed_job,
     duplicate_event_is_one_job,
     newer_version_wins,
     anybody_may_send_to_the_jobs_queue,
     job_that_runs_out_of_memory_runs_again_one_size_larger,
     job_is_stopped_by_the_command,
-    sweep_finds_what_nobody_was_told_of,
-    pool_leaves_and_all_places_are_free,
-    scaler_launches_a_worker_for_what_waits,
+    sweep_finds_an_object_whose_event_was_lost,
+    pool_exits_and_frees_its_slots,
+    scaler_launches_a_worker_for_waiting_jobs,
 ]
