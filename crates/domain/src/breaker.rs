@@ -19,7 +19,7 @@ use crate::{
     retry::BREAKER_PROBE, verdict::Kind,
 };
 
-/// So many tasks in a row that could not start are no accident: about one in a hundred never starts.
+/// This number of tasks in a row that could not start is no accident: about one in a hundred never starts.
 const FAILURES_TO_OPEN: usize = 3;
 
 /// A failure counts for this long.

@@ -12,19 +12,19 @@ use crate::bad_input::Reason;
 use crate::pipelines::Pipeline;
 use crate::text::{count, grouped};
 
-/// So many records any object may hold where its pipeline says nothing,
+/// Without `max_records`, an object may hold this number of records,
 const RECORDS_OF_ANY_OBJECT: u64 = 100_000;
-/// and so many more for each byte uploaded. Plain text has at most one for every two bytes, and the most regular logs,
+/// and this number more for each uploaded byte. Plain text has at most one for every two bytes, and the most regular logs,
 /// compressed, about one.
 const RECORDS_PER_BYTE: u64 = 10;
 
-/// Writing any object's records may cost so much where its pipeline says nothing: 160 million records of up to 1 KB.
+/// Without `max_cost`, writing an object's records may cost this much: 160 million records of up to 1 KB.
 const COST_OF_ANY_OBJECT: Dollars = Dollars::of_nanodollars(100_000_000_000);
 
 /// Why an object may not become records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Excess {
-    /// It holds more than so many records.
+    /// It holds more records than allowed.
     Records {
         /// How many it holds, at the least.
         records: u64,
@@ -73,14 +73,14 @@ impl fmt::Display for Excess {
     }
 }
 
-/// What it costs to write records that take so many write units.
+/// The cost of writing records that take `write_units` write units.
 #[must_use]
 pub fn cost_of_writing(write_units: u64) -> Dollars {
     Bill::of(&Usage { write_units, ..Usage::default() }).total()
 }
 
-/// Whether a pipeline's object may become so many records that take so many write units, or why not. `uploaded` is its size in
-/// bytes; none where the records are not the object's own, but printed by a command.
+/// Whether a pipeline's object may become `records` records that take `write_units` write units, or why not. `uploaded` is its
+/// size in bytes; none where the records are not the object's own, but printed by a command.
 ///
 /// # Errors
 /// The first bound that is exceeded.

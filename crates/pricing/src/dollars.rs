@@ -39,7 +39,7 @@ impl Dollars {
         self.pico.div_ceil(1_000_000)
     }
 
-    /// So many billionths of a dollar.
+    /// An amount in billionths of a dollar.
     #[must_use]
     pub const fn of_nanodollars(nano: u64) -> Self {
         Self { pico: nano.saturating_mul(1_000) }
@@ -52,7 +52,7 @@ impl Dollars {
         self.pico as f64 / DOLLAR as f64
     }
 
-    /// `price` so many times, in picodollars.
+    /// `price`, in picodollars, times `count`.
     pub(crate) fn times(price: u64, count: u64) -> Self {
         Self { pico: price.saturating_mul(count) }
     }

@@ -15,7 +15,7 @@ use super::reason::{BadInput, ReadError, Reason, Reject};
 use super::rows::{Opened, Reader, Rows};
 use super::schema::{ColumnType, Schema};
 
-/// Of so many refused rows the particulars are kept.
+/// The number of refused rows whose reasons are kept.
 const FIRST_REJECTS: usize = 5;
 
 /// How many refused rows an object may have before it is condemned as a whole.
@@ -23,7 +23,7 @@ const FIRST_REJECTS: usize = 5;
 pub enum Tolerance {
     /// None: the first one condemns.
     None,
-    /// So many.
+    /// At most this number.
     UpTo(u64),
     /// Any number.
     Any,
@@ -40,7 +40,7 @@ impl Tolerance {
         }
     }
 
-    /// At the end of an object of `rows` rows: whether so many may be refused; `first` is the first of them.
+    /// At the end of an object of `rows` rows: whether `rejected` of them may be refused; `first` is the first refused row.
     ///
     /// # Errors
     /// [`Reason::TooManyRejected`], with both shares.

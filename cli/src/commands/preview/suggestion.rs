@@ -10,7 +10,7 @@ use readers::{Dialect, Encoding, Layout};
 
 use super::outcome::{Found, Outcome};
 
-/// Above so many columns, a pipeline names only those whose type is not text.
+/// Above this number of columns, a pipeline names only those whose type is not text.
 const COLUMNS: usize = 40;
 
 /// The pipeline for files like this one; none where it was not read.

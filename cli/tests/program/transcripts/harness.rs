@@ -129,7 +129,7 @@ impl ProcessHarness {
         .await;
     }
 
-    /// Waits until so many mails went out.
+    /// Waits until at least `count` mails went out.
     pub(crate) async fn mailed(&self, count: usize) {
         self.until("mail", async || self.mails().len() >= count).await;
     }

@@ -24,41 +24,18 @@ use walk::{Field, Reader, below, integer, string};
 
 pub use walk::duration;
 
-const PIPELINE_KEYS: [&str; 33] = [
-    "name",
-    "match",
-    "format",
-    "command",
-    "environment",
-    "aws",
-    "output_bytes",
-    "delimiter",
-    "records",
-    "columns",
-    "key",
-    "bad_rows",
-    "max_rejected",
-    "encoding",
-    "header",
-    "skip_lines",
-    "comment",
-    "quote",
-    "escape",
-    "nulls",
-    "decimal",
-    "thousands",
-    "trim",
-    "short_rows",
-    "extra_columns",
-    "duplicate_names",
-    "unnamed",
-    "max_records",
-    "max_cost",
-    "attempts",
-    "timeout",
-    "task",
-    "dedicated_above",
-];
+/// The keys of a pipeline, in the order in which an error lists them.
+fn pipeline_keys() -> Vec<&'static str> {
+    [
+        ["name", "match", "format"].as_slice(),
+        &command::KEYS,
+        &["delimiter", "records", "columns", "key", "bad_rows", "max_rejected", "encoding"],
+        &delimited::KEYS,
+        &["max_records", "max_cost", "attempts", "timeout", "task", "dedicated_above"],
+    ]
+    .concat()
+}
+
 /// Longer than a day is no attempt but a leak: the sweep would never call the task overdue.
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
 
@@ -149,7 +126,7 @@ impl<'t> Reader<'t> {
     }
 
     fn pipeline(&mut self, place: &Field<'t>, table: &'t DeTable<'t>, above: &[Pipeline]) -> Pipeline {
-        let fields = self.fields(&place.path, table, &PIPELINE_KEYS);
+        let fields = self.fields(&place.path, table, &pipeline_keys());
         let get = |key: &str| fields.get(key);
         let format = get("format").and_then(|field| self.one_of(field, &FORMATS)).unwrap_or_default();
         let mut pipeline = Pipeline {

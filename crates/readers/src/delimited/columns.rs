@@ -15,11 +15,11 @@ use super::names::row_shown;
 use super::spellings::Spellings;
 use super::typing::{Typing, boolean};
 
-/// So many different combinations of columns may have numbers out of range in one row before the object is
-/// given up: each is remembered until its columns have settled.
+/// The most different combinations of columns with numbers out of range in one row. With more, the object is refused: each
+/// combination is kept until its columns have settled.
 const COMBINATIONS: usize = 256;
 
-/// Of so many rows with numbers out of range the particulars are kept.
+/// The number of rows with numbers out of range whose reasons are kept.
 const KEPT: usize = 16;
 
 /// One column while its type settles.

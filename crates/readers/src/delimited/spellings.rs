@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// So many different fractions are compared. A column of measurements has more, one of versions has not.
+/// The most different fractions that are compared. A column of measurements has more, a column of versions has fewer.
 const COMPARED: usize = 4_096;
 
 /// The fractions of one column so far.

@@ -322,7 +322,7 @@ impl<'a> Walk<'a> {
 }
 
 fn refuse_twice<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Result<(), Refused> {
-    /// Up to so many names, comparing each with each is quicker than sorting.
+    /// Up to this number of names, comparing each with each is quicker than sorting.
     const FEW: usize = 12;
     let count = names.clone().count();
     let twice = if count <= FEW {

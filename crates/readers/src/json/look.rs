@@ -10,7 +10,7 @@ use super::{RECORD_SEPARATOR, is_space};
 /// How many lines are looked at to tell lines of JSON from a table.
 const LINES: usize = 1_000;
 
-/// Of so many lines one must be whole where the first is broken.
+/// If the first line is broken, one of this number of lines behind it must be a whole value.
 const LINES_BEHIND_A_BROKEN_ONE: usize = 20;
 
 /// What the beginning of a text says.
@@ -152,7 +152,7 @@ fn has_line_end(text: &[u8]) -> bool {
 /// How far the value reaches that a text begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Extent {
-    /// So many bytes.
+    /// The value ends after this number of bytes.
     Whole(usize),
     /// Beyond the text.
     Open,

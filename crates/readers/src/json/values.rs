@@ -188,7 +188,7 @@ impl Values {
         }
     }
 
-    /// Uses so many bytes of the chunk, and keeps them where they are wanted.
+    /// Takes the next `bytes` bytes of the chunk, and keeps them where the caller needs them.
     fn take(&mut self, bytes: usize) {
         let taken = &self.chunk[self.at..self.at + bytes];
         if let Some(most) = self.collect {

@@ -4,7 +4,7 @@ use super::super::delimited::dialect::Dialect;
 use super::super::delimited::split::{Fed, Splitter};
 use super::super::options::Limits;
 
-/// So many rows are compared.
+/// The most rows that are compared.
 const ROWS: usize = 1_000;
 
 #[derive(Debug, Clone, Copy)]

@@ -3,7 +3,7 @@
 use super::cells::{Class, class};
 use super::grid::{Grid, Row};
 
-/// So many rows are compared with the first.
+/// The most rows that are compared with the first.
 const ROWS: usize = 200;
 
 /// What the rows say about the first.

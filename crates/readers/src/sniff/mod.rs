@@ -41,7 +41,7 @@ const LEAST_SCORE: f64 = 0.5;
 /// What the next best may score, as a share of the best.
 const MARGIN: f64 = 0.6;
 
-/// So many columns make a weak delimiter a strong one.
+/// With this number of columns, a weak delimiter counts as a strong one.
 const WEAK_COLUMNS: usize = 4;
 
 /// How the text that begins with `text` is written; `whole` says that this is all of it.

@@ -8,7 +8,7 @@ use super::cells::{Class, class};
 use super::grid::{Grid, lines_before};
 use super::header::{Evidence, evidence, is_same};
 
-/// So many rows before the header are looked over.
+/// The header is looked for behind at most this number of rows.
 const PREAMBLE_ROWS: usize = 20;
 
 /// A way to read the text.

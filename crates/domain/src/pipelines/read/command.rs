@@ -8,7 +8,7 @@ use super::walk::{Field, Reader, below, string};
 use crate::pipelines::{Command, Format, command::default_output_bytes};
 
 /// The keys that say something about a command.
-const KEYS: [&str; 4] = ["command", "environment", "aws", "output_bytes"];
+pub(super) const KEYS: [&str; 4] = ["command", "environment", "aws", "output_bytes"];
 
 /// Names and values together. Every job carries its pipeline.
 const ENVIRONMENT_BYTES: usize = 4_096;

@@ -12,7 +12,7 @@ use crate::pipelines::{
 };
 
 /// The keys of delimited text.
-const KEYS: [&str; 13] = [
+pub(super) const KEYS: [&str; 13] = [
     "header",
     "skip_lines",
     "comment",
