@@ -35,6 +35,12 @@ table! {
         TruncatedZstd = "truncated_zstd", "the zstd data ends before its end mark" {
             scope: Object, advice: "The file is incomplete: write it to its end and upload it again.",
         }
+        TruncatedBzip2 = "truncated_bzip2", "the bzip2 data ends before its end mark" {
+            scope: Object, advice: "The file is incomplete: write it to its end and upload it again.",
+        }
+        TruncatedXz = "truncated_xz", "the xz data ends before its end mark" {
+            scope: Object, advice: "The file is incomplete: write it to its end and upload it again.",
+        }
         ChecksumMismatch = "checksum_mismatch", "the decompressed bytes differ from their checksum or length" {
             scope: Object, advice: "The file is damaged: compress it again and upload it.",
         }
@@ -47,8 +53,8 @@ table! {
         DecompressionBomb = "decompression_bomb", "the data expands beyond the allowed ratio or size" {
             scope: Object, advice: "Split the data into smaller objects, or upload it without compression.",
         }
-        WindowTooLarge = "window_too_large", "the zstd data needs a window above 8 MiB" {
-            scope: Object, advice: "Compress the file without --long and --ultra, and upload it again.",
+        WindowTooLarge = "window_too_large", "the zstd or xz data needs a window above 8 MiB" {
+            scope: Object, advice: "Compress the file with zstd without --long and --ultra, or with xz -6, and upload it again.",
         }
         NestedCompression = "nested_compression", "the object is compressed more than twice" {
             scope: Object, advice: "Compress the file once, and upload it again.",

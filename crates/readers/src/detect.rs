@@ -1,8 +1,8 @@
 //! What an object is, told from its first bytes and never from its name.
 
+use super::decompress::signature;
 use super::format::{Compression, Encoding};
 use super::reason::{BadInput, Reason};
-use super::{gzip, zstandard};
 
 /// How many raw bytes the signatures need.
 pub(super) const SIGNATURE_BYTES: usize = 264;
@@ -14,8 +14,6 @@ const BINARY_LOOK_BYTES: usize = 64;
 const KNOWN: &[(usize, &[u8], &str)] = &[
     (0, b"PK\x03\x04", "a zip archive (or a document made of one, like xlsx)"),
     (0, b"PK\x05\x06", "an empty zip archive"),
-    (0, b"\xfd7zXZ\x00", "xz-compressed"),
-    (0, b"BZh", "bzip2-compressed"),
     (0, b"\x04\x22\x4d\x18", "lz4-compressed"),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
     (0, b"\x1f\x9d", "compressed by Unix compress"),
@@ -51,14 +49,11 @@ fn known(bytes: &[u8]) -> Option<&'static str> {
 
 /// How the raw bytes that begin with `bytes` are compressed.
 pub(super) fn compression(bytes: &[u8]) -> Result<Compression, BadInput> {
-    if bytes.starts_with(&gzip::MAGIC) {
-        Ok(Compression::Gzip)
-    } else if bytes.starts_with(&zstandard::MAGIC) || zstandard::is_skippable(bytes) {
-        Ok(Compression::Zstd)
-    } else if let Some(name) = known(bytes) {
-        Err(BadInput::new(Reason::UnsupportedFormat, format!("the object is {name}, which is not read")))
-    } else {
-        Ok(Compression::None)
+    match (signature(bytes), known(bytes)) {
+        (Compression::None, Some(name)) => {
+            Err(BadInput::new(Reason::UnsupportedFormat, format!("the object is {name}, which is not read")))
+        }
+        (compression, _) => Ok(compression),
     }
 }
 

@@ -11,6 +11,10 @@ pub enum Compression {
     Gzip,
     /// Zstandard, one frame or several.
     Zstd,
+    /// Bzip2, one stream or several.
+    Bzip2,
+    /// Xz, one stream or several.
+    Xz,
 }
 
 /// How the object's text is encoded.

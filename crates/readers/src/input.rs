@@ -1,7 +1,7 @@
 //! From the object's raw bytes to UTF-8 text in chunks: decompression, byte order marks, caps, counts.
 //!
 //! ```text
-//! source ─▶ plain | gzip | zstd ─▶ once more, if it is compressed twice ─▶ caps ─▶ as is | UTF-16 to UTF-8 ─▶ chunk
+//! source ─▶ plain | gzip | zstd | bzip2 | xz ─▶ once more, if it is compressed twice ─▶ caps ─▶ as is | UTF-16 to UTF-8 ─▶ chunk
 //! ```
 //! All of it happens inside the caller's task, in buffers of fixed size. The text is not checked to be UTF-8
 //! here: which row a bad byte is in, only the reader of rows knows.
@@ -11,17 +11,13 @@ use std::pin::Pin;
 use encoding_rs::{DecoderResult, UTF_16BE, UTF_16LE};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use super::decompress::{BUFFER_BYTES, Progress, Stage};
 use super::detect;
 use super::format::{Compression, Encoding};
-use super::gzip::Gzip;
 use super::options::{Limits, Options};
 use super::permits::{BufferPermits, Permit};
 use super::position::Position;
 use super::reason::{BadInput, ReadError, Reason};
-use super::zstandard::Zstd;
-
-/// What is taken from the source at once, and about what a chunk holds.
-const BUFFER_BYTES: usize = 64 * 1024;
 
 /// How much of the object is looked at before it is decided what it is.
 pub(super) const LOOK_BYTES: usize = 64 * 1024;
@@ -35,94 +31,6 @@ const END_OF_FILE: u8 = 0x1a;
 const MARK: &[u8] = "\u{feff}".as_bytes();
 
 type Source = Pin<Box<dyn AsyncRead + Send>>;
-
-enum Decoder {
-    Plain,
-    Gzip(Box<Gzip>),
-    Zstd(Zstd),
-}
-
-impl Decoder {
-    fn new(compression: Compression) -> Result<Self, BadInput> {
-        Ok(match compression {
-            Compression::None => Self::Plain,
-            Compression::Gzip => Self::Gzip(Box::new(Gzip::new())),
-            Compression::Zstd => Self::Zstd(Zstd::new()?),
-        })
-    }
-
-    /// Appends to `out` some of what `input` holds: how many bytes were taken and made.
-    fn decode(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(usize, usize), BadInput> {
-        let start = out.len();
-        let (taken, made) = match self {
-            Self::Plain => {
-                out.extend_from_slice(input);
-                (input.len(), input.len())
-            }
-            Self::Gzip(gzip) => {
-                out.resize(start + BUFFER_BYTES, 0);
-                gzip.decode(input, &mut out[start..])?
-            }
-            Self::Zstd(zstd) => {
-                out.resize(start + BUFFER_BYTES, 0);
-                zstd.decode(input, &mut out[start..])?
-            }
-        };
-        out.truncate(start + made);
-        Ok((taken, made))
-    }
-
-    fn finish(&self) -> Result<(), BadInput> {
-        match self {
-            Self::Plain => Ok(()),
-            Self::Gzip(gzip) => gzip.finish(),
-            Self::Zstd(zstd) => zstd.finish(),
-        }
-    }
-}
-
-/// What a step of decompression has come to.
-enum Progress {
-    Made(usize),
-    Starved,
-    Ended,
-}
-
-/// A decoder with the bytes that it has not taken yet.
-struct Stage {
-    decoder: Decoder,
-    input: Vec<u8>,
-    at: usize,
-    input_ended: bool,
-}
-
-impl Stage {
-    /// A stage that begins with `input`, after which there may be more.
-    fn new(compression: Compression, input: Vec<u8>, input_ended: bool) -> Result<Self, BadInput> {
-        Ok(Self { decoder: Decoder::new(compression)?, input, at: 0, input_ended })
-    }
-
-    /// Appends some decompressed bytes to `out`.
-    fn decode(&mut self, out: &mut Vec<u8>) -> Result<Progress, BadInput> {
-        loop {
-            if self.at == self.input.len() && !self.input_ended {
-                return Ok(Progress::Starved);
-            }
-            let (taken, made) = self.decoder.decode(&self.input[self.at..], out)?;
-            self.at += taken;
-            if made > 0 {
-                return Ok(Progress::Made(made));
-            }
-            if taken == 0 {
-                if !self.input_ended || self.at < self.input.len() {
-                    return Err(BadInput::new(Reason::CorruptCompression, "the compressed data is damaged"));
-                }
-                self.decoder.finish()?;
-                return Ok(Progress::Ended);
-            }
-        }
-    }
-}
 
 /// The object's text. `chunk` is what is held of it; `advance` brings the next.
 pub(super) struct Input {
@@ -182,7 +90,7 @@ impl Input {
         };
         input.receive(detect::SIGNATURE_BYTES).await?;
         input.compression = detect::compression(&input.outer.input)?;
-        input.outer.decoder = Decoder::new(input.compression)?;
+        input.outer.set_compression(input.compression)?;
         let mut look = input.look(Vec::with_capacity(LOOK_BYTES + BUFFER_BYTES)).await?;
         if input.compression != Compression::None {
             input.inner_compression = detect::compression(&look).unwrap_or(Compression::None);

@@ -1,7 +1,7 @@
 //! Reading: from the raw bytes of an object to records.
 //!
 //! ```text
-//! bytes ─▶ input: gzip, zstd, UTF-16 ─▶ delimited: rows of fields ─▶ columns: types ─┐
+//! bytes ─▶ input: gzip, zstd, bzip2, xz, UTF-16 ─▶ delimited: rows of fields ─▶ columns: types ─┐
 //!                                  └──▶ json: lines, values ─▶ records  ─────────────┴─▶ rows
 //! ```
 //! An object is read twice. [`check`] goes to its end before anything is written: checksums, quotes and brackets
@@ -36,7 +36,7 @@
 //! | what ends at | reasons |
 //! | --- | --- |
 //! | the row | `ragged_row`, `stray_quote`, `stray_escape`, `field_too_large`, `item_too_large`, `invalid_utf8`, `nul_byte`, `number_out_of_range`, `wrong_type`, `json_too_deep`, `not_finite`, `not_dynamodb_json`, `duplicate_key`, `lone_surrogate`, `empty_name`, `name_too_long`, `reserved_name`, `bad_key`; in JSON Lines `json_syntax` |
-//! | the object, for its bytes | `truncated_gzip`, `truncated_zstd`, `checksum_mismatch`, `corrupt_compression`, `trailing_garbage`, `decompression_bomb`, `window_too_large`, `nested_compression`, `unsupported_format`, `unknown_binary`, `utf16_without_bom`, `unsupported_encoding`, `invalid_utf16`, `encoding_mismatch` |
+//! | the object, for its bytes | `truncated_gzip`, `truncated_zstd`, `truncated_bzip2`, `truncated_xz`, `checksum_mismatch`, `corrupt_compression`, `trailing_garbage`, `decompression_bomb`, `window_too_large`, `nested_compression`, `unsupported_format`, `unknown_binary`, `utf16_without_bom`, `unsupported_encoding`, `invalid_utf16`, `encoding_mismatch` |
 //! | the object, for its text | `no_table`, `ambiguous_dialect`, `no_header`, `ambiguous_header`, `two_tables`, `too_many_rejected`, `unbalanced_quote`, `text_after_quote`, `swallowed_rows`, `duplicate_header`, `empty_header`, `bad_header`, `too_many_columns`, `unknown_column`; in a header `reserved_name` and `name_too_long`; in a JSON document `json_syntax`, `json_cut_short`, `json_trailing`, `unclear_records`, `pointer_not_found`, `pointer_not_records`, thousands of open brackets (`json_too_deep`), and a name on the way to the records that occurs twice (`duplicate_key`) |
 //!
 //! The worker itself refuses a pipeline's command that prints too much, as `output_too_large`, and an object that would
@@ -48,10 +48,10 @@
 //! [`number::is_plain`]: domain::record::number::is_plain
 
 mod check;
+mod decompress;
 mod delimited;
 mod detect;
 mod format;
-mod gzip;
 mod input;
 mod json;
 mod options;
@@ -63,7 +63,6 @@ mod schema;
 mod sniff;
 #[cfg(test)]
 mod tests;
-mod zstandard;
 
 pub use self::check::{Checked, Names, Tolerance, check};
 pub use self::delimited::columns::write_units;

@@ -141,6 +141,8 @@ pub(crate) fn format_of(checked: &Checked) -> String {
         Compression::None => "",
         Compression::Gzip => ".gz",
         Compression::Zstd => ".zst",
+        Compression::Bzip2 => ".bz2",
+        Compression::Xz => ".xz",
     };
     format!("{layout}{}{}", suffix(checked.inner_compression), suffix(checked.compression))
 }

@@ -25,6 +25,11 @@ fn arriving(bytes: &[u8], size: usize) -> impl AsyncRead + Send + use<> {
     StreamReader::new(stream::iter(pieces))
 }
 
+/// How many rounds a test with random damage takes: `READERS_FUZZ` times this number.
+fn rounds(usual: usize) -> usize {
+    std::env::var("READERS_FUZZ").ok().and_then(|times| times.parse().ok()).unwrap_or(1) * usual
+}
+
 fn bad<T: std::fmt::Debug>(result: Result<T, ReadError>) -> BadInput {
     match result {
         Err(ReadError::Bad(bad)) => bad,
@@ -112,6 +117,24 @@ fn zstandard(bytes: &[u8]) -> Vec<u8> {
     use std::io::Write;
     let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
     encoder.include_checksum(true).unwrap();
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn bzip2(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = ::bzip2::write::BzEncoder::new(Vec::new(), ::bzip2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn xz(bytes: &[u8]) -> Vec<u8> {
+    xz_of(bytes, 6)
+}
+
+fn xz_of(bytes: &[u8], preset: u32) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), preset);
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }

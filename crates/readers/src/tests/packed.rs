@@ -33,6 +33,10 @@ async fn all_members_and_all_frames_are_read() {
             Compression::Zstd,
         ),
         ([zstandard(TABLE), skippable].concat(), Compression::Zstd),
+        (bzip2(TABLE), Compression::Bzip2),
+        ([bzip2(&TABLE[..10]), bzip2(b""), bzip2(&TABLE[10..])].concat(), Compression::Bzip2),
+        (xz(TABLE), Compression::Xz),
+        ([xz(&TABLE[..10]), vec![0; 8], xz(b""), xz(&TABLE[10..]), vec![0; 4]].concat(), Compression::Xz),
         (TABLE.to_vec(), Compression::None),
     ] {
         for size in [1, 3, 64, 64 * 1024] {
@@ -83,6 +87,25 @@ async fn damage_is_told_apart() {
         assert_eq!(reason_in(&[&gz[..], &gz[..9]].concat(), size).await, Reason::TruncatedGzip);
         assert_eq!(reason_in(&[&zst[..], &zst[..9]].concat(), size).await, Reason::TruncatedZstd);
     }
+    let (bz2, xz) = (bzip2(TABLE), xz(TABLE));
+    for size in [1, 5, 64 * 1024] {
+        for cut in 10..bz2.len() {
+            assert_eq!(reason_in(&bz2[..cut], size).await, Reason::TruncatedBzip2, "{cut}");
+        }
+        for cut in 6..xz.len() {
+            assert_eq!(reason_in(&xz[..cut], size).await, Reason::TruncatedXz, "{cut}");
+        }
+        // Neither library tells a wrong checksum from other damage.
+        assert_eq!(reason_in(&flipped(&bz2, 3), size).await, Reason::CorruptCompression);
+        assert_eq!(reason_in(&flipped(&xz, 1), size).await, Reason::CorruptCompression);
+        for garbage in [&b"garbage and more of it"[..], b"\0\0\0\0\0garbage", b"\xfd", b"B", b"BZ"] {
+            assert_eq!(reason_in(&[&bz2[..], garbage].concat(), size).await, Reason::TrailingGarbage);
+            assert_eq!(reason_in(&[&xz[..], garbage].concat(), size).await, Reason::TrailingGarbage);
+        }
+        assert_eq!(reason_in(&[&xz[..], &[0, 0]].concat(), size).await, Reason::TrailingGarbage);
+        assert_eq!(reason_in(&[&bz2[..], &bz2[..9]].concat(), size).await, Reason::TruncatedBzip2);
+        assert_eq!(reason_in(&[&xz[..], &xz[..9]].concat(), size).await, Reason::TruncatedXz);
+    }
     let mut damaged = gz.clone();
     damaged[10] = 0xff;
     assert_eq!(reason(&damaged).await, Reason::CorruptCompression);
@@ -93,7 +116,7 @@ async fn damage_is_told_apart() {
 
 #[tokio::test]
 async fn a_lost_connection_is_never_the_objects_fault() {
-    for packed in [TABLE.to_vec(), gzip(TABLE), zstandard(TABLE)] {
+    for packed in [TABLE.to_vec(), gzip(TABLE), zstandard(TABLE), bzip2(TABLE), xz(TABLE)] {
         for cut in 0..packed.len() {
             let pieces = vec![
                 Ok(Bytes::copy_from_slice(&packed[..cut])),
@@ -113,7 +136,7 @@ async fn a_bomb_is_stopped_before_it_goes_off() {
     let small = Limits { ratio_from_bytes: 1024 * 1024, ..Limits::default() };
     let tight = Limits { decoded_bytes: 100_000, ..Limits::default() };
     let zeros = [b"a\n".to_vec(), b"0\n".repeat(4 * 1024 * 1024)].concat();
-    for packed in [gzip(&zeros), zstandard(&zeros)] {
+    for packed in [gzip(&zeros), zstandard(&zeros), bzip2(&zeros), xz(&zeros)] {
         for limits in [&small, &tight] {
             let options = Options { limits: limits.clone(), ..Options::default() };
             assert_eq!(
@@ -137,6 +160,37 @@ async fn a_window_too_large_is_refused() {
     encoder.flush().unwrap();
     encoder.write_all(TABLE).unwrap();
     assert_eq!(reason(&encoder.finish().unwrap()).await, Reason::WindowTooLarge);
+    // What `xz -7` and above need: the dictionary is in the header, however little it holds.
+    for (preset, allowed) in [(0, true), (6, true), (7, false), (9, false)] {
+        let read = read(&xz_of(TABLE, preset), &Options::default()).await;
+        match allowed {
+            true => assert_eq!(read.unwrap().1.len(), 3, "{preset}"),
+            false => assert_eq!(bad(read).reason, Reason::WindowTooLarge, "{preset}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn damage_anywhere_is_refused_or_changes_nothing() {
+    let mut random = fastrand::Rng::with_seed(13);
+    let table = [TABLE.to_vec(), b"4,four\n".repeat(500)].concat();
+    let (_, good) = read(&table, &Options::default()).await.unwrap();
+    for packed in [bzip2(&table), xz(&table), [xz(&table[..700]), xz(&table[700..])].concat()] {
+        for _ in 0..rounds(300) {
+            let mut damaged = packed.clone();
+            for _ in 0..random.usize(1..4) {
+                let at = random.usize(0..damaged.len());
+                damaged[at] ^= 1 << random.u8(0..8);
+            }
+            if random.u8(0..4) == 0 {
+                damaged.truncate(random.usize(10..damaged.len()));
+            }
+            // Bits that no checksum covers, such as those that pad the last byte, hold nothing.
+            if let Ok((_, rows)) = read_in(&damaged, &Options::default(), 1_000).await {
+                assert_eq!(rows, good);
+            }
+        }
+    }
 }
 
 #[tokio::test]
@@ -145,8 +199,6 @@ async fn other_kinds_of_file_are_named() {
     tar[257..262].copy_from_slice(b"ustar");
     for (bytes, name) in [
         (&b"PK\x03\x04\x14\0\0\0"[..], "zip"),
-        (b"\xfd7zXZ\0\0\x04", "xz"),
-        (b"BZh91AY&SY\x01\x02", "bzip2"),
         (b"\x04\x22\x4d\x18\x64", "lz4"),
         (b"PAR1\x15\x04\x15", "Parquet"),
         (b"Obj\x01\x04\x16", "Avro"),
@@ -165,6 +217,7 @@ async fn other_kinds_of_file_are_named() {
     }
     assert_eq!(reason(b"\x01\x02\0\0some\0thing").await, Reason::UnknownBinary);
     // Words that merely begin like a signature.
+    assert_eq!(lines(b"BZh9,b\n1,2\n", &Options::default()).await, [r#"{"BZh9":1,"b":2}"#]);
     assert_eq!(lines(b"ORC,GIF8\n1,2\n", &Options::default()).await, [r#"{"ORC":1,"GIF8":2}"#]);
 }
 
@@ -175,6 +228,8 @@ async fn what_a_program_has_compressed_twice_is_read() {
         (gzip(&gzip(TABLE)), Compression::Gzip, Compression::Gzip),
         (gzip(&zstandard(TABLE)), Compression::Gzip, Compression::Zstd),
         (zstandard(&gzip(TABLE)), Compression::Zstd, Compression::Gzip),
+        (gzip(&xz(TABLE)), Compression::Gzip, Compression::Xz),
+        (xz(&bzip2(TABLE)), Compression::Xz, Compression::Bzip2),
         (two_members, Compression::Gzip, Compression::Gzip),
     ] {
         for size in [1, 5, 1_000] {
@@ -183,7 +238,8 @@ async fn what_a_program_has_compressed_twice_is_read() {
             assert_eq!((checked.bytes_in, checked.bytes_out), (packed.len() as u64, TABLE.len() as u64));
         }
         let cut = reason(&packed[..packed.len() - 3]).await;
-        assert!(matches!(cut, Reason::TruncatedGzip | Reason::TruncatedZstd), "{cut}");
+        let truncated = matches!(cut, Reason::TruncatedGzip | Reason::TruncatedZstd | Reason::TruncatedXz);
+        assert!(truncated, "{cut}");
     }
     // Damage inside is found by the inner checksum, and a cut inside by the missing end.
     let mut damaged = gzip(TABLE);

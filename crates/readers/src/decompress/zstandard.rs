@@ -2,7 +2,7 @@
 
 use zstd::zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer};
 
-use super::reason::{BadInput, Reason};
+use super::super::reason::{BadInput, Reason};
 
 /// The largest window a frame may ask for, as a power of two: 8 MiB, what RFC 8878 asks every decoder to
 /// support. It bounds the decoder's memory.

@@ -6,7 +6,7 @@
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
-use super::reason::{BadInput, Reason};
+use super::super::reason::{BadInput, Reason};
 
 /// The bytes every member starts with: the signature, and deflate as the method.
 pub(super) const MAGIC: [u8; 3] = [0x1f, 0x8b, 0x08];
