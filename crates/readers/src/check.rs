@@ -217,7 +217,7 @@ async fn check_table(
     tolerance: Tolerance,
     tally: &mut RowCounts,
 ) -> Result<Settling, ReadError> {
-    let mut settling = Settling::new(table.names(), &options.columns)?;
+    let mut settling = Settling::new(table.names(), options)?;
     while table.next(input).await? {
         let observed = match table.fields() {
             Ok(fields) => settling.observe(table, &fields)?,

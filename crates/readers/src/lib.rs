@@ -57,6 +57,7 @@ mod json;
 mod options;
 mod permits;
 mod position;
+mod preset;
 mod reason;
 mod rows;
 mod schema;

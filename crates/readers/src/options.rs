@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::pipelines::Delimited;
+use domain::pipelines::{Delimited, Preset};
 use domain::record::{FIELD_BYTES, ITEM_BYTES};
 
 use super::permits::BufferPermits;
@@ -16,6 +16,8 @@ pub const RESERVED_NAMES: &[&str] = &domain::manifest::RESERVED;
 pub struct Options {
     /// What the text is, if it is not to be found out.
     pub format: Format,
+    /// What of AWS the object is. This says the format and most of what else is said about delimited text.
+    pub preset: Option<Preset>,
     /// What separates fields, if it is not to be found out; a line feed if each line is one field.
     pub delimiter: Option<u8>,
     /// The way to the records in each JSON document (RFC 6901). With it, [`Format::Auto`] means [`Format::Json`].

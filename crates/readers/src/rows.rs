@@ -20,6 +20,7 @@ use super::json::refused::Refused;
 use super::json::values::{Next, Values};
 use super::options::{Format, Limits, Options};
 use super::position::Place;
+use super::preset;
 use super::reason::{BadInput, ReadError, Reason, Reject, raw_text, shown};
 use super::schema::{ColumnType, Schema};
 use super::sniff;
@@ -58,6 +59,9 @@ impl Opened {
         layout: Option<Layout>,
     ) -> Result<Self, ReadError> {
         let mut input = Input::open(Box::pin(source), options).await?;
+        let resolved =
+            options.preset.map(|preset| preset::resolved(preset, options, input.chunk())).transpose()?;
+        let options = resolved.as_ref().unwrap_or(options);
         let found = match layout {
             Some(Layout::Delimited(dialect)) => Found::Delimited(dialect),
             _ => Found::of(input.chunk(), input.is_last(), options)?,
@@ -103,7 +107,15 @@ enum Found {
 
 impl Found {
     fn of(text: &[u8], whole: bool, options: &Options) -> Result<Self, BadInput> {
-        let delimited = || sniff::dialect(text, whole, options).map(Self::Delimited);
+        let delimited = || match options.preset {
+            Some(preset) => match preset::dialect(preset) {
+                Some(dialect) => Ok(Self::Delimited(dialect)),
+                None => sniff::dialect(text, whole, options).map(Self::Delimited),
+            },
+            None => sniff::dialect(text, whole, options)
+                .map(Self::Delimited)
+                .map_err(|refused| preset::hinted(refused, text)),
+        };
         let lines = || Self::Lines(Builder::new(options.table.nulls.as_deref().unwrap_or_default()));
         let declared = Self::Values { found_out: false, may_be_lines: false };
         Ok(match options.format {
@@ -166,7 +178,7 @@ impl Rows {
                     }
                     schema.columns.iter().map(|column| column.kind).collect()
                 }
-                None => columns::declared_types(table.names(), &options.columns)?
+                None => columns::declared_types(table.names(), options)?
                     .into_iter()
                     .map(|declared| declared.unwrap_or(ColumnType::Text))
                     .collect(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use app::run_job::Preview;
 use domain::bad_input::Reason as BadInput;
 use domain::job::ReasonCode;
-use domain::pipelines::DEFAULT_MAX_REJECTED;
+use domain::pipelines::{DEFAULT_MAX_REJECTED, Format, Header, Pipeline, Preset};
 use readers::{Dialect, Encoding, Layout};
 
 use super::outcome::{Found, Outcome};
@@ -43,7 +43,9 @@ pub(super) fn pipeline(outcome: &Outcome) -> Option<String> {
             _ => {}
         }
     }
-    lines.extend(columns(preview));
+    if aws(outcome).is_none() {
+        lines.extend(columns(preview));
+    }
     Some(lines.join("\n") + "\n")
 }
 
@@ -59,6 +61,15 @@ fn quarantine(preview: &Preview) -> Vec<String> {
 
 /// The lines that say how the text is laid out.
 fn format(outcome: &Outcome, preview: &Preview) -> Vec<String> {
+    if let Some((pipeline, preset)) = aws(outcome) {
+        let mut lines = vec![format!("format = \"{preset}\"")];
+        if let Some(Header::Names(names)) = &pipeline.delimited.header {
+            let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+            lines.push(format!("header = [{}]", names.join(", ")));
+        }
+        lines.extend(pipeline.key.as_ref().map(|key| format!("key = {}", quoted(&key.to_string()))));
+        return lines;
+    }
     let format = match preview.layout {
         Layout::Delimited(_) => "csv",
         Layout::JsonLines => "jsonl",
@@ -77,6 +88,17 @@ fn format(outcome: &Outcome, preview: &Preview) -> Vec<String> {
         lines.extend(pipeline.key.as_ref().map(|key| format!("key = {}", quoted(&key.to_string()))));
     }
     lines
+}
+
+/// The pipeline whose format says what of AWS the object is.
+fn aws(outcome: &Outcome) -> Option<(&Pipeline, Preset)> {
+    match &outcome.found {
+        Found::Read(pipeline, _) => match pipeline.format {
+            Format::Aws(preset) => Some((pipeline, preset)),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// The lines that say how a table is written, where it is not as RFC 4180 has it.

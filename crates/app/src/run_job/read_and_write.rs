@@ -34,7 +34,10 @@ pub(crate) async fn read_and_write(
             Err(JobExit::new(Change::Requeue, Kind::InternalError, "the command has no permit to run"))
         }
         (Format::Object, _) => object_metadata::read_and_write(run, &source).await,
-        (Format::Auto | Format::Csv | Format::Jsonl | Format::Json | Format::DynamodbJson, _) => {
+        (
+            Format::Auto | Format::Csv | Format::Jsonl | Format::Json | Format::DynamodbJson | Format::Aws(_),
+            _,
+        ) => {
             let options = read_options(&job.pipeline, services.memory.buffers());
             read_twice(run, &options, || source.open()).await
         }

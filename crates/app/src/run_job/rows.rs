@@ -109,12 +109,13 @@ pub(crate) fn read_options(pipeline: &Pipeline, buffers: readers::BufferPermits)
     readers::Options {
         format: match pipeline.format {
             // Objects of the last two formats do not reach the readers.
-            Format::Auto | Format::Command | Format::Object => readers::Format::Auto,
+            Format::Auto | Format::Command | Format::Object | Format::Aws(_) => readers::Format::Auto,
             Format::Csv => readers::Format::Csv,
             Format::Jsonl => readers::Format::JsonLines,
             Format::Json => readers::Format::Json,
             Format::DynamodbJson => readers::Format::DynamodbJson,
         },
+        preset: if let Format::Aws(preset) = pipeline.format { Some(preset) } else { None },
         // The pipelines file allows ASCII delimiters only.
         delimiter: pipeline.delimiter.and_then(|delimiter| delimiter.try_into().ok()),
         table: pipeline.delimited.clone(),

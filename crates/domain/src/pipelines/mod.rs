@@ -8,6 +8,7 @@ mod command;
 mod delimited;
 mod key;
 mod nearest;
+mod preset;
 mod read;
 mod schedule;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use delimited::{
     DEFAULT_MAX_REJECTED, Delimited, ENCODINGS, ExtraColumns, Header, NO_DELIMITER, Names, ShortRows, Sign,
 };
 pub use key::{KeyTemplate, KeyTemplateError, MissingColumn};
+pub use preset::{Preset, PresetLayout, PresetNames, PresetTable, Quotes};
 pub use read::duration;
 pub use schedule::{Hours, HoursError, Run, Schedule, due};
 
@@ -261,6 +263,9 @@ pub enum Format {
     Command,
     /// Not at all: one record of facts about the object itself.
     Object,
+    /// As AWS writes files of this kind.
+    #[serde(untagged)]
+    Aws(Preset),
 }
 
 impl Format {

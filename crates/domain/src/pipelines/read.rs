@@ -15,7 +15,7 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    BadRows, ColumnType, Format, Match, Pipeline, Pipelines, Problem, Version, default_attempts,
+    BadRows, ColumnType, Format, Match, Pipeline, Pipelines, Preset, Problem, Version, default_attempts,
     default_dedicated_above, default_task, default_timeout,
 };
 use crate::fargate::{Size, SizeError};
@@ -128,7 +128,7 @@ impl<'t> Reader<'t> {
     fn pipeline(&mut self, place: &Field<'t>, table: &'t DeTable<'t>, above: &[Pipeline]) -> Pipeline {
         let fields = self.fields(&place.path, table, &pipeline_keys());
         let get = |key: &str| fields.get(key);
-        let format = get("format").and_then(|field| self.one_of(field, &FORMATS)).unwrap_or_default();
+        let format = get("format").and_then(|field| self.one_of(field, &formats())).unwrap_or_default();
         let mut pipeline = Pipeline {
             v: Version::OLD,
             name: self.name(place, get("name"), above.iter().map(|other| &*other.name)),
@@ -152,6 +152,7 @@ impl<'t> Reader<'t> {
                 .and_then(|field| self.bytes(field))
                 .unwrap_or_else(default_dedicated_above),
         };
+        self.preset_names(place, &fields, format);
         pipeline.v = Version::of(&pipeline);
         self.contradictions(&fields, &pipeline);
         if let Some(first) = above.iter().find(|other| other.matches.covers(&pipeline.matches)) {
@@ -322,6 +323,12 @@ impl<'t> Reader<'t> {
             }
         }
     }
+}
+
+/// The values of `format`.
+fn formats() -> Vec<(&'static str, Format)> {
+    let aws = Preset::ALL.iter().map(|preset| (preset.code(), Format::Aws(*preset)));
+    FORMATS.into_iter().chain(aws).collect()
 }
 
 const FORMATS: [(&str, Format); 7] = [

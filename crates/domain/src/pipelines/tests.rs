@@ -118,7 +118,21 @@ fn a_wrong_value_is_named_with_its_place_and_what_is_allowed() {
         (
             "format = \"cvs\"",
             "p.toml:4:10: pipeline[1].format: found \"cvs\"; allowed: \"auto\", \"csv\", \"jsonl\", \"json\", \
-             \"dynamodb_json\", \"command\", \"object\" (did you mean \"csv\"?)",
+             \"dynamodb_json\", \"command\", \"object\", \"alb\", \"nlb\", \"elb\", \"cloudfront\", \"vpc_flow_logs\", \
+             \"s3_access_logs\", \"s3_inventory\", \"cloudtrail\", \"cur\", \"athena\", \"redshift_unload\" (did you mean \"csv\"?)",
+        ),
+        (
+            "format = \"alb\"\ndelimiter = \",\"",
+            "p.toml:5:13: pipeline[1].delimiter: found \",\"; allowed: not with format \"alb\", which says it",
+        ),
+        (
+            "format = \"cloudtrail\"\nnulls = [\"-\"]",
+            "p.toml:5:9: pipeline[1].nulls: found a list; allowed: not with format \"cloudtrail\", which says it",
+        ),
+        (
+            "format = \"s3_inventory\"",
+            "p.toml:2:1: pipeline[1].header: it is missing; format \"s3_inventory\" needs the names of its columns: \
+             fileSchema in the inventory's manifest.json lists them",
         ),
         (
             "max_records = 0",

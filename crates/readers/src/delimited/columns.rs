@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use domain::pipelines::Preset;
 use domain::record::Value;
 use domain::record::number::NumberError;
 
+use super::super::options::Options;
 use super::super::position::Place;
 use super::super::reason::{BadInput, Reason, Reject, shown};
 use super::super::schema::{Column, ColumnType};
@@ -142,12 +144,9 @@ pub(in super::super) struct Settling {
 }
 
 impl Settling {
-    /// `declared` are types by column name; a name that is no column's is an error that lists the columns.
-    pub(in super::super) fn new(
-        names: &[Arc<str>],
-        declared: &BTreeMap<String, ColumnType>,
-    ) -> Result<Self, BadInput> {
-        let candidates = declared_types(names, declared)?.into_iter().map(Candidate::new).collect();
+    /// The options declare types by column name; a name that is no column's is an error that lists the columns.
+    pub(in super::super) fn new(names: &[Arc<str>], options: &Options) -> Result<Self, BadInput> {
+        let candidates = declared_types(names, options)?.into_iter().map(Candidate::new).collect();
         Ok(Self {
             candidates,
             doubtful: BTreeMap::new(),
@@ -382,15 +381,18 @@ fn is_like_names<'a>(fields: impl Iterator<Item = &'a str>) -> bool {
 /// The declared type of each column, if it has one.
 pub(in super::super) fn declared_types(
     names: &[Arc<str>],
-    declared: &BTreeMap<String, ColumnType>,
+    options: &Options,
 ) -> Result<Vec<Option<ColumnType>>, BadInput> {
+    let declared = &options.columns;
+    let preset = options.preset.and_then(Preset::table);
+    let usual = |name: &str| preset.and_then(|table| table.type_of(name));
     // An empty object lacks every column, and that is no mistake.
     if let Some(unknown) = declared.keys().find(|name| !names.iter().any(|known| **known == ***name))
         && !names.is_empty()
     {
         return Err(unknown_column(unknown, names.iter().map(|name| &**name)));
     }
-    Ok(names.iter().map(|name| declared.get(&**name).copied()).collect())
+    Ok(names.iter().map(|name| declared.get(&**name).copied().or_else(|| usual(name))).collect())
 }
 
 pub(in super::super) fn unknown_column<'a>(unknown: &str, names: impl Iterator<Item = &'a str>) -> BadInput {

@@ -28,6 +28,9 @@ pub struct Dialect {
     /// Whether a CR that no LF follows ends a line. Where the first line ends in an LF it is a part of its field, if each
     /// line is one field: nothing else could tell.
     pub lone_cr: bool,
+    /// Rows are lines, as in AWS's logs: a quote closes a field only before a delimiter or the end of the line, and brackets
+    /// at its ends enclose a field.
+    pub is_log: bool,
     /// How many lines stand before the table.
     pub skip_lines: u32,
 }
@@ -42,6 +45,7 @@ impl Dialect {
             escape: None,
             spaces: Spaces::Kept,
             lone_cr: true,
+            is_log: false,
             skip_lines: 0,
         }
     }

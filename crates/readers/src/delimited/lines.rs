@@ -1,8 +1,9 @@
 //! A place in a text that arrives in chunks, and what a line may begin with that is none of its row.
 
 use super::super::input::Input;
-use super::super::position::Position;
-use super::super::reason::ReadError;
+use super::super::position::{Place, Position};
+use super::super::preset::FIELDS;
+use super::super::reason::{BadInput, ReadError, Reason};
 
 /// A byte order mark. Files that were joined have one before the first row of each.
 const MARK: &[u8] = "\u{feff}".as_bytes();
@@ -16,12 +17,14 @@ pub(super) struct Lines {
     passed: usize,
     ended: bool,
     comment: Option<String>,
+    /// The comment that names the columns, if one does: where it comes again it must be the same.
+    fields: Option<Vec<u8>>,
 }
 
 impl Lines {
-    pub(super) fn new(input: &mut Input, comment: Option<String>) -> Self {
+    pub(super) fn new(input: &mut Input, comment: Option<String>, fields: Option<Vec<u8>>) -> Self {
         let position = input.start();
-        Self { chunk: input.take_chunk(), at: 0, position, passed: 0, ended: false, comment }
+        Self { chunk: input.take_chunk(), at: 0, position, passed: 0, ended: false, comment, fields }
     }
 
     pub(super) fn at(&self) -> usize {
@@ -99,10 +102,31 @@ impl Lines {
         let is_comment = self.goes_on_with(comment.as_bytes(), input).await;
         self.comment = Some(comment);
         if is_comment? {
+            self.same_fields(input).await?;
             self.skip(1, input).await?;
             return Ok(true);
         }
         Ok(false)
+    }
+
+    /// Refuses a comment that names other columns than the first one did: the rows behind it are another table's.
+    async fn same_fields(&mut self, input: &mut Input) -> Result<(), ReadError> {
+        let Some(fields) = self.fields.take() else { return Ok(()) };
+        let names = self.goes_on_with(FIELDS.as_bytes(), input).await?;
+        let same = self.goes_on_with(&fields, input).await?;
+        self.hold(fields.len() + 1, input).await?;
+        let ended = matches!(self.rest().get(fields.len()), None | Some(b'\n' | b'\r'));
+        self.fields = Some(fields);
+        if names && !(same && ended) {
+            let line = self.line();
+            return Err(BadInput::at(
+                Reason::TwoTables,
+                Place::Line(line),
+                format!("line {line} names other fields than the first line that begins with \"{FIELDS}\""),
+            )
+            .into());
+        }
+        Ok(())
     }
 
     /// Skips lines, which end in LF, CR LF or CR.

@@ -13,7 +13,7 @@ pub(super) mod typing;
 use std::sync::Arc;
 
 use domain::{
-    pipelines::{Delimited, ExtraColumns, ShortRows, Sign},
+    pipelines::{Delimited, ExtraColumns, Preset, ShortRows, Sign},
     text::count,
 };
 
@@ -26,6 +26,7 @@ use self::typing::Typing;
 use super::input::Input;
 use super::options::{Limits, Options};
 use super::position::Place;
+use super::preset;
 use super::reason::{BadInput, ReadError, Reason, Reject, raw_text, shown};
 
 /// The rows of a delimited text, one at a time.
@@ -33,6 +34,7 @@ pub(super) struct Table {
     splitter: Splitter,
     dialect: Dialect,
     said: Delimited,
+    preset: Option<Preset>,
     typing: Typing,
     names: Vec<Arc<str>>,
     /// How many columns without a name stand behind the named ones: no row may have a value there.
@@ -72,7 +74,8 @@ impl Table {
             names: Vec::new(),
             spare: 0,
             names_bytes: 0,
-            lines: Lines::new(input, said.comment.clone()),
+            lines: Lines::new(input, said.comment.clone(), preset::fields_line(options, input.chunk())),
+            preset: options.preset,
             said,
             limits,
             carried: Vec::new(),
@@ -98,7 +101,7 @@ impl Table {
         let mut fields: Vec<&[u8]> = fields_of(text, ends).collect();
         // The splitter keeps no more fields than this; the number tells how many there are.
         fields.resize(self.splitter.fields(), b"");
-        let names = names::of_row(&fields, &self.said, &self.limits)?;
+        let names = names::of_row(&fields, &self.said, self.preset, &self.limits)?;
         self.names_bytes = names.names.iter().map(|name| name.len()).sum();
         self.spare = names.spare;
         self.pending = names.row_is_data;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use domain::pipelines::{self, Delimited, Header};
+use domain::pipelines::{self, Delimited, Header, Preset, PresetNames};
 use domain::record::NAME_BYTES;
 use domain::text::{count, grouped};
 
@@ -21,12 +21,22 @@ pub(super) struct ColumnNames {
 }
 
 /// The names of columns, from the first row's fields and what the pipeline says.
-pub(super) fn of_row(fields: &[&[u8]], said: &Delimited, limits: &Limits) -> Result<ColumnNames, BadInput> {
+pub(super) fn of_row(
+    fields: &[&[u8]],
+    said: &Delimited,
+    preset: Option<Preset>,
+    limits: &Limits,
+) -> Result<ColumnNames, BadInput> {
     if fields.len() > limits.columns {
         return Err(BadInput::new(
             Reason::TooManyColumns,
             format!("{}; at most {} are read", count(fields.len(), "column"), grouped(limits.columns as u64)),
         ));
+    }
+    if let Some(preset) = preset
+        && let Some(PresetNames::Known { names, least }) = preset.table().map(|table| table.names)
+    {
+        return known(fields.len(), preset, names, least);
     }
     match &said.header {
         Some(Header::Names(names)) => Ok(ColumnNames {
@@ -41,6 +51,23 @@ pub(super) fn of_row(fields: &[&[u8]], said: &Delimited, limits: &Limits) -> Res
         }),
         Some(Header::InFirstRow(true)) | None => of_header(fields, said),
     }
+}
+
+/// The names of the first `fields` fields of a file that AWS writes; numbers behind the last one that is known.
+fn known(fields: usize, preset: Preset, names: &[&str], least: usize) -> Result<ColumnNames, BadInput> {
+    if fields < least {
+        return Err(BadInput::new(
+            Reason::NoTable,
+            format!(
+                "the first row has {}, but {} has {least} at least",
+                count(fields, "field"),
+                preset.row().title
+            ),
+        ));
+    }
+    let appended = (names.len() + 1..=fields).map(|column| Arc::from(numbered("column", column)));
+    let names = names.iter().take(fields).map(|name| Arc::from(*name)).chain(appended).collect();
+    Ok(ColumnNames { names, spare: 0, row_is_data: true })
 }
 
 fn numbered(name: &str, number: usize) -> String {

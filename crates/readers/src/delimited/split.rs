@@ -37,6 +37,8 @@ enum State {
     QuotedEscape,
     /// After a CR that ends the line only if an LF follows.
     Return,
+    /// After a bracket that begins a field of a log.
+    Bracket,
 }
 
 /// Cuts text into records and holds the fields of one.
@@ -172,6 +174,35 @@ impl Splitter {
                     self.is_quoted = true;
                     self.state = State::Quoted;
                 }
+                State::Field if self.dialect.is_log && byte == b'[' => {
+                    at += 1;
+                    self.state = State::Bracket;
+                }
+                State::Bracket => {
+                    let rest = &input[at..];
+                    let stop = memchr::memchr3(b']', b'\n', b'\r', rest);
+                    self.push(&rest[..stop.unwrap_or(rest.len())]);
+                    let Some(stop) = stop else { break };
+                    at += stop + 1;
+                    if rest[stop] == b']' {
+                        self.state = State::Closed;
+                    } else if self.end_field(rest[stop]) {
+                        return Ok((at, Fed::Record));
+                    }
+                }
+                State::Quoted if self.dialect.is_log => {
+                    let rest = &input[at..];
+                    let quote = self.dialect.quote.unwrap_or(b'"');
+                    let stop = memchr::memchr3(quote, b'\n', b'\r', rest);
+                    self.push(&rest[..stop.unwrap_or(rest.len())]);
+                    let Some(stop) = stop else { break };
+                    at += stop + 1;
+                    if rest[stop] == quote {
+                        self.state = State::Quote;
+                    } else if self.end_field(rest[stop]) {
+                        return Ok((at, Fed::Record));
+                    }
+                }
                 State::Field if self.skips(byte) => at += 1,
                 State::Field | State::Plain => {
                     let rest = &input[at..];
@@ -216,10 +247,15 @@ impl Splitter {
                 }
                 State::Quote | State::Closed => {
                     at += 1;
-                    if self.state == State::Quote && self.dialect.quote == Some(byte) {
+                    if self.dialect.is_log && !self.ends(byte) {
+                        // The quote or the bracket was a part of the text.
+                        self.push(if self.state == State::Quote { b"\"" } else { b"]" });
+                        self.state = if self.state == State::Quote { State::Quoted } else { State::Bracket };
+                        at -= 1;
+                    } else if self.state == State::Quote && self.dialect.quote == Some(byte) {
                         self.push_quoted(&[byte])?;
                         self.state = State::Quoted;
-                    } else if self.dialect.delimiter == Some(byte) || byte == b'\n' || byte == b'\r' {
+                    } else if self.ends(byte) {
                         if self.end_field(byte) {
                             return Ok((at, Fed::Record));
                         }
@@ -252,6 +288,11 @@ impl Splitter {
         self.fields = 0;
         self.fault = None;
         self.gap = std::mem::take(&mut self.blank_before);
+    }
+
+    /// Whether `byte` ends a field.
+    fn ends(&self, byte: u8) -> bool {
+        self.dialect.delimiter == Some(byte) || matches!(byte, b'\n' | b'\r')
     }
 
     /// Whether `byte` is a space around a field that is none of it.
@@ -292,6 +333,14 @@ impl Splitter {
     pub(crate) fn finish(&mut self) -> Result<bool, BadInput> {
         match self.state {
             State::Start | State::LineFeed => Ok(false),
+            State::Bracket => {
+                self.end_field(b'\n');
+                Ok(true)
+            }
+            State::Quoted if self.dialect.is_log => {
+                self.end_field(b'\n');
+                Ok(true)
+            }
             State::Quoted | State::QuotedEscape => Err(BadInput::new(
                 Reason::UnbalancedQuote,
                 format!("the quote that opens field {} is never closed", self.fields + 1),

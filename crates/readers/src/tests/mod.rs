@@ -1,5 +1,6 @@
 //! What reading promises.
 
+mod aws;
 mod delimited;
 mod field;
 mod json;

@@ -8,7 +8,7 @@ use super::walk::{Field, Reader, integer, string};
 use crate::manifest::RESERVED;
 use crate::pipelines::{
     BadRows, Delimited, ENCODINGS, ExtraColumns, Format, Header, KeyTemplate, NO_DELIMITER, Names, Pipeline,
-    ShortRows, Sign,
+    PresetNames, PresetTable, Quotes, ShortRows, Sign,
 };
 
 /// The keys of delimited text.
@@ -31,23 +31,40 @@ pub(super) const KEYS: [&str; 13] = [
 /// The most names a pipeline may give. Every job carries its pipeline.
 const MOST_NAMES: usize = 1_000;
 
+/// Which of [`KEYS`] a pipeline of this format may have.
+fn keys_of(format: Format) -> &'static [&'static str] {
+    match format {
+        Format::Auto | Format::Csv => &KEYS,
+        // NaN and Infinity, which programs write into JSON, may be null there too.
+        Format::Jsonl | Format::Json => &["nulls"],
+        Format::Aws(preset) => match preset.table() {
+            Some(table) if table.quotes == Quotes::Detected => &KEYS,
+            Some(PresetTable { names: PresetNames::Pipeline(_), .. }) => &["header", "nulls"],
+            Some(table) if table.null.is_none() => &["nulls"],
+            Some(_) => &["short_rows", "extra_columns"],
+            None => &[],
+        },
+        Format::DynamodbJson | Format::Command | Format::Object => &[],
+    }
+}
+
+fn only_with(format: Format) -> String {
+    match format {
+        Format::Aws(preset) => format!("not with format \"{preset}\", which says it"),
+        _ => "only with format \"csv\" or \"auto\"".to_owned(),
+    }
+}
+
 type Fields<'t> = BTreeMap<&'t str, Field<'t>>;
 
 impl<'t> Reader<'t> {
     /// What is said about delimited text.
     pub(super) fn delimited(&mut self, fields: &Fields<'t>, format: Format) -> Delimited {
-        if !matches!(format, Format::Auto | Format::Csv) {
-            // NaN and Infinity, which programs write into JSON, may be null there too.
-            let is_json = matches!(format, Format::Jsonl | Format::Json);
-            for field in
-                KEYS.iter().filter(|key| !is_json || **key != "nulls").filter_map(|key| fields.get(key))
-            {
-                self.wrong(field, "only with format \"csv\" or \"auto\"");
-            }
-            let nulls = fields.get("nulls").filter(|_| is_json).and_then(|field| self.nulls(field));
-            return Delimited { nulls, ..Delimited::default() };
+        let allowed = keys_of(format);
+        for field in KEYS.iter().filter(|key| !allowed.contains(key)).filter_map(|key| fields.get(key)) {
+            self.wrong(field, &only_with(format));
         }
-        let get = |key: &str| fields.get(key);
+        let get = |key: &str| fields.get(key).filter(|_| allowed.contains(&key));
         Delimited {
             header: get("header").and_then(|field| self.header(field)),
             skip_lines: get("skip_lines").and_then(|field| self.skip_lines(field)),
@@ -77,10 +94,23 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// A kind of file without names needs them from the pipeline.
+    pub(super) fn preset_names(&mut self, place: &Field<'t>, fields: &Fields<'t>, format: Format) {
+        let Format::Aws(preset) = format else { return };
+        let Some(PresetNames::Pipeline(where_to_look)) = preset.table().map(|table| table.names) else {
+            return;
+        };
+        if !fields.contains_key("header") {
+            let words =
+                format!("it is missing; format \"{preset}\" needs the names of its columns: {where_to_look}");
+            self.problem(&place.span, &format!("{}.header", place.path), words);
+        }
+    }
+
     /// What separates fields.
     pub(super) fn delimiter(&mut self, field: &Field<'t>, format: Format) -> Option<char> {
-        if !matches!(format, Format::Auto | Format::Csv) {
-            self.wrong(field, "only with format \"csv\" or \"auto\"");
+        if keys_of(format).len() < KEYS.len() {
+            self.wrong(field, &only_with(format));
             return None;
         }
         let legal = |c: char| {
