@@ -67,6 +67,20 @@ table! {
             scope: Object,
             advice: "Convert the file to CSV or JSON and upload it again, or have the pipeline run a command on it.",
         }
+        WrongFormat = "wrong_format", "the object is not of the format that its pipeline names" {
+            scope: Object,
+            advice: "Upload a file of that format, or correct format in the pipelines file and replay the job.",
+        }
+        DamagedFile = "damaged_file", "the file contradicts itself or is cut short" {
+            scope: Object, advice: "The file is damaged: write it again and upload it.",
+        }
+        EncryptedFile = "encrypted_file", "the file is encrypted" {
+            scope: Object, advice: "Write the file without encryption or a password, and upload it again.",
+        }
+        BlockTooLarge = "block_too_large", "a part of the file that must be read at once takes too much memory" {
+            scope: Object,
+            advice: "Write the file in smaller parts (row groups, pages or sheets), and upload it again.",
+        }
         Utf16WithoutBom = "utf16_without_bom", "the text looks like UTF-16 without a byte order mark" {
             scope: Object,
             advice: "Put encoding = \"utf-16le\" or encoding = \"utf-16be\" into the pipelines file, or save the file as UTF-8 \

@@ -20,7 +20,6 @@ const KNOWN: &[(usize, &[u8], &str)] = &[
     (0, b"\xff\x06\x00\x00sNaPpY", "snappy-compressed"),
     (0, b"Rar!\x1a\x07", "a RAR archive"),
     (0, b"PAR1", "a Parquet file"),
-    (0, b"Obj\x01", "an Avro file"),
     (0, b"ORC", "an ORC file"),
     (0, b"ARROW1", "an Arrow file"),
     (0, b"%PDF-", "a PDF document"),

@@ -26,6 +26,8 @@ pub enum Encoding {
     Utf16Le,
     /// UTF-16, high byte first, with a byte order mark.
     Utf16Be,
+    /// None: the object is no text.
+    Binary,
     /// The one that the pipeline names.
     Named(&'static str),
 }
@@ -43,4 +45,6 @@ pub enum Layout {
     JsonSequence,
     /// An item on each line, as DynamoDB exports a table.
     DynamodbJson,
+    /// An Avro object container file.
+    Avro,
 }

@@ -11,6 +11,7 @@ use std::pin::Pin;
 use encoding_rs::{DecoderResult, UTF_16BE, UTF_16LE};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use super::avro;
 use super::decompress::{BUFFER_BYTES, Progress, Stage};
 use super::detect;
 use super::format::{Compression, Encoding};
@@ -49,6 +50,8 @@ pub(super) struct Input {
     pub(super) inner_compression: Compression,
     /// What the outer decoder has made so far.
     outer_bytes: u64,
+    /// What a reader has made of the decompressed bytes.
+    unpacked: u64,
     pub(super) encoding: Encoding,
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
@@ -78,6 +81,7 @@ impl Input {
             compression: Compression::None,
             inner_compression: Compression::None,
             outer_bytes: 0,
+            unpacked: 0,
             encoding: Encoding::Utf8,
             bytes_in: 0,
             bytes_out: 0,
@@ -101,12 +105,17 @@ impl Input {
             input.inner = Some(Stage::new(input.inner_compression, look, outer_ended)?);
             look = input.look(Vec::with_capacity(LOOK_BYTES + BUFFER_BYTES)).await?;
         }
+        if look.starts_with(&avro::MAGIC) {
+            input.encoding = Encoding::Binary;
+            input.chunk = look;
+            return Ok(input);
+        }
         let (encoding, mark_bytes) = detect::encoding(&look, input.compression, options.encoding.as_deref())?;
         input.encoding = encoding;
         input.mark_bytes = mark_bytes;
         look.drain(..mark_bytes);
         input.transcoder = match encoding {
-            Encoding::Utf8 => None,
+            Encoding::Utf8 | Encoding::Binary => None,
             Encoding::Utf16Le => Some(UTF_16LE.new_decoder_without_bom_handling()),
             Encoding::Utf16Be => Some(UTF_16BE.new_decoder_without_bom_handling()),
             Encoding::Named(name) => encoding_rs::Encoding::for_label(name.as_bytes())
@@ -175,6 +184,20 @@ impl Input {
         Ok(true)
     }
 
+    /// Waits for the permit to hold buffers of full size, for a reader that needs them before it has read much.
+    pub(super) async fn hold_buffers(&mut self) -> Result<(), ReadError> {
+        if self.permit.is_none() {
+            self.permit = Some(self.buffers.acquire().await?);
+        }
+        Ok(())
+    }
+
+    /// Counts bytes that a reader has made of the decompressed ones, which may be a bomb too.
+    pub(super) fn note_unpacked(&mut self, bytes: usize) -> Result<(), BadInput> {
+        self.unpacked += bytes as u64;
+        self.check_caps()
+    }
+
     /// At the end of the text: whether it is in the encoding that the pipeline names.
     pub(super) fn verify(&self) -> Result<(), BadInput> {
         match (&self.suspicion, self.encoding) {
@@ -191,6 +214,10 @@ impl Input {
 
     /// Moves what was decompressed into the chunk, as UTF-8 and without a DOS end-of-file byte at the end.
     fn deliver(&mut self) -> Result<(), BadInput> {
+        if self.encoding == Encoding::Binary {
+            std::mem::swap(&mut self.chunk, &mut self.plain);
+            return Ok(());
+        }
         if let Some(watch) = &mut self.suspicion {
             watch.feed(&self.plain);
         }
@@ -305,7 +332,7 @@ impl Input {
     fn check_caps(&self) -> Result<(), BadInput> {
         let Limits { decoded_bytes, ratio, ratio_from_bytes, .. } = &self.limits;
         // What is decompressed twice may be a bomb on the way.
-        let made = self.bytes_out.max(self.outer_bytes);
+        let made = self.bytes_out.max(self.outer_bytes).max(self.unpacked);
         if made > *decoded_bytes {
             return Err(BadInput::new(
                 Reason::DecompressionBomb,
@@ -313,7 +340,8 @@ impl Input {
             ));
         }
         let used = self.bytes_in - (self.outer.input.len() - self.outer.at) as u64;
-        if self.compression != Compression::None && made > *ratio_from_bytes && made / used.max(1) > *ratio {
+        let is_packed = self.compression != Compression::None || self.unpacked > 0;
+        if is_packed && made > *ratio_from_bytes && made / used.max(1) > *ratio {
             return Err(BadInput::new(
                 Reason::DecompressionBomb,
                 format!("{used} bytes expand to {made} and more, beyond {ratio} times"),

@@ -29,6 +29,10 @@
 //! with or without something between them. An export of DynamoDB is undone to the items it was made of. A text that
 //! can be read in two ways is refused, unless the pipeline says which is meant.
 //!
+//! # Avro
+//! A record is one of the file, with its types: see the table in `avro`. Sizes that a file claims are bounded before they are
+//! believed, and every mark between blocks is verified.
+//!
 //! # Lines
 //! Messages name lines as an editor shows them, and bytes of the decompressed text: see [`Place`].
 //!
@@ -36,7 +40,7 @@
 //! | what ends at | reasons |
 //! | --- | --- |
 //! | the row | `ragged_row`, `stray_quote`, `stray_escape`, `field_too_large`, `item_too_large`, `invalid_utf8`, `nul_byte`, `number_out_of_range`, `wrong_type`, `json_too_deep`, `not_finite`, `not_dynamodb_json`, `duplicate_key`, `lone_surrogate`, `empty_name`, `name_too_long`, `reserved_name`, `bad_key`; in JSON Lines `json_syntax` |
-//! | the object, for its bytes | `truncated_gzip`, `truncated_zstd`, `truncated_bzip2`, `truncated_xz`, `checksum_mismatch`, `corrupt_compression`, `trailing_garbage`, `decompression_bomb`, `window_too_large`, `nested_compression`, `unsupported_format`, `unknown_binary`, `utf16_without_bom`, `unsupported_encoding`, `invalid_utf16`, `encoding_mismatch` |
+//! | the object, for its bytes | `truncated_gzip`, `truncated_zstd`, `truncated_bzip2`, `truncated_xz`, `checksum_mismatch`, `corrupt_compression`, `trailing_garbage`, `decompression_bomb`, `window_too_large`, `nested_compression`, `unsupported_format`, `unknown_binary`, `wrong_format`, `damaged_file`, `encrypted_file`, `block_too_large`, `utf16_without_bom`, `unsupported_encoding`, `invalid_utf16`, `encoding_mismatch` |
 //! | the object, for its text | `no_table`, `ambiguous_dialect`, `no_header`, `ambiguous_header`, `two_tables`, `too_many_rejected`, `unbalanced_quote`, `text_after_quote`, `swallowed_rows`, `duplicate_header`, `empty_header`, `bad_header`, `too_many_columns`, `unknown_column`; in a header `reserved_name` and `name_too_long`; in a JSON document `json_syntax`, `json_cut_short`, `json_trailing`, `unclear_records`, `pointer_not_found`, `pointer_not_records`, thousands of open brackets (`json_too_deep`), and a name on the way to the records that occurs twice (`duplicate_key`) |
 //!
 //! The worker itself refuses a pipeline's command that prints too much, as `output_too_large`, and an object that would
@@ -47,6 +51,7 @@
 //!
 //! [`number::is_plain`]: domain::record::number::is_plain
 
+mod avro;
 mod check;
 mod decompress;
 mod delimited;

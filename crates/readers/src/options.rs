@@ -49,6 +49,8 @@ pub enum Format {
     Json,
     /// An item on each line, as DynamoDB exports a table.
     DynamodbJson,
+    /// An Avro object container file.
+    Avro,
 }
 
 /// What is refused for its size. The bounds on memory follow from these.

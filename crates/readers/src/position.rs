@@ -11,6 +11,8 @@ use std::fmt;
 pub enum Place {
     /// It begins with this line.
     Line(u64),
+    /// It is this record, counted from 1, of a format without lines.
+    Number(u64),
     /// It is this record, counted from 1, of a JSON text, where many records may stand on one line.
     Record {
         /// Counted from 1.
@@ -23,11 +25,11 @@ pub enum Place {
 }
 
 impl Place {
-    /// The line, counted from 1.
+    /// The line, counted from 1; the record, where there are no lines.
     #[must_use]
     pub fn line(self) -> u64 {
         match self {
-            Self::Line(line) | Self::Record { line, .. } => line,
+            Self::Line(line) | Self::Number(line) | Self::Record { line, .. } => line,
         }
     }
 }
@@ -37,6 +39,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(line) => write!(f, "line {line}"),
+            Self::Number(record) => write!(f, "record {record}"),
             Self::Record { record, line, byte } => write!(f, "record {record} (line {line}, byte {byte})"),
         }
     }
@@ -110,6 +113,7 @@ mod tests {
     #[test]
     fn a_place_is_named_for_a_person() {
         assert_eq!(Place::Line(3).to_string(), "line 3");
+        assert_eq!(Place::Number(4).to_string(), "record 4");
         assert_eq!(Place::Record { record: 2, line: 1, byte: 18 }.to_string(), "record 2 (line 1, byte 18)");
     }
 }

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use domain::record::{Record, Value};
 use tokio::io::AsyncRead;
 
+use super::avro::Avro;
 use super::delimited::Table;
 use super::delimited::columns::{self, Refused as RefusedField};
 use super::delimited::dialect::Dialect;
 use super::delimited::typing::Typing;
-use super::format::Layout;
+use super::format::{Encoding, Layout};
 use super::input::Input;
 use super::json::build::{Builder, is_exported_item};
 use super::json::evidence;
@@ -42,6 +43,7 @@ pub(super) enum Reader {
     Table(Box<Table>),
     Lines(Lines, Builder),
     Values(Box<Values>, Builder),
+    Avro(Box<Avro>),
 }
 
 /// An object's text and how its rows are found in it.
@@ -64,12 +66,13 @@ impl Opened {
         let options = resolved.as_ref().unwrap_or(options);
         let found = match layout {
             Some(Layout::Delimited(dialect)) => Found::Delimited(dialect),
-            _ => Found::of(input.chunk(), input.is_last(), options)?,
+            _ => Found::of(&input, options)?,
         };
         let reader = match found {
             Found::Delimited(dialect) => {
                 Reader::Table(Box::new(Table::open(&mut input, dialect, options).await?))
             }
+            Found::Avro => Reader::Avro(Box::new(Avro::open(&mut input, options).await?)),
             Found::Lines(builder) => {
                 let start = input.start();
                 Reader::Lines(Lines::new(input.take_chunk(), 0, start), builder)
@@ -94,6 +97,7 @@ impl Opened {
             Reader::Lines(..) => Layout::JsonLines,
             Reader::Values(values, _) if values.is_sequence() => Layout::JsonSequence,
             Reader::Values(..) => Layout::Json,
+            Reader::Avro(_) => Layout::Avro,
         }
     }
 }
@@ -103,10 +107,23 @@ enum Found {
     Delimited(Dialect),
     Lines(Builder),
     Values { found_out: bool, may_be_lines: bool },
+    Avro,
 }
 
 impl Found {
-    fn of(text: &[u8], whole: bool, options: &Options) -> Result<Self, BadInput> {
+    fn of(input: &Input, options: &Options) -> Result<Self, BadInput> {
+        let (text, whole) = (input.chunk(), input.is_last());
+        let is_avro = input.encoding == Encoding::Binary;
+        match options.format {
+            Format::Avro | Format::Auto if is_avro && options.pointer.is_none() => return Ok(Self::Avro),
+            Format::Avro => {
+                return Err(wrong_format("is no Avro file, which the pipeline names as its format"));
+            }
+            _ if is_avro => {
+                return Err(wrong_format("is an Avro file, and its pipeline names another format"));
+            }
+            _ => {}
+        }
         let delimited = || match options.preset {
             Some(preset) => match preset::dialect(preset) {
                 Some(dialect) => Ok(Self::Delimited(dialect)),
@@ -124,7 +141,8 @@ impl Found {
             Format::JsonLines if options.pointer.is_none() => lines(),
             Format::Json | Format::JsonLines => declared,
             Format::Auto if options.pointer.is_some() => declared,
-            Format::Auto => match look(text, whole) {
+            // An Avro file is known by its first bytes.
+            Format::Auto | Format::Avro => match look(text, whole) {
                 Look::Other => return delimited(),
                 Look::Lines { first: Some(first) } | Look::Values { first: Some(first), .. }
                     if is_exported_item(first) =>
@@ -242,6 +260,16 @@ impl Rows {
                             .map_err(|refused| rejected(refused, place, text, limits)),
                     )
                 }
+                Reader::Avro(avro) => {
+                    let Some(built) = avro.next(input).await? else { return Ok(None) };
+                    let place = avro.place();
+                    (
+                        place,
+                        built
+                            .and_then(|record| retyped(record, &self.declared))
+                            .map_err(|refused| rejected(refused, place, &[], limits)),
+                    )
+                }
                 Reader::Values(values, builder) => match values.next(input).await? {
                     Next::End => return Ok(None),
                     Next::Record => {
@@ -273,6 +301,10 @@ impl Rows {
             return Ok(Some(Row { number: self.number, place, content }));
         }
     }
+}
+
+fn wrong_format(what: &str) -> BadInput {
+    BadInput::new(Reason::WrongFormat, format!("the object {what}"))
 }
 
 fn too_long() -> Refused {

@@ -75,6 +75,7 @@ fn format(outcome: &Outcome, preview: &Preview) -> Vec<String> {
         Layout::JsonLines => "jsonl",
         Layout::Json | Layout::JsonSequence => "json",
         Layout::DynamodbJson => "dynamodb_json",
+        Layout::Avro => "avro",
     };
     let mut lines = vec![format!("format = \"{format}\"")];
     if let Layout::Delimited(dialect) = preview.layout {

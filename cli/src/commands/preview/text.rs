@@ -70,10 +70,12 @@ pub(super) fn why(preview: &Preview) -> String {
         Layout::Json => "one JSON document".to_owned(),
         Layout::JsonSequence => "JSON values one after the other".to_owned(),
         Layout::DynamodbJson => "an export of DynamoDB, an item on each line".to_owned(),
+        Layout::Avro => "an Avro file".to_owned(),
     };
     let encoding = match preview.encoding {
         Encoding::Utf8 => "UTF-8",
         Encoding::Utf16Le | Encoding::Utf16Be => "UTF-16",
+        Encoding::Binary => "binary",
         Encoding::Named(name) => name,
     };
     let (raw, text) = preview.bytes;

@@ -35,7 +35,13 @@ pub(crate) async fn read_and_write(
         }
         (Format::Object, _) => object_metadata::read_and_write(run, &source).await,
         (
-            Format::Auto | Format::Csv | Format::Jsonl | Format::Json | Format::DynamodbJson | Format::Aws(_),
+            Format::Auto
+            | Format::Csv
+            | Format::Jsonl
+            | Format::Json
+            | Format::DynamodbJson
+            | Format::Avro
+            | Format::Aws(_),
             _,
         ) => {
             let options = read_options(&job.pipeline, services.memory.buffers());

@@ -114,6 +114,7 @@ pub(crate) fn read_options(pipeline: &Pipeline, buffers: readers::BufferPermits)
             Format::Jsonl => readers::Format::JsonLines,
             Format::Json => readers::Format::Json,
             Format::DynamodbJson => readers::Format::DynamodbJson,
+            Format::Avro => readers::Format::Avro,
         },
         preset: if let Format::Aws(preset) = pipeline.format { Some(preset) } else { None },
         // The pipelines file allows ASCII delimiters only.
@@ -137,6 +138,7 @@ pub(crate) fn format_of(checked: &Checked) -> String {
         Layout::Json => "json",
         Layout::JsonSequence => "json-seq",
         Layout::DynamodbJson => "dynamodb-json",
+        Layout::Avro => "avro",
     };
     let suffix = |compression| match compression {
         Compression::None => "",

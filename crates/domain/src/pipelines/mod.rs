@@ -259,6 +259,8 @@ pub enum Format {
     /// One item per line, as DynamoDB exports a table to S3.
     #[serde(rename = "dynamodb_json")]
     DynamodbJson,
+    /// Avro object container files.
+    Avro,
     /// By a program of the worker's image, which gets the bytes and prints JSON Lines.
     Command,
     /// Not at all: one record of facts about the object itself.

@@ -331,12 +331,13 @@ fn formats() -> Vec<(&'static str, Format)> {
     FORMATS.into_iter().chain(aws).collect()
 }
 
-const FORMATS: [(&str, Format); 7] = [
+const FORMATS: [(&str, Format); 8] = [
     ("auto", Format::Auto),
     ("csv", Format::Csv),
     ("jsonl", Format::Jsonl),
     ("json", Format::Json),
     ("dynamodb_json", Format::DynamodbJson),
+    ("avro", Format::Avro),
     ("command", Format::Command),
     ("object", Format::Object),
 ];

@@ -118,7 +118,7 @@ fn a_wrong_value_is_named_with_its_place_and_what_is_allowed() {
         (
             "format = \"cvs\"",
             "p.toml:4:10: pipeline[1].format: found \"cvs\"; allowed: \"auto\", \"csv\", \"jsonl\", \"json\", \
-             \"dynamodb_json\", \"command\", \"object\", \"alb\", \"nlb\", \"elb\", \"cloudfront\", \"vpc_flow_logs\", \
+             \"dynamodb_json\", \"avro\", \"command\", \"object\", \"alb\", \"nlb\", \"elb\", \"cloudfront\", \"vpc_flow_logs\", \
              \"s3_access_logs\", \"s3_inventory\", \"cloudtrail\", \"cur\", \"athena\", \"redshift_unload\" (did you mean \"csv\"?)",
         ),
         (
@@ -127,7 +127,7 @@ fn a_wrong_value_is_named_with_its_place_and_what_is_allowed() {
         ),
         (
             "format = \"cloudtrail\"\nnulls = [\"-\"]",
-            "p.toml:5:9: pipeline[1].nulls: found a list; allowed: not with format \"cloudtrail\", which says it",
+            "p.toml:5:9: pipeline[1].nulls: found an array; allowed: not with format \"cloudtrail\", which says it",
         ),
         (
             "format = \"s3_inventory\"",

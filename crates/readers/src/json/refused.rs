@@ -7,6 +7,7 @@ use super::super::reason::Reason;
 /// The reason and what was found, for a message that begins with the place.
 pub(crate) type Refused = (Reason, String);
 
-pub(super) fn too_deep() -> Refused {
+/// A record with too many levels of lists and objects.
+pub(crate) fn too_deep() -> Refused {
     (Reason::JsonTooDeep, format!("lists and objects are nested more than {LEVELS} levels deep"))
 }

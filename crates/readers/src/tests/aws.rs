@@ -232,10 +232,7 @@ async fn tables_of_aws_are_read_as_they_are_written() {
         [r#"{"id":1,"x":1.5}"#, r#"{"id":2,"x":null}"#, r#"{"id":3,"x":null}"#]
     );
     // All columns are text, and so nothing else would prove the header.
-    assert_eq!(
-        lines(b"\"a\",\"b\"\n\"a\",\"c\"\n", &of(Preset::Athena)).await,
-        [r#"{"a":"a","b":"c"}"#]
-    );
+    assert_eq!(lines(b"\"a\",\"b\"\n\"a\",\"c\"\n", &of(Preset::Athena)).await, [r#"{"a":"a","b":"c"}"#]);
     assert_eq!(
         lines(
             b"identity/LineItemId,bill/PayerAccountId,lineItem/UnblendedCost\n77,111122223333,0.10\n",

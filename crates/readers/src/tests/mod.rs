@@ -1,5 +1,6 @@
 //! What reading promises.
 
+mod avro;
 mod aws;
 mod delimited;
 mod field;

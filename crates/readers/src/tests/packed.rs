@@ -176,7 +176,7 @@ async fn damage_anywhere_is_refused_or_changes_nothing() {
     let table = [TABLE.to_vec(), b"4,four\n".repeat(500)].concat();
     let (_, good) = read(&table, &Options::default()).await.unwrap();
     for packed in [bzip2(&table), xz(&table), [xz(&table[..700]), xz(&table[700..])].concat()] {
-        for _ in 0..rounds(300) {
+        for _ in 0..rounds(100) {
             let mut damaged = packed.clone();
             for _ in 0..random.usize(1..4) {
                 let at = random.usize(0..damaged.len());
@@ -201,7 +201,6 @@ async fn other_kinds_of_file_are_named() {
         (&b"PK\x03\x04\x14\0\0\0"[..], "zip"),
         (b"\x04\x22\x4d\x18\x64", "lz4"),
         (b"PAR1\x15\x04\x15", "Parquet"),
-        (b"Obj\x01\x04\x16", "Avro"),
         (b"ORC\x08\x03\x10", "ORC"),
         (b"%PDF-1.7\n", "PDF"),
         (b"\x89PNG\r\n\x1a\n\0", "PNG"),

@@ -35,8 +35,8 @@ const MOST_NAMES: usize = 1_000;
 fn keys_of(format: Format) -> &'static [&'static str] {
     match format {
         Format::Auto | Format::Csv => &KEYS,
-        // NaN and Infinity, which programs write into JSON, may be null there too.
-        Format::Jsonl | Format::Json => &["nulls"],
+        // NaN and Infinity, which programs write into JSON and floats may be, are null where the pipeline says so.
+        Format::Jsonl | Format::Json | Format::Avro => &["nulls"],
         Format::Aws(preset) => match preset.table() {
             Some(table) if table.quotes == Quotes::Detected => &KEYS,
             Some(PresetTable { names: PresetNames::Pipeline(_), .. }) => &["header", "nulls"],
@@ -133,8 +133,8 @@ impl<'t> Reader<'t> {
 
     /// The encoding of the text, by its name in [`ENCODINGS`].
     pub(super) fn encoding(&mut self, field: &Field<'t>, format: Format) -> Option<String> {
-        if matches!(format, Format::Command | Format::Object) {
-            self.wrong(field, "not with format \"command\" or \"object\", which read bytes");
+        if matches!(format, Format::Avro | Format::Command | Format::Object) {
+            self.wrong(field, "not with format \"avro\", \"command\" or \"object\", which read bytes");
             return None;
         }
         let name = string(field.value).map(str::to_ascii_lowercase);
