@@ -11,8 +11,8 @@ use std::fmt;
 pub enum Place {
     /// It begins with this line.
     Line(u64),
-    /// It is this record, counted from 1, of a format without lines.
-    Number(u64),
+    /// It is this row, counted from 1, of a file without lines.
+    Row(u64),
     /// It is this record, counted from 1, of a JSON text, where many records may stand on one line.
     Record {
         /// Counted from 1.
@@ -25,21 +25,21 @@ pub enum Place {
 }
 
 impl Place {
-    /// The line, counted from 1; the record, where there are no lines.
+    /// The line, counted from 1; the row where there are no lines.
     #[must_use]
     pub fn line(self) -> u64 {
         match self {
-            Self::Line(line) | Self::Number(line) | Self::Record { line, .. } => line,
+            Self::Line(line) | Self::Row(line) | Self::Record { line, .. } => line,
         }
     }
 }
 
 impl fmt::Display for Place {
-    /// `line 3`, or `record 3 (line 1, byte 40)`.
+    /// `line 3`, `row 3`, or `record 3 (line 1, byte 40)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(line) => write!(f, "line {line}"),
-            Self::Number(record) => write!(f, "record {record}"),
+            Self::Row(row) => write!(f, "row {row}"),
             Self::Record { record, line, byte } => write!(f, "record {record} (line {line}, byte {byte})"),
         }
     }
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn a_place_is_named_for_a_person() {
         assert_eq!(Place::Line(3).to_string(), "line 3");
-        assert_eq!(Place::Number(4).to_string(), "record 4");
+        assert_eq!(Place::Row(3).to_string(), "row 3");
         assert_eq!(Place::Record { record: 2, line: 1, byte: 18 }.to_string(), "record 2 (line 1, byte 18)");
     }
 }

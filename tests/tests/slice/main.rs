@@ -8,6 +8,7 @@ mod events;
 mod faults;
 mod hangs;
 mod kills;
+mod kinds;
 mod launching;
 mod mail;
 mod messages;

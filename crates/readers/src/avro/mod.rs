@@ -116,7 +116,7 @@ impl Avro {
 
     /// Where the record stands that [`Self::next`] gave.
     pub(super) fn place(&self) -> Place {
-        Place::Number(self.records)
+        Place::Row(self.records)
     }
 
     /// The next record; none at the end of the file.
@@ -144,7 +144,7 @@ impl Avro {
     fn contradicted(&self, what: &str) -> BadInput {
         let (block, record) = (self.blocks, self.records + 1);
         damaged(&format!(
-            "block {block} of the Avro file does not follow the schema: {what}, in or after record {record}"
+            "block {block} of the Avro file does not follow the schema: {what}, in or after row {record}"
         ))
     }
 

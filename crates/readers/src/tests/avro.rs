@@ -168,7 +168,7 @@ async fn a_value_that_cannot_be_stored_refuses_its_record_only() {
         let found: Vec<_> =
             rows.iter().map(|row| row.content.as_ref().err().map(|reject| reject.reason)).collect();
         assert_eq!(found, [None, Some(reason), None], "{kind}");
-        assert_eq!(rows[1].place.to_string(), "record 2");
+        assert_eq!(rows[1].place.to_string(), "row 2");
     }
     let nulls = Some(vec!["NaN".to_owned()]);
     let options =
