@@ -7,7 +7,7 @@ use std::{
 
 use domain::{
     bad_input::{self, Scope},
-    pipelines::{BadRows, Format, Pipelines},
+    pipelines::{BadRows, Format, Pipelines, Preset},
     text::grouped,
     verdict::{Change, Kind, Rule},
 };
@@ -269,6 +269,8 @@ fn the_example_pipelines_route_as_documented() {
     assert_eq!((orders.bad_rows, orders.attempts), (BadRows::Quarantine, 5));
     assert_eq!(pipelines.get("customers").unwrap().key.as_ref().unwrap().to_string(), "{customer_id}");
     assert_eq!(example(page, "pictures").get("pictures").unwrap().format, Format::Object);
+    let inventory = Format::Aws(Preset::S3Inventory);
+    assert_eq!(example(page, "inventory").get("inventory").unwrap().format, inventory);
     let commands = example(include_str!("../../docs/commands-on-objects.md"), "states");
     assert_eq!(
         commands.get("states").unwrap().command.as_ref().unwrap().words,

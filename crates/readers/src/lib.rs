@@ -56,6 +56,7 @@ mod check;
 mod decompress;
 mod delimited;
 mod detect;
+mod floats;
 mod format;
 mod input;
 mod json;

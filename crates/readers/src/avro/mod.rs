@@ -19,6 +19,7 @@
 //! <https://avro.apache.org/docs/1.12.0/specification/>
 
 mod block;
+mod calendar;
 mod datum;
 mod schema;
 
