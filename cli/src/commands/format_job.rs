@@ -24,6 +24,7 @@ pub(crate) fn job_to_json(job: &Job) -> Value {
         "format": job.format(),
         "records": job.records(),
         "rejected": job.rejected(),
+        "repaired": job.repaired(),
         "task": job.task,
         "event_at": job.event_at,
         "trace": job.trace,

@@ -164,9 +164,10 @@ fn is_settled(job: &Job) -> bool {
 
 /// The state of a job, and the reason when it is not done.
 pub(crate) fn outcome(job: &Job) -> String {
-    match job.reason() {
-        Some(reason) => format!("{}: {}", job.state().as_str(), reason.code),
-        None => job.state().as_str().to_owned(),
+    match (job.reason(), job.repaired()) {
+        (Some(reason), _) => format!("{}: {}", job.state().as_str(), reason.code),
+        (None, 0) => job.state().as_str().to_owned(),
+        (None, rows) => format!("{}, {} repaired", job.state().as_str(), count(rows, "row")),
     }
 }
 
@@ -193,6 +194,7 @@ impl Became {
             "state": job.state(),
             "records": job.records(),
             "rejected": job.rejected(),
+            "repaired": job.repaired(),
             "attempts": job.attempt,
             "verdict": match &job.state {
                 JobState::Done(_) => Some("succeeded"),

@@ -150,7 +150,11 @@ fn outcome(job: &Job) -> String {
                 0 => String::new(),
                 rows => format!(", {} rejected", count(rows, "row")),
             };
-            format!("{key}: {}{left_out}", count(progress.records, "record"))
+            let repaired = match progress.repaired {
+                0 => String::new(),
+                rows => format!(", {} repaired", count(rows, "row")),
+            };
+            format!("{key}: {}{left_out}{repaired}", count(progress.records, "record"))
         }
         (_, Some(reason)) => {
             format!("{key}: {}: {}", one_line(reason.code.as_str()), one_line(&reason.message))

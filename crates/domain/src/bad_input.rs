@@ -136,6 +136,11 @@ table! {
             advice: "Correct the rows and upload the file again, or raise max_rejected in the pipelines file and replay the \
                      job.",
         }
+        TooManyRepaired = "too_many_repaired", "more rows are repaired than the pipeline allows" {
+            scope: Object,
+            advice: "Check delimiter, quote, escape and header in the pipelines file: most rows should fit without repair. If \
+                     they do, correct the rows and upload the file again, or raise max_repaired and replay the job.",
+        }
         DuplicateHeader = "duplicate_header", "two columns have the same name" {
             scope: Object, advice: "Give each column a name of its own, or put duplicate_names = \"number\" into the pipelines file.",
         }

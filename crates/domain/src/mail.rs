@@ -23,7 +23,6 @@ use crate::cost::job_cost;
 use crate::fargate::Size;
 use crate::job::{Job, State};
 use crate::object;
-use crate::pipelines::BadRows;
 use crate::text::{self, count, escaped, grouped, in_words, shortened};
 use crate::verdict::{Kind, adjusted};
 pub use digest::{digest, run_failed};
@@ -276,7 +275,7 @@ fn next(job: &Job) -> &'static str {
             "This job will not be retried automatically. None of this version's records are visible. The job is in the \
              dead-letter queue."
         }
-        State::Done if job.rejected() > 0 && job.pipeline.bad_rows == BadRows::Quarantine => {
+        State::Done if job.rejected() > 0 && job.pipeline.bad_rows.keeps_rejects() => {
             "Nothing. All good rows are visible; the others are in the rejects object."
         }
         State::Done if job.rejected() > 0 => "Nothing. All good rows are visible; the others were left out.",

@@ -39,7 +39,10 @@ pub const SOURCE_ROW: &str = "_source_row";
 /// On natural-key records: the [`write_epoch()`] they are of, where there are any.
 pub const WRITE_EPOCH: &str = "_write_epoch";
 
-/// The names above: no column may carry one of them.
+/// On repaired records: what was done to the row, where it stands and how it is written there. It is shown with the record.
+pub const REPAIRED: &str = "_tidemill";
+
+/// The names above but the last: no column may carry one of them.
 pub const RESERVED: [&str; 7] = [PART, ROW, OBJECT, VERSION, SEQUENCER, SOURCE_ROW, WRITE_EPOCH];
 
 /// Which records of a key are visible. The field names are the item's attribute names.

@@ -15,6 +15,8 @@ pub enum Metric {
     Verdicts,
     /// Records that became visible.
     Records,
+    /// Records that became visible of rows that were repaired.
+    RecordsRepaired,
     /// From an object's event to its records' being visible.
     UploadToVisible,
     /// Launches that came to nothing, in whatever place.
@@ -40,11 +42,12 @@ pub const VERDICT: &str = "Verdict";
 
 impl Metric {
     /// Every metric, for tests of the template and the dashboard.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::ObjectsIn,
         Self::ObjectsSettled,
         Self::Verdicts,
         Self::Records,
+        Self::RecordsRepaired,
         Self::UploadToVisible,
         Self::LaunchesFailed,
         Self::MailsRefused,
@@ -63,6 +66,7 @@ impl Metric {
             Self::ObjectsSettled => "ObjectsSettled",
             Self::Verdicts => "Verdicts",
             Self::Records => "Records",
+            Self::RecordsRepaired => "RecordsRepaired",
             Self::UploadToVisible => "UploadToVisible",
             Self::LaunchesFailed => "LaunchesFailed",
             Self::MailsRefused => "MailsRefused",

@@ -8,6 +8,7 @@ use tokio::io::AsyncRead;
 
 use super::delimited::Table;
 use super::delimited::columns::{Settling, unknown_column, write_units};
+use super::delimited::repair::Repair;
 use super::format::{Compression, Encoding};
 use super::input::Input;
 use super::options::Options;
@@ -49,7 +50,6 @@ impl Tolerance {
         if u128::from(rejected) * 10_000 <= u128::from(rows) * u128::from(most) {
             return Ok(());
         }
-        let percent = |hundredths: u128| format!("{}.{:02} %", hundredths / 100, hundredths % 100);
         let share = percent(u128::from(rejected) * 10_000 / u128::from(rows.max(1)));
         let first = first.map_or_else(String::new, |(_, reject)| {
             format!("; the first is {}, {}: {}", reject.place, reject.reason, reject.message)
@@ -81,6 +81,8 @@ pub struct Checked {
     pub rejected: u64,
     /// The first few of them, by row.
     pub first_rejects: Vec<(u64, Reject)>,
+    /// The good rows that were repaired.
+    pub repaired: u64,
     /// The object's raw bytes.
     pub bytes_in: u64,
     /// What they were decompressed to.
@@ -99,8 +101,64 @@ struct RowCounts {
     rows: u64,
     rejected: u64,
     first_rejects: Vec<(u64, Reject)>,
+    repairs: Repairs,
     item_bytes: u64,
     write_units: u64,
+}
+
+/// The rows that were repaired.
+#[derive(Default)]
+struct Repairs {
+    rows: u64,
+    by_kind: BTreeMap<Repair, u64>,
+    /// The line of the first one.
+    first_line: u64,
+}
+
+impl Repairs {
+    fn note(&mut self, table: &Table) {
+        let repairs = table.repairs();
+        if repairs.is_empty() {
+            return;
+        }
+        if self.rows == 0 {
+            self.first_line = table.line();
+        }
+        self.rows += 1;
+        for repair in repairs {
+            *self.by_kind.entry(*repair).or_default() += 1;
+        }
+    }
+
+    /// What was repaired, for the log and for messages.
+    fn summary(&self, rows: u64) -> Option<String> {
+        let kinds: Vec<String> =
+            self.by_kind.iter().map(|(repair, rows)| format!("{} {rows}", repair.code())).collect();
+        (self.rows > 0).then(|| {
+            let (repaired, line) = (self.rows, self.first_line);
+            format!(
+                "{repaired} of {rows} rows are repaired: {}; the first is on line {line}",
+                kinds.join(", ")
+            )
+        })
+    }
+
+    /// At the end of an object of `rows` rows: whether so many may be repaired.
+    fn verify(&self, rows: u64, most: u32) -> Result<(), BadInput> {
+        match self.summary(rows) {
+            Some(summary) if u128::from(self.rows) * 10_000 > u128::from(rows) * u128::from(most) => {
+                Err(BadInput::new(
+                    Reason::TooManyRepaired,
+                    format!("{summary}; max_repaired allows {}", percent(u128::from(most))),
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn percent(hundredths: u128) -> String {
+    format!("{}.{:02} %", hundredths / 100, hundredths % 100)
 }
 
 impl RowCounts {
@@ -191,6 +249,10 @@ pub async fn check(
         opened = check_json(opened, options, tolerance, &mut tally).await?;
     }
     tolerance.verify(tally.rejected, tally.rows, tally.first_rejects.first())?;
+    if let Some(most) = options.repair {
+        tally.repairs.verify(tally.rows, most)?;
+        notes.extend(tally.repairs.summary(tally.rows));
+    }
     let layout = opened.layout();
     let Opened { input, .. } = opened;
     input.verify()?;
@@ -202,6 +264,7 @@ pub async fn check(
         rows: tally.rows,
         rejected: tally.rejected,
         first_rejects: tally.first_rejects,
+        repaired: tally.repairs.rows,
         bytes_in: input.bytes_in,
         bytes_out: input.bytes_out,
         item_bytes: tally.item_bytes,
@@ -224,7 +287,10 @@ async fn check_table(
             Err(reject) => Err(reject),
         };
         match observed {
-            Ok(()) => tally.good(table.size_bytes()),
+            Ok(()) => {
+                tally.good(table.size_bytes());
+                tally.repairs.note(table);
+            }
             Err(reject) => tally.bad(reject, tolerance)?,
         }
     }

@@ -23,6 +23,9 @@
 //! its shape, its bytes or a declared type takes no part in that. A row whose only fault is a number out of range does,
 //! since that is a fault only if its column ends up as one of numbers.
 //!
+//! Where a pipeline asks for repair, a row that is refused here for its shape, its quotes or its bytes is read as it was
+//! probably meant, and its record says how: see [`Repair`]. Such a row takes no part in the types of columns either.
+//!
 //! # JSON
 //! An object is a record. Anything else, as a line or as an element, is a record of one field named `value`. A
 //! document is one record, or an array of them; a pointer leads to either inside it. Documents may follow one another,
@@ -41,7 +44,7 @@
 //! | --- | --- |
 //! | the row | `ragged_row`, `stray_quote`, `stray_escape`, `field_too_large`, `item_too_large`, `invalid_utf8`, `nul_byte`, `number_out_of_range`, `wrong_type`, `json_too_deep`, `not_finite`, `not_dynamodb_json`, `duplicate_key`, `lone_surrogate`, `empty_name`, `name_too_long`, `reserved_name`, `bad_key`; in JSON Lines `json_syntax` |
 //! | the object, for its bytes | `truncated_gzip`, `truncated_zstd`, `truncated_bzip2`, `truncated_xz`, `checksum_mismatch`, `corrupt_compression`, `trailing_garbage`, `decompression_bomb`, `window_too_large`, `nested_compression`, `unsupported_format`, `unknown_binary`, `wrong_format`, `damaged_file`, `encrypted_file`, `block_too_large`, `utf16_without_bom`, `unsupported_encoding`, `invalid_utf16`, `encoding_mismatch` |
-//! | the object, for its text | `no_table`, `ambiguous_dialect`, `no_header`, `ambiguous_header`, `two_tables`, `too_many_rejected`, `unbalanced_quote`, `text_after_quote`, `swallowed_rows`, `duplicate_header`, `empty_header`, `bad_header`, `too_many_columns`, `unknown_column`; in a header `reserved_name` and `name_too_long`; in a JSON document `json_syntax`, `json_cut_short`, `json_trailing`, `unclear_records`, `pointer_not_found`, `pointer_not_records`, thousands of open brackets (`json_too_deep`), and a name on the way to the records that occurs twice (`duplicate_key`) |
+//! | the object, for its text | `no_table`, `ambiguous_dialect`, `no_header`, `ambiguous_header`, `two_tables`, `too_many_rejected`, `too_many_repaired`, `unbalanced_quote`, `text_after_quote`, `swallowed_rows`, `duplicate_header`, `empty_header`, `bad_header`, `too_many_columns`, `unknown_column`; in a header `reserved_name` and `name_too_long`; in a JSON document `json_syntax`, `json_cut_short`, `json_trailing`, `unclear_records`, `pointer_not_found`, `pointer_not_records`, thousands of open brackets (`json_too_deep`), and a name on the way to the records that occurs twice (`duplicate_key`) |
 //!
 //! The worker itself refuses a pipeline's command that prints too much, as `output_too_large`, and an object that would
 //! become too many records, as `too_many_records` and `too_expensive`.
@@ -74,6 +77,7 @@ mod tests;
 pub use self::check::{Checked, Names, Tolerance, check};
 pub use self::delimited::columns::write_units;
 pub use self::delimited::dialect::{Dialect, Spaces};
+pub use self::delimited::repair::Repair;
 pub use self::format::{Compression, Encoding, Layout};
 pub use self::options::{Format, Limits, Options, RESERVED_NAMES};
 pub use self::permits::BufferPermits;

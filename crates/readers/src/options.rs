@@ -29,6 +29,9 @@ pub struct Options {
     pub encoding: Option<String>,
     /// Declared types by column. In JSON they apply to the fields of a record; a field may be null or missing.
     pub columns: BTreeMap<String, ColumnType>,
+    /// Whether rows of delimited text that do not fit their table are repaired, and which share of the rows may be, in
+    /// hundredths of a percent.
+    pub repair: Option<u32>,
     /// Bounds.
     pub limits: Limits,
     /// Where this reader gets its permit to read beyond the first 128 KiB of text.

@@ -36,6 +36,8 @@ pub struct Row {
     pub place: Place,
     /// The record, or why there is none.
     pub content: Result<Record, Reject>,
+    /// Whether it was repaired: then its record says how, see [`Repair`](super::Repair).
+    pub is_repaired: bool,
 }
 
 /// How the rows are found in the text.
@@ -240,12 +242,14 @@ impl Rows {
         let limits = &self.options.limits;
         let Opened { input, reader, .. } = &mut self.opened;
         loop {
+            let mut is_repaired = false;
             let (place, content) = match reader {
                 Reader::Table(table) => {
                     if !table.next(input).await? {
                         return Ok(None);
                     }
-                    (Place::Line(table.line()), typed(table, &self.kinds))
+                    is_repaired = !table.repairs().is_empty();
+                    (Place::Line(table.line()), typed(table, &self.kinds, &self.declared))
                 }
                 Reader::Lines(lines, builder) => {
                     if !lines.next(input).await? {
@@ -298,7 +302,8 @@ impl Rows {
                 },
             };
             self.number += 1;
-            return Ok(Some(Row { number: self.number, place, content }));
+            let is_repaired = is_repaired && content.is_ok();
+            return Ok(Some(Row { number: self.number, place, content, is_repaired }));
         }
     }
 }
@@ -323,18 +328,31 @@ fn hinted((reason, message): Refused, text: &[u8]) -> Refused {
     }
 }
 
-fn typed(table: &Table, kinds: &[ColumnType]) -> Result<Record, Reject> {
+fn typed(
+    table: &Table,
+    kinds: &[ColumnType],
+    declared: &BTreeMap<String, ColumnType>,
+) -> Result<Record, Reject> {
     let fields = table.fields()?;
-    let mut record = Record::with_capacity(kinds.len());
+    let is_repaired = !table.repairs().is_empty();
+    let mut wrong_type = false;
+    let mut record = Record::with_capacity(kinds.len() + usize::from(is_repaired));
     for (column, (name, kind)) in table.names().iter().zip(kinds).enumerate() {
-        let value = match fields.get(column) {
-            Some(field) => {
-                columns::value(field, *kind, table.typing()).map_err(|refused| refused.of(table, column))?
+        let Some(field) = fields.get(column) else {
+            record.push((name.clone(), Value::Null));
+            continue;
+        };
+        let value = match columns::value(field, *kind, table.typing()) {
+            // A type that the other rows have settled is not held against a repaired one.
+            Err(_) if is_repaired && !declared.contains_key(&**name) => {
+                wrong_type = true;
+                Value::Text(field.to_owned())
             }
-            None => Value::Null,
+            value => value.map_err(|refused| refused.of(table, column))?,
         };
         record.push((name.clone(), value));
     }
+    record.extend(table.mark(wrong_type).map(|(name, mark)| (name.into(), mark)));
     Ok(record)
 }
 

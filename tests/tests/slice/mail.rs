@@ -94,6 +94,38 @@ max_rejected = "100%"
 }
 
 #[test]
+fn rows_are_repaired_where_the_pipeline_asks_for_it_and_say_so() {
+    let pipelines = r#"
+version = 1
+[[pipeline]]
+name = "lenient"
+match = { prefix = "uploads/" }
+bad_rows = "repair"
+delimiter = ","
+header = true
+quote = "\""
+columns = { id = "number" }
+max_rejected = "50%"
+"#;
+    TestEnv::plan(77).pipelines(pipelines).dedicated_tasks().run(async |env| {
+        env.put("uploads/a.csv", "id,name\n1,one\n2\n3,three\nx,four\n").await;
+        env.settle().await;
+        let job = env.job("uploads/a.csv").await;
+        job.assert_done().assert_records(3).assert_rejected(1);
+        assert_eq!(job.repaired(), 1);
+        let records = env.visible("uploads/a.csv").await;
+        assert!(
+            records[1].contains(r#""_tidemill":{"#) && records[1].contains("short_row"),
+            "{}",
+            records[1]
+        );
+        assert_eq!([&records[0], &records[2]], [r#"{"id":1,"name":"one"}"#, r#"{"id":3,"name":"three"}"#]);
+        let rejects = env.text(&format!("rejects/uploads/a.csv/{}.jsonl", job.id)).await;
+        assert!(rejects.contains("wrong_type") && rejects.contains("x,four"), "{rejects}");
+    });
+}
+
+#[test]
 fn bad_rows_that_may_be_skipped_are_counted() {
     let pipelines = r#"
 version = 1

@@ -157,7 +157,11 @@ fn settled(job: &Job) -> String {
                 None => format!("{records} became visible at once ({})", safe(format)),
                 Some(_) => format!("{records} written under their own keys ({})", safe(format)),
             };
-            format!("{visible}{}", rejected(job, progress.rejected))
+            let repaired = match progress.repaired {
+                0 => String::new(),
+                rows => format!("; {} repaired", count(rows, "row")),
+            };
+            format!("{visible}{}{repaired}", rejected(job, progress.rejected))
         }
         JobState::Superseded(_) => "a newer version of the object was published first".to_owned(),
         JobState::SourceDeleted(_) => "the object version was deleted before it was read".to_owned(),
@@ -173,7 +177,7 @@ fn settled(job: &Job) -> String {
 fn rejected(job: &Job, rows: u64) -> String {
     match (rows, job.pipeline.bad_rows) {
         (0, _) => String::new(),
-        (rows, BadRows::Quarantine) => {
+        (rows, BadRows::Quarantine | BadRows::Repair) => {
             let key = safe(&job.object.key);
             format!("; {} in rejects/{key}/{}.jsonl", count(rows, "rejected row"), job.id)
         }

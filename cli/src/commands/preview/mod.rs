@@ -148,6 +148,7 @@ fn preview_to_json(preview: &Preview) -> Value {
         "decompressed_bytes": preview.bytes.1,
         "records": preview.records,
         "rejected": preview.rejected,
+        "repaired": preview.repaired,
         "columns": columns.collect::<Vec<_>>(),
         "has_more_columns": preview.more_columns,
         "first_records": preview.first.iter().map(record_text).collect::<Vec<_>>(),

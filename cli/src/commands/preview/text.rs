@@ -108,10 +108,13 @@ fn fields(dialect: Dialect) -> String {
 }
 
 fn rejected(preview: &Preview) -> String {
-    if preview.rejected == 0 {
-        "none rejected".to_owned()
-    } else {
-        format!("{} rejected", grouped(preview.rejected))
+    let rejected = match preview.rejected {
+        0 => "none rejected".to_owned(),
+        rows => format!("{} rejected", grouped(rows)),
+    };
+    match preview.repaired {
+        0 => rejected,
+        rows => format!("{rejected}, {} repaired", grouped(rows)),
     }
 }
 

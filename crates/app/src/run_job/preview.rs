@@ -45,6 +45,8 @@ pub struct Preview {
     pub records: u64,
     /// How many rows are rejected.
     pub rejected: u64,
+    /// How many records are of rows that were repaired.
+    pub repaired: u64,
     /// The first of them, by line.
     pub rejects: Vec<Reject>,
     /// The columns, in the order they were met.
@@ -119,6 +121,7 @@ pub async fn preview<R: AsyncRead + Send + 'static>(
 struct Seen {
     records: u64,
     rejected: u64,
+    repaired: u64,
     rejects: Vec<Reject>,
     columns: Vec<PreviewColumn>,
     places: HashMap<Arc<str>, usize>,
@@ -138,7 +141,10 @@ impl Seen {
                 None => Ok(record),
             });
             match content {
-                Ok(record) => self.note(record),
+                Ok(record) => {
+                    self.repaired += u64::from(row.is_repaired);
+                    self.note(record);
+                }
                 Err(reject) => {
                     self.rejected += 1;
                     if self.rejects.len() < FIRST_REJECTS {
@@ -204,6 +210,7 @@ impl Seen {
             bytes: (checked.bytes_in, checked.bytes_out),
             records: self.records,
             rejected: self.rejected,
+            repaired: self.repaired,
             rejects: self.rejects,
             columns: self.columns,
             more_columns: self.more_columns,

@@ -232,6 +232,9 @@ async fn publish(run: JobRun<'_>, written: &Written) -> Result<Outcome, JobExit>
                     job.object.key
                 );
                 metrics::done(job, progress.records, manifest.published_at);
+                if progress.repaired > 0 {
+                    metrics::put(metrics::Metric::RecordsRepaired, progress.repaired);
+                }
                 return Ok(Outcome::Done(progress.records));
             }
             Ok(Published::ClaimLost) => {

@@ -6,7 +6,7 @@ use aws::records::BATCH_ITEMS;
 use domain::{
     job::{Change, Progress},
     manifest,
-    pipelines::{BadRows, DEFAULT_MAX_REJECTED, Format, KeyTemplate, Pipeline},
+    pipelines::{BadRows, DEFAULT_MAX_REJECTED, DEFAULT_MAX_REPAIRED, Format, KeyTemplate, Pipeline},
     record,
     text::count,
     verdict::Kind,
@@ -45,7 +45,8 @@ pub(crate) async fn read_twice<R: AsyncRead + Send + 'static>(
             .verify(rejected, checked.rows, checked.first_rejects.first())
             .map_err(readers::ReadError::from)?;
     }
-    let progress = Progress { records: checked.rows - rejected, rejected, format: Some(format_of(&checked)) };
+    let (records, repaired) = (checked.rows - rejected, checked.repaired);
+    let mut progress = Progress { records, rejected, repaired, format: Some(format_of(&checked)) };
     // What a command prints has nothing to do with the size of the object.
     let uploaded = (job.pipeline.format != Format::Command).then_some(checked.bytes_in);
     allows(&job.pipeline, progress.records, checked.write_units, uploaded).map_err(too_much)?;
@@ -53,6 +54,7 @@ pub(crate) async fn read_twice<R: AsyncRead + Send + 'static>(
         job.id = %job.id,
         records = progress.records,
         rejected,
+        repaired,
         format = progress.format,
         "checked job {}: {} to write",
         job.id,
@@ -71,6 +73,8 @@ pub(crate) async fn read_twice<R: AsyncRead + Send + 'static>(
         );
         return Err(JobExit::new(Change::Requeue, Kind::InternalError, differs));
     }
+    // A repaired row without a natural key is rejected all the same.
+    progress.repaired = counts.repaired;
     writer.finish(progress, checked.write_units)
 }
 
@@ -85,7 +89,8 @@ pub(crate) async fn read_once(
     let rows = Rows::open(source, options, None).await?;
     let writer = RowWriter { run, shards };
     let counts = write_rows(writer, rows).await?;
-    let progress = Progress { records: counts.records, rejected: counts.rejected, format: None };
+    let RowCounts { records, rejected, repaired, .. } = counts;
+    let progress = Progress { records, rejected, repaired, format: None };
     writer.finish(progress, counts.write_units)
 }
 
@@ -98,7 +103,7 @@ fn too_much(excess: Excess) -> JobExit {
 pub(crate) fn tolerance(pipeline: &Pipeline) -> Tolerance {
     match pipeline.bad_rows {
         BadRows::RejectFile => Tolerance::None,
-        BadRows::Skip | BadRows::Quarantine => {
+        BadRows::Skip | BadRows::Quarantine | BadRows::Repair => {
             Tolerance::Share(pipeline.max_rejected.unwrap_or(DEFAULT_MAX_REJECTED))
         }
     }
@@ -123,6 +128,8 @@ pub(crate) fn read_options(pipeline: &Pipeline, buffers: readers::BufferPermits)
         encoding: pipeline.encoding.clone(),
         pointer: pipeline.records.clone(),
         columns: pipeline.columns.clone(),
+        repair: (pipeline.bad_rows == BadRows::Repair)
+            .then(|| pipeline.max_repaired.unwrap_or(DEFAULT_MAX_REPAIRED)),
         limits: readers::Limits::default(),
         buffers,
     }
@@ -172,6 +179,8 @@ struct RowCounts {
     records: u64,
     /// Bad rows that were left out.
     rejected: u64,
+    /// Good rows that were repaired.
+    repaired: u64,
     /// DynamoDB's write units of the good rows.
     write_units: u64,
 }
@@ -179,7 +188,7 @@ struct RowCounts {
 /// Writes rows. Parsing runs on a task of its own while batches are in flight.
 async fn write_rows(writer: RowWriter<'_>, rows: Rows) -> Result<RowCounts, JobExit> {
     let JobRun { services, job, .. } = writer.run;
-    let rejects = (job.pipeline.bad_rows == BadRows::Quarantine)
+    let rejects = (job.pipeline.bad_rows.keeps_rejects())
         .then(|| Rejects::create(&services.objects, &services.rejects_prefix, job));
     let (send, receive) = mpsc::channel(write::BATCHES_AHEAD);
     let producing = AbortOnDropHandle::new(tokio::spawn(produce(
@@ -226,17 +235,18 @@ async fn produce(
                     None => Ok(record),
                 }
             });
-            (row.number, checked)
+            (row.number, row.is_repaired, checked)
         });
         match row {
-            Some((number, Ok(record))) => {
+            Some((number, is_repaired, Ok(record))) => {
                 let size = record::size_bytes(&record);
                 counts.records += 1;
+                counts.repaired += u64::from(is_repaired);
                 counts.write_units += readers::write_units(size);
                 bytes += size;
                 batch.push((number, record));
             }
-            Some((number, Err(reject))) => {
+            Some((number, _, Err(reject))) => {
                 counts.rejected += 1;
                 if tolerance == Tolerance::None {
                     let message = format!("{}: {}", reject.place, reject.message);

@@ -10,7 +10,7 @@
 //! | `collecting_until` | failed, superseded, source_deleted, or replaced |
 //!
 //! Anywhere else one of these contradicts the state, and the item is [not read](UnreadableJob) as a job. Other attributes
-//! stay where they say nothing any more, and are passed over there: `holder` after a replay; `records`, `rejected`,
+//! stay where they say nothing any more, and are passed over there: `holder` after a replay; `records`, `rejected`, `repaired`,
 //! `format` and `progress` of an attempt that ended; `deferred_until` of a launch that came. What only the ledger's own
 //! writes use, such as `collected_at`, is not read at all.
 
@@ -73,6 +73,9 @@ pub struct JobItem {
     /// Rows that the pipeline's policy let it leave out.
     #[serde(default)]
     pub rejected: u64,
+    /// Records of rows that were repaired.
+    #[serde(default)]
+    pub repaired: u64,
     /// The format found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
@@ -288,7 +291,8 @@ impl JobItem {
     }
 
     fn take_progress(&mut self) -> Progress {
-        Progress { records: self.records, rejected: self.rejected, format: self.format.take() }
+        let (records, rejected, repaired) = (self.records, self.rejected, self.repaired);
+        Progress { records, rejected, repaired, format: self.format.take() }
     }
 
     fn take_dropped(&mut self) -> Result<Dropped, Problem> {
@@ -335,6 +339,7 @@ impl From<&Job> for JobItem {
             records: job.records(),
             progress: None,
             rejected: job.rejected(),
+            repaired: job.repaired(),
             format: job.format().map(str::to_owned),
             reason: job.reason().cloned(),
             write_units: job.write_units(),

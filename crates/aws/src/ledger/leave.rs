@@ -56,7 +56,8 @@ impl Ledger {
         let history = if ended.is_some() { ", #history = list_append(#history, :ended)" } else { "" };
         let mut write = Write::new(
             &format!(
-                "SET #state = :to, reason = :reason, records = :records, rejected = :rejected{settled}{format}{history} \
+                "SET #state = :to, reason = :reason, records = :records, rejected = :rejected, \
+                 repaired = :repaired{settled}{format}{history} \
                  REMOVE lease_until"
             ),
             "fence = :fence",
@@ -65,6 +66,7 @@ impl Ledger {
         .value(":reason", write::reason_value(reason))
         .value(":records", number(progress.records))
         .value(":rejected", number(progress.rejected))
+        .value(":repaired", number(progress.repaired))
         .value(":fence", number(job.fence));
         if !settled.is_empty() {
             write = write.indexed_by_status(&job.id, now);
@@ -97,7 +99,7 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<Update, CallError> {
         let write = Write::new(
-            "SET #state = :to, records = :records, rejected = :rejected, #format = :format, \
+            "SET #state = :to, records = :records, rejected = :rejected, repaired = :repaired, #format = :format, \
              write_units = :units, settled_at = :now, status_shard = :status_shard, status_at = :now \
              REMOVE lease_until, reason, #progress",
             "fence = :fence",
@@ -107,6 +109,7 @@ impl Ledger {
         .name("#format", "format")
         .value(":records", number(progress.records))
         .value(":rejected", number(progress.rejected))
+        .value(":repaired", number(progress.repaired))
         .value(":format", text(progress.format.as_deref().unwrap_or("unknown")))
         .value(":units", number(write_units))
         .indexed_by_status(&job.id, now)

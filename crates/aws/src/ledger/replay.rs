@@ -30,7 +30,7 @@ impl Ledger {
         let write = Write::new(
             &format!(
                 "SET #state = :to, attempt = attempt + :one, counted_attempts = :zero, replayed_from = :ended, \
-                 records = :zero, rejected = :zero, status_shard = :status_shard, status_at = :now{} \
+                 records = :zero, rejected = :zero, repaired = :zero, status_shard = :status_shard, status_at = :now{} \
                  REMOVE settled_at, notified_at, notify_lease_until, collecting_until, reason, task, lease_until, \
                  claimed_at, deferred_until, revision",
                 adding(note)

@@ -138,6 +138,8 @@ pub struct Progress {
     pub records: u64,
     /// Rows left out by the pipeline's policy.
     pub rejected: u64,
+    /// Records of rows that were repaired by the pipeline's policy.
+    pub repaired: u64,
     /// The format found, such as `csv.gz`.
     pub format: Option<String>,
 }
@@ -262,6 +264,12 @@ impl Job {
     #[must_use]
     pub fn rejected(&self) -> u64 {
         self.progress().map_or(0, |progress| progress.rejected)
+    }
+
+    /// Records of rows that were repaired, once it has settled.
+    #[must_use]
+    pub fn repaired(&self) -> u64 {
+        self.progress().map_or(0, |progress| progress.repaired)
     }
 
     /// The format found, once it has settled.

@@ -59,6 +59,8 @@ pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 pub enum Header {
     /// True: the first row has them. False: nothing has them, and they are `column_1`, `column_2` and so on.
     InFirstRow(bool),
+    /// The first rows have them, so many of them: names are put together from their parts.
+    InRows(u32),
     /// These are the names, and the first row is a record.
     Names(Vec<String>),
 }
@@ -182,3 +184,7 @@ pub const NO_DELIMITER: char = '\n';
 
 /// The share of an object's rows that may be rejected, in hundredths of a percent, where a pipeline says nothing: a tenth.
 pub const DEFAULT_MAX_REJECTED: u32 = 1_000;
+
+/// The share of an object's rows that may be repaired, in hundredths of a percent, where a pipeline says nothing: half of
+/// them, since the others say what the table is.
+pub const DEFAULT_MAX_REPAIRED: u32 = 5_000;

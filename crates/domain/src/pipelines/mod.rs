@@ -26,7 +26,8 @@ use pricing::Dollars;
 
 pub use command::Command;
 pub use delimited::{
-    DEFAULT_MAX_REJECTED, Delimited, ENCODINGS, ExtraColumns, Header, NO_DELIMITER, Names, ShortRows, Sign,
+    DEFAULT_MAX_REJECTED, DEFAULT_MAX_REPAIRED, Delimited, ENCODINGS, ExtraColumns, Header, NO_DELIMITER,
+    Names, ShortRows, Sign,
 };
 pub use key::{KeyTemplate, KeyTemplateError, MissingColumn};
 pub use preset::{Preset, PresetLayout, PresetNames, PresetTable, Quotes};
@@ -169,6 +170,10 @@ pub struct Pipeline {
     /// [`DEFAULT_MAX_REJECTED`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_rejected: Option<u32>,
+    /// The share of an object's rows that may be repaired before the object fails, in hundredths of a percent. Absent:
+    /// [`DEFAULT_MAX_REPAIRED`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_repaired: Option<u32>,
     /// How many records an object may become. Absent: by its size, see [`allows`](crate::volume::allows).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_records: Option<u64>,
@@ -312,6 +317,17 @@ pub enum BadRows {
     Skip,
     /// It is left out and kept in a rejects object, with row number, reason and raw text.
     Quarantine,
+    /// A row of delimited text that does not fit its table is read as it was probably meant, and its record says how. What
+    /// cannot be read so is left out and kept, as with [`Self::Quarantine`].
+    Repair,
+}
+
+impl BadRows {
+    /// Whether rejected rows are kept in a rejects object.
+    #[must_use]
+    pub fn keeps_rejects(self) -> bool {
+        matches!(self, Self::Quarantine | Self::Repair)
+    }
 }
 
 /// Everything wrong with a pipelines file.
@@ -371,6 +387,7 @@ impl Version {
     fn of(pipeline: &Pipeline) -> Self {
         let is_old = delimited::is_default(&pipeline.delimited)
             && pipeline.encoding.is_none()
+            && pipeline.bad_rows != BadRows::Repair
             && pipeline.delimiter != Some(NO_DELIMITER);
         if is_old { Self::OLD } else { Self::NEW }
     }

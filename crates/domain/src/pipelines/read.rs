@@ -29,7 +29,7 @@ fn pipeline_keys() -> Vec<&'static str> {
     [
         ["name", "match", "format"].as_slice(),
         &command::KEYS,
-        &["delimiter", "records", "columns", "key", "bad_rows", "max_rejected", "encoding"],
+        &["delimiter", "records", "columns", "key", "bad_rows", "max_rejected", "max_repaired", "encoding"],
         &delimited::KEYS,
         &["max_records", "max_cost", "attempts", "timeout", "task", "dedicated_above"],
     ]
@@ -142,7 +142,8 @@ impl<'t> Reader<'t> {
             columns: get("columns").map(|field| self.columns(field, format)).unwrap_or_default(),
             key: get("key").and_then(|field| self.parsed(field, "a template such as \"{customer_id}\"")),
             bad_rows: get("bad_rows").and_then(|field| self.one_of(field, &BAD_ROWS)).unwrap_or_default(),
-            max_rejected: get("max_rejected").and_then(|field| self.max_rejected(field)),
+            max_rejected: get("max_rejected").and_then(|field| self.share_of_rows(field)),
+            max_repaired: get("max_repaired").and_then(|field| self.share_of_rows(field)),
             max_records: get("max_records").and_then(|field| self.max_records(field, format)),
             max_cost: get("max_cost").and_then(|field| self.max_cost(field)),
             attempts: get("attempts").and_then(|field| self.attempts(field)).unwrap_or_else(default_attempts),
@@ -343,5 +344,9 @@ const FORMATS: [(&str, Format); 8] = [
 ];
 const COLUMN_TYPES: [(&str, ColumnType); 3] =
     [("text", ColumnType::Text), ("number", ColumnType::Number), ("boolean", ColumnType::Boolean)];
-const BAD_ROWS: [(&str, BadRows); 3] =
-    [("reject_file", BadRows::RejectFile), ("skip", BadRows::Skip), ("quarantine", BadRows::Quarantine)];
+const BAD_ROWS: [(&str, BadRows); 4] = [
+    ("reject_file", BadRows::RejectFile),
+    ("skip", BadRows::Skip),
+    ("quarantine", BadRows::Quarantine),
+    ("repair", BadRows::Repair),
+];

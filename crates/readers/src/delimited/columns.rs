@@ -173,6 +173,10 @@ impl Settling {
                 return Ok(Err(refused.of(table, column)));
             }
         }
+        // Nor must one that was repaired: where a field is missing, others stand in the wrong column.
+        if !table.repairs().is_empty() {
+            return Ok(Ok(()));
+        }
         let row = table.number();
         if table.follows_gap() && row > 1 {
             self.after_gap(table, fields)?;
@@ -339,6 +343,7 @@ impl Settling {
                 ));
             }
         }
+        notes.extend(table.header_repair().map(str::to_owned));
         if table.repeats() > 0 {
             notes.push(format!("rows equal to the header, left out: {}", table.repeats()));
         }

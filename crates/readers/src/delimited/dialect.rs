@@ -33,6 +33,8 @@ pub struct Dialect {
     pub is_log: bool,
     /// How many lines stand before the table.
     pub skip_lines: u32,
+    /// How many fields nearly all rows have, where rows are repaired and their header has another number; else 0.
+    pub columns: usize,
 }
 
 impl Dialect {
@@ -47,6 +49,7 @@ impl Dialect {
             lone_cr: true,
             is_log: false,
             skip_lines: 0,
+            columns: 0,
         }
     }
 

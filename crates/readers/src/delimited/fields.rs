@@ -20,7 +20,7 @@ impl<'a> Fields<'a> {
 }
 
 /// The parts of `text` that end at `ends`.
-pub(super) fn fields_of<'a>(text: &'a [u8], ends: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
+pub(crate) fn fields_of<'a>(text: &'a [u8], ends: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
     let starts = std::iter::once(0).chain(ends.iter().copied());
     starts.zip(ends).map(|(start, end)| &text[start..*end])
 }

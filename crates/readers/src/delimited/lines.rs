@@ -8,6 +8,15 @@ use super::super::reason::{BadInput, ReadError, Reason};
 /// A byte order mark. Files that were joined have one before the first row of each.
 const MARK: &[u8] = "\u{feff}".as_bytes();
 
+/// A line that is held as a whole: where its text ends and where the next one begins, counted from the place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) end: usize,
+    pub(super) next: usize,
+    /// It is longer than was to be held, and only its beginning is.
+    pub(super) is_cut: bool,
+}
+
 /// The text from a place on.
 pub(super) struct Lines {
     chunk: Vec<u8>,
@@ -80,6 +89,45 @@ impl Lines {
             self.chunk = held;
         }
         Ok(())
+    }
+
+    /// Brings more until the line is held that begins `from` bytes behind the place, but no more than `most` bytes in all.
+    /// At the end of the text the line is empty.
+    pub(super) async fn hold_line(
+        &mut self,
+        from: usize,
+        most: usize,
+        lone_cr: bool,
+        input: &mut Input,
+    ) -> Result<Line, ReadError> {
+        let mut seen = from;
+        loop {
+            let rest = self.rest();
+            let end = memchr::memchr2(b'\n', b'\r', &rest[seen.min(rest.len())..]).map(|end| seen + end);
+            match end {
+                Some(end) if rest[end] == b'\n' => return Ok(Line { end, next: end + 1, is_cut: false }),
+                Some(end) if end + 1 < rest.len() || self.ended => {
+                    if rest.get(end + 1) == Some(&b'\n') {
+                        return Ok(Line { end, next: end + 2, is_cut: false });
+                    }
+                    if lone_cr {
+                        return Ok(Line { end, next: end + 1, is_cut: false });
+                    }
+                    seen = end + 1;
+                    continue;
+                }
+                Some(end) => seen = end,
+                None => seen = rest.len(),
+            }
+            let held = rest.len();
+            if self.ended {
+                return Ok(Line { end: held, next: held, is_cut: false });
+            }
+            if held > most {
+                return Ok(Line { end: held, next: held, is_cut: true });
+            }
+            self.hold(held + 1, input).await?;
+        }
     }
 
     /// Whether the text goes on with `sign`.

@@ -6,6 +6,7 @@ mod doubts;
 mod fields;
 mod lines;
 pub(super) mod names;
+pub(super) mod repair;
 mod spellings;
 pub(super) mod split;
 pub(super) mod typing;
@@ -13,14 +14,14 @@ pub(super) mod typing;
 use std::sync::Arc;
 
 use domain::{
-    pipelines::{Delimited, ExtraColumns, Preset, ShortRows, Sign},
+    pipelines::{Delimited, ExtraColumns, Header, Preset, ShortRows, Sign},
     text::count,
 };
 
 use self::dialect::Dialect;
-pub(super) use self::fields::Fields;
-use self::fields::fields_of;
+pub(super) use self::fields::{Fields, fields_of};
 use self::lines::Lines;
+use self::repair::Repairing;
 use self::split::{Fed, Splitter};
 use self::typing::Typing;
 use super::input::Input;
@@ -57,6 +58,8 @@ pub(super) struct Table {
     header: (Vec<u8>, Vec<usize>),
     /// How many times it came again.
     repeats: u64,
+    /// There if rows that do not fit are repaired.
+    repairing: Option<Repairing>,
 }
 
 impl Table {
@@ -85,23 +88,53 @@ impl Table {
             pending: false,
             header: (Vec::new(), Vec::new()),
             repeats: 0,
+            repairing: options.repair.map(|_| Repairing::default()),
         };
         table.lines.skip(dialect.skip_lines, input).await?;
         if table.advance(input).await? {
-            table.take_names()?;
+            table.take_names(input).await?;
         }
         Ok(table)
     }
 
-    fn take_names(&mut self) -> Result<(), BadInput> {
+    async fn take_names(&mut self, input: &mut Input) -> Result<(), ReadError> {
+        let mut above = Vec::new();
+        if let Some(Header::InRows(rows)) = self.said.header {
+            for _ in 1..rows {
+                let (text, ends) = self.splitter.record();
+                above.push(fields_of(text, ends).map(<[u8]>::to_vec).collect::<Vec<_>>());
+                if !self.advance(input).await? {
+                    return Err(BadInput::new(
+                        Reason::BadHeader,
+                        format!("the pipeline says header = {rows}, but the text ends before"),
+                    )
+                    .into());
+                }
+            }
+        }
+        self.name_columns(&above)?;
+        if self.repairing.is_some() {
+            self.fit_names();
+        }
+        Ok(())
+    }
+
+    /// Takes the names from the present row, below the rows `above` that have parts of them.
+    fn name_columns(&mut self, above: &[Vec<Vec<u8>>]) -> Result<(), BadInput> {
         let (text, ends) = self.splitter.record();
         if self.splitter.fault().is_some() {
             return Err(BadInput::new(Reason::BadHeader, "the header row is larger than a record can be"));
         }
+        let joined;
         let mut fields: Vec<&[u8]> = fields_of(text, ends).collect();
+        if !above.is_empty() {
+            joined = names::joined(above, &fields);
+            fields = joined.iter().map(Vec::as_slice).collect();
+        }
         // The splitter keeps no more fields than this; the number tells how many there are.
-        fields.resize(self.splitter.fields(), b"");
-        let names = names::of_row(&fields, &self.said, self.preset, &self.limits)?;
+        fields.resize(self.splitter.fields().max(fields.len()), b"");
+        let expected = self.repairing.as_ref().map(|_| self.dialect.columns);
+        let names = names::of_row(&fields, &self.said, self.preset, &self.limits, expected)?;
         self.names_bytes = names.names.iter().map(|name| name.len()).sum();
         self.spare = names.spare;
         self.pending = names.row_is_data;
@@ -162,6 +195,9 @@ impl Table {
                 continue;
             }
             self.number = row;
+            if self.repairing.is_some() {
+                return Ok(true);
+            }
             self.check_spare()?;
             if self.said.quote.is_none() && self.splitter.runs_over_lines() {
                 let (text, ends) = self.splitter.record();
@@ -232,7 +268,7 @@ impl Table {
         }
         self.check_width()?;
         // Number, text or nothing: no field takes more than its length and one byte.
-        let size = self.names_bytes + text.len() + ends.len();
+        let size = self.size_bytes();
         if size > self.limits.item_bytes {
             let most = self.limits.item_bytes;
             return Err(
@@ -264,7 +300,10 @@ impl Table {
 
     fn check_width(&self) -> Result<(), Reject> {
         let (fields, columns) = (self.splitter.fields(), self.names.len());
-        if fields == columns || (fields > columns && fields <= columns + self.spare) {
+        if self.repairing.is_some()
+            || fields == columns
+            || (fields > columns && fields <= columns + self.spare)
+        {
             return Ok(());
         }
         let (text, ends) = self.splitter.record();
@@ -297,6 +336,9 @@ impl Table {
     fn check_signs(&self, text: &str, ends: &[usize]) -> Result<(), Reject> {
         if text.contains('\0') {
             return Err(self.reject(Reason::NulByte, "a NUL byte in the row".to_owned()));
+        }
+        if self.repairing.is_some() {
+            return Ok(());
         }
         let quoted = self.splitter.quoted();
         if self.dialect.quote == Some(b'"')
@@ -344,10 +386,13 @@ impl Table {
     /// What a record of the row takes in the table, names included and at the most.
     pub(super) fn size_bytes(&self) -> usize {
         let (text, ends) = self.splitter.record();
-        self.names_bytes + text.len() + ends.len()
+        self.names_bytes + text.len() + ends.len() + self.mark_bytes()
     }
 
     async fn advance(&mut self, input: &mut Input) -> Result<bool, ReadError> {
+        if self.repairing.is_some() {
+            return self.advance_repairing(input).await;
+        }
         self.carried.clear();
         loop {
             if !self.splitter.is_inside() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use domain::manifest::REPAIRED;
 use domain::pipelines::{self, Delimited, Header, Preset, PresetNames};
 use domain::record::NAME_BYTES;
 use domain::text::{count, grouped};
@@ -20,12 +21,14 @@ pub(super) struct ColumnNames {
     pub(super) row_is_data: bool,
 }
 
-/// The names of columns, from the first row's fields and what the pipeline says.
+/// The names of columns, from the first row's fields and what the pipeline says. Where rows are repaired, `repairing` is
+/// how many fields nearly all rows have if it is another number, or 0.
 pub(super) fn of_row(
     fields: &[&[u8]],
     said: &Delimited,
     preset: Option<Preset>,
     limits: &Limits,
+    repairing: Option<usize>,
 ) -> Result<ColumnNames, BadInput> {
     if fields.len() > limits.columns {
         return Err(BadInput::new(
@@ -49,7 +52,13 @@ pub(super) fn of_row(
             spare: 0,
             row_is_data: true,
         }),
-        Some(Header::InFirstRow(true)) | None => of_header(fields, said),
+        Some(Header::InFirstRow(true) | Header::InRows(_)) | None => match repairing {
+            Some(rows) => {
+                let fields = as_rows_have(fields, rows);
+                of_header(&fields, &repaired(said, rows == fields.len()), true)
+            }
+            None => of_header(fields, said, false),
+        },
     }
 }
 
@@ -70,11 +79,44 @@ fn known(fields: usize, preset: Preset, names: &[&str], least: usize) -> Result<
     Ok(ColumnNames { names, spare: 0, row_is_data: true })
 }
 
+/// What a pipeline says, with names that occur twice repaired, and those that are missing at the end if all columns have
+/// values.
+fn repaired(said: &Delimited, has_values: bool) -> Delimited {
+    let unnamed = if has_values { pipelines::Names::Number } else { said.unnamed };
+    Delimited { duplicate_names: pipelines::Names::Number, unnamed, ..said.clone() }
+}
+
+/// The names without empty ones, if there are as many of those as the header has more fields than the rows.
+fn as_rows_have<'a>(fields: &[&'a [u8]], rows: usize) -> Vec<&'a [u8]> {
+    let filled: Vec<&[u8]> = fields.iter().copied().filter(|name| !name.trim_ascii().is_empty()).collect();
+    if rows > 0 && filled.len() == rows { filled } else { fields.to_vec() }
+}
+
+/// Names of several rows: the parts that stand one below the other, with a space between them.
+pub(super) fn joined(above: &[Vec<Vec<u8>>], last: &[&[u8]]) -> Vec<Vec<u8>> {
+    let width = above.iter().map(Vec::len).chain([last.len()]).max().unwrap_or_default();
+    let part = |row: &Vec<Vec<u8>>, column: usize| row.get(column).cloned().unwrap_or_default();
+    (0..width)
+        .map(|column| {
+            let rows = above.iter().map(|row| part(row, column));
+            let all = rows.chain([last.get(column).copied().unwrap_or_default().to_vec()]);
+            let filled: Vec<Vec<u8>> = all.filter(|text| !text.trim_ascii().is_empty()).collect();
+            filled.join(&b' ')
+        })
+        .collect()
+}
+
+/// The name of a column that has none, unlike all `names`.
+pub(super) fn unnamed(names: &[Arc<str>], column: usize) -> Arc<str> {
+    let taken = names.iter().map(|name| &**name).collect();
+    free(&taken, &BTreeSet::new(), "column", column).into()
+}
+
 fn numbered(name: &str, number: usize) -> String {
     format!("{name}_{number}")
 }
 
-fn of_header(fields: &[&[u8]], said: &Delimited) -> Result<ColumnNames, BadInput> {
+fn of_header(fields: &[&[u8]], said: &Delimited, repairs: bool) -> Result<ColumnNames, BadInput> {
     let bad = |message: &str| BadInput::new(Reason::BadHeader, message);
     let texts: Result<Vec<&str>, _> = fields.iter().map(|field| std::str::from_utf8(field)).collect();
     let texts = texts.map_err(|_| {
@@ -95,7 +137,7 @@ fn of_header(fields: &[&[u8]], said: &Delimited) -> Result<ColumnNames, BadInput
     for (at, name) in texts[..texts.len() - spare].iter().enumerate() {
         let mut name = (*name).to_owned();
         if name.trim().is_empty() {
-            if !number_unnamed {
+            if !number_unnamed && !repairs {
                 return Err(BadInput::new(
                     Reason::EmptyHeader,
                     format!(
@@ -118,7 +160,7 @@ fn of_header(fields: &[&[u8]], said: &Delimited) -> Result<ColumnNames, BadInput
                 format!("the name of column {} takes {} bytes of {NAME_BYTES}", at + 1, name.len()),
             ));
         }
-        if RESERVED_NAMES.contains(&name.as_str()) {
+        if RESERVED_NAMES.contains(&name.as_str()) || (repairs && name == REPAIRED) {
             return Err(BadInput::new(
                 Reason::ReservedName,
                 format!("the column {} has a name that the pipeline uses itself", shown(&name)),

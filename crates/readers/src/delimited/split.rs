@@ -19,6 +19,17 @@ pub(crate) enum Fed {
     Record,
 }
 
+/// What the text of a whole row has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whole {
+    /// The record is complete.
+    Record,
+    /// A quoted field goes on.
+    Open,
+    /// Quotes make no sense.
+    Broken,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// Before a record: line ends here are blank lines.
@@ -157,6 +168,58 @@ impl Splitter {
             self.blank_before |= blank > usize::from(ends_line);
         }
         blank
+    }
+
+    /// Begins a record whose text is given to [`Self::whole`].
+    pub(crate) fn begin_line(&mut self) {
+        self.begin();
+        self.state = State::Field;
+    }
+
+    /// Begins the same record once more.
+    fn start_over(&mut self) {
+        let gap = self.gap;
+        self.begin_line();
+        self.gap = gap;
+    }
+
+    /// Goes on with `text`, up to the end of the record or of a line in a quoted field.
+    pub(crate) fn whole(&mut self, text: &[u8]) -> Whole {
+        match self.feed(text) {
+            Err(_) => return Whole::Broken,
+            Ok((_, Fed::More)) if matches!(self.state, State::Quoted | State::QuotedEscape) => {
+                return Whole::Open;
+            }
+            Ok((_, Fed::More)) if self.finish().is_err() => return Whole::Broken,
+            Ok(_) => {}
+        }
+        // The line end is none of the splitter's here.
+        self.state = State::Start;
+        Whole::Record
+    }
+
+    /// Gives the record these fields instead, each with whether it was quoted.
+    pub(crate) fn put(&mut self, fields: Vec<(Vec<u8>, bool)>) {
+        self.start_over();
+        for (field, quoted) in fields {
+            self.push(&field);
+            self.is_quoted = quoted;
+            self.end_field(b'\n');
+        }
+        self.state = State::Start;
+    }
+
+    /// The record cannot be kept, for this reason.
+    pub(crate) fn refuse(&mut self, fault: Reason) {
+        self.fault = Some(fault);
+    }
+
+    /// Gives the record the fields of another.
+    pub(crate) fn take_over(&mut self, other: Self) {
+        let Self { text, ends, quoted, fields, fault, .. } = other;
+        (self.text, self.ends, self.quoted, self.fields, self.fault) = (text, ends, quoted, fields, fault);
+        self.broke = false;
+        self.state = State::Start;
     }
 
     /// Goes on with `input`, at the beginning of a record only after [`Self::blank`]: how much was used, and

@@ -5,7 +5,7 @@ use super::super::delimited::split::{Fed, Splitter};
 use super::super::options::Limits;
 
 /// The most rows that are compared.
-const ROWS: usize = 1_000;
+pub(super) const ROWS: usize = 1_000;
 
 #[derive(Debug, Clone, Copy)]
 struct Cell {
@@ -36,7 +36,14 @@ pub(super) struct Grid {
 
 impl Grid {
     /// Cuts `text`, of which `whole` says whether it is all; rows that begin with `comment` are left out.
-    pub(super) fn of(text: &[u8], whole: bool, dialect: Dialect, comment: Option<&str>) -> Self {
+    /// Where rows are repaired, `goes_on` behind a line whose quotes make no sense.
+    pub(super) fn of(
+        text: &[u8],
+        whole: bool,
+        dialect: Dialect,
+        comment: Option<&str>,
+        goes_on: bool,
+    ) -> Self {
         let mut splitter = Splitter::new(dialect, &Limits::default());
         let mut grid = Self::default();
         let mut at = 0;
@@ -71,7 +78,10 @@ impl Grid {
                 }
                 Err(_) => {
                     grid.is_broken = true;
-                    break;
+                    let line_end = memchr::memchr2(b'\n', b'\r', &text[begin..]);
+                    let Some(end) = line_end.filter(|_| goes_on) else { break };
+                    at = begin + end;
+                    splitter = Splitter::new(dialect, &Limits::default());
                 }
             }
         }

@@ -17,6 +17,7 @@ mod header;
 mod kinds;
 mod one_column;
 mod reading;
+mod width;
 
 use self::grid::lines_before;
 use self::header::Evidence;
@@ -46,6 +47,15 @@ const WEAK_COLUMNS: usize = 4;
 
 /// How the text that begins with `text` is written; `whole` says that this is all of it.
 pub(super) fn dialect(text: &[u8], whole: bool, options: &Options) -> Result<Dialect, BadInput> {
+    let dialect = strict_dialect(text, whole, options)?;
+    if options.repair.is_none() || text.is_empty() {
+        return Ok(dialect);
+    }
+    let table = &text[after_lines(text, dialect.skip_lines)..];
+    Ok(Dialect { columns: width::common(table, whole, dialect, &options.table), ..dialect })
+}
+
+fn strict_dialect(text: &[u8], whole: bool, options: &Options) -> Result<Dialect, BadInput> {
     let said = &options.table;
     let skipped = said.skip_lines.unwrap_or_default();
     let below = &text[after_lines(text, skipped)..];
@@ -80,12 +90,17 @@ pub(super) fn dialect(text: &[u8], whole: bool, options: &Options) -> Result<Dia
 /// Whether lines are a column whose first line is a name by what stands below it.
 pub(super) fn is_column_under_name(lines: &[&[u8]]) -> bool {
     let text = lines.join(&b'\n');
-    let grid = grid::Grid::of(&text, true, Dialect::one_column(false), None);
+    let grid = grid::Grid::of(&text, true, Dialect::one_column(false), None, false);
     !grid.is_broken && header::evidence(&grid, 0) == Evidence::Names
 }
 
 /// The delimiter is declared: it is followed, and checked.
 fn declared(delimiter: u8, look: Look<'_>) -> Result<Dialect, BadInput> {
+    let said = &look.options.table;
+    // Rows that are repaired prove nothing against what is said.
+    if look.options.repair.is_some() && said.header.is_some() && said.quote.is_some() {
+        return Ok(reading::declared(look, delimiter));
+    }
     if let Some(found) = reading::best(look, delimiter) {
         return header_of(found, look);
     }

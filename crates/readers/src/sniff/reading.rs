@@ -39,23 +39,31 @@ pub(super) struct Look<'a> {
 
 impl Look<'_> {
     pub(super) fn grid(&self, dialect: Dialect) -> Grid {
-        Grid::of(self.text, self.whole, dialect, self.options.table.comment.as_deref())
+        let comment = self.options.table.comment.as_deref();
+        Grid::of(self.text, self.whole, dialect, comment, self.options.repair.is_some())
     }
+}
+
+/// The dialect with this delimiter and what else the pipeline says.
+pub(super) fn declared(look: Look<'_>, delimiter: u8) -> Dialect {
+    let said = &look.options.table;
+    let mut dialect = Dialect::of(delimiter);
+    if let Some(quote) = said.quote {
+        dialect.quote = byte_of(quote);
+    }
+    dialect.escape = said.escape.and_then(byte_of);
+    if said.trim == Some(true) {
+        dialect.spaces = Spaces::Trimmed;
+    } else if said.trim.is_none() && is_spaced(look.text, delimiter) {
+        dialect.spaces = Spaces::SkippedBefore;
+    }
+    dialect
 }
 
 /// The best reading with this delimiter, whatever its quotes are.
 pub(super) fn best(look: Look<'_>, delimiter: u8) -> Option<Reading> {
     let said = &look.options.table;
-    let mut plain = Dialect::of(delimiter);
-    if let Some(quote) = said.quote {
-        plain.quote = byte_of(quote);
-    }
-    plain.escape = said.escape.and_then(byte_of);
-    if said.trim == Some(true) {
-        plain.spaces = Spaces::Trimmed;
-    } else if said.trim.is_none() && is_spaced(look.text, delimiter) {
-        plain.spaces = Spaces::SkippedBefore;
-    }
+    let plain = declared(look, delimiter);
     let first = reading(look, plain);
     let is_clean = |reading: &Reading| !reading.grid.is_broken && reading.fit >= 1.0;
     if said.quote.is_none() && memchr::memchr(b'\'', look.text).is_some() {

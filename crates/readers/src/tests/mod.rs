@@ -8,6 +8,7 @@ mod json;
 mod json_kinds;
 mod packed;
 mod pieces;
+mod repaired;
 mod samples;
 
 use std::io;

@@ -210,7 +210,7 @@ fn full(state: JobState) -> Job {
 fn full_states() -> Vec<JobState> {
     let claimed = Claimed { first_at: at(3), holder: "drain/1/7/0f".into() };
     let reason = Reason::new(domain::job::ReasonCode::parse("ragged_row"), "row 3");
-    let progress = Progress { records: 7, rejected: 2, format: Some("csv.gz".into()) };
+    let progress = Progress { records: 7, rejected: 2, repaired: 3, format: Some("csv.gz".into()) };
     let (collecting_until, settled_at) = (Some(at(99)), at(9));
     let dropped = Dropped {
         settled_at,

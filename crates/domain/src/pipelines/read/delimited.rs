@@ -28,6 +28,9 @@ pub(super) const KEYS: [&str; 13] = [
     "unnamed",
 ];
 
+/// The most rows that names may stand in.
+const MOST_HEADER_ROWS: u32 = 10;
+
 /// The most names a pipeline may give. Every job carries its pipeline.
 const MOST_NAMES: usize = 1_000;
 
@@ -148,8 +151,8 @@ impl<'t> Reader<'t> {
         known.map(|name| (*name).to_owned())
     }
 
-    /// The share of rows that may be rejected, in hundredths of a percent.
-    pub(super) fn max_rejected(&mut self, field: &Field<'t>) -> Option<u32> {
+    /// The share of rows that may be rejected or repaired, in hundredths of a percent.
+    pub(super) fn share_of_rows(&mut self, field: &Field<'t>) -> Option<u32> {
         let share = string(field.value).and_then(|text| text.strip_suffix('%')).and_then(hundredths);
         if share.is_none() {
             self.wrong(field, "a share of the rows such as \"1%\" or \"0.5%\", from 0% to 100%");
@@ -181,7 +184,21 @@ impl<'t> Reader<'t> {
         {
             self.wrong(
                 field,
-                "only with bad_rows \"skip\" or \"quarantine\"; otherwise one bad row fails the object",
+                "only with bad_rows \"skip\", \"quarantine\" or \"repair\"; otherwise one bad row fails the object",
+            );
+        }
+        if pipeline.bad_rows != BadRows::Repair
+            && let Some(field) = fields.get("max_repaired")
+        {
+            self.wrong(field, "only with bad_rows \"repair\"");
+        }
+        if pipeline.bad_rows == BadRows::Repair
+            && !matches!(pipeline.format, Format::Auto | Format::Csv)
+            && let Some(field) = fields.get("bad_rows")
+        {
+            self.wrong(
+                field,
+                "\"repair\" only with format \"csv\" or \"auto\": rows of other formats are not repaired",
             );
         }
         if let (Some(thousands), Some(field)) = (said.thousands, fields.get("thousands"))
@@ -211,8 +228,17 @@ impl<'t> Reader<'t> {
     }
 
     fn header(&mut self, field: &Field<'t>) -> Option<Header> {
-        let allowed = "true, false or a list of names such as [\"id\", \"name\"]";
+        let allowed =
+            "true, false, a number of rows from 1 to 10, or a list of names such as [\"id\", \"name\"]";
         match field.value {
+            DeValue::Integer(_) => {
+                let rows = integer(field.value).and_then(|rows| u32::try_from(rows).ok());
+                let rows = rows.filter(|rows| (1..=MOST_HEADER_ROWS).contains(rows));
+                if rows.is_none() {
+                    self.wrong(field, allowed);
+                }
+                rows.map(Header::InRows)
+            }
             DeValue::Boolean(has) => Some(Header::InFirstRow(*has)),
             DeValue::Array(entries) => {
                 let names: Option<Vec<String>> =

@@ -45,7 +45,8 @@ fn all_that_can_be_said_is_kept_and_stored() {
 #[test]
 fn what_is_wrong_is_said_with_what_is_allowed() {
     for (lines, words) in [
-        ("header = 1", "true, false or a list of names"),
+        ("header = 0", "a number of rows from 1 to 10, or a list of names"),
+        ("header = 11", "a number of rows from 1 to 10"),
         ("header = []", "1 to 1000 of them"),
         ("header = [\"a\", \"a\"]", "name 2 (\"a\") occurs twice"),
         ("header = [\"a\", \" \"]", "is empty"),
@@ -65,6 +66,9 @@ fn what_is_wrong_is_said_with_what_is_allowed() {
         ("encoding = \"ansi\"", "windows-1252"),
         ("max_rejected = \"101%\"", "from 0% to 100%"),
         ("max_rejected = 1", "such as \"1%\""),
+        ("bad_rows = \"repair\"\nmax_repaired = \"half\"", "such as \"1%\""),
+        ("bad_rows = \"repair\"\nformat = \"jsonl\"", "only with format \"csv\" or \"auto\""),
+        ("bad_rows = \"skip\"\nmax_repaired = \"1%\"", "only with bad_rows \"repair\""),
         ("delimiter = \"::\"", "\"none\""),
         ("format = \"jsonl\"\ntrim = true", "only with format"),
         ("format = \"object\"\nencoding = \"utf-8\"", "not with format"),
