@@ -200,6 +200,11 @@ table! {
             advice: "Have the command print less, or raise output_bytes in the pipelines file, and upload the object \
                      again.",
         }
+        TotalsRow = "totals_row", "the row is a total of others and no record" {
+            scope: Scope::Row,
+            advice: "Remove the row and upload the file again, or put bad_rows = \"skip\" or bad_rows = \"quarantine\" into the \
+                     pipelines file to leave it out.",
+        }
         RaggedRow = "ragged_row", "the row has fewer or more fields than the header" {
             scope: Scope::Row,
             advice: "Give each row as many fields as the header, and upload the file again.",

@@ -227,14 +227,14 @@ pub async fn check(
 ) -> Result<Checked, ReadError> {
     let mut opened = Opened::open(source, options, None).await?;
     let mut tally = RowCounts::default();
-    let mut columns = Vec::new();
+    let (mut columns, mut totals) = (Vec::new(), Vec::new());
     let mut notes = Vec::new();
     if let Reader::Table(table) = &mut opened.reader {
         let settling = check_table(table, &mut opened.input, options, tolerance, &mut tally).await?;
         settling.verify(table)?;
         notes = settling.notes(table);
         let settled = settling.settle(table.names());
-        columns = settled.columns;
+        (columns, totals) = (settled.columns, settled.totals);
         tally.rejected += settled.rejected;
         tally.item_bytes -= settled.item_bytes;
         tally.write_units -= settled.write_units;
@@ -257,7 +257,7 @@ pub async fn check(
     let Opened { input, .. } = opened;
     input.verify()?;
     Ok(Checked {
-        schema: Schema { layout, columns },
+        schema: Schema { layout, columns, totals },
         compression: input.compression,
         inner_compression: input.inner_compression,
         encoding: input.encoding,

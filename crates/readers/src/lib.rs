@@ -42,7 +42,7 @@
 //! # Reasons
 //! | what ends at | reasons |
 //! | --- | --- |
-//! | the row | `ragged_row`, `stray_quote`, `stray_escape`, `field_too_large`, `item_too_large`, `invalid_utf8`, `nul_byte`, `number_out_of_range`, `wrong_type`, `json_too_deep`, `not_finite`, `not_dynamodb_json`, `duplicate_key`, `lone_surrogate`, `empty_name`, `name_too_long`, `reserved_name`, `bad_key`; in JSON Lines `json_syntax` |
+//! | the row | `ragged_row`, `totals_row`, `stray_quote`, `stray_escape`, `field_too_large`, `item_too_large`, `invalid_utf8`, `nul_byte`, `number_out_of_range`, `wrong_type`, `json_too_deep`, `not_finite`, `not_dynamodb_json`, `duplicate_key`, `lone_surrogate`, `empty_name`, `name_too_long`, `reserved_name`, `bad_key`; in JSON Lines `json_syntax` |
 //! | the object, for its bytes | `truncated_gzip`, `truncated_zstd`, `truncated_bzip2`, `truncated_xz`, `checksum_mismatch`, `corrupt_compression`, `trailing_garbage`, `decompression_bomb`, `window_too_large`, `nested_compression`, `unsupported_format`, `unknown_binary`, `wrong_format`, `damaged_file`, `encrypted_file`, `block_too_large`, `utf16_without_bom`, `unsupported_encoding`, `invalid_utf16`, `encoding_mismatch` |
 //! | the object, for its text | `no_table`, `ambiguous_dialect`, `no_header`, `ambiguous_header`, `two_tables`, `too_many_rejected`, `too_many_repaired`, `unbalanced_quote`, `text_after_quote`, `swallowed_rows`, `duplicate_header`, `empty_header`, `bad_header`, `too_many_columns`, `unknown_column`; in a header `reserved_name` and `name_too_long`; in a JSON document `json_syntax`, `json_cut_short`, `json_trailing`, `unclear_records`, `pointer_not_found`, `pointer_not_records`, thousands of open brackets (`json_too_deep`), and a name on the way to the records that occurs twice (`duplicate_key`) |
 //!
@@ -84,4 +84,4 @@ pub use self::permits::BufferPermits;
 pub use self::position::Place;
 pub use self::reason::{BadInput, ReadError, Reason, Reject, Scope};
 pub use self::rows::{Row, Rows};
-pub use self::schema::{Column, ColumnType, Schema};
+pub use self::schema::{Column, ColumnType, Schema, Total};

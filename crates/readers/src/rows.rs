@@ -12,7 +12,7 @@ use super::delimited::dialect::Dialect;
 use super::delimited::typing::Typing;
 use super::format::{Encoding, Layout};
 use super::input::Input;
-use super::json::build::{Builder, is_exported_item};
+use super::json::build::{Builder, begins_like_an_exported_item, is_exported_item};
 use super::json::evidence;
 use super::json::lines::Lines;
 use super::json::look::{Look, look};
@@ -23,7 +23,7 @@ use super::options::{Format, Limits, Options};
 use super::position::Place;
 use super::preset;
 use super::reason::{BadInput, ReadError, Reason, Reject, raw_text, shown};
-use super::schema::{ColumnType, Schema};
+use super::schema::{ColumnType, Schema, Total};
 use super::sniff;
 
 /// A row, good or refused.
@@ -151,6 +151,9 @@ impl Found {
                 {
                     Self::Lines(Builder::dynamodb())
                 }
+                Look::Values { may_be_lines: true, first: None } if begins_like_an_exported_item(text) => {
+                    return Err(evidence::long_exported_item());
+                }
                 Look::Lines { .. } => lines(),
                 Look::Values { may_be_lines, .. } => Self::Values { found_out: true, may_be_lines },
             },
@@ -166,6 +169,8 @@ pub struct Rows {
     opened: Opened,
     /// The type of each column of a table.
     kinds: Vec<ColumnType>,
+    /// The rows that are totals of others.
+    totals: Vec<Total>,
     declared: BTreeMap<String, ColumnType>,
     options: Options,
     number: u64,
@@ -204,13 +209,15 @@ impl Rows {
                     .collect(),
             };
         }
-        Ok(Self { opened, kinds, declared: options.columns.clone(), options: options.clone(), number: 0 })
+        let totals = schema.map(|schema| schema.totals.clone()).unwrap_or_default();
+        Ok(Self { totals, kinds, ..Self::of(opened, options) })
     }
 
     pub(super) fn of(opened: Opened, options: &Options) -> Self {
         Self {
             opened,
             kinds: Vec::new(),
+            totals: Vec::new(),
             declared: options.columns.clone(),
             options: options.clone(),
             number: 0,
@@ -249,7 +256,12 @@ impl Rows {
                         return Ok(None);
                     }
                     is_repaired = !table.repairs().is_empty();
-                    (Place::Line(table.line()), typed(table, &self.kinds, &self.declared))
+                    let total = self.totals.binary_search_by_key(&table.number(), |total| total.row);
+                    let row = match total {
+                        Ok(at) => Err(columns::rejected_total(table, &self.totals[at].evidence)),
+                        Err(_) => typed(table, &self.kinds, &self.declared),
+                    };
+                    (Place::Line(table.line()), row)
                 }
                 Reader::Lines(lines, builder) => {
                     if !lines.next(input).await? {

@@ -15,6 +15,15 @@ pub struct Column {
     pub kind: ColumnType,
 }
 
+/// A row that is a total of others and no record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Total {
+    /// Its number, counted from 1.
+    pub row: u64,
+    /// What says so, in words.
+    pub evidence: String,
+}
+
 /// What a check has settled about an object, for reading its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schema {
@@ -22,4 +31,6 @@ pub struct Schema {
     pub layout: Layout,
     /// The columns in order; none for JSON, whose values bring their types.
     pub columns: Vec<Column>,
+    /// The rows that are totals of others, in order.
+    pub totals: Vec<Total>,
 }

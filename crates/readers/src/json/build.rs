@@ -166,6 +166,24 @@ pub(crate) fn is_exported_item(text: &[u8]) -> bool {
     may && Builder::dynamodb().line(text, &Limits::default()).is_ok()
 }
 
+/// Whether a text whose first value is not all in sight begins as an item of an export of DynamoDB does: `{"Item":`, a
+/// name, and a type.
+pub(crate) fn begins_like_an_exported_item(text: &[u8]) -> bool {
+    const TYPES: [&str; 10] = ["S", "N", "B", "SS", "NS", "BS", "M", "L", "BOOL", "NULL"];
+    let mut signs = text.iter().copied().filter(|byte| !is_space(*byte));
+    if !signs.by_ref().take(9).eq(*b"{\"Item\":{") || signs.next() != Some(b'"') {
+        return false;
+    }
+    let mut is_escaped = false;
+    signs.by_ref().find(|byte| {
+        let ends = *byte == b'"' && !is_escaped;
+        is_escaped = *byte == b'\\' && !is_escaped;
+        ends
+    });
+    let rest: Vec<u8> = signs.take(9).collect();
+    TYPES.iter().any(|kind| rest.starts_with(format!(":{{\"{kind}\":").as_bytes()))
+}
+
 /// A walk through text that is known to be valid JSON. What cannot be in such text reads as its end.
 struct Walk<'a> {
     text: &'a str,

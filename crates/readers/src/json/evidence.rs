@@ -79,6 +79,16 @@ impl Evidence {
     }
 }
 
+/// A first line that begins as an item of an export of DynamoDB does, and whose end is not in sight.
+pub(crate) fn long_exported_item() -> BadInput {
+    unclear(
+        "the text begins like an item of an export of DynamoDB, but its first line is longer than 64 KiB, so that this is \
+         not proven. Put format = \"dynamodb_json\" into the pipelines file if it is one, or format = \"jsonl\" or \
+         format = \"json\" to keep the types as they are written"
+            .to_owned(),
+    )
+}
+
 /// The line for the pipelines file that reads the longest array of objects inside the object `text` as the records, if
 /// there is such an array; `text` may be the object's beginning.
 pub(crate) fn hint(text: &[u8]) -> Option<String> {

@@ -2,6 +2,7 @@
 
 use super::cells::{Class, class};
 use super::grid::{Grid, Row};
+use super::names;
 
 /// The most rows that are compared with the first.
 const ROWS: usize = 200;
@@ -13,7 +14,7 @@ pub(super) enum Evidence {
     Names,
     /// It is like the rows below.
     Data,
-    /// Nothing tells: all columns are text, or there are no rows.
+    /// All columns are text, and only the looks of the first row speak for names; or there are no rows.
     Unknown,
 }
 
@@ -47,7 +48,13 @@ pub(super) fn evidence(grid: &Grid, first: usize) -> Evidence {
     }
     match (alike, unlike, years) {
         (0, 1.., _) | (0, 0, 2..) => Evidence::Names,
-        (0, 0, 0) if !recurs && grid.fields(head).all(|(name, _)| is_like_a_name(name)) => Evidence::Unknown,
+        (0, 0, 0)
+            if !recurs
+                && grid.fields(head).all(|(name, _)| is_like_a_name(name))
+                && names::are_borne_out(grid, head, body) =>
+        {
+            Evidence::Unknown
+        }
         _ => Evidence::Data,
     }
 }

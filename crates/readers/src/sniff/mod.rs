@@ -15,6 +15,7 @@ mod cells;
 mod grid;
 mod header;
 mod kinds;
+mod names;
 mod one_column;
 mod reading;
 mod width;
@@ -162,7 +163,9 @@ fn free(look: Look<'_>) -> Result<Dialect, BadInput> {
 
 /// The best reading with one of these delimiters, if it has a margin over the next.
 fn among(delimiters: &[u8], look: Look<'_>, told: bool) -> Result<Dialect, BadInput> {
-    let readings = delimiters.iter().filter_map(|delimiter| reading::best(look, *delimiter));
+    // A delimiter that occurs nowhere makes no columns. To look for it costs much less than to read by it.
+    let present = delimiters.iter().filter(|delimiter| memchr::memchr(**delimiter, look.text).is_some());
+    let readings = present.filter_map(|delimiter| reading::best(look, *delimiter));
     let mut readings: Vec<Reading> = readings.filter(reading::has_columns).collect();
     readings.sort_by(|one, other| other.score.total_cmp(&one.score));
     let mut readings = readings.into_iter();

@@ -66,7 +66,7 @@ pub(super) fn best(look: Look<'_>, delimiter: u8) -> Option<Reading> {
     let plain = declared(look, delimiter);
     let first = reading(look, plain);
     let is_clean = |reading: &Reading| !reading.grid.is_broken && reading.fit >= 1.0;
-    if said.quote.is_none() && memchr::memchr(b'\'', look.text).is_some() {
+    if said.quote.is_none() && has_opening_apostrophe(look.text, delimiter) {
         let quoted = reading(look, Dialect { quote: Some(b'\''), ..plain })
             .filter(|it| is_clean(it) && quotes_say_so(it));
         if let Some(quoted) = quoted
@@ -125,6 +125,14 @@ fn is_spaced(text: &[u8], delimiter: u8) -> bool {
         }
     }
     count >= 2
+}
+
+/// Whether an apostrophe stands where a field may begin. Most stand inside words.
+fn has_opening_apostrophe(text: &[u8], delimiter: u8) -> bool {
+    memchr::memchr_iter(b'\'', text).any(|at| {
+        let before = at.checked_sub(1).and_then(|at| text.get(at));
+        before.is_none_or(|byte| *byte == delimiter || matches!(byte, b'\n' | b'\r' | b' ' | b'\t'))
+    })
 }
 
 fn has_escapes(text: &[u8], delimiter: u8) -> bool {

@@ -3,6 +3,7 @@
 mod avro;
 mod aws;
 mod delimited;
+mod doubts;
 mod field;
 mod json;
 mod json_kinds;

@@ -1,21 +1,28 @@
 //! What type a column has: declared, or settled by all of its values.
 
+mod candidate;
+mod totals;
+mod values;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use domain::pipelines::Preset;
-use domain::record::Value;
 use domain::record::number::NumberError;
 
+use self::candidate::Candidate;
+use self::totals::Totals;
+pub(in super::super) use self::totals::rejected as rejected_total;
+use self::values::fits;
+pub use self::values::write_units;
+pub(in super::super) use self::values::{Refused, declared_types, unknown_column, value};
 use super::super::options::Options;
 use super::super::position::Place;
 use super::super::reason::{BadInput, Reason, Reject, shown};
-use super::super::schema::{Column, ColumnType};
+use super::super::schema::{Column, ColumnType, Total};
 use super::Table;
 use super::fields::Fields;
 use super::names::row_shown;
-use super::spellings::Spellings;
-use super::typing::{Typing, boolean};
+use super::spellings::Found as Spelled;
 
 /// The most different combinations of columns with numbers out of range in one row. With more, the object is refused: each
 /// combination is kept until its columns have settled.
@@ -23,93 +30,6 @@ const COMBINATIONS: usize = 256;
 
 /// The number of rows with numbers out of range whose reasons are kept.
 const KEPT: usize = 16;
-
-/// One column while its type settles.
-struct Candidate {
-    declared: Option<ColumnType>,
-    /// It has a value that is not empty.
-    filled: bool,
-    /// All its values may be numbers, and one of them is in range.
-    number: bool,
-    in_range: bool,
-    boolean: bool,
-    /// How many values stand for a missing one, if the column is one of numbers or booleans, and the first of them.
-    nulls: u64,
-    null: String,
-    /// The numbers with a fraction, until two of them are one number in two spellings.
-    spellings: Spellings,
-    two_spellings: bool,
-    /// What the first row has, and whether all others have numbers: see [`Settling::verify`].
-    first_is_text: bool,
-    other_numbers: u64,
-    others_are_numbers: bool,
-}
-
-impl Candidate {
-    fn new(declared: Option<ColumnType>) -> Self {
-        Self {
-            declared,
-            filled: false,
-            number: true,
-            in_range: false,
-            boolean: true,
-            nulls: 0,
-            null: String::new(),
-            spellings: Spellings::default(),
-            two_spellings: false,
-            first_is_text: false,
-            other_numbers: 0,
-            others_are_numbers: true,
-        }
-    }
-
-    /// Takes note of a value that is not empty. True if it is a number out of range.
-    fn note(&mut self, field: &str, row: u64, typing: &Typing) -> bool {
-        let mut beyond = false;
-        let plain = if self.number || (self.first_is_text && self.others_are_numbers) {
-            typing.check_plain(field)
-        } else {
-            Err(NumberError::NotDecimal)
-        };
-        if plain == Err(NumberError::NotDecimal) && typing.is_usual_null(field) {
-            if self.nulls == 0 {
-                field.clone_into(&mut self.null);
-            }
-            self.nulls += 1;
-            return false;
-        }
-        self.filled = true;
-        self.boolean = self.boolean && boolean(field).is_some();
-        if row > 1 && self.first_is_text && self.others_are_numbers {
-            self.others_are_numbers = plain != Err(NumberError::NotDecimal);
-            self.other_numbers += 1;
-        }
-        if self.number {
-            match plain {
-                Ok(()) => {
-                    self.in_range = true;
-                    self.two_spellings = self.spellings.differ(field);
-                    self.number = !self.two_spellings;
-                }
-                Err(NumberError::NotDecimal) => {
-                    self.number = false;
-                    self.first_is_text = row == 1;
-                }
-                Err(_) => beyond = true,
-            }
-        }
-        beyond
-    }
-
-    fn settled(&self) -> ColumnType {
-        match self.declared {
-            Some(declared) => declared,
-            None if self.number && self.in_range => ColumnType::Number,
-            None if self.filled && self.boolean => ColumnType::Boolean,
-            None => ColumnType::Text,
-        }
-    }
-}
 
 /// Rows that are bad if one of certain columns turns out to be a column of numbers.
 #[derive(Default)]
@@ -124,6 +44,8 @@ struct Doubtful {
 #[derive(Default)]
 pub(in super::super) struct Settled {
     pub(in super::super) columns: Vec<Column>,
+    /// The rows that are totals of others.
+    pub(in super::super) totals: Vec<Total>,
     pub(in super::super) rejected: u64,
     pub(in super::super) first: Vec<(u64, Reject)>,
     pub(in super::super) item_bytes: u64,
@@ -141,12 +63,14 @@ pub(in super::super) struct Settling {
     /// How often blank lines stood between rows, and before which row the first time, if that may have names.
     gaps: u64,
     gap_at: u64,
+    totals: Totals,
 }
 
 impl Settling {
     /// The options declare types by column name; a name that is no column's is an error that lists the columns.
     pub(in super::super) fn new(names: &[Arc<str>], options: &Options) -> Result<Self, BadInput> {
-        let candidates = declared_types(names, options)?.into_iter().map(Candidate::new).collect();
+        let candidates = declared_types(names, options)?.into_iter();
+        let candidates = candidates.map(|declared| Candidate::new(declared, names.len())).collect();
         Ok(Self {
             candidates,
             doubtful: BTreeMap::new(),
@@ -154,6 +78,7 @@ impl Settling {
             first: None,
             gaps: 0,
             gap_at: 0,
+            totals: Totals::new(names.len()),
         })
     }
 
@@ -176,6 +101,9 @@ impl Settling {
         // Nor must one that was repaired: where a field is missing, others stand in the wrong column.
         if !table.repairs().is_empty() {
             return Ok(Ok(()));
+        }
+        if let Some(reject) = self.totals.observe(table, fields, &self.candidates)? {
+            return Ok(Err(reject));
         }
         let row = table.number();
         if table.follows_gap() && row > 1 {
@@ -336,11 +264,20 @@ impl Settling {
                 notes
                     .push(format!("column {}: {count} of its values, such as {null}, are null", shown(name)));
             }
-            if candidate.two_spellings {
-                notes.push(format!(
-                    "column {}: two spellings of one number occur, so its values are text",
-                    shown(name)
-                ));
+            if candidate.declared.is_none() {
+                match candidate.spellings.found() {
+                    Spelled::One => {}
+                    Spelled::Two => notes.push(format!(
+                        "column {}: two spellings of one number occur, so its values are text",
+                        shown(name)
+                    )),
+                    Spelled::Unknown if !candidate.number => {}
+                    Spelled::Unknown => notes.push(format!(
+                        "column {}: its fractions are too many to tell whether two spellings of one number occur, so its \
+                         values are text; declare it as a number if they are numbers",
+                        shown(name)
+                    )),
+                }
             }
         }
         notes.extend(table.header_repair().map(str::to_owned));
@@ -353,7 +290,7 @@ impl Settling {
     /// All rows have been seen.
     pub(in super::super) fn settle(self, names: &[Arc<str>]) -> Settled {
         let kinds: Vec<_> = self.candidates.iter().map(Candidate::settled).collect();
-        let mut settled = Settled::default();
+        let mut settled = Settled { totals: self.totals.into_rows(), ..Settled::default() };
         for (columns, doubtful) in self.doubtful {
             let Some(at) = columns.iter().position(|column| kinds[*column] == ColumnType::Number) else {
                 continue;
@@ -381,96 +318,4 @@ fn is_like_names<'a>(fields: impl Iterator<Item = &'a str>) -> bool {
             && !field.contains(|sign: char| sign.is_ascii_digit());
         is_word && seen.insert(field)
     })
-}
-
-/// The declared type of each column, if it has one.
-pub(in super::super) fn declared_types(
-    names: &[Arc<str>],
-    options: &Options,
-) -> Result<Vec<Option<ColumnType>>, BadInput> {
-    let declared = &options.columns;
-    let preset = options.preset.and_then(Preset::table);
-    let usual = |name: &str| preset.and_then(|table| table.type_of(name));
-    // An empty object lacks every column, and that is no mistake.
-    if let Some(unknown) = declared.keys().find(|name| !names.iter().any(|known| **known == ***name))
-        && !names.is_empty()
-    {
-        return Err(unknown_column(unknown, names.iter().map(|name| &**name)));
-    }
-    Ok(names.iter().map(|name| declared.get(&**name).copied().or_else(|| usual(name))).collect())
-}
-
-pub(in super::super) fn unknown_column<'a>(unknown: &str, names: impl Iterator<Item = &'a str>) -> BadInput {
-    const LISTED: usize = 40;
-    let names: Vec<_> = names.take(LISTED + 1).map(shown).collect();
-    let more = if names.len() > LISTED { ", and more" } else { "" };
-    let list = names[..names.len().min(LISTED)].join(", ");
-    BadInput::new(
-        Reason::UnknownColumn,
-        format!("the column {} is declared but not there; there are {list}{more}", shown(unknown)),
-    )
-}
-
-/// Why a field does not fit its column.
-#[derive(Debug, Clone, Copy)]
-pub(in super::super) enum Refused {
-    Wrong(ColumnType),
-    Beyond(NumberError),
-}
-
-impl Refused {
-    pub(in super::super) fn of(self, table: &Table, column: usize) -> Reject {
-        let name = shown(&table.names()[column]);
-        let (reason, message) = self.told(&name);
-        table.reject(reason, message)
-    }
-
-    /// The reason and a message that calls the column `name`.
-    pub(in super::super) fn told(self, name: &str) -> (Reason, String) {
-        match self {
-            Self::Wrong(kind) => (Reason::WrongType, format!("the value of column {name} is no {kind}")),
-            Self::Beyond(error) => (
-                Reason::NumberOutOfRange,
-                format!(
-                    "the number in column {name} has {error}; declare the column text to keep it as it is"
-                ),
-            ),
-        }
-    }
-}
-
-fn fits(field: &str, kind: ColumnType, typing: &Typing) -> Result<(), Refused> {
-    let fits = match kind {
-        ColumnType::Text => true,
-        _ if field.is_empty() || typing.is_null(field) => true,
-        ColumnType::Number => match typing.number(field) {
-            Err(NumberError::NotDecimal) => false,
-            other => return other.map(|_| ()).map_err(Refused::Beyond),
-        },
-        ColumnType::Boolean => boolean(field).is_some(),
-    };
-    if fits || typing.is_usual_null(field) { Ok(()) } else { Err(Refused::Wrong(kind)) }
-}
-
-/// The value of a field in a column of type `kind`.
-pub(in super::super) fn value(field: &str, kind: ColumnType, typing: &Typing) -> Result<Value, Refused> {
-    if typing.is_null(field) {
-        return Ok(Value::Null);
-    }
-    let value = match kind {
-        ColumnType::Text => return Ok(Value::Text(field.to_owned())),
-        _ if field.is_empty() => return Ok(Value::Null),
-        ColumnType::Number => typing.number(field).map(|number| Value::Number(number.into_owned())),
-        ColumnType::Boolean => boolean(field).map(Value::Bool).ok_or(NumberError::NotDecimal),
-    };
-    match value {
-        Err(NumberError::NotDecimal) if typing.is_usual_null(field) => Ok(Value::Null),
-        Err(NumberError::NotDecimal) => Err(Refused::Wrong(kind)),
-        other => other.map_err(Refused::Beyond),
-    }
-}
-
-/// How many write units an item of `bytes` costs: one for each KB begun.
-pub fn write_units(bytes: usize) -> u64 {
-    bytes.div_ceil(1024).max(1) as u64
 }

@@ -4,6 +4,8 @@
 //! anything between them, pretty-printers with line ends, and JSON text sequences (RFC 7464) with a separator, behind
 //! which reading goes on when a value is broken.
 
+mod faults;
+
 use domain::text::count;
 
 use super::super::input::Input;
@@ -12,7 +14,7 @@ use super::super::reason::{BadInput, ReadError, Reason, shown};
 use super::evidence::Evidence;
 use super::lines::Lines;
 use super::pointer::Pointer;
-use super::scan::{Fault, Kind, Scanner, Step, Stopped};
+use super::scan::{Kind, Scanner, Step};
 use super::{RECORD_SEPARATOR, RECORD_TEXT_BYTES, is_space};
 
 /// A name longer than this is not compared with the pointer: it would be no name of an item anyway.
@@ -414,76 +416,4 @@ impl Values {
             )),
         }
     }
-
-    /// Gives a broken value of a sequence up.
-    fn broken(&mut self, stopped: Stopped) -> Next {
-        self.start = self.position;
-        let condemned = self.condemned(stopped);
-        self.take(stopped.at);
-        self.collect = None;
-        self.stage = Stage::Broken;
-        self.records += 1;
-        Next::Broken(condemned.reason, condemned.message)
-    }
-
-    fn skip_broken(&mut self) {
-        let rest = &self.chunk[self.at..];
-        let separator = memchr::memchr(RECORD_SEPARATOR, rest);
-        self.take(separator.unwrap_or(rest.len()));
-        if separator.is_some() {
-            self.stage = Stage::Between;
-        }
-    }
-
-    fn lost(&self) -> BadInput {
-        let token = &self.pointer.tokens[self.found];
-        let (pointer, part) = (self.pointer.text(), self.found + 1);
-        BadInput::new(
-            Reason::PointerNotFound,
-            format!("records = {pointer:?} leads nowhere: its part {part}, {}, is not there", shown(token)),
-        )
-    }
-
-    fn trailing(&self, first: u8) -> BadInput {
-        let what = if first == b',' {
-            "a comma follows a whole value, as in an array, but no bracket opened one"
-        } else {
-            "something that is no JSON follows a whole value"
-        };
-        let (byte, here) = (shown_byte(first), self.here());
-        BadInput::at(Reason::JsonTrailing, self.place_of_next(), format!("{what}: {byte} {here}"))
-    }
-
-    fn condemned(&self, Stopped { fault, at }: Stopped) -> BadInput {
-        let mut position = self.position;
-        position.pass(&self.chunk[self.at..self.at + at]);
-        let here = format!("on line {}, at byte {}", position.line, position.byte);
-        match fault {
-            Fault::Syntax(what) => BadInput::at(
-                Reason::JsonSyntax,
-                self.place_of_next(),
-                format!("not valid JSON: {what}, but {} stands {here}", shown_byte(self.chunk[self.at + at])),
-            ),
-            Fault::Trailing => self.trailing(self.chunk[self.at + at]),
-            Fault::TooDeep => BadInput::at(
-                Reason::JsonTooDeep,
-                self.place_of_next(),
-                format!("thousands of brackets are open at once, {here}"),
-            ),
-        }
-    }
-
-    /// Where the record stands that a fault is in or before.
-    fn place_of_next(&self) -> Place {
-        Place::Record { record: self.records + 1, line: self.start.line, byte: self.start.byte }
-    }
-
-    fn here(&self) -> String {
-        format!("on line {}, at byte {}", self.position.line, self.position.byte)
-    }
-}
-
-/// One byte for a message: what comes with it depends on how the text arrived.
-fn shown_byte(byte: u8) -> String {
-    if byte.is_ascii() { shown(&char::from(byte).to_string()) } else { format!("the byte 0x{byte:02x}") }
 }
