@@ -161,7 +161,7 @@ impl Streams {
             if self.kind == Kind::Xz && *byte == 0 {
                 self.padding += 1;
                 at += 1;
-            } else if self.padding % 4 == 0 {
+            } else if self.padding.is_multiple_of(4) {
                 self.begin()?;
             } else {
                 return Err(self.garbage());
@@ -172,7 +172,7 @@ impl Streams {
     /// The input has ended.
     pub(super) fn finish(&self) -> Result<(), BadInput> {
         match &self.codec {
-            None if self.padding % 4 == 0 => Ok(()),
+            None if self.padding.is_multiple_of(4) => Ok(()),
             None => Err(self.garbage()),
             Some(_) if self.streams > 0 && self.magic < self.kind.magic().len() => Err(self.garbage()),
             Some(_) => {
