@@ -386,7 +386,8 @@ impl Table {
     /// What a record of the row takes in the table, names included and at the most.
     pub(super) fn size_bytes(&self) -> usize {
         let (text, ends) = self.splitter.record();
-        self.names_bytes + text.len() + ends.len() + self.mark_bytes()
+        // A missing field is null, which takes a byte too.
+        self.names_bytes + text.len() + ends.len().max(self.names.len()) + self.mark_bytes()
     }
 
     async fn advance(&mut self, input: &mut Input) -> Result<bool, ReadError> {
