@@ -7,5 +7,5 @@ mod leases;
 mod slots;
 mod table;
 
-pub use slots::WorkerStats;
+pub use slots::{Heartbeat, WorkerStats};
 pub use table::Fleet;

@@ -13,7 +13,7 @@ use std::{
 use app::scale::{Scaled, Scaling, Trigger};
 use aws::{
     CallError, Clients,
-    fleet::{Fleet, WorkerStats},
+    fleet::{Fleet, Heartbeat, WorkerStats},
 };
 use aws_sdk_s3::config::Region;
 use clock::Clock;
@@ -255,7 +255,8 @@ async fn work(frontend: Frontend, launch: Launch, act: Worker) -> Exit {
             }
         };
         if speaks {
-            if !fleet.heartbeat(slot, generation, clock.now(), stats).await.expect("the table") {
+            let heartbeat = Heartbeat { slot, generation, at: clock.now(), stats };
+            if !fleet.heartbeat(&heartbeat).await.expect("the table") {
                 return Exit::Code(0);
             }
             stats.done += take(&frontend, &launch.env["JOBS_QUEUE"]).await;

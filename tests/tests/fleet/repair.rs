@@ -64,7 +64,7 @@ fn a_task_that_never_starts_is_passed_over_then_stopped() {
 }
 
 #[test]
-fn a_worker_not_heard_of_is_asked_after_and_stopped_after_ten_minutes() {
+fn a_silent_worker_is_looked_up_and_stopped_after_ten_minutes() {
     FleetHarness::play(10, async |harness| {
         harness.next_workers([Worker::FallsSilentAfter(Duration::from_secs(30))]);
         harness.run(Trigger::Queued { count: 1 }).await.unwrap();
@@ -109,7 +109,7 @@ fn a_failed_repair_is_reported_and_keeps_no_worker_from_being_launched() {
 }
 
 #[test]
-fn what_objects_own_tasks_left_behind_is_freed_and_one_that_works_is_left_alone() {
+fn slots_of_ended_dedicated_tasks_are_freed_and_those_of_working_ones_stay() {
     FleetHarness::play(10, async |harness| {
         let job = |n: u32| Occupant::Job { job: JobId::parse(&format!("{n:032x}")).unwrap(), attempt: 1 };
         let mut slots = harness.slots().await.into_iter().rev();
@@ -141,16 +141,16 @@ fn what_objects_own_tasks_left_behind_is_freed_and_one_that_works_is_left_alone(
 
 #[test]
 fn what_workers_have_done_is_counted_over_all_generations() {
-    use aws::fleet::WorkerStats;
+    use aws::fleet::{Heartbeat, WorkerStats};
     FleetHarness::play(1, async |harness| {
         for n in 1..=3 {
             let slot = harness.slots().await.remove(0);
             let slot = harness.fleet.reserve(&slot, Occupant::Drain, harness.now()).await.unwrap().unwrap();
             assert_eq!(slot.done_ever(), 10 * (n - 1));
             let stats = WorkerStats { done: 10, busy: Duration::from_secs(1) };
-            assert!(
-                harness.fleet.heartbeat(slot.number, slot.generation, harness.now(), stats).await.unwrap()
-            );
+            let (number, generation) = (slot.number, slot.generation);
+            let heartbeat = Heartbeat { slot: number, generation, at: harness.now(), stats };
+            assert!(harness.fleet.heartbeat(&heartbeat).await.unwrap());
             assert!(harness.fleet.free(slot.number, slot.generation).await.unwrap());
         }
         assert_eq!(harness.slots().await[0].done_ever(), 30);

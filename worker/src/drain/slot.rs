@@ -2,7 +2,7 @@
 
 use aws::{
     CallError, Clients,
-    fleet::{Fleet, WorkerStats},
+    fleet::{Fleet, Heartbeat, WorkerStats},
     tasks,
 };
 use clock::Clock;
@@ -67,13 +67,17 @@ impl Slot {
     }
 
     async fn try_heartbeat(&self, stats: WorkerStats) -> Result<bool, CallError> {
-        let call = self.fleet.heartbeat(self.number, self.generation, self.clock.now(), stats);
-        call::within(CALL, "check in at the fleet", call).await
+        call::within(CALL, "check in at the fleet", self.fleet.heartbeat(&self.report(stats))).await
+    }
+
+    fn report(&self, stats: WorkerStats) -> Heartbeat {
+        Heartbeat { slot: self.number, generation: self.generation, at: self.clock.now(), stats }
     }
 
     /// Reports that the worker receives no more messages.
     pub(super) async fn leave(&self, stats: WorkerStats) {
-        let call = self.fleet.leaving(self.number, self.generation, self.clock.now(), stats);
+        let report = self.report(stats);
+        let call = self.fleet.leaving(&report);
         // `false`: the slot is reassigned, so there is nothing to report. After a failed call, the slot is freed when the
         // task has stopped, and λ scaler runs every minute.
         if let Err(error) = call::within(CALL, "report that this worker leaves", call).await {

@@ -30,6 +30,19 @@ pub struct WorkerStats {
     pub busy: Duration,
 }
 
+/// What a worker reports of itself, again and again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// The number of its slot.
+    pub slot: u32,
+    /// The generation of the slot that the worker was launched for.
+    pub generation: u64,
+    /// When it reports.
+    pub at: Timestamp,
+    /// What it has done by then.
+    pub stats: WorkerStats,
+}
+
 impl Fleet {
     /// The slots 1 to `count`, in order, strongly consistent.
     ///
@@ -143,16 +156,9 @@ impl Fleet {
     ///
     /// # Errors
     /// [`CallError`]
-    pub async fn heartbeat(
-        &self,
-        slot: u32,
-        generation: u64,
-        now: Timestamp,
-        stats: WorkerStats,
-    ) -> Result<bool, CallError> {
-        let update = self.of_generation(
-            slot,
-            generation,
+    pub async fn heartbeat(&self, heartbeat: &Heartbeat) -> Result<bool, CallError> {
+        let update = self.reported(
+            heartbeat,
             "SET phase = :phase, last_heartbeat_at = :now, polling_at = if_not_exists(polling_at, :now), done = :done, \
              busy_ms = :busy",
             "phase IN (:launching, :phase)",
@@ -160,7 +166,7 @@ impl Fleet {
         let update = update
             .expression_attribute_values(":phase", text("polling"))
             .expression_attribute_values(":launching", text("launching"));
-        self.update(with_stats(update, now, stats), "check in at", slot).await
+        self.update(update, "check in at", heartbeat.slot).await
     }
 
     /// A worker reports that it receives no more messages, before its final poll: a function that queues a message
@@ -168,19 +174,13 @@ impl Fleet {
     ///
     /// # Errors
     /// [`CallError`]
-    pub async fn leaving(
-        &self,
-        slot: u32,
-        generation: u64,
-        now: Timestamp,
-        stats: WorkerStats,
-    ) -> Result<bool, CallError> {
+    pub async fn leaving(&self, heartbeat: &Heartbeat) -> Result<bool, CallError> {
         let set = "SET phase = :phase, last_heartbeat_at = :now, done = :done, busy_ms = :busy";
-        let update = self.of_generation(slot, generation, set, "phase <> :free");
-        let update = update
+        let update = self
+            .reported(heartbeat, set, "phase <> :free")
             .expression_attribute_values(":phase", text("leaving"))
             .expression_attribute_values(":free", text("free"));
-        self.update(with_stats(update, now, stats), "leave", slot).await
+        self.update(update, "leave", heartbeat.slot).await
     }
 
     /// The slot's task has stopped, or there never was one. Its worker's counts stay, for the estimates.
@@ -207,6 +207,15 @@ impl Fleet {
             .expression_attribute_values(":generation", number(generation))
     }
 
+    /// An update of a worker's slot with what it reports.
+    fn reported(&self, heartbeat: &Heartbeat, update: &str, condition: &str) -> UpdateItemFluentBuilder {
+        let Heartbeat { slot, generation, at, stats } = *heartbeat;
+        self.of_generation(slot, generation, update, condition)
+            .expression_attribute_values(":now", time(at))
+            .expression_attribute_values(":done", number(stats.done))
+            .expression_attribute_values(":busy", number(stats.busy.as_millis()))
+    }
+
     async fn update(
         &self,
         update: UpdateItemFluentBuilder,
@@ -215,15 +224,4 @@ impl Fleet {
     ) -> Result<bool, CallError> {
         made(update, || format!("{verb} slot {slot} of {}", self.table)).await
     }
-}
-
-fn with_stats(
-    update: UpdateItemFluentBuilder,
-    now: Timestamp,
-    stats: WorkerStats,
-) -> UpdateItemFluentBuilder {
-    update
-        .expression_attribute_values(":now", time(now))
-        .expression_attribute_values(":done", number(stats.done))
-        .expression_attribute_values(":busy", number(stats.busy.as_millis()))
 }
