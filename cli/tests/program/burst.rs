@@ -6,7 +6,7 @@
 use std::{
     collections::HashMap,
     net::{Ipv4Addr, SocketAddr},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -26,12 +26,12 @@ use localcloud::{
     ecs::Failure,
     faults::{Call, Rule},
     host::{Exit, Launch, Runner, process},
-    lambda::FunctionHost,
     wire::Caller,
 };
 use serde_json::json;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_tidemill");
+use crate::process::{PROGRAM, root, with_functions};
+
 const SMALL: usize = 2_000;
 const LARGE: usize = 5;
 const MAXIMUM: usize = 4;
@@ -91,22 +91,14 @@ async fn a_burst_with_everything_going_wrong_loses_nothing() {
 }
 
 async fn cloud(pipelines: PathBuf, workers: Arc<AtomicUsize>, killed: Arc<AtomicUsize>) -> Cloud {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
-    let start =
-        |arguments: &[&str]| process(PROGRAM.into(), arguments.iter().map(ToString::to_string).collect());
-    let mut builder = Cloud::builder(root.join("template.yaml"))
+    let builder = Cloud::builder(root().join("template.yaml"))
         .serve(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
         .parameter("NotifyEmail", "ops@example.com")
         .parameter("WorkerImage", "worker")
         .parameter("MaximumTasks", &MAXIMUM.to_string())
         .layer_file("/opt/pipelines.toml", pipelines);
-    for name in ["uploads", "backlog", "scaler", "schedule", "stops"] {
-        let mut logical_id = name[..1].to_ascii_uppercase() + &name[1..];
-        logical_id += "Function";
-        let runner = start(&["function", name]);
-        builder = builder.function(&logical_id, |_| FunctionHost::Environment(runner));
-    }
-    let worker = start(&["worker"]);
+    let builder = with_functions(builder);
+    let worker = process(PROGRAM.into(), vec!["worker".to_owned()]);
     let runner: Runner = Arc::new(move |launch: Launch| {
         let number = workers.fetch_add(1, Ordering::Relaxed);
         let (run, killed) = (worker(launch), killed.clone());

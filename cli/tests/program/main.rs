@@ -8,3 +8,10 @@ mod containers;
 mod process;
 mod run;
 mod transcripts;
+
+/// Tests begin in the order of their names, as many at once as there are processors. This one and the burst wait for two
+/// minutes each: they begin first and wait side by side.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn all_transcripts_are_as_they_were_kept() {
+    transcripts::play().await;
+}

@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use localcloud::{Builder, host::process, lambda::FunctionHost};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
 
@@ -20,6 +21,33 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_tidemill");
 
 /// A run takes seconds; on a busy machine and in a debug build, some tens. After this, it hangs.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+
+/// Looks again until there is an answer, and fails when that takes longer than anything that does not hang.
+pub(crate) fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what} takes too long");
+        // It is another process that brings it about.
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Has the program under test run every function of the template, each as a process of its own.
+pub(crate) fn with_functions(mut builder: Builder) -> Builder {
+    for folder in fs::read_dir(root().join("functions")).expect("the functions") {
+        let folder = folder.expect("a folder");
+        if folder.path().join("Cargo.toml").is_file() {
+            let name = folder.file_name().into_string().expect("a crate's name");
+            let logical_id = format!("{}{}Function", name[..1].to_ascii_uppercase(), &name[1..]);
+            let runner = process(PROGRAM.into(), vec!["function".to_owned(), name]);
+            builder = builder.function(&logical_id, |_| FunctionHost::Environment(runner));
+        }
+    }
+    builder
+}
 
 /// The folder that holds template.yaml.
 pub(crate) fn root() -> PathBuf {

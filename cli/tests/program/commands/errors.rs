@@ -53,7 +53,7 @@ fn a_malformed_argument_is_reported_before_any_call() {
 }
 
 #[test]
-fn what_is_missing_in_the_environment_is_named() {
+fn a_missing_environment_variable_is_named() {
     complains(run(bare().arg("jobs")), &["no AWS region is set; set AWS_REGION"]);
     complains(
         run(bare().arg("jobs").env("AWS_REGION", "us-east-1")),

@@ -60,7 +60,7 @@ orders.csv: 3 records, none rejected
 }
 
 #[test]
-fn what_would_fail_is_told_with_its_reason_and_what_to_do() {
+fn a_failure_is_predicted_with_its_reason_and_advice() {
     let ragged = preview(&[("a.csv", b"id,n\n1,2\n3\n4,5\n")], 1);
     for part in [
         "a.csv: would fail as ragged_row\n",

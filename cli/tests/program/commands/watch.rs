@@ -4,7 +4,10 @@ use std::{ffi::OsStr, fs};
 
 use serde_json::json;
 
-use crate::cloud::{Up, put};
+use crate::{
+    cloud::{Up, put},
+    process::until,
+};
 
 #[test]
 fn files_are_uploaded_once_also_after_a_restart() {
@@ -62,7 +65,7 @@ fn files_are_uploaded_once_also_after_a_restart() {
 }
 
 #[test]
-fn what_was_left_open_goes_on_after_a_restart() {
+fn open_jobs_continue_after_a_restart() {
     let root = tempfile::tempdir().expect("a folder");
     let (folder, data) = (root.path().join("in"), root.path().join("data"));
     fs::create_dir_all(&folder).expect("a folder");
@@ -75,15 +78,10 @@ fn what_was_left_open_goes_on_after_a_restart() {
     let large =
         |up: &Up| up.lines(&["jobs", "--prefix", "uploads/large"]).first().cloned().unwrap_or_default();
     // On a fast machine it may be done before it is seen to run.
-    while !["running", "done"].iter().any(|state| large(&up)["state"] == *state) {}
+    until("a start", || ["running", "done"].iter().find(|state| large(&up)["state"] == **state));
     up.interrupt().with_code(0);
 
     let up = start();
-    let settled = loop {
-        let job = large(&up);
-        if !job["settled_at"].is_null() {
-            break job;
-        }
-    };
+    let settled = until("the end", || Some(large(&up)).filter(|job| !job["settled_at"].is_null()));
     assert_eq!((&settled["state"], &settled["records"]), (&json!("done"), &json!(8_000)));
 }

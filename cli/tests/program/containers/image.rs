@@ -1,11 +1,8 @@
 //! The images of these tests, and the containers that are there.
 
-use std::{
-    env, fs,
-    process::Command,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{env, fs, process::Command};
+
+use crate::process;
 
 /// Names the worker's image.
 const VARIABLE: &str = "TIDEMILL_TEST_IMAGE";
@@ -39,16 +36,7 @@ pub(crate) fn inspect(container: &str, format: &str) -> String {
 
 /// Waits until this is so of the containers that are there.
 pub(crate) fn until(what: &str, so: impl Fn(&[String]) -> bool) -> Vec<String> {
-    let begun = Instant::now();
-    loop {
-        let found = containers();
-        if so(&found) {
-            return found;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{what} takes too long: {found:?}");
-        // It is another process that brings it about.
-        thread::sleep(Duration::from_millis(100));
-    }
+    process::until(what, || Some(containers()).filter(|found| so(found)))
 }
 
 /// An image made from the worker's, with `hungry.rs` in it; removed with this value.

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use self::image::{Hungry, containers, inspect, until, worker};
 use crate::{
     cloud::{Up, complains},
-    process::{PROGRAM, Running, jobs, root, run_json, tidemill},
+    process::{self, PROGRAM, Running, jobs, root, run_json, tidemill},
 };
 
 /// One at a time: each looks at all containers there are.
@@ -59,7 +59,7 @@ fn the_samples_become_records_in_a_container() {
 
 #[test]
 #[ignore = "needs the worker's image and podman or docker: .ci/containers"]
-fn what_the_kernel_kills_for_its_memory_is_tried_again_one_size_larger() {
+fn a_task_killed_for_its_memory_is_retried_one_size_larger() {
     let _alone = alone();
     let image = Hungry::build("tidemill-test-hungry", true);
     let folder = folder("");
@@ -119,13 +119,8 @@ fn a_stopped_task_is_confined_hears_sigterm_and_gives_its_job_back() {
     ]);
     up.put("uploads/people.csv", "x");
     let running = || up.lines(&["jobs", "--state", "running"]).pop();
-    let begun = Instant::now();
-    let job = loop {
-        if let Some(job) = running() {
-            break job["job"].as_str().expect("an id").to_owned();
-        }
-        assert!(begun.elapsed() < Duration::from_secs(60), "no job runs");
-    };
+    let job = process::until("a running job", running);
+    let job = job["job"].as_str().expect("an id").to_owned();
     let found = until("one container", |found| found.len() == 1);
     let limits =
         "{{.Config.User}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.Memory}} {{.HostConfig.NetworkMode}}";

@@ -2,7 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
     time::{Duration, Instant},
 };
@@ -13,7 +13,6 @@ use localcloud::{
     ecs::Status,
     faults::{Call, Rule},
     host::process,
-    lambda::FunctionHost,
     mailbox::Mail,
     wire::{OWNER_KEY, SECRET},
 };
@@ -21,8 +20,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::plain::plain;
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_tidemill");
+use crate::process::{PROGRAM, root, with_functions};
 
 /// A scenario waits for retries and for the minute of λ scaler; on a busy machine longer. After this, it hangs.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -51,11 +49,7 @@ impl ProcessHarness {
         let text = plan.pipeline.replace("FOLDER", folder.path().to_str().unwrap());
         std::fs::write(&pipelines, format!("version = 1\n[[pipeline]]\nname = \"everything\"\n{text}"))
             .unwrap();
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let start = |arguments: &[&str]| {
-            process(PathBuf::from(PROGRAM), arguments.iter().map(ToString::to_string).collect())
-        };
-        let mut builder = Cloud::builder(root.join("template.yaml"))
+        let mut builder = Cloud::builder(root().join("template.yaml"))
             .serve(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
             .parameter("NotifyEmail", "ops@example.com")
             .parameter("WorkerImage", "worker")
@@ -63,13 +57,8 @@ impl ProcessHarness {
         for (name, value) in plan.parameters {
             builder = builder.parameter(name, value);
         }
-        for name in ["uploads", "backlog", "scaler", "schedule", "stops"] {
-            let logical_id = format!("{}{}Function", name[..1].to_ascii_uppercase(), &name[1..]);
-            let runner = start(&["function", name]);
-            builder = builder.function(&logical_id, |_| FunctionHost::Environment(runner));
-        }
-        let worker = start(&["worker"]);
-        let cloud = builder.container("worker", |_| worker).start().await.unwrap();
+        let worker = process(PROGRAM.into(), vec!["worker".to_owned()]);
+        let cloud = with_functions(builder).container("worker", |_| worker).start().await.unwrap();
         let config = aws_sdk_s3::config::Builder::from(&cloud.sdk_config()).force_path_style(true).build();
         Self { cloud, s3: Client::from_conf(config), folder }
     }

@@ -8,3 +8,5 @@
 mod harness;
 mod plain;
 mod scenarios;
+
+pub(crate) use scenarios::play;

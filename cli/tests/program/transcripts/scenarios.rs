@@ -15,8 +15,8 @@ const RAGGED: &str = "id,name\n1,one\n2,two,too many\n";
 /// Every object has a task of its own.
 const ALONE: &str = "dedicated_above = 0\n";
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_a_person_reads_when_something_stops() {
+/// Plays all of them.
+pub(crate) async fn play() {
     // On this thread, which blocks while one of them asks the command; their clouds run on the others.
     futures::join!(
         success(),
