@@ -1,7 +1,7 @@
 //! The end of an attempt that did not settle its job. λ stops decides it for a task of its own, a pooled worker for the
 //! jobs it took and for those that a lost worker held: by the same verdicts, and by one write.
 
-#[cfg(feature = "logs")]
+#[cfg(feature = "functions")]
 mod stopped;
 
 use std::time::Duration;
@@ -17,7 +17,7 @@ use domain::{
 use jiff::Timestamp;
 use telemetry::metrics;
 
-#[cfg(feature = "logs")]
+#[cfg(feature = "functions")]
 pub use stopped::{FinishAttempt, Outcome};
 
 /// What the end of an attempt led to.
