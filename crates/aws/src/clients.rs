@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 
-use super::{SdkConfig, timeouts::Timeouts};
+use super::timeouts::Timeouts;
 use domain::retry;
 
 /// One client for each service, built when it is first asked for. To build one, its SDK reads a table of all regions and

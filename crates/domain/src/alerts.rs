@@ -11,49 +11,25 @@
 //! one small document ([`AlertState`]) that λ stops and λ scaler change, each change whole or not at all; here is what a
 //! change makes of it. Times are those of the process that changes it.
 
+mod failure;
 mod group;
+mod limits;
 #[cfg(test)]
 mod tests;
-
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{document::StoredDocument, job::ReasonCode};
 
-pub use group::{AlertGroup, Example, Source};
-
-/// How many failures of one group within [`WINDOW`] have mails of their own: one says what is wrong, three that it is
-/// no accident.
-pub const AT_ONCE: usize = 3;
-
-/// Within this time.
-pub const WINDOW: Duration = Duration::from_mins(15);
-
-/// How many single mails there are within a minute, of all groups. With a grouped mail a second, two flushes at once and
-/// a digest it stays below the ten a second at which SNS suspends an address, even if all come in the same second.
-/// <https://docs.aws.amazon.com/general/latest/gr/sns.html>
-pub const SINGLES_PER_MINUTE: usize = 6;
-
-/// Within this time.
-pub const MINUTE: Duration = Duration::from_mins(1);
-
-/// When the next grouped mail of a burst is due: after its beginning, and after each mail. The last goes for all others.
-pub const INTERVALS: [Duration; 4] =
-    [Duration::from_mins(1), Duration::from_mins(5), Duration::from_mins(15), Duration::from_mins(60)];
-
-/// A burst is over when nothing has failed for this long.
-pub const QUIET: Duration = Duration::from_mins(15);
-
-/// How long a flush has to send a mail before another may: longer than λ scaler may run (`template.yaml`).
-pub const SENDING: Duration = Duration::from_secs(50);
-
-/// How many mails one flush sends; the next minute's goes on.
-pub const MAILS_PER_FLUSH: usize = 6;
-
-/// How many groups are counted separately. The document stays well below DynamoDB's 400 KB with all of them in full burst.
-pub const MAX_GROUPS: usize = 20;
+pub use self::{
+    failure::{Delivery, Example, Failure, GroupedMail, Source, Which},
+    group::AlertGroup,
+    limits::{
+        AT_ONCE, INTERVALS, MAILS_PER_FLUSH, MAX_GROUPS, MINUTE, QUIET, SENDING, SINGLES_PER_MINUTE, WINDOW,
+    },
+};
+use limits::is_past;
 
 /// The layout of [`AlertState`].
 pub const LAYOUT: u32 = 1;
@@ -69,72 +45,6 @@ pub struct AlertState {
     pub groups: Vec<AlertGroup>,
 }
 
-/// Something has failed for good.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// What it belongs to.
-    pub source: Source,
-    /// The code of the reason, by which failures are grouped.
-    pub code: ReasonCode,
-    /// When it failed.
-    pub at: Timestamp,
-    /// The job's id, or the task's ARN. A failure with the same id is the same failure.
-    pub id: String,
-    /// What failed, for people: an object's URI, or a run's name.
-    pub what: String,
-    /// Why, in words.
-    pub words: String,
-    /// The object's key.
-    pub key: Option<String>,
-}
-
-/// How a failure is mailed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivery {
-    /// By a mail of its own, which the caller sends.
-    Immediate,
-    /// By a grouped mail, which a flush will send: it is counted.
-    Grouped,
-}
-
-/// Which grouped mails a flush sends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
-    /// Those that are due.
-    Due,
-    /// All that have anything to report: no flush will run when they are due.
-    All,
-}
-
-/// A grouped mail to send. It is reserved for one flush; no other sends it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GroupedMail {
-    /// The source of all these failures.
-    pub source: Source,
-    /// Why.
-    pub code: ReasonCode,
-    /// How many failed that were in no mail before.
-    pub count: u64,
-    /// From when: the first of them, if there are any.
-    pub counted_since: Timestamp,
-    /// How many have failed since the burst began, those with mails of their own included.
-    pub total: u64,
-    /// When the first of all failed.
-    pub since: Timestamp,
-    /// When the last of all failed.
-    pub last: Timestamp,
-    /// Some of those that were in no mail before.
-    pub examples: Vec<Example>,
-    /// What failed last: an object's whole URI, or a run's name.
-    pub latest: String,
-    /// What the keys of all begin with, up to a slash; empty if nothing.
-    pub prefix: String,
-    /// Whether the burst is over.
-    pub over: bool,
-    /// How long it takes at least until the next mail.
-    pub next: Duration,
-}
-
 impl StoredDocument for AlertState {
     const NAME: &'static str = "alerts";
     const VERSION: u32 = LAYOUT;
@@ -145,7 +55,7 @@ impl AlertState {
     /// died, is not counted twice while it is among the latest; later it is.
     pub fn record(&mut self, failure: &Failure, now: Timestamp) -> Delivery {
         self.v = LAYOUT;
-        self.singles.retain(|at| now.duration_since(*at) < signed(MINUTE));
+        self.singles.retain(|at| !is_past(*at, MINUTE, now));
         let room = self.singles.len() < SINGLES_PER_MINUTE;
         let delivery = self.group(failure, now).record(failure, now, room);
         if delivery == Delivery::Immediate {
@@ -207,9 +117,4 @@ impl AlertState {
         });
         &mut self.groups[at]
     }
-}
-
-/// A duration as timestamps' differences are compared with.
-fn signed(duration: Duration) -> jiff::SignedDuration {
-    jiff::SignedDuration::try_from(duration).unwrap_or(jiff::SignedDuration::MAX)
 }

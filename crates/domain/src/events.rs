@@ -7,13 +7,12 @@
 //! - <https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html>
 //! - <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html>
 
+mod lenient;
 mod s3;
 mod task;
 #[cfg(test)]
 mod tests;
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 pub use s3::S3Created;
@@ -76,15 +75,4 @@ pub(crate) fn read(mut event: Value) -> Result<Classified, String> {
         }
         _ => Ok(Classified::Foreign { source: source.to_owned(), detail_type: detail_type.to_owned() }),
     }
-}
-
-/// A field of a type we do not expect counts as absent.
-fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
-    Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
-}
-
-/// The elements that are as expected; none, if it is no list.
-fn lenient_list<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    let Value::Array(elements) = Value::deserialize(deserializer)? else { return Ok(Vec::new()) };
-    Ok(elements.into_iter().filter_map(|element| serde_json::from_value(element).ok()).collect())
 }

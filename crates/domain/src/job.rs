@@ -8,6 +8,7 @@ mod reason;
 mod samples;
 mod state;
 mod status_index;
+mod views;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -6,6 +6,7 @@
 //! has 100 characters: <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>.
 
 mod digest;
+mod format;
 mod grouped_failures;
 mod launches_paused;
 mod links;
@@ -26,29 +27,15 @@ use crate::object;
 use crate::text::{self, count, escaped, grouped, in_words, shortened};
 use crate::verdict::{Kind, adjusted};
 pub use digest::{digest, run_failed};
+pub use format::Mail;
+use format::{LINE_CHARS, SUBJECT_CHARS, ascii, bounded, last};
 pub use grouped_failures::grouped_failures;
 pub use launches_paused::launches;
 pub use links::{ConsoleLinks, explain};
 pub use log::{LOG_LINES, Log, LogLine};
 
-/// SNS takes fewer than 100 characters.
-const SUBJECT_CHARS: usize = 99;
-/// SNS takes 256 KB; nobody reads more than this.
-const BODY_BYTES: usize = 32 * 1_024;
 /// How many earlier attempts are shown, the last ones.
 const HISTORY_LINES: usize = 10;
-/// How much of one log line or reason is shown.
-const LINE_CHARS: usize = 400;
-
-/// A mail that SNS accepts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mail {
-    /// At most 99 characters of printable ASCII.
-    pub subject: String,
-    /// Plain text, at most 32 KiB.
-    pub body: String,
-}
-
 /// What a mail says about one job. Texts are as they come: [`compose`] escapes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureReport {
@@ -296,25 +283,4 @@ fn own_size(job: &Job) -> Option<Size> {
 fn is_out_of_sizes(job: &Job) -> bool {
     let ran_out = job.history.last().is_some_and(|ended| ended.verdict.code == Kind::OutOfMemory);
     ran_out && job.counted_attempts < job.pipeline.attempts
-}
-
-fn last<T>(all: &[T], count: usize) -> &[T] {
-    &all[all.len().saturating_sub(count)..]
-}
-
-/// Printable ASCII; everything else as a visible escape.
-fn ascii(text: &str) -> String {
-    escaped(text)
-        .chars()
-        .flat_map(|c| if c.is_ascii() { vec![c] } else { c.escape_unicode().collect() })
-        .collect()
-}
-
-fn bounded(mut body: String) -> String {
-    const CUT: &str = "\n… cut here\n";
-    if body.len() > BODY_BYTES {
-        body.truncate(body.floor_char_boundary(BODY_BYTES - CUT.len()));
-        body.push_str(CUT);
-    }
-    body
 }

@@ -14,35 +14,13 @@
 //! );
 //! ```
 
+mod variable;
 pub mod variables;
 
 use std::collections::BTreeMap;
 
 use crate::fargate::Size;
-pub use variables::{SetBy, Variable};
-
-/// Why a program cannot start: a variable is missing or holds something else than it must.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SettingsError {
-    /// Not set, or empty.
-    #[error("environment variable {name} is not set: {set_by} sets it")]
-    Missing {
-        /// The name of the variable.
-        name: &'static str,
-        /// Who should have set it.
-        set_by: SetBy,
-    },
-    /// Set to something else than what it must be.
-    #[error("environment variable {name} is {found:?}: {expected}")]
-    Invalid {
-        /// The variable.
-        name: &'static str,
-        /// What it holds.
-        found: String,
-        /// What it must hold.
-        expected: String,
-    },
-}
+pub use variable::{SetBy, SettingsError, Variable};
 
 /// A set of environment variables.
 #[derive(Debug, Clone, Default)]
@@ -63,7 +41,7 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`] when it is missing or invalid. Both name the variable.
     pub fn get<T>(&self, variable: Variable<T>) -> Result<T, SettingsError> {
-        let missing = SettingsError::Missing { name: variable.name(), set_by: variable.set_by() };
+        let missing = SettingsError::Missing { name: variable.name(), set_by: variable.set_by };
         self.optional(variable)?.ok_or(missing)
     }
 

@@ -12,10 +12,7 @@ use app::{
 };
 use aws::{Clients, SdkConfig};
 use clock::Clock;
-use domain::settings::{
-    Settings,
-    variables::{self, SetBy},
-};
+use domain::settings::{SetBy, Settings, variables};
 use localcloud::template::Resource;
 use serde_json::Value;
 use telemetry::logging;

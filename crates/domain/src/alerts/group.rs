@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::job::ReasonCode;
 
-use super::{AT_ONCE, Delivery, Failure, GroupedMail, INTERVALS, QUIET, SENDING, WINDOW, Which, signed};
+use super::{
+    failure::{Delivery, Example, Failure, GroupedMail, Source, Which},
+    limits::{AT_ONCE, INTERVALS, QUIET, SENDING, WINDOW, is_past},
+};
 
 /// How many examples a grouped mail has.
 const EXAMPLES: usize = 10;
@@ -16,20 +19,6 @@ const EXAMPLES: usize = 10;
 const NAME_BYTES: usize = 300;
 const WORDS_BYTES: usize = 200;
 const PREFIX_BYTES: usize = 200;
-
-/// What failures belong to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// Jobs of the pipeline of this name.
-    Pipeline(String),
-    /// Runs of the sweep.
-    Sweep,
-    /// The command of the schedule of this name.
-    Command(String),
-    /// More groups at once than are reported apart.
-    Various,
-}
 
 /// Failures of one source and code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,17 +40,6 @@ struct Single {
     mailed_at: Timestamp,
     failed_at: Timestamp,
     prefix: String,
-}
-
-/// A failure that stands for others.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Example {
-    /// The job's id, or the task's ARN.
-    pub id: String,
-    /// What failed: an object's URI, or a run's name; its beginning, if it is long.
-    pub what: String,
-    /// Why, in words.
-    pub words: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -292,10 +270,6 @@ fn interval(mails: u32) -> Duration {
 
 fn after(now: Timestamp, wait: Duration) -> Timestamp {
     now.checked_add(wait).unwrap_or(Timestamp::MAX)
-}
-
-fn is_past(at: Timestamp, time: Duration, now: Timestamp) -> bool {
-    now.duration_since(at) >= signed(time)
 }
 
 fn cut(text: &str, bytes: usize) -> String {

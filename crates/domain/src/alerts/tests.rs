@@ -1,4 +1,7 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::*;
 use crate::verdict::Kind;
@@ -50,7 +53,7 @@ fn three_are_mailed_at_once_and_the_rest_in_mails_ever_further_apart() {
 }
 
 #[test]
-fn a_folded_mail_says_how_many_since_when_and_names_ten() {
+fn a_grouped_mail_says_how_many_since_when_and_names_ten() {
     let mut alerts = burst_of(50);
     assert!(flush(&mut alerts, at(59)).is_empty());
     let grouped = flush(&mut alerts, at(60)).remove(0);

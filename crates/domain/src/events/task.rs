@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{lenient, lenient_list};
+use super::lenient::{lenient, lenient_list};
 use crate::fargate::Size;
 
 /// A task changed its state. Only the task's ARN is certain.

@@ -1,10 +1,10 @@
 //! What a job has in some states only: a claim while it runs, a reason once it has failed.
 //!
-//! What is of every job, or survives from one state to the next, is in [`Job`] itself.
+//! What is of every job, or survives from one state to the next, is in [`Job`](super::Job) itself.
 
 use jiff::Timestamp;
 
-use super::{Job, Reason, State};
+use super::{reason::Reason, state::State};
 
 /// Where a job is, with what only a job there has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,142 +166,6 @@ impl JobState {
             Self::Failed(_) => State::Failed,
             Self::Superseded(_) => State::Superseded,
             Self::SourceDeleted(_) => State::SourceDeleted,
-        }
-    }
-}
-
-/// What some states have, for those who show a job whatever its state is. A decision matches on the state instead.
-impl Job {
-    /// The plain name of its state.
-    #[must_use]
-    pub fn state(&self) -> State {
-        self.state.name()
-    }
-
-    /// Why it is where it is, when that is not plain success.
-    #[must_use]
-    pub fn reason(&self) -> Option<&Reason> {
-        match &self.state {
-            JobState::Waiting(waiting) => waiting.reason.as_ref(),
-            JobState::Running(_) | JobState::Done(_) => None,
-            JobState::Failed(failed) => Some(&failed.reason),
-            JobState::Superseded(dropped) | JobState::SourceDeleted(dropped) => Some(&dropped.reason),
-        }
-    }
-
-    /// Its claims since it was recorded or last replayed.
-    #[must_use]
-    pub fn claimed(&self) -> Option<&Claimed> {
-        match &self.state {
-            JobState::Waiting(waiting) => waiting.claimed.as_ref(),
-            JobState::Running(running) => Some(&running.claimed),
-            JobState::Done(done) => Some(&done.claimed),
-            JobState::Failed(failed) => failed.claimed.as_ref(),
-            JobState::Superseded(dropped) | JobState::SourceDeleted(dropped) => Some(&dropped.claimed),
-        }
-    }
-
-    /// When it was first claimed since it was recorded or last replayed.
-    #[must_use]
-    pub fn claimed_at(&self) -> Option<Timestamp> {
-        self.claimed().map(|claimed| claimed.first_at)
-    }
-
-    /// The name of the pooled worker that made the last claim, if one did.
-    #[must_use]
-    pub fn pooled_worker(&self) -> Option<&str> {
-        self.claimed()?.holder.rsplit_once('/').map(|(worker, _)| worker)
-    }
-
-    /// The task or worker that the present attempt was launched for or claimed by: its own task's ARN, or the pooled
-    /// worker's name.
-    #[must_use]
-    pub fn runner(&self) -> Option<&str> {
-        self.task.as_deref().or_else(|| self.pooled_worker())
-    }
-
-    /// When it settled.
-    #[must_use]
-    pub fn settled_at(&self) -> Option<Timestamp> {
-        match &self.state {
-            JobState::Waiting(_) | JobState::Running(_) => None,
-            JobState::Done(done) => Some(done.settled_at),
-            JobState::Failed(failed) => Some(failed.settled_at),
-            JobState::Superseded(dropped) | JobState::SourceDeleted(dropped) => Some(dropped.settled_at),
-        }
-    }
-
-    /// How far its last worker came, once it has settled.
-    #[must_use]
-    pub fn progress(&self) -> Option<&Progress> {
-        match &self.state {
-            JobState::Waiting(_) | JobState::Running(_) => None,
-            JobState::Done(done) => Some(&done.progress),
-            JobState::Failed(failed) => Some(&failed.progress),
-            JobState::Superseded(dropped) | JobState::SourceDeleted(dropped) => Some(&dropped.progress),
-        }
-    }
-
-    /// The records of a job that is done; the rows that a worker has written of any other, 0 while it waits.
-    #[must_use]
-    pub fn records(&self) -> u64 {
-        match &self.state {
-            JobState::Running(running) => running.records,
-            _ => self.progress().map_or(0, |progress| progress.records),
-        }
-    }
-
-    /// Its records that became visible.
-    #[must_use]
-    pub fn published(&self) -> u64 {
-        match &self.state {
-            JobState::Done(done) => done.progress.records,
-            _ => 0,
-        }
-    }
-
-    /// Rows that the pipeline's policy let it leave out, once it has settled.
-    #[must_use]
-    pub fn rejected(&self) -> u64 {
-        self.progress().map_or(0, |progress| progress.rejected)
-    }
-
-    /// Records of rows that were repaired, once it has settled.
-    #[must_use]
-    pub fn repaired(&self) -> u64 {
-        self.progress().map_or(0, |progress| progress.repaired)
-    }
-
-    /// The format found, once it has settled.
-    #[must_use]
-    pub fn format(&self) -> Option<&str> {
-        self.progress()?.format.as_deref()
-    }
-
-    /// Write request units that its records took; 0 unless it is done.
-    #[must_use]
-    pub fn write_units(&self) -> u64 {
-        match &self.state {
-            JobState::Done(done) => done.write_units,
-            _ => 0,
-        }
-    }
-
-    /// When its failure was mailed.
-    #[must_use]
-    pub fn notified_at(&self) -> Option<Timestamp> {
-        match &self.state {
-            JobState::Failed(failed) => failed.notified_at(),
-            _ => None,
-        }
-    }
-
-    /// When a newer version's records took the place of its own.
-    #[must_use]
-    pub fn replaced_at(&self) -> Option<Timestamp> {
-        match &self.state {
-            JobState::Done(done) => done.replaced.map(|replaced| replaced.at),
-            _ => None,
         }
     }
 }

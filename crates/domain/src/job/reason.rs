@@ -4,8 +4,7 @@ use std::{convert::Infallible, fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Job;
-use crate::{bad_input, message::Unusable, pipelines::Format, verdict::Kind};
+use crate::{bad_input, message::Unusable, verdict::Kind};
 
 /// A named reason, for programs (`code`) and for people (`message`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,28 +92,6 @@ impl ReasonCode {
             Self::Verdict(kind) => kind.row().advice.to_owned(),
             Self::Message(unusable) => unusable.row().advice.to_owned(),
             Self::Other(_) => Kind::Unknown.row().advice.to_owned(),
-        }
-    }
-}
-
-impl Job {
-    /// The verdict on the attempt whose worker has just returned this job, from the reason that the worker left.
-    #[must_use]
-    pub fn returned_for(&self) -> Kind {
-        self.reason().and_then(|reason| reason.code.verdict()).unwrap_or(Kind::TryAgain)
-    }
-
-    /// What a person can do about this job, which has failed. The command that replays it follows.
-    #[must_use]
-    pub fn advice(&self) -> String {
-        let code = self.reason().map(|reason| &reason.code);
-        match (code, self.pipeline.format) {
-            (Some(ReasonCode::BadInput(reason)), Format::Command)
-                if *reason != bad_input::Reason::OutputTooLarge =>
-            {
-                "This is in what the command printed. Fix the command, then replay the job.".to_owned()
-            }
-            (code, _) => code.unwrap_or(&ReasonCode::Verdict(Kind::Unknown)).advice(),
         }
     }
 }

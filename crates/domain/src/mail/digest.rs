@@ -5,7 +5,7 @@ use std::{fmt::Write, time::Duration};
 use jiff::Timestamp;
 use pricing::Dollars;
 
-use super::{LINE_CHARS, Mail, SUBJECT_CHARS, ascii, bounded};
+use super::format::{LINE_CHARS, Mail, SUBJECT_CHARS, ascii, bounded};
 use crate::{
     job::{Reason, State},
     sweep::{

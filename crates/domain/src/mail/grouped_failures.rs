@@ -2,7 +2,10 @@
 
 use std::{fmt::Write, time::Duration};
 
-use super::{LINE_CHARS, Mail, SUBJECT_CHARS, ascii, bounded, links};
+use super::{
+    format::{LINE_CHARS, Mail, SUBJECT_CHARS, ascii, bounded},
+    links,
+};
 use crate::{
     alerts::{GroupedMail, QUIET, Source},
     text::{self, escaped, grouped, quoted, shortened},

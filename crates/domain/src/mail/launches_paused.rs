@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 
-use super::{LINE_CHARS, Mail, SUBJECT_CHARS, ascii, bounded};
+use super::format::{LINE_CHARS, Mail, SUBJECT_CHARS, ascii, bounded};
 use crate::{
     breaker::{Breaker, Closed},
     text::{count, escaped, in_words, shortened},

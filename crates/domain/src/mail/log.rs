@@ -5,7 +5,7 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{LINE_CHARS, last};
+use super::format::{LINE_CHARS, last};
 use crate::{
     metrics,
     text::{escaped, shortened},

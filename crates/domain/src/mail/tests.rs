@@ -1,4 +1,4 @@
-use super::*;
+use super::{format::BODY_BYTES, *};
 use crate::job::{Attempt, Claimed, Done, Failed, JobState, Progress, Reason};
 use crate::object::Object;
 use crate::pipelines::Pipelines;

@@ -43,49 +43,6 @@ pub struct Pipelines {
 }
 
 impl Pipelines {
-    /// Reads the text of a pipelines file; `file` is its name, for messages.
-    ///
-    /// ```
-    /// use domain::pipelines::Pipelines;
-    ///
-    /// let text = r#"
-    /// version = 1
-    /// ignore = [{ suffix = ".md" }]
-    ///
-    /// [[pipeline]]
-    /// name = "orders"
-    /// match = { prefix = "uploads/orders/" }
-    ///
-    /// [[pipeline]]
-    /// name = "everything"
-    /// match = { prefix = "uploads/" }
-    /// "#;
-    /// let pipelines = Pipelines::parse(text, "pipelines.toml").expect("a legal file");
-    /// let route = |key| pipelines.route(key, None).map(|pipeline| pipeline.name.as_str());
-    /// assert_eq!(route("uploads/orders/1.csv"), Some("orders"));
-    /// assert_eq!(route("uploads/2.csv"), Some("everything"));
-    /// assert_eq!(route("uploads/README.md"), None);
-    ///
-    /// // Errors name the line and the column, and what is allowed there.
-    /// let error = Pipelines::parse("version = 1\nignored = []\n", "pipelines.toml").unwrap_err().to_string();
-    /// assert!(error.contains("pipelines.toml:2:1: ignored: unknown key; did you mean `ignore`?"), "{error}");
-    /// ```
-    ///
-    /// # Errors
-    /// Everything that is wrong in the file at once, each with its place and what is allowed there.
-    pub fn parse(text: &str, file: &str) -> Result<Self, PipelinesError> {
-        read::read::<true>(text).map_err(|problems| PipelinesError { file: file.to_owned(), problems })
-    }
-
-    /// The same without the schedules, for callers that only route: an error in a schedule is reported elsewhere, and delays
-    /// no object.
-    ///
-    /// # Errors
-    /// Everything else that is wrong in the file, as [`Self::parse`] reports it.
-    pub fn parse_routes(text: &str, file: &str) -> Result<Self, PipelinesError> {
-        read::read::<false>(text).map_err(|problems| PipelinesError { file: file.to_owned(), problems })
-    }
-
     /// The first pipeline that takes the object, if any does and the file does not say to ignore it.
     ///
     /// An object of unknown size is taken by no pipeline with a size bound: see [`Self::needs_size`].

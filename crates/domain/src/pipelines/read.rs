@@ -15,8 +15,8 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    BadRows, ColumnType, Format, Match, Pipeline, Pipelines, Preset, Problem, Version, default_attempts,
-    default_dedicated_above, default_task, default_timeout,
+    BadRows, ColumnType, Format, Match, Pipeline, Pipelines, PipelinesError, Preset, Problem, Version,
+    default_attempts, default_dedicated_above, default_task, default_timeout,
 };
 use crate::fargate::{Size, SizeError};
 use pricing::Dollars;
@@ -39,9 +39,54 @@ fn pipeline_keys() -> Vec<&'static str> {
 /// Longer than a day is no attempt but a leak: the sweep would never call the task overdue.
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
 
+impl Pipelines {
+    /// Reads the text of a pipelines file; `file` is its name, for messages.
+    ///
+    /// ```
+    /// use domain::pipelines::Pipelines;
+    ///
+    /// let text = r#"
+    /// version = 1
+    /// ignore = [{ suffix = ".md" }]
+    ///
+    /// [[pipeline]]
+    /// name = "orders"
+    /// match = { prefix = "uploads/orders/" }
+    ///
+    /// [[pipeline]]
+    /// name = "everything"
+    /// match = { prefix = "uploads/" }
+    /// "#;
+    /// let pipelines = Pipelines::parse(text, "pipelines.toml").expect("a legal file");
+    /// let route = |key| pipelines.route(key, None).map(|pipeline| pipeline.name.as_str());
+    /// assert_eq!(route("uploads/orders/1.csv"), Some("orders"));
+    /// assert_eq!(route("uploads/2.csv"), Some("everything"));
+    /// assert_eq!(route("uploads/README.md"), None);
+    ///
+    /// // Errors name the line and the column, and what is allowed there.
+    /// let error = Pipelines::parse("version = 1\nignored = []\n", "pipelines.toml").unwrap_err().to_string();
+    /// assert!(error.contains("pipelines.toml:2:1: ignored: unknown key; did you mean `ignore`?"), "{error}");
+    /// ```
+    ///
+    /// # Errors
+    /// Everything that is wrong in the file at once, each with its place and what is allowed there.
+    pub fn parse(text: &str, file: &str) -> Result<Self, PipelinesError> {
+        read::<true>(text).map_err(|problems| PipelinesError { file: file.to_owned(), problems })
+    }
+
+    /// The same without the schedules, for callers that only route: an error in a schedule is reported elsewhere, and delays
+    /// no object.
+    ///
+    /// # Errors
+    /// Everything else that is wrong in the file, as [`Self::parse`] reports it.
+    pub fn parse_routes(text: &str, file: &str) -> Result<Self, PipelinesError> {
+        read::<false>(text).map_err(|problems| PipelinesError { file: file.to_owned(), problems })
+    }
+}
+
 /// Reads a whole file: the pipelines and what they never get, or everything that is wrong. Without `SCHEDULES` these are
 /// not read, and the program brings no time zones along.
-pub(super) fn read<const SCHEDULES: bool>(text: &str) -> Result<Pipelines, Vec<Problem>> {
+fn read<const SCHEDULES: bool>(text: &str) -> Result<Pipelines, Vec<Problem>> {
     let mut reader = Reader { text, problems: Vec::new() };
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in &errors {

@@ -1,64 +1,8 @@
 //! The list of variables: each stands here once, with its type and what it must be. `template.yaml` sets most of them;
 //! a test starts each program with the template's environment, so that both lists stay the same.
 
-use std::fmt;
-
+use super::variable::{SetBy, Variable};
 use crate::{job::JobId, notify::NotifyOn};
-
-/// An environment variable: its name, and how its value is read.
-#[derive(Debug)]
-pub struct Variable<T> {
-    name: &'static str,
-    set_by: SetBy,
-    expected: &'static str,
-    parse: fn(&str) -> Option<T>,
-}
-
-/// Who sets a variable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SetBy {
-    /// `template.yaml`, for functions and tasks.
-    Template,
-    /// The function that launches a task, as an override of its container.
-    Launch,
-    /// A person who wants something else than usual.
-    Person,
-}
-
-impl fmt::Display for SetBy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Template => "template.yaml",
-            Self::Launch => "the function that launches the task",
-            Self::Person => "a person",
-        })
-    }
-}
-
-impl<T> Variable<T> {
-    /// Its name in the environment, to set it.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        self.name
-    }
-
-    pub(super) const fn set_by(&self) -> SetBy {
-        self.set_by
-    }
-
-    /// The value that a text stands for; `None` if it is not what the variable must be.
-    pub fn parse(&self, text: &str) -> Option<T> {
-        (self.parse)(text)
-    }
-
-    pub(super) fn invalid(&self, found: &str) -> super::SettingsError {
-        super::SettingsError::Invalid {
-            name: self.name,
-            found: found.to_owned(),
-            expected: self.expected.to_owned(),
-        }
-    }
-}
 
 macro_rules! variables {
     ($($(#[$doc:meta])* $name:ident: $type:ty, $set_by:ident, $expected:literal, $parse:expr;)*) => {

@@ -6,7 +6,7 @@ use ::exif::{Exif, In, Rational, Tag, Value as ExifValue};
 use domain::record::Record;
 use jiff::civil;
 
-use super::{number, text};
+use super::values::{number, text};
 
 /// The longest camera name that is kept. Real names are shorter.
 const NAME_CHARS: usize = 100;

@@ -12,13 +12,14 @@
 //! or lies further behind leaves its fields out of the record: a broken picture still has a size and a hash.
 
 mod exif;
+mod values;
 
 use std::panic;
 
 use domain::{
     job::{Change, Progress},
     manifest,
-    record::{self, Record, Value},
+    record::{self, Record},
     verdict::Kind,
 };
 use sha2::{Digest, Sha256};
@@ -28,6 +29,7 @@ use tokio::{
 };
 use tracing::info;
 
+use self::values::{number, text};
 use crate::run_job::{
     job_exit::{JobExit, Written},
     job_run::JobRun,
@@ -120,14 +122,6 @@ fn content_type(header: &[u8]) -> &'static str {
         Err(error) => header.len() == HEADER_BYTES && error.error_len().is_none(),
     };
     if is_text && !header.contains(&0) { "text/plain" } else { "application/octet-stream" }
-}
-
-fn number(value: impl ToString) -> Value {
-    Value::Number(value.to_string())
-}
-
-fn text(value: impl Into<String>) -> Value {
-    Value::Text(value.into())
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ fn summary() -> Summary {
 }
 
 #[test]
-fn a_busy_hour_is_told_in_words() {
+fn a_busy_hour_is_described_in_words() {
     let mail = digest(&summary(), "s3://tides/reports/2026/11/21/14.jsonl");
     assert_eq!(mail.subject, "[tidemill] 14:00-15:00: 1,204 done, 22 failed, 1 superseded");
     let expected = "\
@@ -68,7 +68,7 @@ More information
 }
 
 #[test]
-fn what_the_sweep_could_not_do_is_told() {
+fn the_digest_lists_what_the_sweep_could_not_do() {
     let quiet = Summary { v: 1, hour: summary().hour, ..Summary::default() };
     let mail = digest(&quiet, "s3://tides/r");
     assert_eq!(mail.subject, "[tidemill] 14:00-15:00: 0 done");

@@ -6,8 +6,9 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use super::{
-    Bus, EventBridge, Target,
+    bus::{Bus, rule_arn},
     retries::{Retries, Undelivered, error_code},
+    target::Target,
 };
 use crate::{
     services::{
@@ -23,7 +24,7 @@ const SELF: Who = Who::Service("events.amazonaws.com");
 
 /// Begins a delivery in the background, after `delay`.
 pub(super) fn start(bus: &Arc<Bus>, rule: &str, target: &Target, event: &Arc<Value>, delay: Duration) {
-    let rule_arn = EventBridge::rule_arn(rule);
+    let rule_arn = rule_arn(rule);
     let (delivering, target, event) = (Arc::clone(bus), target.clone(), Arc::clone(event));
     let deliver = async move {
         if !delay.is_zero() {

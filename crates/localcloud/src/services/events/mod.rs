@@ -10,6 +10,7 @@
 //!
 //! Deliveries end when the last [`EventBridge`] is dropped.
 
+mod bus;
 mod delivery;
 pub mod pattern;
 pub(crate) mod required_actions;
@@ -21,14 +22,9 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use clock::Clock;
-use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -38,24 +34,10 @@ use crate::{
     services::{iam::Iam, lambda::Lambda, sqs::Sqs},
     wire::{ACCOUNT, ApiError, REGION},
 };
+use bus::Bus;
+pub use bus::{Rule, Sink};
 pub use pattern::{Pattern, PatternError};
 pub use target::{Input, Target};
-
-/// A rule of the default bus.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Rule {
-    /// 1 to 64 letters, digits, `.`, `-` and `_`.
-    pub name: String,
-    /// Which events it takes.
-    pub pattern: Pattern,
-    /// A disabled rule takes none.
-    pub enabled: bool,
-    /// Where they go: at most five.
-    pub targets: Vec<Target>,
-}
-
-/// What takes events other than a queue or a function, such as a test.
-pub type Sink = Arc<dyn Fn(Value) -> BoxFuture<'static, Result<(), ApiError>> + Send + Sync>;
 
 /// The event bus. Clones share it.
 #[derive(Debug, Clone)]
@@ -63,25 +45,6 @@ pub struct EventBridge {
     bus: Arc<Bus>,
     /// Ends the deliveries in flight. They hold the bus, but not this.
     _end: Arc<DropGuard>,
-}
-
-/// What deliveries need.
-struct Bus {
-    clock: Clock,
-    sqs: Sqs,
-    lambda: OnceLock<Lambda>,
-    state: Mutex<State>,
-    /// The deliveries in flight.
-    in_flight: InFlight,
-    end: CancellationToken,
-}
-
-#[derive(Default)]
-struct State {
-    rules: BTreeMap<String, Rule>,
-    sinks: BTreeMap<String, Sink>,
-    delivery_faults: Delivery,
-    dropped: u64,
 }
 
 impl EventBridge {
@@ -103,7 +66,7 @@ impl EventBridge {
     /// The ARN a rule of this name has.
     #[must_use]
     pub fn rule_arn(name: &str) -> String {
-        format!("arn:aws:events:{REGION}:{ACCOUNT}:rule/{name}")
+        bus::rule_arn(name)
     }
 
     /// Creates or replaces a rule, its targets included, and answers its ARN.
@@ -201,20 +164,6 @@ impl EventBridge {
             whole.extend(given);
         }
         whole
-    }
-}
-
-impl Bus {
-    fn state(&self) -> MutexGuard<'_, State> {
-        // A panic while the lock was held is already reported; the rules stay usable for the others.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for Bus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.state();
-        f.debug_struct("Bus").field("rules", &state.rules.keys()).field("dropped", &state.dropped).finish()
     }
 }
 

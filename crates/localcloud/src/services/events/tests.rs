@@ -1,8 +1,6 @@
 //! The bus as its callers see it, on paused time.
 
-use std::time::Duration;
-
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::json;

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    Action, Inner, Target,
+    inner::{Action, Inner},
     input::{Occasion, payload, time},
+    schedule::Target,
 };
 use crate::{
     services::{

@@ -15,6 +15,7 @@
 
 mod delivery;
 mod expression;
+mod inner;
 mod input;
 pub(crate) mod resources;
 mod schedule;
@@ -22,9 +23,7 @@ mod schedule;
 mod tests;
 
 use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -33,6 +32,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use self::inner::{Action, Entry, Inner};
 pub use self::{
     expression::{Expression, ExpressionError},
     schedule::{Schedule, Target},
@@ -52,41 +52,6 @@ pub struct Scheduler {
     inner: Arc<Inner>,
     /// Ends the waits and the firings in flight. They hold what is inside, but not this.
     _end: Arc<DropGuard>,
-}
-
-/// What clones and background tasks share.
-struct Inner {
-    clock: Clock,
-    sqs: Sqs,
-    lambda: Lambda,
-    events: EventBridge,
-    /// The firings in flight.
-    in_flight: InFlight,
-    end: CancellationToken,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    held: bool,
-    dropped: u64,
-    /// By ARN.
-    entries: BTreeMap<String, Entry>,
-}
-
-struct Entry {
-    action: Action,
-    /// Ends the wait for its next time when it is replaced.
-    _wait: Option<DropGuard>,
-}
-
-/// What a firing does.
-#[derive(Debug, Clone, PartialEq)]
-enum Action {
-    /// It calls the target.
-    Invoke(Target),
-    /// It emits the scheduled event of the rule whose ARN the entry has.
-    Emit,
 }
 
 /// When an entry fires.
@@ -200,19 +165,6 @@ impl Scheduler {
         let replaced = state.entries.insert(arn.to_owned(), Entry { action, _wait: wait });
         drop(state);
         drop(replaced);
-    }
-}
-
-impl Inner {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic while the lock was held is already reported; the schedules stay usable for the others.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for Inner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scheduler").field("entries", &self.lock().entries.keys()).finish_non_exhaustive()
     }
 }
 

@@ -10,15 +10,18 @@
 
 mod matcher;
 mod parse;
+mod tree;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
-use matcher::Matcher;
+pub use self::tree::PatternError;
+use self::{
+    matcher::Matcher,
+    tree::{Node, Tree},
+};
 
 /// A pattern that events are matched against.
 ///
@@ -43,28 +46,6 @@ use matcher::Matcher;
 pub struct Pattern {
     source: Value,
     alternatives: Vec<Tree>,
-}
-
-/// Why a pattern is not one, and where.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("event pattern is not valid at {path}: {reason}")]
-pub struct PatternError {
-    /// The place, such as `detail.state[0]`; `$` is the pattern as a whole.
-    pub path: String,
-    /// What is wrong there.
-    pub reason: String,
-}
-
-/// What an alternative asks of the members of one object.
-type Tree = BTreeMap<String, Node>;
-
-#[derive(Debug, Clone, PartialEq, Default)]
-struct Node {
-    /// Lists of matchers, of each of which one must match. Several lists come from a field that is named both
-    /// beside a `$or` and in it.
-    leaves: Vec<Vec<Matcher>>,
-    /// What is asked of the object below.
-    below: Option<Tree>,
 }
 
 impl Pattern {

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use serde_json::{Map, Number, Value};
 
 use super::{
-    Node, PatternError, Tree,
     matcher::{Bound, Glyph, Matcher, Network, Range, Text, compare},
+    tree::{Node, PatternError, Tree},
 };
 
 /// EventBridge's limit of what `$or` may multiply to.

@@ -1,136 +1,9 @@
-//! The structure of the workspace: which crate may use which, and no cycle of imports between the modules of a crate.
-//!
-//! A module is a file. It imports another module if it names an item of it, by `use` or by path; an item that is
-//! re-exported belongs to the module that defines it. Test modules are not looked at.
+//! Which modules import each other, from the text of their files.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::{Path, PathBuf},
-};
-
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-
-/// Each crate, by its folder, and the crates of this workspace that it may depend on, tests aside.
-const MAY_USE: [(&str, &[&str]); 10] = [
-    ("crates/awscron", &[]),
-    ("crates/clock", &[]),
-    ("crates/pricing", &[]),
-    ("crates/domain", &["awscron", "pricing"]),
-    ("crates/telemetry", &["clock", "domain"]),
-    ("crates/readers", &["domain"]),
-    ("crates/aws", &["clock", "domain", "telemetry"]),
-    ("crates/app", &["aws", "clock", "domain", "readers", "telemetry"]),
-    // Nothing of the product, in its tests neither: a mistake of the product about AWS must not be the local cloud's too.
-    (LOCAL_CLOUD, &["awscron", "clock", "pricing"]),
-    ("worker", &["app", "aws", "clock", "domain", "readers", "telemetry"]),
-];
-
-const LOCAL_CLOUD: &str = "crates/localcloud";
-
-const FUNCTIONS: [&str; 5] = ["backlog", "scaler", "schedule", "stops", "uploads"];
-
-#[test]
-fn crates_use_only_those_below_them() {
-    let mut rules: Vec<(String, Vec<&str>)> =
-        MAY_USE.iter().map(|(folder, may)| ((*folder).to_owned(), may.to_vec())).collect();
-    for function in FUNCTIONS {
-        rules.push((format!("functions/{function}"), vec!["app", "aws", "clock", "domain", "telemetry"]));
-    }
-    let ours = ours();
-    let mut wrong = Vec::new();
-    for (folder, may) in rules {
-        let manifest =
-            fs::read_to_string(Path::new(ROOT).join(&folder).join("Cargo.toml")).expect("as the tree has it");
-        let mut uses = dependencies(&manifest, "[dependencies]");
-        if folder == LOCAL_CLOUD {
-            uses.extend(dependencies(&manifest, "[dev-dependencies]"));
-        }
-        let uses = uses.into_iter().filter(|name| ours.contains(name));
-        wrong.extend(
-            uses.filter(|name| !may.contains(&name.as_str())).map(|name| format!("{folder} uses {name}")),
-        );
-    }
-    assert_eq!(wrong, Vec::<String>::new());
-}
-
-/// The names of the workspace's crates.
-fn ours() -> BTreeSet<String> {
-    let manifest = fs::read_to_string(Path::new(ROOT).join("Cargo.toml")).expect("as the tree has it");
-    let folders = manifest.lines().filter_map(|line| line.split_once("{ path = \"")?.1.split('"').next());
-    folders.map(|folder| folder.rsplit('/').next().unwrap_or(folder).to_owned()).collect()
-}
-
-/// The crates that a section of a manifest names.
-fn dependencies(manifest: &str, section: &str) -> Vec<String> {
-    let lines = manifest.lines().skip_while(|line| *line != section).skip(1);
-    let own = lines.take_while(|line| !line.starts_with('['));
-    own.filter(|line| !line.starts_with('#'))
-        .filter_map(|line| line.split(['.', ' ', '=']).next())
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect()
-}
-
-#[test]
-fn no_modules_of_a_crate_import_each_other_in_a_circle() {
-    let mut found = Vec::new();
-    for folder in sources() {
-        let name = folder.strip_prefix(ROOT).unwrap_or(&folder).display().to_string();
-        for circle in circles(&imports(&read(&folder))) {
-            found.push((name.trim_start_matches('/').to_owned(), circle));
-        }
-    }
-    assert_eq!(found, Vec::<(String, Vec<String>)>::new());
-}
-
-/// The folders with the sources of the workspace's crates.
-fn sources() -> Vec<PathBuf> {
-    let manifest = fs::read_to_string(Path::new(ROOT).join("Cargo.toml")).expect("as the tree has it");
-    let members = manifest
-        .split_once("members = [")
-        .expect("as the tree has it")
-        .1
-        .split_once(']')
-        .expect("as the tree has it")
-        .0;
-    members.split('"').skip(1).step_by(2).map(|member| Path::new(ROOT).join(member).join("src")).collect()
-}
-
-/// The modules of a crate: their text, by path (`a::b`, the root is empty). Test modules are left out.
-fn read(folder: &Path) -> BTreeMap<String, String> {
-    let mut modules = BTreeMap::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(&next).expect("as the tree has it") {
-            let path = entry.expect("as the tree has it").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|it| it == "rs") {
-                let inner = path.strip_prefix(folder).expect("as the tree has it").with_extension("");
-                let mut names: Vec<&str> = inner.iter().filter_map(|it| it.to_str()).collect();
-                if matches!(names.last(), Some(&"mod" | &"lib" | &"main")) {
-                    names.pop();
-                }
-                let name = names.join("::");
-                if !is_test(&name) {
-                    modules
-                        .entry(name)
-                        .or_insert_with(String::new)
-                        .push_str(&fs::read_to_string(&path).expect("as the tree has it"));
-                }
-            }
-        }
-    }
-    modules
-}
-
-fn is_test(module: &str) -> bool {
-    module.split("::").any(|part| part == "tests" || part.ends_with("_tests"))
-}
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Which modules each module imports.
-fn imports(modules: &BTreeMap<String, String>) -> BTreeMap<String, BTreeSet<String>> {
+pub(crate) fn imports(modules: &BTreeMap<String, String>) -> BTreeMap<String, BTreeSet<String>> {
     let reexports: BTreeMap<&str, Vec<(String, String)>> =
         modules.iter().map(|(module, text)| (module.as_str(), reexports(module, text))).collect();
     let imported = |module: &str, text: &str| {
@@ -196,31 +69,40 @@ fn reexports(module: &str, text: &str) -> Vec<(String, String)> {
 /// Every path that a text names, in imports and elsewhere, but not those it only passes on.
 fn paths(text: &str) -> Vec<String> {
     let code = code(text);
-    let mut found: Vec<String> =
-        uses(&code).into_iter().filter(|(public, _)| !public).flat_map(|(_, tree)| expanded(&tree)).collect();
-    for start in ["crate::", "super::", "self::"] {
-        for (at, _) in code.match_indices(start) {
-            let before = code[..at].chars().next_back().unwrap_or(' ');
-            if code[..at].ends_with("(in ")
-                || before.is_alphanumeric()
-                || matches!(before, '_' | ':' | '{')
-                || in_use(&code, at)
-            {
-                continue;
-            }
-            let rest: String =
-                code[at..].chars().take_while(|it| it.is_alphanumeric() || matches!(it, '_' | ':')).collect();
-            found.push(rest.trim_end_matches(':').to_owned());
+    let (passed_on, imported): (Vec<_>, Vec<_>) = uses(&code).into_iter().partition(|(public, _)| *public);
+    let rest = without_uses(&code);
+    let mut found: Vec<String> = imported.iter().flat_map(|(_, tree)| expanded(tree)).collect();
+    // What is passed on and named in the rest of the text is used here too.
+    let words: BTreeSet<&str> = rest.split(|it: char| !is_word(it)).collect();
+    let passed_on = passed_on.iter().flat_map(|(_, tree)| expanded(tree));
+    found.extend(passed_on.filter(|path| words.contains(path.rsplit("::").next().unwrap_or(path))));
+    for (at, _) in rest.match_indices("::") {
+        let start = rest[..at].rfind(|it: char| !is_word(it)).map_or(0, |before| before + 1);
+        // The middle of a path, or `<T as Trait>::`.
+        if start == at || rest[..start].ends_with("::") || rest[..start].ends_with("(in ") {
+            continue;
         }
+        let path: String = rest[start..].chars().take_while(|it| is_word(*it) || *it == ':').collect();
+        found.push(path.trim_end_matches(':').to_owned());
     }
     found
 }
 
-/// Whether a place is in an import, whose tree is read otherwise.
-fn in_use(code: &str, at: usize) -> bool {
-    let statement = code[..at].rfind([';', '}']).map_or(0, |end| end + 1);
-    let head = code[statement..at].trim_start();
-    head.starts_with("use ") || (head.starts_with("pub") && head.contains(" use "))
+fn is_word(character: char) -> bool {
+    character.is_alphanumeric() || character == '_'
+}
+
+/// The text but for its imports and the names of its modules.
+fn without_uses(code: &str) -> String {
+    let mut rest = String::new();
+    let mut from = 0;
+    for (at, tree) in use_statements(code) {
+        rest.push_str(&code[from..at]);
+        from = at + "use ".len() + tree.len();
+    }
+    rest.push_str(&code[from..]);
+    let is_module = |line: &str| line.ends_with(';') && line.split(' ').rev().nth(1) == Some("mod");
+    rest.lines().filter(|line| !is_module(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// The text without comments, literals and test modules.
@@ -239,19 +121,21 @@ fn code(text: &str) -> String {
     code
 }
 
-/// The imports of a text: whether they are public, and their trees without spaces.
+/// The imports of a text: whether they are public, and their trees without line breaks.
 fn uses(code: &str) -> Vec<(bool, String)> {
-    let mut found = Vec::new();
-    for (at, _) in code.match_indices("use ") {
+    let public = |at: usize| !code[..at].rsplit('\n').next().unwrap_or_default().trim().is_empty();
+    let on_one_line = |tree: &str| tree.split_whitespace().collect::<Vec<_>>().join(" ");
+    use_statements(code).into_iter().map(|(at, tree)| (public(at), on_one_line(tree))).collect()
+}
+
+/// Where each import's `use` stands, and its tree as it is written.
+fn use_statements(code: &str) -> Vec<(usize, &str)> {
+    let starts_line = |at: usize| {
         let line = code[..at].rsplit('\n').next().unwrap_or_default().trim_start();
-        if !(line.is_empty() || line == "pub " || (line.starts_with("pub(") && line.ends_with(") "))) {
-            continue;
-        }
-        let tree = code[at + 4..].split(';').next().unwrap_or_default();
-        let words: Vec<&str> = tree.split_whitespace().collect();
-        found.push((!line.is_empty(), words.join(" ")));
-    }
-    found
+        line.is_empty() || line == "pub " || (line.starts_with("pub(") && line.ends_with(") "))
+    };
+    let statements = code.match_indices("use ").filter(|(at, _)| starts_line(*at));
+    statements.map(|(at, _)| (at, code[at + 4..].split(';').next().unwrap_or_default())).collect()
 }
 
 /// The paths of an import's tree.
@@ -309,7 +193,7 @@ fn split(module: &str) -> Vec<String> {
 }
 
 /// The groups of modules that reach each other, each sorted.
-fn circles(imports: &BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
+pub(crate) fn circles(imports: &BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
     let reached = |from: &String| {
         let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
         while let Some(module) = next.pop() {
@@ -327,6 +211,11 @@ fn circles(imports: &BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
         }
     }
     found.into_iter().collect()
+}
+
+/// Whether a module has tests only.
+pub(crate) fn is_test(module: &str) -> bool {
+    module.split("::").any(|part| part == "tests" || part.ends_with("_tests"))
 }
 
 fn planted(modules: &[(&str, &str)]) -> Vec<Vec<String>> {
@@ -361,4 +250,19 @@ fn a_parent_that_only_passes_its_children_on_is_in_no_circle() {
     let used =
         [("p", "mod a;\npub struct P(a::A);\nuse a::A;\n"), ("p::a", "use super::P;\npub struct A;\n")];
     assert_eq!(planted(&used), [["p", "p::a"]]);
+}
+
+#[test]
+fn a_parent_that_uses_a_child_is_in_a_circle_with_it_however_it_names_it() {
+    let child = ("p::a", "use super::P;\npub struct A;\n");
+    for parent in [
+        "mod a;\npub struct P;\nfn f() { let _ = Some(a::g()); }\n",
+        "pub use a::A;\nmod a;\npub struct P(A);\n",
+        "mod a;\npub struct P;\nuse std::{fmt::{self}, io};\nfn f() -> a::A { a::A }\n",
+    ] {
+        assert_eq!(planted(&[("p", parent), child]), [["p", "p::a"]], "{parent}");
+    }
+    // A field, a variable and an item of another crate are not the child.
+    let other = "mod a;\npub struct P;\nfn f(a: u8) { other::a::g(a, P { a }.a) }\n";
+    assert!(planted(&[("p", other), child]).is_empty());
 }
