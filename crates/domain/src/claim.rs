@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_settled_job_is_past_unless_nobody_was_told_that_it_failed() {
+    fn a_settled_job_is_over_unless_its_failure_was_not_mailed() {
         let now = Timestamp::from_second(100).unwrap();
         for state in [State::Done, State::Superseded, State::SourceDeleted] {
             assert_eq!(claim_denied(&job(state), now), ClaimDenied::Settled);

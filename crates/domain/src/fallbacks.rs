@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn shortages_are_told_by_what_ecs_says() {
+    fn shortages_are_recognised_by_what_ecs_says() {
         let of = Shortage::of;
         let words = "Capacity is unavailable at this time. Please try again later or in a different availability zone";
         assert_eq!(of(words), Shortage::Capacity);

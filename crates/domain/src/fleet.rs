@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_of_before_done_before_was_kept_is_read_and_carried_over() {
+    fn a_slot_stored_without_done_before_is_read_and_counted_on() {
         let old = serde_json::json!({
             "v": 1, "number": 3, "generation": 7, "phase": "free", "occupant": "drain",
             "launched_at": "2026-01-01T00:00:00Z", "task": "arn", "done": 12, "busy_ms": 900,

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_come_out_differently_has_editions_and_old_manifests_have_none() {
+    fn only_commands_have_write_epochs_and_old_manifests_have_none() {
         let text = "version = 1\n[[pipeline]]\nname = \"p\"\n";
         let pipelines = |more: &str| Pipelines::parse(&format!("{text}{more}"), "p.toml").unwrap();
         let of = |more: &str| {

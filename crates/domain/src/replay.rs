@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn not_while_its_rows_are_deleted_or_people_are_told() {
+    fn no_replay_while_its_rows_are_deleted_or_its_failure_is_mailed() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let until = at(10);
         let failed = Failed::sample("crashed", at(0));

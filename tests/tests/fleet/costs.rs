@@ -39,7 +39,7 @@ fn an_idle_minute_after_work_costs_no_more_once_that_is_remembered() {
 }
 
 #[test]
-fn who_queues_work_asks_for_the_slots_and_no_more_while_a_worker_is_there() {
+fn queueing_work_costs_one_read_while_a_worker_polls() {
     FleetHarness::play(10, async |harness| {
         let run = || harness.run(Trigger::Queued { count: 10 });
         let launch = calls([

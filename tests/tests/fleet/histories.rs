@@ -11,7 +11,7 @@ use crate::harness::{FleetHarness, Worker};
 const MAXIMUM: u32 = 8;
 
 #[test]
-fn whatever_happens_places_are_kept_to_and_none_is_lost() {
+fn no_fault_exceeds_the_maximum_of_tasks_or_loses_a_slot() {
     for seed in 0..6 {
         FleetHarness::play(MAXIMUM, async |harness| {
             let mut random = fastrand::Rng::with_seed(seed);

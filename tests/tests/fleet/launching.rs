@@ -14,7 +14,7 @@ use crate::harness::FleetHarness;
 const SEVEN: usize = 2000;
 
 #[test]
-fn what_one_run_launched_the_next_does_not() {
+fn a_run_does_not_launch_what_the_run_before_launched() {
     FleetHarness::play(10, async |harness| {
         harness.queue(SEVEN);
         let first = harness.tick().await;
@@ -59,7 +59,7 @@ fn a_slot_reserved_twice_in_one_moment_is_won_once() {
 }
 
 #[test]
-fn a_queue_that_shows_nothing_yet_is_not_believed_by_who_has_just_filled_it() {
+fn a_sender_counts_its_own_messages_when_the_queue_does_not_show_them_yet() {
     FleetHarness::play(10, async |harness| {
         let scaled = harness.run(Trigger::Queued { count: 700 }).await.unwrap();
         assert_eq!((scaled.visible, scaled.launched), (700, 3));
@@ -98,7 +98,7 @@ fn a_throttle_that_outlasts_the_sdk_waits_for_the_next_minute() {
 }
 
 #[test]
-fn while_the_configuration_is_wrong_one_launch_in_a_while_tries_and_nothing_is_lost() {
+fn while_the_configuration_is_wrong_probe_launches_run_and_nothing_is_lost() {
     FleetHarness::play(10, async |harness| {
         harness.queue(SEVEN);
         let denied = ApiError::client("AccessDeniedException", "is not authorized to perform: iam:PassRole");
@@ -142,7 +142,7 @@ fn a_round_ends_in_time_and_the_next_run_goes_on() {
 }
 
 #[test]
-fn objects_own_tasks_are_nobodys_places_and_keep_one() {
+fn dedicated_tasks_take_places_from_the_pool_which_keeps_one() {
     FleetHarness::play(4, async |harness| {
         let job = domain::job::JobId::parse("00112233445566778899aabbccddeeff").unwrap();
         let occupant = Occupant::Job { job, attempt: 1 };

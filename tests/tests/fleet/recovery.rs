@@ -10,7 +10,7 @@ use localcloud::faults::{Call, Partial, Rule};
 use crate::harness::{FleetHarness, Worker};
 
 #[test]
-fn an_answer_that_was_lost_is_made_up_for_with_the_task_there_is() {
+fn a_launch_whose_answer_was_lost_finds_the_task_that_it_made() {
     FleetHarness::play(10, async |harness| {
         harness.queue(1);
         harness.next_workers([Worker::Hangs]);
@@ -48,7 +48,7 @@ fn a_throttle_after_a_lost_answer_frees_no_slot_that_has_a_task() {
 }
 
 #[test]
-fn a_request_that_was_lost_is_made_up_for_with_a_launch() {
+fn a_launch_whose_request_was_lost_is_repeated() {
     FleetHarness::play(10, async |harness| {
         harness.queue(1);
         harness.on(call::launch_task().meets(Call::LoseRequest).first(3));
@@ -60,7 +60,7 @@ fn a_request_that_was_lost_is_made_up_for_with_a_launch() {
 }
 
 #[test]
-fn a_launcher_that_died_before_run_task_is_made_up_for() {
+fn a_launcher_that_died_before_run_task_is_replaced() {
     FleetHarness::play(10, async |harness| {
         harness.queue(1);
         let slot = harness.slots().await.remove(0);

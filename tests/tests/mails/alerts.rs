@@ -13,7 +13,7 @@ async fn upload(env: &TestEnv, folder: &str, count: usize) {
 }
 
 #[test]
-fn two_hundred_bad_objects_are_a_handful_of_mails_that_count_each() {
+fn two_hundred_bad_objects_make_a_few_mails_that_count_each() {
     TestEnv::plan(801).run(async |env| {
         upload(env, "orders", 200).await;
         env.settle().await;
@@ -59,7 +59,7 @@ fn failures_that_continue_are_mailed_less_and_less_often() {
 }
 
 #[test]
-fn storms_of_many_causes_at_once_stay_below_the_rate_that_sns_takes() {
+fn bursts_of_many_causes_at_once_stay_below_the_rate_that_sns_accepts() {
     let pipelines: String = (0..30)
         .map(|n| format!("[[pipeline]]\nname = \"p{n}\"\nmatch = {{ prefix = \"uploads/p{n}/\" }}\n"))
         .collect();
@@ -82,7 +82,7 @@ fn storms_of_many_causes_at_once_stay_below_the_rate_that_sns_takes() {
 }
 
 #[test]
-fn who_wants_no_mails_gets_none_of_a_storm_either() {
+fn without_mails_there_are_no_grouped_mails_either() {
     TestEnv::plan(804).parameter("NotifyOn", "none").run(async |env| {
         upload(env, "orders", 20).await;
         env.settle().await;
@@ -106,7 +106,7 @@ fn an_idle_minute_costs_one_read() {
 }
 
 #[test]
-fn a_flush_that_dies_before_its_note_sends_that_mail_once_more_and_no_other() {
+fn a_flush_that_dies_before_recording_its_mail_sends_that_mail_twice_and_no_other() {
     TestEnv::plan(806).run(async |env| {
         // As often as the SDK asks.
         env.on(call::save_first_grouped_mail().meets(Call::LoseRequest).first(3));

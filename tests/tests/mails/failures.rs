@@ -57,7 +57,7 @@ fn duplicate_stops_and_messages_are_mailed_once_even_when_grouped() {
 }
 
 #[test]
-fn while_sns_is_out_of_order_nothing_is_lost_and_nobody_is_flooded_after() {
+fn after_an_outage_of_sns_every_failure_is_mailed_and_the_mails_are_few() {
     TestEnv::plan(832).run(async |env| {
         let broken = ApiError::client("InternalError", "out of order").with_status(500);
         env.on(call::send_mail().meets(Call::Refuse(broken)));
@@ -76,7 +76,7 @@ fn while_sns_is_out_of_order_nothing_is_lost_and_nobody_is_flooded_after() {
 }
 
 #[test]
-fn a_fleet_table_that_does_not_answer_delays_the_telling_only() {
+fn a_throttled_fleet_table_delays_a_failure_mail_and_loses_none() {
     TestEnv::plan(833).run(async |env| {
         env.on(call::save_alerts().meets(Call::Throttle).first(9));
         env.put("uploads/ragged.csv", RAGGED).await;

@@ -10,7 +10,7 @@ use tests::{Plan, TestEnv};
 use crate::scenarios::{csv, granted};
 
 #[test]
-fn a_worker_that_may_not_read_says_so_in_awss_words_and_the_cloud_in_ours() {
+fn a_worker_without_permission_to_read_logs_awss_error_and_the_missing_grant() {
     let plan = granted("WorkerRole", "s3:GetObjectVersion")
         .into_iter()
         .fold(TestEnv::plan(2).dedicated_tasks(), Plan::without);

@@ -72,7 +72,7 @@ fn killed_in_mid_write_nobody_sees_half_of_it() {
 }
 
 #[test]
-fn who_wrote_a_loss_down_and_was_lost_himself_is_made_up_for() {
+fn a_worker_that_dies_after_recording_the_death_of_another_is_replaced() {
     pool(214).run(async |env| {
         hold_reads(env, KEY, 1);
         env.put(KEY, csv(60)).await;

@@ -104,7 +104,7 @@ fn a_message_is_held_for_as_long_as_its_object_takes() {
 }
 
 #[test]
-fn a_heartbeat_that_fails_is_made_up_for_by_the_next() {
+fn a_failed_heartbeat_is_followed_by_the_next_one() {
     pool(205).run(async |env| {
         env.on(call::read_object_at(crate::KEY).meets(Call::Delay(Duration::from_secs(500))));
         env.put(crate::KEY, csv(60)).await;

@@ -10,7 +10,7 @@ use tests::JobAsserts;
 use crate::{csv, pool, records};
 
 #[test]
-fn what_is_no_job_is_in_the_dead_letter_queue_at_first_sight() {
+fn a_message_that_is_no_job_is_dead_lettered_on_its_first_receive() {
     pool(231).run(async |env| {
         let id = JobId::parse("00112233445566778899aabbccddeeff").unwrap();
         let sent = [

@@ -13,7 +13,7 @@ use crate::{HELD, KEY, csv, pool, records};
 const RAGGED: &str = "id,name\n1,one\n2,two,too many\n3,three\n";
 
 #[test]
-fn what_did_not_answer_is_tried_again_later() {
+fn a_service_that_did_not_answer_is_retried_later() {
     pool(221).run(async |env| {
         // As often as the SDK asks, twice.
         env.on(call::read_object().meets(Call::Throttle).first(6));
@@ -85,7 +85,7 @@ timeout = "30s"
 }
 
 #[test]
-fn a_deployment_that_stays_wrong_gives_up_in_the_end() {
+fn a_job_fails_in_the_end_when_the_deployment_stays_wrong() {
     pool(225).run(async |env| {
         let refusal = ApiError::client("AccessDenied", "not for you").with_status(403);
         env.on(call::read_object().meets(Call::Refuse(refusal)));
@@ -125,7 +125,7 @@ fn answers_that_are_lost_change_nothing() {
 }
 
 #[test]
-fn a_retry_whose_message_was_not_sent_is_made_up_for() {
+fn the_sweep_sends_the_message_of_a_retry_that_lost_it() {
     pool(227).run(async |env| {
         env.on(call::read_object().meets(Call::Throttle).first(3));
         let broken = ApiError::client("InternalError", "out of order").with_status(500);

@@ -73,7 +73,7 @@ fn a_crash_counts_against_the_object_and_the_last_attempt_fails_the_job() {
 }
 
 #[test]
-fn one_that_is_killed_is_run_again_one_size_larger() {
+fn a_killed_command_is_retried_one_size_larger() {
     let script = "[ $TIDEMILL_ATTEMPT = 2 ] || kill -KILL $$; echo '{\"ok\":true}'";
     for (plan, pooled) in both(614, script, "") {
         plan.run(async |env| {

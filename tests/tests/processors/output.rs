@@ -178,7 +178,7 @@ fn a_bad_row_fails_the_job_where_the_pipeline_does_not_say_otherwise() {
 }
 
 #[test]
-fn bad_rows_are_left_out_and_kept_where_it_says_so() {
+fn bad_rows_are_left_out_and_kept_where_the_pipeline_says() {
     for (seed, script, good) in [(638, BAD, 2), (639, BAD_AND_LARGE, 2_001)] {
         for policy in ["skip", "quarantine"] {
             pool(seed, script, &format!("bad_rows = \"{policy}\"\nmax_rejected = \"100%\"")).run(
@@ -259,7 +259,7 @@ fn declared_columns_have_their_types_and_must_be_there() {
 }
 
 #[test]
-fn whatever_fails_on_the_way_the_rows_of_one_attempt_are_all_that_is_seen() {
+fn only_the_rows_of_one_attempt_are_visible_whatever_fails() {
     // One attempt in four crashes, before, between or after its rows; each attempt's rows carry the id of its process.
     let script = "chance=$(printf %s \"$TIDEMILL_JOB$TIDEMILL_ATTEMPT\" | cksum | cut -c1)\n\
                   for row in 1 2 3 4 5 6 7 8; do [ $row$chance = 52 ] && exit 3; echo \"{\\\"row\\\":$row,\\\"by\\\":$$}\"; done\n\

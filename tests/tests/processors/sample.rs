@@ -39,7 +39,7 @@ fn the_airports_of_each_state_are_counted() {
 }
 
 #[test]
-fn a_table_that_it_cannot_use_is_refused_in_its_own_words() {
+fn a_table_that_the_command_cannot_use_fails_in_the_commands_words() {
     TestEnv::plan(602).pipelines(&states()).run(async |env| {
         env.put("uploads/weather.csv", &include_bytes!("../../../samples/seattle-weather.csv")[..]).await;
         env.settle().await;

@@ -20,7 +20,7 @@ async fn whole(env: &TestEnv, keys: &[&str]) {
 }
 
 #[test]
-fn a_launch_that_is_not_allowed_is_tried_once_in_a_while_until_it_is() {
+fn a_forbidden_launch_is_probed_until_it_is_allowed() {
     TestEnv::plan(47).dedicated_tasks().run(async |env| {
         let denied =
             ApiError::client("AccessDeniedException", "User is not authorized to perform: ecs:RunTask");
@@ -46,7 +46,7 @@ fn a_launch_that_is_not_allowed_is_tried_once_in_a_while_until_it_is() {
 }
 
 #[test]
-fn an_image_that_cannot_be_pulled_parks_all_jobs_and_burns_none() {
+fn an_image_that_cannot_be_pulled_pauses_all_jobs_and_uses_up_no_attempt() {
     TestEnv::plan(48).dedicated_tasks().with_transcript().run(async |env| {
         let missing =
             "CannotPullContainerError: pull image manifest has been retried 1 time(s): worker:1: not found";
@@ -64,7 +64,7 @@ fn an_image_that_cannot_be_pulled_parks_all_jobs_and_burns_none() {
 }
 
 #[test]
-fn a_wrong_setting_of_the_worker_is_the_configurations_fault_and_not_the_objects() {
+fn an_invalid_setting_of_the_worker_does_not_count_against_the_object() {
     TestEnv::plan(49).dedicated_tasks().run(async |env| {
         env.next_tasks([tests::WorkerFault::Dies(Duration::ZERO, 64); 5]);
         let keys = [KEY, "uploads/b.csv", "uploads/c.csv"];
@@ -77,7 +77,7 @@ fn a_wrong_setting_of_the_worker_is_the_configurations_fault_and_not_the_objects
 }
 
 #[test]
-fn people_get_one_mail_when_launches_are_held_back_and_one_when_they_work_again() {
+fn one_mail_reports_paused_launches_and_one_reports_that_they_resumed() {
     TestEnv::plan(50).scheduled().run(async |env| {
         let denied = ApiError::client("AccessDeniedException", "is not authorized to perform: iam:PassRole");
         env.on(call::launch_task().meets(Call::Refuse(denied)));

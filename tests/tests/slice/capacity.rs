@@ -96,7 +96,7 @@ fn a_shortage_everywhere_costs_few_calls() {
 }
 
 #[test]
-fn what_spot_takes_back_twice_runs_on_demand() {
+fn a_job_reclaimed_twice_by_spot_runs_on_demand() {
     TestEnv::plan(65).dedicated_tasks().parameter("SpotShare", "100").with_transcript().run(async |env| {
         let slow = Call::Delay(Duration::from_secs(60));
         env.on(call::read_object().meets(slow).first(2));

@@ -70,7 +70,7 @@ fn the_answer_to_a_publish_may_be_lost() {
 }
 
 #[test]
-fn a_publish_that_is_in_anothers_way_is_tried_again() {
+fn a_publish_that_conflicts_with_another_is_retried() {
     let conflict = || Call::CancelTransaction { code: "TransactionConflict".to_owned() };
     all_the_same(67, || vec![call::publish().meets(conflict()).first(3)]);
 }

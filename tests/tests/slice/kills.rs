@@ -92,7 +92,7 @@ fn killed_right_after_its_publish_it_is_done() {
 }
 
 #[test]
-fn a_claim_that_is_answered_into_the_void_is_recognised() {
+fn a_worker_recognises_its_claim_when_the_answer_was_lost() {
     TestEnv::plan(26).dedicated_tasks().run(async |env| {
         env.on(call::claim().meets(Call::LoseAnswer).nth(1));
         env.put(KEY, csv(1, 60)).await;
@@ -104,7 +104,7 @@ fn a_claim_that_is_answered_into_the_void_is_recognised() {
 }
 
 #[test]
-fn a_claim_whose_worker_never_hears_of_it_is_taken_over_by_the_retry() {
+fn a_claim_whose_answer_never_arrives_is_taken_over_by_the_retry() {
     TestEnv::plan(27).dedicated_tasks().run(async |env| {
         // The SDK asks three times; each time the answer is lost. The worker leaves, its lease still runs.
         env.on(call::claim().meets(Call::LoseAnswer).first(3));
@@ -115,7 +115,7 @@ fn a_claim_whose_worker_never_hears_of_it_is_taken_over_by_the_retry() {
 }
 
 #[test]
-fn a_worker_that_cannot_renew_its_lease_leaves_before_it_writes() {
+fn a_worker_that_cannot_renew_its_lease_exits_before_it_writes() {
     TestEnv::plan(28).dedicated_tasks().run(async |env| {
         env.on(call::renew_lease().meets(Call::LoseRequest).first(9));
         env.on(call::read_object().meets(HELD).nth(1));

@@ -45,7 +45,7 @@ fn answers_lost_for_good_leave_one_task_when_the_message_comes_again() {
 }
 
 #[test]
-fn failures_in_a_200_put_the_launch_off() {
+fn launch_failures_in_a_200_defer_the_launch() {
     TestEnv::plan(43).with_transcript().dedicated_tasks().run(async |env| {
         let reason = "Capacity is unavailable at this time. Please try again later".to_owned();
         let full = Call::Part(Partial::LaunchFailures { reason, detail: None });
@@ -76,7 +76,7 @@ fn hours_without_capacity_lose_nothing() {
 }
 
 #[test]
-fn throttles_open_and_disguised_put_the_launch_off() {
+fn throttles_in_either_form_defer_the_launch() {
     let disguised = ApiError::client(
         "InvalidParameterException",
         "Error retrieving subnet information (ErrorCode: Throttling): Rate exceeded",

@@ -24,7 +24,7 @@ fn bad_input_fails_with_its_row_named_and_nothing_visible() {
 }
 
 #[test]
-fn a_crash_between_giving_up_and_the_mail_is_made_up_for() {
+fn a_failure_is_mailed_after_a_crash_before_its_mail() {
     TestEnv::plan(72).dedicated_tasks().run(async |env| {
         let broken = ApiError::client("InternalError", "out of order").with_status(500);
         env.on(call::send_mail().meets(Call::Refuse(broken)).first(4));
@@ -39,7 +39,7 @@ fn a_crash_between_giving_up_and_the_mail_is_made_up_for() {
 }
 
 #[test]
-fn a_lost_note_of_a_mail_is_made_again() {
+fn the_record_of_a_mail_is_written_again_when_it_was_lost() {
     TestEnv::plan(73).dedicated_tasks().run(async |env| {
         env.on(call::mark_notified().meets(Call::LoseAnswer).first(3));
         env.put("uploads/ragged.csv", RAGGED).await;
@@ -49,7 +49,7 @@ fn a_lost_note_of_a_mail_is_made_again() {
 }
 
 #[test]
-fn who_asks_for_no_mails_gets_none_and_the_dead_letter_is_there_all_the_same() {
+fn without_mails_a_failure_still_has_its_dead_letter() {
     for (notify_on, mails) in [("all", 1), ("failures", 1), ("none", 0)] {
         TestEnv::plan(74).parameter("NotifyOn", notify_on).dedicated_tasks().run(async |env| {
             env.put("uploads/ragged.csv", RAGGED).await;
@@ -62,7 +62,7 @@ fn who_asks_for_no_mails_gets_none_and_the_dead_letter_is_there_all_the_same() {
 }
 
 #[test]
-fn bad_rows_are_put_aside_where_nobody_watches() {
+fn rejected_rows_are_stored_outside_the_watched_prefix() {
     let pipelines = r#"
 version = 1
 [[pipeline]]

@@ -37,7 +37,7 @@ fn of_a_batch_only_the_failed_message_comes_again() {
 }
 
 #[test]
-fn poison_is_in_the_dead_letter_queue_at_first_sight() {
+fn an_unreadable_message_is_dead_lettered_on_its_first_receive() {
     TestEnv::plan(52).dedicated_tasks().run(async |env| {
         let poison = [
             "this is not JSON",

@@ -30,7 +30,7 @@ fn overwritten_while_it_is_processed_the_older_version_ends_superseded() {
 }
 
 #[test]
-fn a_version_that_is_late_for_everything_does_not_write_a_row() {
+fn an_older_version_that_starts_after_the_newer_is_visible_writes_no_row() {
     TestEnv::plan(12).dedicated_tasks().run(async |env| {
         // The whole task of the first version is late.
         env.ecs().fail_to_start("ResourceInitializationError: unable to pull secrets", 1);

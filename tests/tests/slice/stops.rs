@@ -145,7 +145,7 @@ fn tasks_that_cannot_start_are_tried_again_without_blaming_the_object() {
 }
 
 #[test]
-fn a_retry_or_an_end_whose_answer_is_lost_is_still_seen_to() {
+fn a_retry_or_failure_is_carried_out_when_the_answer_to_its_write_is_lost() {
     TestEnv::plan(38).dedicated_tasks().run(async |env| {
         env.on(call::end_attempt().meets(Call::LoseAnswer).nth(1));
         env.ecs().fail_to_start("CannotPullContainerError: i/o timeout", 1);

@@ -64,7 +64,7 @@ fn a_replayed_job_begins_anew_and_people_hear_of_its_failure() {
 }
 
 #[test]
-fn a_replay_that_dies_before_its_message_is_made_up_for_by_the_sweep() {
+fn the_sweep_sends_the_message_of_a_replay_that_died_before_it() {
     TestEnv::plan(902).run(async |env| {
         env.put(KEY, BAD).await;
         env.settle().await;

@@ -45,7 +45,7 @@ fn the_job_of_a_worker_whose_stop_event_was_lost_is_requeued() {
 }
 
 #[test]
-fn a_task_that_stopped_before_its_claim_and_was_forgotten_is_made_up_for() {
+fn a_task_that_stopped_before_its_claim_and_without_an_event_is_replaced() {
     TestEnv::plan(422).dedicated_tasks().run(async |env| {
         env.ecs().fail_to_start("CannotPullContainerError: i/o timeout", 1);
         env.put(KEY, csv(1, 60)).await;

@@ -15,7 +15,7 @@ use crate::{csv, minutes, records};
 const KEY: &str = "uploads/people.csv";
 
 #[test]
-fn objects_whose_events_were_lost_are_found() {
+fn objects_without_an_event_are_found() {
     TestEnv::plan(401).dedicated_tasks().run(async |env| {
         env.put("uploads/with-event.csv", csv(1, 2)).await;
         for n in 0..3 {

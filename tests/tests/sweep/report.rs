@@ -46,7 +46,7 @@ fn an_hours_report_and_digest_say_what_happened() {
 }
 
 #[test]
-fn hours_without_a_sweep_are_made_up_for_and_quiet_ones_are_not_mailed() {
+fn missed_hours_are_reported_later_and_quiet_hours_are_not_mailed() {
     TestEnv::plan(442).dedicated_tasks().run(async |env| {
         env.put("uploads/a.csv", csv(1, 3)).await;
         env.settle().await;
@@ -100,7 +100,7 @@ fn a_report_that_is_interrupted_is_written_by_the_next_sweep() {
 }
 
 #[test]
-fn who_asks_for_failures_only_gets_no_digest() {
+fn no_digest_is_mailed_when_only_failures_are_asked_for() {
     TestEnv::plan(445).dedicated_tasks().parameter("NotifyOn", "failures").run(async |env| {
         env.put("uploads/a.csv", csv(1, 3)).await;
         env.settle().await;

@@ -41,7 +41,7 @@ fn a_tick_launches_what_is_due_and_a_repeated_one_nothing_more() {
 }
 
 #[test]
-fn what_cannot_be_launched_fails_the_invocation_after_the_rest_was_tried() {
+fn a_launch_that_fails_fails_the_invocation_after_the_others_were_tried() {
     TestEnv::plan(452).pipelines(PIPELINES).dedicated_tasks().run(async |env| {
         env.on(call::launch_task().meets(Call::Throttle).first(3));
         let function = &env.cloud().stack().resources["ScheduleFunction"].name;
@@ -56,7 +56,7 @@ fn what_cannot_be_launched_fails_the_invocation_after_the_rest_was_tried() {
 }
 
 #[test]
-fn what_is_asked_for_wrongly_is_refused_before_a_task_is_launched() {
+fn a_wrong_argument_is_refused_before_a_task_is_launched() {
     TestEnv::plan(453).dedicated_tasks().run(async |env| {
         let function = &env.cloud().stack().resources["ScheduleFunction"].name;
         for (ask, words) in [

@@ -106,7 +106,7 @@ fn every_queue_but_the_last_ends_in_the_last_which_keeps_longer() {
 }
 
 #[test]
-fn what_a_rule_cannot_deliver_is_tried_for_long_and_then_kept() {
+fn an_event_that_a_rule_cannot_deliver_is_retried_and_then_kept() {
     let stack = stack();
     for rule in of_kind(&stack, "AWS::Events::Rule") {
         for target in rule.properties["Targets"].as_array().unwrap() {

@@ -76,7 +76,7 @@ fn a_service_is_let_in_for_this_account_only() {
 }
 
 #[test]
-fn what_comes_unencrypted_is_refused() {
+fn an_unencrypted_call_is_refused() {
     let stack = stack();
     let kinds = [
         ("AWS::S3::Bucket", "AWS::S3::BucketPolicy", "Bucket"),
@@ -203,7 +203,7 @@ fn every_alarm_says_what_to_do_and_somebody_hears_it() {
         assert!(known.contains(anchor), "{id}: the runbook has no entry {anchor}");
         entries.remove(anchor);
         assert_eq!(alarm.properties["AlarmActions"], json!([stack.resources["MailTopic"].arn]), "{id}");
-        // A new stack's alarms are all over at once, and SNS suspends an address that gets so many mails.
+        // All alarms of a new stack turn OK at once, and SNS suspends an address that gets as many mails in a second.
         assert_eq!(alarm.properties["OKActions"], Value::Null, "{id}");
     }
     assert_eq!(entries, BTreeSet::new(), "entries of the runbook that no alarm leads to");

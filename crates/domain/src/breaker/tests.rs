@@ -50,7 +50,7 @@ fn three_tasks_in_a_row_that_cannot_start_open_it_and_only_a_worker_closes_it() 
 }
 
 #[test]
-fn while_it_is_open_one_launch_at_a_time_tries_at_growing_intervals() {
+fn while_it_is_open_one_probe_at_a_time_runs_at_growing_intervals() {
     let mut breaker = after(&[refused("x")]);
     let (mut now, mut waits) = (BEGIN + 1.second(), Vec::new());
     for _ in 0..7 {
@@ -64,7 +64,7 @@ fn while_it_is_open_one_launch_at_a_time_tries_at_growing_intervals() {
 }
 
 #[test]
-fn people_are_told_once_that_it_opened_and_once_that_it_closed() {
+fn one_mail_reports_that_it_opened_and_one_that_it_closed() {
     let open = after(&[refused("x")]);
     let notified = Breaker { notified: true, ..open.clone() };
     assert!(!notified.is_news());

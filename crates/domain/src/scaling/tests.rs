@@ -98,7 +98,7 @@ fn arrivals_that_go_on_are_launched_for_before_they_wait_long() {
 }
 
 #[test]
-fn late_tasks_hold_their_places_and_are_no_capacity() {
+fn overdue_tasks_hold_their_slots_and_are_no_capacity() {
     let one_polls = Signals { visible: 3000, running: 1, overdue: 3, ..quiet() };
     assert_eq!(launches(&one_polls), launches(&Signals { overdue: 0, ..one_polls.clone() }));
     assert_eq!(launches(&Signals { maximum: 5, ..one_polls }), 1);

@@ -178,7 +178,7 @@ async fn tolerance_decides_when_bad_rows_condemn_the_object() {
 }
 
 #[tokio::test]
-async fn a_mistake_that_hides_rows_condemns_the_object() {
+async fn a_mistake_that_hides_rows_fails_the_object() {
     let swallowed = format!("a,b\n1,2\n3,\"{}", "and,so,on\n".repeat(60_000));
     for (text, reason, line) in [
         ("a,b\n1,2\n3,\"open\n4,5\n", Reason::UnbalancedQuote, Some(3)),

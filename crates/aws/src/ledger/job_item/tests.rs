@@ -54,7 +54,7 @@ fn and_claimed(more: Value) -> Value {
 }
 
 #[test]
-fn a_job_of_before_stories_were_kept_reads_as_one_without_any() {
+fn an_item_from_before_the_audit_reads_as_a_job_without_entries() {
     let ended = json!({
         "number": 1,
         "task": "t",

@@ -25,7 +25,7 @@ fn polling(number: u32, done: u64, busy_ms: u64) -> Slot {
 }
 
 #[test]
-fn who_runs_starts_and_is_late_and_what_is_left_for_others() {
+fn the_counts_separate_running_starting_overdue_and_free_slots() {
     let own = Occupant::Job { job: JobId::parse("00112233445566778899aabbccddeeff").unwrap(), attempt: 1 };
     let slots = [
         polling(1, 10, 0),
@@ -46,13 +46,13 @@ fn who_runs_starts_and_is_late_and_what_is_left_for_others() {
 }
 
 #[test]
-fn late_tasks_and_leaving_workers_attend_to_nothing() {
+fn overdue_tasks_and_leaving_workers_take_no_work() {
     let slots = [launching(1, 91), Slot { phase: Phase::Leaving, ..polling(2, 2, 0) }, Slot::untouched(3)];
     assert!(!fleet_counts(&slots, Timestamp::from_second(NOW).unwrap()).is_attended());
 }
 
 #[test]
-fn tasks_that_have_told_nothing_do_not_make_old_lessons_forgotten() {
+fn tasks_without_a_heartbeat_do_not_replace_earlier_estimates() {
     let long_ago =
         Slot { phase: Phase::Free, last_heartbeat_at: Some(at(90_000)), ..polling(1, 1000, 1_000_000) };
     let slots = [long_ago, launching(2, 10)];
@@ -61,7 +61,7 @@ fn tasks_that_have_told_nothing_do_not_make_old_lessons_forgotten() {
 }
 
 #[test]
-fn why_nothing_is_launched_is_said() {
+fn the_reason_for_no_launch_is_named() {
     let waits = Signals { visible: 5, running: 2, ..quiet() };
     for (signals, words) in [
         (quiet(), "nothing waits"),

@@ -26,7 +26,7 @@ fn subtract_running(signals: &Signals) -> u32 {
 /// <https://github.com/kedacore/keda/issues/525>, <https://github.com/kedacore/keda/issues/6157>,
 /// <https://github.com/kedacore/keda/issues/6727>
 #[test]
-fn slow_starts_are_not_launched_for_again_and_again() {
+fn slow_starts_cause_no_further_launches() {
     for seed in 0..SEEDS {
         let known_service = Some(Duration::from_millis(100));
         let ours = Conditions { startup: 180 * SECOND..240 * SECOND, known_service, ..Conditions::default() };

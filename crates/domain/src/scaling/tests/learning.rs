@@ -85,7 +85,7 @@ fn runs_close_together_share_one_interval() {
 }
 
 #[test]
-fn an_old_look_counts_as_none() {
+fn an_old_snapshot_of_the_queue_counts_as_none() {
     let old = observe_queue(None, at(0), 100, 0, 100).snapshot;
     let overdue = observe_queue(Some(&old), at(181), 100, 0, 1000);
     assert_eq!(overdue, observe_queue(None, at(181), 100, 0, 1000));
@@ -124,7 +124,7 @@ fn clocks_that_disagree_and_counters_that_fall_are_survived() {
 }
 
 #[test]
-fn a_look_survives_being_stored() {
+fn a_snapshot_of_the_queue_survives_being_stored() {
     let snapshot = observe_queue(None, at(0), 10, 2, 3).snapshot;
     let next = observe_queue(Some(&snapshot), at(61), 10, 2, 30).snapshot;
     assert_eq!(serde_json::from_str::<QueueSnapshot>(&serde_json::to_string(&next).unwrap()).unwrap(), next);

@@ -88,7 +88,7 @@ fn a_job_that_waits_too_long_is_sent_again_unless_it_stands_in_line() {
 }
 
 #[test]
-fn a_failure_that_nobody_was_told_of_is_told() {
+fn a_failure_whose_mail_is_overdue_is_mailed() {
     let failed = |minutes| job(State::Failed).in_state(Failed::sample("crashed", ago(minutes)));
     assert_eq!(repair_of(&failed(30), Task::None, None), JobRepair::Leave);
     assert_eq!(repair_of(&failed(31), Task::None, None), JobRepair::Notify);

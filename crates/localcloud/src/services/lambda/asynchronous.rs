@@ -266,7 +266,7 @@ mod tests {
     use crate::services::lambda::FunctionError;
 
     #[test]
-    fn what_is_done_next_depends_on_who_failed_how_often_and_how_old_it_is() {
+    fn the_next_step_depends_on_the_verdict_the_attempts_and_the_age() {
         let failed = InvokeError::from(FunctionError::new("E", "no"));
         let refused = |status| InvokeError::from(ApiError::client("X", "no").with_status(status));
         let config = EventInvokeConfig::default();

@@ -112,7 +112,7 @@ async fn visibility_can_be_changed_only_in_flight_and_up_to_twelve_hours() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_look_shows_every_message_and_takes_none() {
+async fn listing_a_queue_shows_every_message_and_removes_none() {
     let sqs = sqs();
     let arn = with_queue(&sqs, |_| ());
     put(&sqs, &arn, "a");

@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_succeeds_tells_its_life_in_eight_events() {
+async fn a_task_that_succeeds_emits_eight_events() {
     let ecs = ecs(exits(0));
     let timing = Timing {
         provisioning: Duration::from_secs(10),

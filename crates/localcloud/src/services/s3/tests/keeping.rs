@@ -45,7 +45,7 @@ async fn objects_versions_and_deletes_outlive_the_process() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_damaged_journal_is_said_and_not_guessed_at() {
+async fn a_damaged_journal_is_an_error_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("s3.jsonl"), b"{}\n").unwrap();
     let error = open(folder.path()).unwrap_err();
