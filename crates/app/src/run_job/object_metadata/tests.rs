@@ -1,5 +1,7 @@
 //! The pictures are built here byte by byte.
 
+use domain::record::Value;
+
 use super::*;
 
 async fn metadata(bytes: &[u8]) -> Vec<(String, String)> {
