@@ -11,7 +11,7 @@ use std::pin::Pin;
 use encoding_rs::{DecoderResult, UTF_16BE, UTF_16LE};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::avro;
+use super::avro::MAGIC as AVRO;
 use super::decompress::{BUFFER_BYTES, Progress, Stage};
 use super::detect;
 use super::format::{Compression, Encoding};
@@ -105,7 +105,7 @@ impl Input {
             input.inner = Some(Stage::new(input.inner_compression, look, outer_ended)?);
             look = input.look(Vec::with_capacity(LOOK_BYTES + BUFFER_BYTES)).await?;
         }
-        if look.starts_with(&avro::MAGIC) {
+        if look.starts_with(&AVRO) {
             input.encoding = Encoding::Binary;
             input.chunk = look;
             return Ok(input);

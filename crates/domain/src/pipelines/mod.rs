@@ -4,6 +4,7 @@
 //! [`Pipelines::route`] answers for every object. The pipeline an object got is stored, resolved, in
 //! its job as JSON, so that a replay next month means what it meant today.
 
+mod column_type;
 mod command;
 mod delimited;
 mod key;
@@ -24,6 +25,7 @@ use thiserror::Error;
 use crate::fargate::Size;
 use pricing::Dollars;
 
+pub use column_type::ColumnType;
 pub use command::Command;
 pub use delimited::{
     DEFAULT_MAX_REJECTED, DEFAULT_MAX_REPAIRED, Delimited, ENCODINGS, ExtraColumns, Header, NO_DELIMITER,
@@ -238,28 +240,6 @@ impl Format {
     #[must_use]
     pub fn is_repeatable(self) -> bool {
         self != Self::Command
-    }
-}
-
-/// The type of a column, declared by a pipeline or settled by all of the column's values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ColumnType {
-    /// Text, as it stands: `01001` keeps its zero. An empty field is an empty text.
-    Text,
-    /// A number with all its digits. An empty field is null.
-    Number,
-    /// `true` or `false`, in any case. An empty field is null.
-    Boolean,
-}
-
-impl fmt::Display for ColumnType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Text => "text",
-            Self::Number => "number",
-            Self::Boolean => "boolean",
-        })
     }
 }
 

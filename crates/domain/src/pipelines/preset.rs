@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ColumnType;
+use super::column_type::ColumnType;
 use crate::table::table;
 
 /// How one kind of file is written.

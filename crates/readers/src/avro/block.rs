@@ -6,6 +6,9 @@ use super::super::decompress::{Progress, Stage};
 use super::super::format::Compression;
 use super::super::reason::{BadInput, Reason, shown};
 
+/// How a file begins.
+pub(crate) const MAGIC: [u8; 4] = *b"Obj\x01";
+
 /// The most bytes a block may hold, compressed or not: it is held as a whole. Writers begin a new block after 16 KB to a
 /// few megabytes.
 pub(super) const BLOCK_BYTES: usize = 8 << 20;

@@ -25,6 +25,7 @@ mod schema;
 
 use domain::record::Record;
 
+pub(super) use self::block::MAGIC;
 use self::block::{BLOCK_BYTES, Codec};
 use self::datum::{Decoder, unzigzag};
 use self::schema::Schema;
@@ -33,9 +34,6 @@ use super::json::refused::Refused;
 use super::options::Options;
 use super::position::Place;
 use super::reason::{BadInput, ReadError, Reason};
-
-/// How a file begins.
-pub(super) const MAGIC: [u8; 4] = *b"Obj\x01";
 
 /// The most bytes a header may have.
 const HEADER_BYTES: usize = 1 << 20;
