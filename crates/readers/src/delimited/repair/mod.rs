@@ -8,6 +8,7 @@
 //! Benchmark", 2023).
 
 mod quotes;
+mod state;
 mod table;
 
 use std::borrow::Cow;
@@ -15,7 +16,7 @@ use std::borrow::Cow;
 use encoding_rs::WINDOWS_1252;
 
 pub(super) use self::quotes::fields_by_quotes;
-pub(super) use self::table::Repairing;
+pub(super) use self::state::Repairing;
 use super::super::options::Limits;
 use super::dialect::{Dialect, Spaces};
 use super::doubts;

@@ -10,6 +10,7 @@ use super::super::Table;
 use super::super::fields::fields_of;
 use super::super::lines::Line;
 use super::super::split::{Splitter, Whole};
+use super::state::Repairing;
 use super::{Repair, decoded, fields_by_quotes, is_doubtful, other_reading, other_signs};
 
 /// How much text may be looked at behind rows with an open quote, beyond four times what was read. After that, a quote that
@@ -18,22 +19,6 @@ const LOOKED_AHEAD_BYTES: u64 = 4 << 20;
 
 /// What a mark takes besides the row's text and the fields left over: names, codes, the line.
 const MARK_BYTES: usize = 200;
-
-/// What is known while rows are repaired.
-#[derive(Default)]
-pub(in super::super) struct Repairing {
-    /// How many fields a row should have; 0 until the header was read.
-    pub(in super::super) columns: usize,
-    /// What was done to the present row.
-    repairs: Vec<Repair>,
-    /// The beginning of the present row as it stands in the object, if it was repaired.
-    raw: String,
-    /// How much text was read, and how much of it looked at more than once.
-    read: u64,
-    looked_ahead: u64,
-    /// What was done to the header, in words.
-    pub(in super::super) header: Option<String>,
-}
 
 impl Table {
     /// What was done to the present row; nothing if it fits its table.
