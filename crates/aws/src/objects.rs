@@ -1,4 +1,6 @@
-//! S3: reading one object version from end to end, whatever the connection does, and writing rejected rows.
+//! S3: reading one object version from end to end or by ranges, whatever the connection does, and writing rejected rows.
+
+mod ranges;
 
 use aws_sdk_s3::{
     Client,
@@ -12,6 +14,8 @@ use bytes::Bytes;
 use crc_fast::{CrcAlgorithm, Digest};
 
 use super::{CallError, Clients};
+
+pub use self::ranges::Ranges;
 use domain::{object::Object, retry};
 
 /// S3, as the worker uses it.
@@ -75,35 +79,43 @@ impl Objects {
     /// # Errors
     /// [`ReadError`]
     pub async fn open(&self, object: &Object) -> Result<Reading, ReadError> {
-        let first = match self.get(object, &object.key, None, object.etag.as_deref()).await {
-            Err(ReadError::SourceDeleted(_)) if decoded(&object.key).is_some() && object.etag.is_some() => {
-                // Whether EventBridge ever encodes keys is not documented. The etag proves that this is it.
-                let key = decoded(&object.key).unwrap_or_default();
-                return self
-                    .get(object, &key, None, object.etag.as_deref())
-                    .await
-                    .map(|answer| Reading::new(self.clone(), Object { key, ..object.clone() }, answer));
-            }
-            answer => answer?,
-        };
-        Ok(Reading::new(self.clone(), object.clone(), first))
+        let (found, answer) = self.find(object, None).await?;
+        Ok(Reading::new(self.clone(), found, answer))
     }
 
+    /// The first answer for an object version, and the object with the key under which it was found.
+    async fn find(
+        &self,
+        object: &Object,
+        range: Option<String>,
+    ) -> Result<(Object, GetObjectOutput), ReadError> {
+        let etag = object.etag.as_deref();
+        match (self.get(object, range.clone(), etag).await, decoded(&object.key)) {
+            // Whether EventBridge ever encodes keys is not documented. The etag proves that this is it.
+            (Err(ReadError::SourceDeleted(_)), Some(key)) if etag.is_some() => {
+                let object = Object { key, ..object.clone() };
+                let answer = self.get(&object, range, etag).await?;
+                Ok((object, answer))
+            }
+            (answer, _) => Ok((object.clone(), answer?)),
+        }
+    }
+
+    /// Gets a version, or the `range` of it, which is as the header has it. The object's bytes have this `etag`.
     async fn get(
         &self,
         object: &Object,
-        key: &str,
-        from: Option<u64>,
+        range: Option<String>,
         etag: Option<&str>,
     ) -> Result<GetObjectOutput, ReadError> {
         let answer = self
             .client()
             .get_object()
             .bucket(&object.bucket)
-            .key(key)
+            .key(&object.key)
             .set_version_id(object.version_id.clone())
             .set_if_match(etag.map(|etag| format!("\"{etag}\"")))
-            .set_range(from.map(|from| format!("bytes={from}-")))
+            .set_range(range)
             .checksum_mode(ChecksumMode::Enabled)
             .send()
             .await;
@@ -129,7 +141,8 @@ fn explain(object: &Object, error: SdkError<GetObjectError>) -> ReadError {
     let status = error.raw_response().map(|raw| raw.status().as_u16());
     let code = error.as_service_error().and_then(ProvideErrorMetadata::code).map(str::to_owned);
     match (status, code.as_deref()) {
-        (Some(412), _) => ReadError::Changed(object.to_string()),
+        // 416: it is shorter than it was.
+        (Some(412 | 416), _) => ReadError::Changed(object.to_string()),
         // 405: this version is a delete marker.
         (Some(404 | 405), Some("NoSuchKey" | "NoSuchVersion" | "MethodNotAllowed")) => {
             ReadError::SourceDeleted(object.to_string())
@@ -206,7 +219,8 @@ impl Reading {
             tokio::time::sleep(retry::RESUME_READ.delay(failures, fastrand::f64())).await;
             failures += 1;
             let etag = self.etag.as_deref();
-            match self.objects.get(&self.object, &self.object.key, Some(self.offset), etag).await {
+            let rest = Some(format!("bytes={}-", self.offset));
+            match self.objects.get(&self.object, rest, etag).await {
                 Ok(answer) => self.body = answer.body,
                 Err(error @ (ReadError::SourceDeleted(_) | ReadError::Changed(_))) => return Err(error),
                 Err(error) if !error.is_retryable() => return Err(error),

@@ -244,9 +244,13 @@ table! {
         JsonTooDeep = "json_too_deep", "lists and objects are nested more than 32 levels deep" {
             scope: Scope::Row, advice: "Flatten the record, and upload the file again.",
         }
-        NotFinite = "not_finite", "a number is NaN or Infinity, which JSON does not have" {
+        NotFinite = "not_finite", "a number is NaN or Infinity, which neither JSON nor the table has" {
             scope: Scope::Row, advice: "Write null in place of NaN and Infinity, or put nulls = [\"NaN\", \"Infinity\", \"-Infinity\"] into the \
                      pipelines file to read them as null, and upload the file again.",
+        }
+        DateOutOfRange = "date_out_of_range", "a date or time is outside the years 1 to 9999 or the hours of a day" {
+            scope: Scope::Row,
+            advice: "Write dates of the years 1 to 9999, or null in place of others, and upload the file again.",
         }
         NotDynamodbJson = "not_dynamodb_json", "the line is no item as DynamoDB exports it" {
             scope: Scope::Row,

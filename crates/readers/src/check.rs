@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use domain::{record, text::count};
-use tokio::io::AsyncRead;
 
 use super::delimited::Table;
 use super::delimited::columns::{Settling, unknown_column, write_units};
@@ -15,6 +14,7 @@ use super::options::Options;
 use super::reason::{BadInput, ReadError, Reason, Reject};
 use super::rows::{Opened, Reader, Rows};
 use super::schema::{ColumnType, Schema};
+use super::source::Source;
 
 /// The number of refused rows whose reasons are kept.
 const FIRST_REJECTS: usize = 5;
@@ -221,16 +221,16 @@ fn too_many(Reject { reason, place, message, .. }: Reject, tolerance: Tolerance)
 /// When bytes cannot be received, when the object is condemned, or when more rows are refused than `tolerance`
 /// allows.
 pub async fn check(
-    source: impl AsyncRead + Send + 'static,
+    source: impl Into<Source>,
     options: &Options,
     tolerance: Tolerance,
 ) -> Result<Checked, ReadError> {
-    let mut opened = Opened::open(source, options, None).await?;
+    let mut opened = Opened::open(source.into(), options, None).await?;
     let mut tally = RowCounts::default();
     let (mut columns, mut totals) = (Vec::new(), Vec::new());
     let mut notes = Vec::new();
-    if let Reader::Table(table) = &mut opened.reader {
-        let settling = check_table(table, &mut opened.input, options, tolerance, &mut tally).await?;
+    if let Opened::Text(input, Reader::Table(table)) = &mut opened {
+        let settling = check_table(table, input, options, tolerance, &mut tally).await?;
         settling.verify(table)?;
         notes = settling.notes(table);
         let settled = settling.settle(table.names());
@@ -246,7 +246,7 @@ pub async fn check(
         }
         tally.first_rejects.truncate(FIRST_REJECTS);
     } else {
-        opened = check_json(opened, options, tolerance, &mut tally).await?;
+        opened = check_records(opened, options, tolerance, &mut tally).await?;
     }
     tolerance.verify(tally.rejected, tally.rows, tally.first_rejects.first())?;
     if let Some(most) = options.repair {
@@ -254,19 +254,25 @@ pub async fn check(
         notes.extend(tally.repairs.summary(tally.rows));
     }
     let layout = opened.layout();
-    let Opened { input, .. } = opened;
-    input.verify()?;
+    let (bytes_in, bytes_out) = (opened.bytes_in(), opened.bytes_out());
+    let (compression, inner_compression, encoding) = match &opened {
+        Opened::Text(input, _) => {
+            input.verify()?;
+            (input.compression, input.inner_compression, input.encoding)
+        }
+        Opened::Parquet(_) => (Compression::None, Compression::None, Encoding::Binary),
+    };
     Ok(Checked {
         schema: Schema { layout, columns, totals },
-        compression: input.compression,
-        inner_compression: input.inner_compression,
-        encoding: input.encoding,
+        compression,
+        inner_compression,
+        encoding,
         rows: tally.rows,
         rejected: tally.rejected,
         first_rejects: tally.first_rejects,
         repaired: tally.repairs.rows,
-        bytes_in: input.bytes_in,
-        bytes_out: input.bytes_out,
+        bytes_in,
+        bytes_out,
         item_bytes: tally.item_bytes,
         write_units: tally.write_units,
         notes,
@@ -297,7 +303,8 @@ async fn check_table(
     Ok(settling)
 }
 
-async fn check_json(
+/// Checks what brings its types along.
+async fn check_records(
     opened: Opened,
     options: &Options,
     tolerance: Tolerance,

@@ -2,6 +2,7 @@
 
 use super::decompress::signature;
 use super::format::{Compression, Encoding};
+use super::options::Format;
 use super::reason::{BadInput, Reason};
 
 /// How many raw bytes the signatures need.
@@ -9,6 +10,9 @@ pub(super) const SIGNATURE_BYTES: usize = 264;
 
 /// A NUL this early means that the object is no text; later, it is a mistake in one row.
 const BINARY_LOOK_BYTES: usize = 64;
+
+const PARQUET: &str = "a Parquet file";
+const ENCRYPTED_PARQUET: &str = "an encrypted Parquet file";
 
 /// Kinds of file that are recognised and not read: where the signature stands, the signature, the name.
 const KNOWN: &[(usize, &[u8], &str)] = &[
@@ -19,7 +23,8 @@ const KNOWN: &[(usize, &[u8], &str)] = &[
     (0, b"\x1f\x9d", "compressed by Unix compress"),
     (0, b"\xff\x06\x00\x00sNaPpY", "snappy-compressed"),
     (0, b"Rar!\x1a\x07", "a RAR archive"),
-    (0, b"PAR1", "a Parquet file"),
+    (0, b"PAR1", PARQUET),
+    (0, b"PARE", ENCRYPTED_PARQUET),
     (0, b"ORC", "an ORC file"),
     (0, b"ARROW1", "an Arrow file"),
     (0, b"%PDF-", "a PDF document"),
@@ -44,6 +49,42 @@ fn known(bytes: &[u8]) -> Option<&'static str> {
             bytes.get(*at..).is_some_and(|rest| rest.starts_with(signature)) && !(weak && is_text)
         })
         .map(|(_, _, name)| *name)
+}
+
+/// Files that are read by ranges and not as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Container {
+    /// A Parquet file.
+    Parquet,
+}
+
+/// Which of them the object is that begins with `bytes`, as far as its pipeline says which it may be.
+pub(super) fn container(bytes: &[u8], declared: Format) -> Result<Option<Container>, BadInput> {
+    let is_parquet = known(bytes) == Some(PARQUET);
+    match (declared, known(bytes)) {
+        (Format::Auto | Format::Parquet, _) if is_parquet => Ok(Some(Container::Parquet)),
+        (_, Some(ENCRYPTED_PARQUET)) => {
+            Err(BadInput::new(Reason::EncryptedFile, "the Parquet file is encrypted"))
+        }
+        (Format::Parquet, found) => {
+            let found = match (found, signature(bytes)) {
+                (Some(name), _) => format!("it is {name}"),
+                (None, Compression::None) => "it does not begin with PAR1".to_owned(),
+                (None, _) => "it is compressed; upload it as it is".to_owned(),
+            };
+            Err(BadInput::new(
+                Reason::WrongFormat,
+                format!("the pipeline says format = \"parquet\", but the object is no Parquet file: {found}"),
+            ))
+        }
+        (_, Some(name)) if is_parquet => Err(BadInput::new(
+            Reason::WrongFormat,
+            format!(
+                "the object is {name}, but the pipeline says another format; remove format or make it \"parquet\""
+            ),
+        )),
+        _ => Ok(None),
+    }
 }
 
 /// How the raw bytes that begin with `bytes` are compressed.

@@ -32,7 +32,7 @@ pub enum Encoding {
     Named(&'static str),
 }
 
-/// How the object's text is laid out.
+/// How the object's records are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
     /// Delimited text, written in this way.
@@ -47,4 +47,6 @@ pub enum Layout {
     DynamodbJson,
     /// An Avro object container file.
     Avro,
+    /// A Parquet file, which is no text.
+    Parquet,
 }

@@ -6,10 +6,8 @@
 //! All of it happens inside the caller's task, in buffers of fixed size. The text is not checked to be UTF-8
 //! here: which row a bad byte is in, only the reader of rows knows.
 
-use std::pin::Pin;
-
 use encoding_rs::{DecoderResult, UTF_16BE, UTF_16LE};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::AsyncReadExt;
 
 use super::avro::MAGIC as AVRO;
 use super::decompress::{BUFFER_BYTES, Progress, Stage};
@@ -19,6 +17,7 @@ use super::options::{Limits, Options};
 use super::permits::{BufferPermits, Permit};
 use super::position::Position;
 use super::reason::{BadInput, ReadError, Reason};
+use super::source::{Begun, Stream};
 
 /// How much of the object is looked at before it is decided what it is.
 pub(super) const LOOK_BYTES: usize = 64 * 1024;
@@ -31,11 +30,9 @@ const END_OF_FILE: u8 = 0x1a;
 
 const MARK: &[u8] = "\u{feff}".as_bytes();
 
-type Source = Pin<Box<dyn AsyncRead + Send>>;
-
 /// The object's text. `chunk` is what is held of it; `advance` brings the next.
 pub(super) struct Input {
-    source: Source,
+    source: Stream,
     /// Decompresses what comes from the source.
     outer: Stage,
     /// Decompresses what that makes, if it is compressed itself.
@@ -68,22 +65,24 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// Reads the beginning of `source` and finds out how its bytes are packed.
-    pub(super) async fn open(source: Source, options: &Options) -> Result<Self, ReadError> {
+    /// Goes on with a stream of which the first bytes are read, and finds out how its bytes are packed.
+    pub(super) async fn open(begun: Begun, options: &Options) -> Result<Self, ReadError> {
+        let Begun { stream, first, ended, .. } = begun;
+        let compression = detect::compression(&first)?;
         let mut input = Self {
-            source,
-            outer: Stage::new(Compression::None, Vec::with_capacity(BUFFER_BYTES), false)?,
+            source: stream,
+            bytes_in: first.len() as u64,
+            outer: Stage::new(compression, first, ended)?,
             inner: None,
             ended: false,
             transcoder: None,
             plain: Vec::new(),
             chunk: Vec::new(),
-            compression: Compression::None,
+            compression,
             inner_compression: Compression::None,
             outer_bytes: 0,
             unpacked: 0,
             encoding: Encoding::Utf8,
-            bytes_in: 0,
             bytes_out: 0,
             mark_bytes: 0,
             limits: options.limits.clone(),
@@ -92,9 +91,6 @@ impl Input {
             held: 0,
             permit: None,
         };
-        input.receive(detect::SIGNATURE_BYTES).await?;
-        input.compression = detect::compression(&input.outer.input)?;
-        input.outer.set_compression(input.compression)?;
         let mut look = input.look(Vec::with_capacity(LOOK_BYTES + BUFFER_BYTES)).await?;
         if input.compression != Compression::None {
             input.inner_compression = detect::compression(&look).unwrap_or(Compression::None);
@@ -291,7 +287,7 @@ impl Input {
                     return Ok(());
                 }
                 Progress::Starved if self.inner.is_some() => self.feed_inner().await?,
-                Progress::Starved => self.receive(1).await?,
+                Progress::Starved => self.receive().await?,
             }
         }
     }
@@ -311,17 +307,17 @@ impl Input {
                     inner.input_ended = true;
                     return Ok(());
                 }
-                Progress::Starved => self.receive(1).await?,
+                Progress::Starved => self.receive().await?,
             }
         }
     }
 
-    /// Refills the raw bytes with at least `least`, unless the source ends before.
-    async fn receive(&mut self, least: usize) -> Result<(), ReadError> {
+    /// Refills the raw bytes, unless the source has ended.
+    async fn receive(&mut self) -> Result<(), ReadError> {
         let raw = &mut self.outer;
         raw.input.clear();
         raw.at = 0;
-        while raw.input.len() < least && !raw.input_ended {
+        if !raw.input_ended {
             let received = self.source.read_buf(&mut raw.input).await.map_err(ReadError::Source)?;
             self.bytes_in += received as u64;
             raw.input_ended = received == 0;

@@ -4,6 +4,9 @@
 //! bytes ─▶ input: gzip, zstd, bzip2, xz, UTF-16 ─▶ delimited: rows of fields ─▶ columns: types ─┐
 //!                                  └──▶ json: lines, values ─▶ records  ─────────────┴─▶ rows
 //! ```
+//! An object is a [`Source`]: a stream, and where there is [`RandomAccess`] also ranges, which formats with an index at
+//! their end are read by.
+//!
 //! An object is read twice. [`check`] goes to its end before anything is written: checksums, quotes and brackets
 //! are verified and the type of every column settles over all of its values. Then [`Rows`] reads it again, with
 //! what was settled, and gives exactly the rows that were counted. Both stream in bounded memory inside the
@@ -42,7 +45,7 @@
 //! # Reasons
 //! | what ends at | reasons |
 //! | --- | --- |
-//! | the row | `ragged_row`, `totals_row`, `stray_quote`, `stray_escape`, `field_too_large`, `item_too_large`, `invalid_utf8`, `nul_byte`, `number_out_of_range`, `wrong_type`, `json_too_deep`, `not_finite`, `not_dynamodb_json`, `duplicate_key`, `lone_surrogate`, `empty_name`, `name_too_long`, `reserved_name`, `bad_key`; in JSON Lines `json_syntax` |
+//! | the row | `ragged_row`, `totals_row`, `stray_quote`, `stray_escape`, `field_too_large`, `item_too_large`, `invalid_utf8`, `nul_byte`, `number_out_of_range`, `wrong_type`, `json_too_deep`, `not_finite`, `date_out_of_range`, `not_dynamodb_json`, `duplicate_key`, `lone_surrogate`, `empty_name`, `name_too_long`, `reserved_name`, `bad_key`; in JSON Lines `json_syntax` |
 //! | the object, for its bytes | `truncated_gzip`, `truncated_zstd`, `truncated_bzip2`, `truncated_xz`, `checksum_mismatch`, `corrupt_compression`, `trailing_garbage`, `decompression_bomb`, `window_too_large`, `nested_compression`, `unsupported_format`, `unknown_binary`, `wrong_format`, `damaged_file`, `encrypted_file`, `block_too_large`, `utf16_without_bom`, `unsupported_encoding`, `invalid_utf16`, `encoding_mismatch` |
 //! | the object, for its text | `no_table`, `ambiguous_dialect`, `no_header`, `ambiguous_header`, `two_tables`, `too_many_rejected`, `too_many_repaired`, `unbalanced_quote`, `text_after_quote`, `swallowed_rows`, `duplicate_header`, `empty_header`, `bad_header`, `too_many_columns`, `unknown_column`; in a header `reserved_name` and `name_too_long`; in a JSON document `json_syntax`, `json_cut_short`, `json_trailing`, `unclear_records`, `pointer_not_found`, `pointer_not_records`, thousands of open brackets (`json_too_deep`), and a name on the way to the records that occurs twice (`duplicate_key`) |
 //!
@@ -64,6 +67,7 @@ mod format;
 mod input;
 mod json;
 mod options;
+mod parquet;
 mod permits;
 mod position;
 mod preset;
@@ -71,6 +75,7 @@ mod reason;
 mod rows;
 mod schema;
 mod sniff;
+mod source;
 #[cfg(test)]
 mod tests;
 
@@ -85,3 +90,4 @@ pub use self::position::Place;
 pub use self::reason::{BadInput, ReadError, Reason, Reject, Scope};
 pub use self::rows::{Row, Rows};
 pub use self::schema::{Column, ColumnType, Schema, Total};
+pub use self::source::{MOST_RANGE_BYTES, RandomAccess, Ranges, Source, Stream};

@@ -38,7 +38,7 @@ pub struct Options {
     pub buffers: BufferPermits,
 }
 
-/// What the text is said to be.
+/// What the object is said to be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Format {
     /// Found out from the first 64 KiB.
@@ -54,6 +54,8 @@ pub enum Format {
     DynamodbJson,
     /// An Avro object container file.
     Avro,
+    /// A Parquet file.
+    Parquet,
 }
 
 /// What is refused for its size. The bounds on memory follow from these.
@@ -66,6 +68,8 @@ pub struct Limits {
     pub item_bytes: usize,
     /// The most columns of delimited text.
     pub columns: usize,
+    /// The most rows of a file that says how many it has. A few bytes may promise any number.
+    pub rows: u64,
     /// The most text an object may hold, decompressed.
     pub decoded_bytes: u64,
     /// How many times larger than its raw bytes the text may be. Real tables stay below 50; bombs start at 1,000.
@@ -82,6 +86,7 @@ impl Default for Limits {
             field_bytes: FIELD_BYTES,
             item_bytes: ITEM_BYTES - 4 * 1024,
             columns: 4_096,
+            rows: 1_000_000_000,
             decoded_bytes: 64 * 1024 * 1024 * 1024,
             ratio: 200,
             ratio_from_bytes: 64 * 1024 * 1024,

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use domain::record::{Record, Value};
-use tokio::io::AsyncRead;
 
 use super::avro::Avro;
 use super::delimited::Table;
 use super::delimited::columns::{self, Refused as RefusedField};
 use super::delimited::dialect::Dialect;
 use super::delimited::typing::Typing;
+use super::detect::{self, Container};
 use super::format::{Encoding, Layout};
 use super::input::Input;
 use super::json::build::{Builder, begins_like_an_exported_item, is_exported_item};
@@ -20,11 +20,13 @@ use super::json::pointer::Pointer;
 use super::json::refused::Refused;
 use super::json::values::{Next, Values};
 use super::options::{Format, Limits, Options};
+use super::parquet::{self, Parquet};
 use super::position::Place;
 use super::preset;
 use super::reason::{BadInput, ReadError, Reason, Reject, raw_text, shown};
 use super::schema::{ColumnType, Schema, Total};
 use super::sniff;
+use super::source::Source;
 
 /// A row, good or refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,21 +50,31 @@ pub(super) enum Reader {
     Avro(Box<Avro>),
 }
 
-/// An object's text and how its rows are found in it.
-pub(super) struct Opened {
-    pub(super) input: Input,
-    pub(super) reader: Reader,
+/// An object whose beginning has been read.
+pub(super) enum Opened {
+    /// Text, and how its rows are found in it.
+    Text(Box<Input>, Reader),
+    Parquet(Box<Parquet>),
 }
 
 impl Opened {
     /// Begins to read. `layout` is that of an earlier reading, which settles how a table is written; without one it is
     /// found out.
     pub(super) async fn open(
-        source: impl AsyncRead + Send + 'static,
+        source: Source,
         options: &Options,
         layout: Option<Layout>,
     ) -> Result<Self, ReadError> {
-        let mut input = Input::open(Box::pin(source), options).await?;
+        if layout == Some(Layout::Parquet) {
+            let ranges = source.ranges(parquet::WHAT).await?;
+            return Ok(Self::Parquet(Box::new(Parquet::open(ranges, options).await?)));
+        }
+        let begun = source.begin().await?;
+        if let Some(Container::Parquet) = detect::container(&begun.first, options.format)? {
+            let ranges = begun.into_ranges(parquet::WHAT).await?;
+            return Ok(Self::Parquet(Box::new(Parquet::open(ranges, options).await?)));
+        }
+        let mut input = Box::new(Input::open(begun, options).await?);
         let resolved =
             options.preset.map(|preset| preset::resolved(preset, options, input.chunk())).transpose()?;
         let options = resolved.as_ref().unwrap_or(options);
@@ -88,18 +100,38 @@ impl Opened {
                 )
             }
         };
-        Ok(Self { input, reader })
+        Ok(Self::Text(input, reader))
     }
 
     /// How the text is laid out, as far as it has been read.
     pub(super) fn layout(&self) -> Layout {
-        match &self.reader {
+        let reader = match self {
+            Self::Text(_, reader) => reader,
+            Self::Parquet(_) => return Layout::Parquet,
+        };
+        match reader {
             Reader::Table(table) => Layout::Delimited(table.dialect()),
             Reader::Lines(_, builder) if builder.is_dynamodb() => Layout::DynamodbJson,
             Reader::Lines(..) => Layout::JsonLines,
             Reader::Values(values, _) if values.is_sequence() => Layout::JsonSequence,
             Reader::Values(..) => Layout::Json,
             Reader::Avro(_) => Layout::Avro,
+        }
+    }
+
+    /// The raw bytes so far.
+    pub(super) fn bytes_in(&self) -> u64 {
+        match self {
+            Self::Text(input, _) => input.bytes_in,
+            Self::Parquet(parquet) => parquet.bytes_in(),
+        }
+    }
+
+    /// What they were decompressed to.
+    pub(super) fn bytes_out(&self) -> u64 {
+        match self {
+            Self::Text(input, _) => input.bytes_out,
+            Self::Parquet(parquet) => parquet.bytes_out(),
         }
     }
 }
@@ -140,6 +172,10 @@ impl Found {
         Ok(match options.format {
             Format::Csv => return delimited(),
             Format::DynamodbJson => Self::Lines(Builder::dynamodb()),
+            // It is none, or it would have been opened before.
+            Format::Parquet => {
+                return Err(BadInput::new(Reason::WrongFormat, "the object is no Parquet file"));
+            }
             Format::JsonLines if options.pointer.is_none() => lines(),
             Format::Json | Format::JsonLines => declared,
             Format::Auto if options.pointer.is_some() => declared,
@@ -184,13 +220,13 @@ impl Rows {
     /// When the object's beginning cannot be received or is not what it should be, or when `schema` is that of
     /// another object.
     pub async fn open(
-        source: impl AsyncRead + Send + 'static,
+        source: impl Into<Source>,
         options: &Options,
         schema: Option<&Schema>,
     ) -> Result<Self, ReadError> {
-        let opened = Opened::open(source, options, schema.map(|schema| schema.layout)).await?;
+        let opened = Opened::open(source.into(), options, schema.map(|schema| schema.layout)).await?;
         let mut kinds = Vec::new();
-        if let Reader::Table(table) = &opened.reader {
+        if let Opened::Text(_, Reader::Table(table)) = &opened {
             kinds = match schema {
                 Some(schema) => {
                     let names = schema.columns.iter().map(|column| &*column.name);
@@ -228,16 +264,16 @@ impl Rows {
         self.opened
     }
 
-    /// How many raw bytes have been received so far.
+    /// How many raw bytes have been received so far; of a file that is read by ranges, how many it has.
     #[must_use]
     pub fn bytes_in(&self) -> u64 {
-        self.opened.input.bytes_in
+        self.opened.bytes_in()
     }
 
     /// How many bytes they have been decompressed to so far.
     #[must_use]
     pub fn bytes_out(&self) -> u64 {
-        self.opened.input.bytes_out
+        self.opened.bytes_out()
     }
 
     /// The next row; none at the end, which then has been verified. May be dropped while it waits, but then
@@ -247,7 +283,17 @@ impl Rows {
     /// When bytes cannot be received or the whole object is condemned. There are no rows after an error.
     pub async fn next(&mut self) -> Result<Option<Row>, ReadError> {
         let limits = &self.options.limits;
-        let Opened { input, reader, .. } = &mut self.opened;
+        let (input, reader) = match &mut self.opened {
+            Opened::Text(input, reader) => (input, reader),
+            Opened::Parquet(parquet) => {
+                let Some((place, content, raw)) = parquet.next().await? else { return Ok(None) };
+                let content = content
+                    .and_then(|record| retyped(record, &self.declared))
+                    .map_err(|refused| parquet::rejected(refused, place, raw));
+                self.number += 1;
+                return Ok(Some(Row { number: self.number, place, content, is_repaired: false }));
+            }
+        };
         loop {
             let mut is_repaired = false;
             let (place, content) = match reader {

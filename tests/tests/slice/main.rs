@@ -14,6 +14,7 @@ mod mail;
 mod messages;
 mod natural;
 mod overwrite;
+mod parquet;
 mod seeds;
 mod stops;
 mod uploads;

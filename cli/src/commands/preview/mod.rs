@@ -12,7 +12,7 @@ use domain::{
     job::Reason,
     pipelines::{Format, Pipeline, Pipelines},
 };
-use readers::{BadInput, ReadError, Reject};
+use readers::{BadInput, ReadError, Reject, Source};
 use serde_json::{Value, json};
 
 use self::outcome::{Found, Outcome, advice, record_text};
@@ -103,7 +103,7 @@ async fn look(pipelines: &Pipelines, upload: Upload) -> anyhow::Result<Outcome> 
 }
 
 async fn read(pipeline: &Pipeline, path: &Path) -> Result<Preview, ReadError> {
-    preview(pipeline, || Ok(tokio::fs::File::from_std(File::open(path)?))).await
+    preview(pipeline, || Source::file(File::open(path)?)).await
 }
 
 fn to_json(outcome: &Outcome) -> Value {

@@ -76,6 +76,7 @@ fn format(outcome: &Outcome, preview: &Preview) -> Vec<String> {
         Layout::Json | Layout::JsonSequence => "json",
         Layout::DynamodbJson => "dynamodb_json",
         Layout::Avro => "avro",
+        Layout::Parquet => "parquet",
     };
     let mut lines = vec![format!("format = \"{format}\"")];
     if let Layout::Delimited(dialect) = preview.layout {
@@ -126,7 +127,7 @@ fn dialect_lines(dialect: Dialect) -> Vec<String> {
     lines
 }
 
-/// The types of the columns of a table. In JSON, values bring their types.
+/// The types of the columns of a table of text. Elsewhere values bring their types.
 fn columns(preview: &Preview) -> Vec<String> {
     if !matches!(preview.layout, Layout::Delimited(_)) {
         return Vec::new();

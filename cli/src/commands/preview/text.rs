@@ -71,6 +71,14 @@ pub(super) fn why(preview: &Preview) -> String {
         Layout::JsonSequence => "JSON values one after the other".to_owned(),
         Layout::DynamodbJson => "an export of DynamoDB, an item on each line".to_owned(),
         Layout::Avro => "an Avro file".to_owned(),
+        Layout::Parquet => {
+            let (raw, pages) = preview.bytes;
+            return format!(
+                "rows of columns with a schema; {}, {} of pages decompressed",
+                count(raw, "byte"),
+                grouped(pages)
+            );
+        }
     };
     let encoding = match preview.encoding {
         Encoding::Utf8 => "UTF-8",

@@ -13,8 +13,9 @@ use domain::{
     record::{Record, Value, write_json},
     volume::{Dollars, allows, cost_of_writing},
 };
-use readers::{BadInput, BufferPermits, Checked, Encoding, Layout, ReadError, Reject, Rows, Tolerance};
-use tokio::io::AsyncRead;
+use readers::{
+    BadInput, BufferPermits, Checked, Encoding, Layout, ReadError, Reject, Rows, Source, Tolerance,
+};
 
 use super::{
     rows::{format_of, read_options, tolerance},
@@ -81,9 +82,9 @@ pub struct PreviewColumn {
 /// # Errors
 /// When the bytes cannot be read, or the reason for which the whole object is refused, in which case nothing is known
 /// about its records.
-pub async fn preview<R: AsyncRead + Send + 'static>(
+pub async fn preview<S: Into<Source>>(
     pipeline: &Pipeline,
-    open: impl Fn() -> io::Result<R>,
+    open: impl Fn() -> io::Result<S>,
 ) -> Result<Preview, ReadError> {
     let source = || open().map_err(ReadError::Source);
     let options = read_options(pipeline, BufferPermits::default());

@@ -41,11 +41,12 @@ pub(crate) async fn read_and_write(
             | Format::Json
             | Format::DynamodbJson
             | Format::Avro
+            | Format::Parquet
             | Format::Aws(_),
             _,
         ) => {
             let options = read_options(&job.pipeline, services.memory.buffers());
-            read_twice(run, &options, || source.open()).await
+            read_twice(run, &options, || source.reader()).await
         }
     }
 }

@@ -29,10 +29,10 @@ use super::{
 
 /// Reads what `open` opens twice: first to its last byte, so that nothing is written of a source that does not pass the
 /// check, and then to write its rows.
-pub(crate) async fn read_twice<R: AsyncRead + Send + 'static>(
+pub(crate) async fn read_twice<S: Into<readers::Source>>(
     run: JobRun<'_>,
     options: &readers::Options,
-    open: impl Fn() -> R,
+    open: impl Fn() -> S,
 ) -> Result<Written, JobExit> {
     let job = run.job;
     let tolerance = tolerance(&job.pipeline);
@@ -120,6 +120,7 @@ pub(crate) fn read_options(pipeline: &Pipeline, buffers: readers::BufferPermits)
             Format::Json => readers::Format::Json,
             Format::DynamodbJson => readers::Format::DynamodbJson,
             Format::Avro => readers::Format::Avro,
+            Format::Parquet => readers::Format::Parquet,
         },
         preset: if let Format::Aws(preset) = pipeline.format { Some(preset) } else { None },
         // The pipelines file allows ASCII delimiters only.
@@ -146,6 +147,7 @@ pub(crate) fn format_of(checked: &Checked) -> String {
         Layout::JsonSequence => "json-seq",
         Layout::DynamodbJson => "dynamodb-json",
         Layout::Avro => "avro",
+        Layout::Parquet => "parquet",
     };
     let suffix = |compression| match compression {
         Compression::None => "",

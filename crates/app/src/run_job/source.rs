@@ -1,4 +1,4 @@
-//! The bytes of an object, fetched ahead of the reader that parses them.
+//! The bytes of an object, fetched ahead of the reader that parses them, or by ranges.
 
 use std::{
     collections::VecDeque,
@@ -6,10 +6,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use aws::objects::{Objects, ReadError};
-use bytes::Bytes;
+use aws::objects::{Objects, Ranges, ReadError};
+use bytes::{Bytes, BytesMut};
 use domain::object::Object;
-use futures::{StreamExt, stream};
+use futures::{StreamExt, future::BoxFuture, stream};
+use readers::RandomAccess;
 use tokio::{io::AsyncRead, sync::mpsc};
 use tokio_util::{io::StreamReader, task::AbortOnDropHandle};
 
@@ -23,6 +24,9 @@ pub(crate) struct Source {
     object: Object,
     keep_bytes: u64,
     kept: Arc<Mutex<Kept>>,
+    ranges: Arc<Ranges>,
+    /// One reader fetches a small object whole; the others wait for it.
+    keeping: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// The bytes of the first read, if the object is small.
@@ -32,11 +36,35 @@ struct Kept {
     whole: bool,
 }
 
+impl Kept {
+    /// The `length` bytes from `offset` on, or those that there are.
+    fn range(&self, offset: u64, length: usize) -> Bytes {
+        let mut before = usize::try_from(offset).unwrap_or(usize::MAX);
+        let mut range = BytesMut::with_capacity(length);
+        for chunk in &self.chunks {
+            let start = before.min(chunk.len());
+            let end = chunk.len().min(start + length - range.len());
+            if range.is_empty() && end - start == length {
+                return chunk.slice(start..end);
+            }
+            range.extend_from_slice(&chunk[start..end]);
+            before -= start;
+        }
+        range.freeze()
+    }
+}
+
 impl Source {
     /// An object of up to `keep_bytes` is fetched once and kept in memory between reads; a larger one is fetched for every
     /// read.
     pub(crate) fn new(objects: Objects, object: Object, keep_bytes: u64) -> Self {
-        Self { objects, object, keep_bytes, kept: Arc::default() }
+        let ranges = Arc::new(objects.ranges(&object));
+        Self { objects, object, keep_bytes, kept: Arc::default(), ranges, keeping: Arc::default() }
+    }
+
+    /// The object for one reading by a reader of rows.
+    pub(crate) fn reader(&self) -> readers::Source {
+        readers::Source::random_access(self.clone())
     }
 
     /// Opens a read from the first byte to the last. If the bytes cannot be fetched, the read returns an [`io::Error`] that
@@ -51,6 +79,29 @@ impl Source {
             None => self.fetch().right_stream(),
         };
         StreamReader::new(chunks)
+    }
+
+    /// A range of the object, if all of it is kept.
+    fn kept_range(&self, offset: u64, length: usize) -> Option<Bytes> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.whole.then(|| kept.range(offset, length))
+    }
+
+    async fn read_range(&self, offset: u64, length: usize) -> Result<Bytes, ReadError> {
+        if self.ranges.length().await? <= self.keep_bytes {
+            let _keeping = self.keeping.lock().await;
+            if self.kept_range(0, 0).is_none() {
+                let (send, mut receive) = mpsc::channel(CHUNKS_AHEAD);
+                let drain = async move { while receive.recv().await.is_some() {} };
+                let pump = async move { self.pump(&send).await };
+                let (pumped, ()) = tokio::join!(pump, drain);
+                pumped?;
+            }
+            if let Some(range) = self.kept_range(offset, length) {
+                return Ok(range);
+            }
+        }
+        self.ranges.read(offset, length).await
     }
 
     /// Fetches on a task of its own, so that S3 keeps sending while rows are parsed and written.
@@ -90,6 +141,21 @@ impl Source {
         }
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).whole = keep;
         Ok(())
+    }
+}
+
+/// Ranges of a small object are of the bytes that are kept of it, which the first one fetches; any other range is a call.
+impl RandomAccess for Source {
+    fn open(&self) -> readers::Stream {
+        Box::pin(Self::open(self))
+    }
+
+    fn length(&self) -> BoxFuture<'_, io::Result<u64>> {
+        Box::pin(async { self.ranges.length().await.map_err(io::Error::other) })
+    }
+
+    fn read_at(&self, offset: u64, length: usize) -> BoxFuture<'_, io::Result<Bytes>> {
+        Box::pin(async move { self.read_range(offset, length).await.map_err(io::Error::other) })
     }
 }
 

@@ -225,6 +225,8 @@ pub enum Format {
     DynamodbJson,
     /// Avro object container files.
     Avro,
+    /// A Parquet file.
+    Parquet,
     /// By a program of the worker's image, which gets the bytes and prints JSON Lines.
     Command,
     /// Not at all: one record of facts about the object itself.

@@ -377,13 +377,14 @@ fn formats() -> Vec<(&'static str, Format)> {
     FORMATS.into_iter().chain(aws).collect()
 }
 
-const FORMATS: [(&str, Format); 8] = [
+const FORMATS: [(&str, Format); 9] = [
     ("auto", Format::Auto),
     ("csv", Format::Csv),
     ("jsonl", Format::Jsonl),
     ("json", Format::Json),
     ("dynamodb_json", Format::DynamodbJson),
     ("avro", Format::Avro),
+    ("parquet", Format::Parquet),
     ("command", Format::Command),
     ("object", Format::Object),
 ];

@@ -118,7 +118,7 @@ fn a_wrong_value_is_named_with_its_place_and_what_is_allowed() {
         (
             "format = \"cvs\"",
             "p.toml:4:10: pipeline[1].format: found \"cvs\"; allowed: \"auto\", \"csv\", \"jsonl\", \"json\", \
-             \"dynamodb_json\", \"avro\", \"command\", \"object\", \"alb\", \"nlb\", \"elb\", \"cloudfront\", \"vpc_flow_logs\", \
+             \"dynamodb_json\", \"avro\", \"parquet\", \"command\", \"object\", \"alb\", \"nlb\", \"elb\", \"cloudfront\", \"vpc_flow_logs\", \
              \"s3_access_logs\", \"s3_inventory\", \"cloudtrail\", \"cur\", \"athena\", \"redshift_unload\" (did you mean \"csv\"?)",
         ),
         (

@@ -96,12 +96,6 @@ impl Stage {
         Ok(Self { decoder: Decoder::new(compression)?, input, at: 0, input_ended })
     }
 
-    /// How the bytes are compressed, once the first of them have shown it.
-    pub(super) fn set_compression(&mut self, compression: Compression) -> Result<(), BadInput> {
-        self.decoder = Decoder::new(compression)?;
-        Ok(())
-    }
-
     /// Appends some decompressed bytes to `out`.
     pub(super) fn decode(&mut self, out: &mut Vec<u8>) -> Result<Progress, BadInput> {
         loop {

@@ -131,20 +131,34 @@ fn of_header(fields: &[&[u8]], said: &Delimited, repairs: bool) -> Result<Column
     } else {
         texts.iter().rev().take_while(|name| name.trim().is_empty()).count() % texts.len().max(1)
     };
+    let names = settle(&texts, texts.len() - spare, said, repairs, &|| {
+        format!("the header row {}", row_shown(&texts))
+    })?;
+    Ok(ColumnNames { names, spare, row_is_data: false })
+}
+
+/// The names of columns that a file calls `texts`, of which the first `named` count; `written` says where they stand.
+/// `repairs` numbers those that have none, and keeps the name that tells what was repaired.
+pub(in super::super) fn settle(
+    texts: &[&str],
+    named: usize,
+    said: &Delimited,
+    repairs: bool,
+    written: &dyn Fn() -> String,
+) -> Result<Vec<Arc<str>>, BadInput> {
     let mut names: Vec<Arc<str>> = Vec::with_capacity(texts.len());
     let taken: BTreeSet<&str> = texts.iter().copied().collect();
     let mut seen: BTreeSet<String> = BTreeSet::new();
-    for (at, name) in texts[..texts.len() - spare].iter().enumerate() {
+    for (at, name) in texts[..named].iter().enumerate() {
         let mut name = (*name).to_owned();
         if name.trim().is_empty() {
-            if !number_unnamed && !repairs {
+            if said.unnamed == pipelines::Names::Reject && !repairs {
                 return Err(BadInput::new(
                     Reason::EmptyHeader,
                     format!(
-                        "column {} of the header row {} has no name; unnamed = \"number\" in the pipelines file names \
-                         it column_{}",
+                        "column {} of {} has no name; unnamed = \"number\" in the pipelines file names it column_{}",
                         at + 1,
-                        row_shown(&texts),
+                        written(),
                         at + 1
                     ),
                 ));
@@ -152,7 +166,7 @@ fn of_header(fields: &[&[u8]], said: &Delimited, repairs: bool) -> Result<Column
             name = free(&taken, &seen, "column", at + 1);
         }
         if name.contains('\0') {
-            return Err(bad("a NUL byte in the header row"));
+            return Err(BadInput::new(Reason::BadHeader, format!("a NUL byte in {}", written())));
         }
         if name.len() > NAME_BYTES {
             return Err(BadInput::new(
@@ -183,7 +197,7 @@ fn of_header(fields: &[&[u8]], said: &Delimited, repairs: bool) -> Result<Column
         seen.insert(name.clone());
         names.push(name.into());
     }
-    Ok(ColumnNames { names, spare, row_is_data: false })
+    Ok(names)
 }
 
 /// The first of `name_from`, `name_(from + 1)` … that no column has.

@@ -11,6 +11,7 @@ mod packed;
 mod pieces;
 mod repaired;
 mod samples;
+mod source;
 
 use std::io;
 

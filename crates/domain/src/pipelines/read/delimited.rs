@@ -40,6 +40,8 @@ fn keys_of(format: Format) -> &'static [&'static str] {
         Format::Auto | Format::Csv => &KEYS,
         // NaN and Infinity, which programs write into JSON and floats may be, are null where the pipeline says so.
         Format::Jsonl | Format::Json | Format::Avro => &["nulls"],
+        // Names are missing or occur twice in any schema.
+        Format::Parquet => &["nulls", "duplicate_names", "unnamed"],
         Format::Aws(preset) => match preset.table() {
             Some(table) if table.quotes == Quotes::Detected => &KEYS,
             Some(PresetTable { names: PresetNames::Pipeline(_), .. }) => &["header", "nulls"],
@@ -136,8 +138,11 @@ impl<'t> Reader<'t> {
 
     /// The encoding of the text, by its name in [`ENCODINGS`].
     pub(super) fn encoding(&mut self, field: &Field<'t>, format: Format) -> Option<String> {
-        if matches!(format, Format::Avro | Format::Command | Format::Object) {
-            self.wrong(field, "not with format \"avro\", \"command\" or \"object\", which read bytes");
+        if matches!(format, Format::Avro | Format::Command | Format::Object | Format::Parquet) {
+            self.wrong(
+                field,
+                "not with format \"avro\", \"command\", \"object\" or \"parquet\", which read bytes",
+            );
             return None;
         }
         let name = string(field.value).map(str::to_ascii_lowercase);
