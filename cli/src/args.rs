@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Parser, Subcommand, builder::PossibleValuesParser};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, builder::PossibleValuesParser};
 use domain::job::{ReasonCode, State};
 
 /// Turn files into DynamoDB records, on AWS or on this machine.
@@ -36,9 +36,9 @@ pub(crate) enum Command {
     ///
     /// With --json, prints one JSON document.
     Explain(ExplainArguments),
-    /// Print the visible records of an object as JSON Lines: {"object","version","row","record"}.
+    /// Print the visible records of an object, in row order.
     ///
-    /// Exit code: 0 when a version of the object is visible, even an empty one; 1 when none is; 2 for wrong usage.
+    /// As JSON Lines, {"object","version","row","record"}, or as CSV, of which the first line is the header. Exit code: 0 when a version of the object is visible, even an empty one; 1 when none is; 2 for wrong usage.
     Records(RecordsArguments),
     /// List dead-letter messages and the state of the job each refers to.
     ///
@@ -192,12 +192,28 @@ pub(crate) struct ExplainArguments {
     pub(crate) target: Target,
 }
 
+/// How `records` writes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RecordsFormat {
+    /// A line of JSON for each record.
+    Jsonl,
+    /// A header and a line for each record. A missing value and null are an empty field, an empty text is "", lists and maps
+    /// are JSON, and bytes are base64.
+    Csv,
+}
+
 /// The arguments of `records`.
 #[derive(Debug, Args)]
 pub(crate) struct RecordsArguments {
     /// The object, as s3://BUCKET/KEY.
     #[arg(value_name = "OBJECT")]
     pub(crate) object: String,
+    /// How to write them.
+    #[arg(long, value_name = "FORMAT", default_value = "jsonl", conflicts_with = "json")]
+    pub(crate) format: RecordsFormat,
+    /// Stop after this number of records.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: Option<u64>,
     /// The deployment.
     #[command(flatten)]
     pub(crate) target: Target,

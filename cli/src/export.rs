@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, BufWriter, Write},
+    ops::ControlFlow,
     path::Path,
 };
 
@@ -24,6 +25,19 @@ pub(crate) enum ExportError {
         #[source]
         source: io::Error,
     },
+    /// Rows of the version were deleted while they were read.
+    #[error(
+        "only {taken} of the {records} records of {uri} are there: a newer version replaced them more than a day ago; \
+         run the command again"
+    )]
+    Replaced {
+        /// The object.
+        uri: String,
+        /// How many were read.
+        taken: u64,
+        /// How many there were.
+        records: u64,
+    },
     /// The table.
     #[error(transparent)]
     Call(#[from] CallError),
@@ -43,7 +57,7 @@ pub(crate) async fn export(
     let mut out = BufWriter::new(partial.as_file());
     let mut lines = 0;
     for key in keys {
-        let written = of_key(records, bucket, key, &mut out).await;
+        let written = each(records, bucket, key, None, |row| row.write_json_line(&mut out)).await;
         let written = written.map_err(|error| match error {
             ExportError::Write { source, .. } => failed(source),
             other => other,
@@ -56,44 +70,75 @@ pub(crate) async fn export(
     Ok(lines)
 }
 
-/// Writes the visible records of one key, and returns their number; none when no version was ever published.
-pub(crate) async fn of_key<W: Write>(
+/// A visible record, with where it comes from.
+#[derive(Debug)]
+pub(crate) struct VisibleRow<'a> {
+    uri: &'a str,
+    manifest: &'a Manifest,
+    row: u64,
+    pub(crate) record: &'a Record,
+}
+
+impl VisibleRow<'_> {
+    /// Writes it as a line of JSON: `{"object","version","row","record"}`.
+    pub(crate) fn write_json_line(&self, out: &mut impl Write) -> io::Result<()> {
+        let version = serde_json::to_string(&self.manifest.version_id)?;
+        let uri = serde_json::to_string(self.uri)?;
+        write!(out, r#"{{"object":{uri},"version":{version},"row":{},"record":"#, self.row)?;
+        record::write_record_json(self.record, out)?;
+        out.write_all(b"}\n")
+    }
+}
+
+/// Calls `take` with the visible records of one key, at most `limit` of them, and returns their number; none when no
+/// version was ever published.
+pub(crate) async fn each(
     records: &Records,
     bucket: &str,
     key: &str,
-    out: &mut W,
+    limit: Option<u64>,
+    mut take: impl FnMut(VisibleRow<'_>) -> io::Result<()>,
 ) -> Result<Option<u64>, ExportError> {
     let Some(manifest) = records.manifest(bucket, key).await? else { return Ok(None) };
     let uri = object::uri(bucket, key);
     let failed = |source| ExportError::Write { path: "to standard output".to_owned(), source };
-    let write = |out: &mut W, row, record: &Record| line(out, &uri, &manifest, row, record).map_err(failed);
-    let lines = if manifest.natural_key.is_some() {
-        natural(records, &manifest, &uri, out, write).await?
-    } else {
-        versioned(records, &manifest, out, write).await?
+    let limit = limit.unwrap_or(u64::MAX);
+    let mut taken = 0;
+    let mut take = |row, record: &Record| {
+        take(VisibleRow { uri: &uri, manifest: &manifest, row, record }).map_err(failed)?;
+        taken += 1;
+        Ok(if taken < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     };
-    Ok(Some(lines))
+    if manifest.natural_key.is_some() {
+        natural(records, &manifest, &uri, &mut take).await?;
+    } else {
+        versioned(records, &manifest, &mut take).await?;
+        // Rows of a replaced version stay for a day: only a reader that takes longer finds some of them gone.
+        if taken < limit.min(manifest.records) {
+            return Err(ExportError::Replaced { uri, taken, records: manifest.records });
+        }
+    }
+    Ok(Some(taken))
 }
 
 /// Merges the partitions that the rows are spread over: row `r` is in partition `r % shards`, so the next row is
 /// the least of the partitions' next ones.
-async fn versioned<W>(
+async fn versioned(
     records: &Records,
     manifest: &Manifest,
-    out: &mut W,
-    write: impl Fn(&mut W, u64, &Record) -> Result<(), ExportError>,
-) -> Result<u64, ExportError> {
+    take: &mut impl FnMut(u64, &Record) -> Result<ControlFlow<()>, ExportError>,
+) -> Result<(), ExportError> {
     let mut pages: Vec<std::collections::VecDeque<(u64, Record)>> = Vec::new();
     for partition in 0..manifest.shards {
         pages.push(records.rows(manifest, partition, None).await?.into());
     }
-    let mut lines = 0;
     loop {
         let heads = pages.iter().enumerate().filter_map(|(n, page)| Some((page.front()?.0, n)));
-        let Some((_, least)) = heads.min() else { return Ok(lines) };
-        let Some((row, record)) = pages[least].pop_front() else { return Ok(lines) };
-        write(out, row, &record)?;
-        lines += 1;
+        let Some((_, least)) = heads.min() else { return Ok(()) };
+        let Some((row, record)) = pages[least].pop_front() else { return Ok(()) };
+        if take(row, &record)?.is_break() {
+            return Ok(());
+        }
         if pages[least].is_empty() {
             let partition = u32::try_from(least).unwrap_or(u32::MAX);
             pages[least] = records.rows(manifest, partition, Some(row)).await?.into();
@@ -101,30 +146,23 @@ async fn versioned<W>(
     }
 }
 
-async fn natural<W>(
+async fn natural(
     records: &Records,
     manifest: &Manifest,
     uri: &str,
-    out: &mut W,
-    write: impl Fn(&mut W, u64, &Record) -> Result<(), ExportError>,
-) -> Result<u64, ExportError> {
-    let (mut page, mut lines) = (None, 0);
+    take: &mut impl FnMut(u64, &Record) -> Result<ControlFlow<()>, ExportError>,
+) -> Result<(), ExportError> {
+    let mut page = None;
     loop {
         let (rows, next) = records.natural(manifest, uri, page).await?;
         for (row, record) in rows {
-            write(out, row, &record)?;
-            lines += 1;
+            if take(row, &record)?.is_break() {
+                return Ok(());
+            }
         }
         match next {
             Some(next) => page = Some(next),
-            None => return Ok(lines),
+            None => return Ok(()),
         }
     }
-}
-
-fn line(out: &mut impl Write, uri: &str, manifest: &Manifest, row: u64, record: &Record) -> io::Result<()> {
-    let version = serde_json::to_string(&manifest.version_id)?;
-    write!(out, r#"{{"object":{},"version":{version},"row":{row},"record":"#, serde_json::to_string(uri)?)?;
-    record::write_record_json(record, out)?;
-    out.write_all(b"}\n")
 }

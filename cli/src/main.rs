@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod csv_spool;
 mod dead_letter;
 mod export;
 mod files;

@@ -21,6 +21,7 @@ mod golden;
 mod host;
 pub mod month;
 mod observe;
+pub mod packages;
 mod plan;
 mod scan;
 mod settle;

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use super::{deployment::Deployment, uri::ObjectUri};
 use crate::{
-    args::RecordsArguments,
+    args::{RecordsArguments, RecordsFormat},
+    csv_spool::CsvSpool,
     export::{self, ExportError},
 };
 
@@ -14,15 +15,25 @@ pub(crate) async fn run(arguments: &RecordsArguments) -> anyhow::Result<u8> {
     let deployment = Deployment::find(&arguments.target).await?;
     deployment.check_bucket(&object)?;
     let mut out = io::BufWriter::new(io::stdout());
-    let written = export::of_key(&deployment.records, &object.bucket, &object.key, &mut out).await;
-    let flushed = out.flush();
-    let written = written.map_err(|error| match error {
+    let (records, limit) = (&deployment.records, arguments.limit);
+    let mut csv = match arguments.format {
+        RecordsFormat::Jsonl => None,
+        RecordsFormat::Csv => Some(CsvSpool::new()?),
+    };
+    let written = export::each(records, &object.bucket, &object.key, limit, |row| match &mut csv {
+        Some(csv) => csv.add(row.record),
+        None => row.write_json_line(&mut out),
+    });
+    let written = written.await.map_err(|error| match error {
         ExportError::Call(call) => anyhow::Error::new(call),
         other => other.into(),
-    })?;
-    flushed?;
+    });
+    // What was read before an error is shown, as far as lines can be.
+    let csv = if matches!(written, Ok(Some(_))) { csv } else { None };
+    csv.map_or(Ok(()), |csv| csv.finish(&mut out))?;
+    out.flush()?;
     anyhow::ensure!(
-        written.is_some(),
+        written?.is_some(),
         "no records of {} are visible; run `tidemill explain {:?}` to see why",
         crate::output::one_line(&object.to_string()),
         object.to_string()

@@ -65,9 +65,22 @@ impl Up {
     /// The same, with other variables.
     pub(crate) fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
         let mut command = bare();
-        command.args(arguments).envs(self.environment.iter().cloned());
+        self.configure(command.args(arguments));
         command.envs(variables.iter().copied());
         Running::start(&mut command).end()
+    }
+
+    /// Gives any AWS client the variables with which it reaches this cloud.
+    pub(crate) fn configure(&self, command: &mut Command) {
+        command.envs(self.environment.iter().cloned());
+    }
+
+    /// An output of the stack.
+    pub(crate) fn output(&self, name: &str) -> String {
+        self.with_sdk(async |config| {
+            let stack = Deployed::find(config, "tidemill").await.expect("a stack");
+            stack.output(name).expect("an output").to_owned()
+        })
     }
 
     /// The lines that a command printed with `--json`.
@@ -94,7 +107,8 @@ impl Up {
         });
     }
 
-    fn with_sdk(&self, act: impl AsyncFnOnce(&SdkConfig)) {
+    /// Lets `act` make calls with the SDK.
+    pub(crate) fn with_sdk<T>(&self, act: impl AsyncFnOnce(&SdkConfig) -> T) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let of = |name: &str| {
             let found = self.environment.iter().find(|(known, _)| known == name);
@@ -105,8 +119,8 @@ impl Up {
             let (key, secret) = (of("AWS_ACCESS_KEY_ID"), of("AWS_SECRET_ACCESS_KEY"));
             let credentials = Credentials::new(key, secret, None, None, "the test's");
             let loader = sdk_loader(&endpoint).endpoint_url(&endpoint).region(Region::new(of("AWS_REGION")));
-            act(&loader.credentials_provider(credentials).load().await).await;
-        });
+            act(&loader.credentials_provider(credentials).load().await).await
+        })
     }
 
     /// Ends it as Ctrl-C does.

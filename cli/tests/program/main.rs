@@ -6,6 +6,7 @@ mod cloud;
 mod commands;
 mod containers;
 mod process;
+mod reading;
 mod run;
 mod transcripts;
 

@@ -74,6 +74,10 @@ pub struct Manifest {
     pub version_id: Option<String>,
     /// The visible version's place; a publish never goes back.
     pub sequencer: Sequencer,
+    /// What the partition keys of the rows begin with; a colon and the partition's number follow. Applications read rows by it
+    /// (docs/reading.md), so that they need not know how it is made. Missing where records lie under natural keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_prefix: Option<String>,
     /// Over how many partitions the rows are spread: row `r` is in partition `r % shards`.
     pub shards: u32,
     /// How many records are visible.
@@ -97,6 +101,7 @@ impl Manifest {
             natural_key: job.pipeline.key.as_ref().map(ToString::to_string),
             version_id: job.object.version_id.clone(),
             sequencer: job.object.sequencer.clone(),
+            rows_prefix: job.pipeline.key.is_none().then(|| rows_prefix(&job.id, write_epoch(job))),
             shards,
             records,
             published_at: now,
@@ -127,10 +132,14 @@ pub fn write_epoch(job: &Job) -> u64 {
 /// The partition key of row `row` of a write epoch of a job's rows that are spread over `shards` partitions.
 #[must_use]
 pub fn rows_partition(job: &JobId, write_epoch: u64, row: u64, shards: u32) -> String {
-    let partition = row % u64::from(shards.max(1));
+    format!("{}:{}", rows_prefix(job, write_epoch), row % u64::from(shards.max(1)))
+}
+
+/// What the partition keys of a write epoch of a job's rows begin with.
+fn rows_prefix(job: &JobId, write_epoch: u64) -> String {
     match write_epoch {
-        0 => format!("rows:{job}:{partition}"),
-        write_epoch => format!("rows:{job}:{write_epoch}:{partition}"),
+        0 => format!("rows:{job}"),
+        write_epoch => format!("rows:{job}:{write_epoch}"),
     }
 }
 
@@ -197,7 +206,11 @@ mod tests {
         for repeatable in ["", "format = \"object\"\n"] {
             assert!(of(repeatable).get("write_epoch").is_none());
         }
-        command.as_object_mut().unwrap().remove("write_epoch");
+        assert!(command["rows_prefix"].as_str().unwrap().ends_with(":3"), "{command}");
+        assert!(of("key = \"{id}\"\n").get("rows_prefix").is_none());
+        for newer in ["write_epoch", "rows_prefix"] {
+            command.as_object_mut().unwrap().remove(newer);
+        }
         assert_eq!(serde_json::from_value::<Manifest>(command).unwrap().write_epoch, 0);
     }
 }

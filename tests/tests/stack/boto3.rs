@@ -3,11 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is how a test fails")]
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use localcloud::{
     Cloud,
@@ -15,13 +11,15 @@ use localcloud::{
     lambda::FunctionHost,
 };
 use serde_json::{Value, json};
+use tests::packages::python_with;
 use tokio::process::Command;
 
 const HERE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stack/boto3");
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn boto3_finds_a_cloud_that_it_cannot_tell_from_aws() {
-    let python = python_with_boto3().await;
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("boto3");
+    let python = python_with(&folder, &Path::new(HERE).join("requirements.txt")).await;
     let cloud = cloud().await;
     let resource = |id: &str| cloud.stack().resources[id].clone();
     let known = json!({
@@ -78,34 +76,4 @@ async fn cloud() -> Cloud {
         .start()
         .await
         .unwrap()
-}
-
-/// A Python that has the boto3 of `requirements.txt`, kept in the target folder between runs.
-async fn python_with_boto3() -> PathBuf {
-    let requirements = Path::new(HERE).join("requirements.txt");
-    let wanted = std::fs::read_to_string(&requirements).unwrap();
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("boto3");
-    let python = folder.join("bin/python3");
-    // Written when all is installed, so that an installation that broke off is made again.
-    let installed = folder.join("requirements.txt");
-    if std::fs::read_to_string(&installed).is_ok_and(|present| present == wanted) {
-        return python;
-    }
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder)).await;
-    run(Command::new(&python)
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
-        .arg(&requirements))
-    .await;
-    std::fs::write(&installed, wanted).unwrap();
-    python
-}
-
-async fn run(command: &mut Command) {
-    let shown = format!("{:?}", command.as_std());
-    let output = tokio::time::timeout(Duration::from_secs(300), command.kill_on_drop(true).output()).await;
-    let output = output
-        .unwrap_or_else(|_| panic!("this test needs boto3, and {shown} hangs"))
-        .unwrap_or_else(|error| panic!("this test needs Python 3 with venv: {shown}: {error}"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "this test needs boto3 from PyPI, and {shown} failed:\n{said}");
 }
