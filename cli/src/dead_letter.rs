@@ -2,6 +2,7 @@
 
 use aws::tasks::{TaskPurpose, task_purpose};
 use domain::{
+    events::S3Change,
     job::{Job, JobId},
     message::{self, Message},
     pipelines::Pipelines,
@@ -77,8 +78,12 @@ fn about(body: &str, pipelines: &Pipelines) -> Option<(JobId, About)> {
     match message::read(body) {
         Message::Job(due) => Some((due.job, About::Launch)),
         Message::Failed(failed) => Some((failed.failed, About::Stop)),
-        Message::Created(created) => {
-            let object = created.first()?.object();
+        Message::S3(changes) => {
+            let created = changes.changes.iter().find_map(|change| match change {
+                S3Change::Created(created) => Some(created),
+                S3Change::Deleted(_) => None,
+            });
+            let object = created?.object();
             let pipeline = pipelines.route(&object.key, object.size_bytes)?;
             Some((JobId::derive(&pipeline.name, &object), About::Launch))
         }
@@ -89,6 +94,6 @@ fn about(body: &str, pipelines: &Pipelines) -> Option<(JobId, About)> {
                 TaskPurpose::Drain { .. } | TaskPurpose::Sweep(_) | TaskPurpose::Command(_) => None,
             }
         }
-        Message::Object(_) | Message::Foreign | Message::Malformed { .. } => None,
+        Message::Object(_) | Message::S3Test { .. } | Message::Foreign | Message::Malformed { .. } => None,
     }
 }

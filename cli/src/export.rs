@@ -91,7 +91,7 @@ impl VisibleRow<'_> {
 }
 
 /// Calls `take` with the visible records of one key, at most `limit` of them, and returns their number; none when no
-/// version was ever published.
+/// version was ever published, or the object was deleted and its records with it.
 pub(crate) async fn each(
     records: &Records,
     bucket: &str,
@@ -99,7 +99,8 @@ pub(crate) async fn each(
     limit: Option<u64>,
     mut take: impl FnMut(VisibleRow<'_>) -> io::Result<()>,
 ) -> Result<Option<u64>, ExportError> {
-    let Some(manifest) = records.manifest(bucket, key).await? else { return Ok(None) };
+    let manifest = records.manifest(bucket, key).await?.filter(|manifest| manifest.deleted.is_none());
+    let Some(manifest) = manifest else { return Ok(None) };
     let uri = object::uri(bucket, key);
     let failed = |source| ExportError::Write { path: "to standard output".to_owned(), source };
     let limit = limit.unwrap_or(u64::MAX);

@@ -10,7 +10,7 @@ pub trait JobAsserts {
     fn assert_failed(&self) -> &Self;
     /// A newer version's records were visible first.
     fn assert_superseded(&self) -> &Self;
-    /// Its object version was deleted before it was read.
+    /// Its object was deleted before its records were published.
     fn assert_source_deleted(&self) -> &Self;
     /// It waits for a worker.
     fn assert_waiting(&self) -> &Self;

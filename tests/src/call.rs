@@ -207,6 +207,12 @@ pub fn mark_notified() -> Verb {
     update(|expression| expression.contains("notified_at"))
 }
 
+/// Noting in the ledger that the records of a job went with their object.
+#[must_use]
+pub fn note_deletion() -> Verb {
+    update(|expression| expression.contains("object_deleted"))
+}
+
 /// Saving what the alerts count.
 #[must_use]
 pub fn save_alerts() -> Verb {

@@ -6,6 +6,7 @@ use anyhow::Context;
 use app::item_failures::ItemFailures;
 use aws::dead_letters::{DeadLetter, DeadLetters};
 use domain::{
+    events::S3Change,
     job::{Job, JobId, State},
     message::{self, Message},
     object,
@@ -191,10 +192,11 @@ pub(super) fn summary(body: &str) -> String {
         Message::Job(due) => format!("attempt {} of job {}", due.attempt, due.job),
         Message::Object(asked) => format!("a request to process {}", object::uri(&asked.bucket, &asked.key)),
         Message::Failed(failed) => format!("the failure mail of job {}", failed.failed),
-        Message::Created(created) => {
-            let objects = created.iter().map(|created| object::uri(&created.bucket, &created.key));
-            format!("the S3 event of {}", objects.collect::<Vec<_>>().join(", "))
+        Message::S3(changes) => {
+            let objects: Vec<_> = changes.changes.iter().map(S3Change::uri).collect();
+            format!("the S3 event of {}", objects.join(", "))
         }
+        Message::S3Test { bucket } => format!("S3's announcement of its notifications of bucket {bucket}"),
         Message::Task(change) => format!("the stop event of task {}", change.task_arn),
         Message::Foreign => "an event of another system".to_owned(),
         Message::Malformed { reason } => format!("an unreadable message: {reason}"),

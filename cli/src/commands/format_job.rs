@@ -33,6 +33,7 @@ pub(crate) fn job_to_json(job: &Job) -> Value {
         "settled_at": job.settled_at(),
         "notified_at": job.notified_at(),
         "replaced_at": job.replaced_at(),
+        "object_deleted": job.replaced().is_some_and(|replaced| replaced.by_deletion),
         "took_ms": took(job).map(|took| took.as_secs_f64() * 1e3),
     })
 }

@@ -1,5 +1,6 @@
 //! Ingesting objects: an *Object Created* event becomes a job in the ledger, and the job is routed: a message for the
-//! pooled workers, or a task of its own.
+//! pooled workers, or a task of its own. An *Object Deleted* event makes the key's records invisible, where the pipeline
+//! says so.
 //!
 //! ```text
 //! message ─▶ object, from the event or the bucket ─▶ pipeline ─▶ job in the ledger ─▶ route ─┬─▶ jobs queue
@@ -8,6 +9,7 @@
 //! The uploads queue also carries attempts that are due again ([`JobMessage`]), from λ stops, the workers, the sweep
 //! and λ uploads itself, and objects that somebody asks for ([`ObjectMessage`]).
 
+mod deleted;
 mod resolve;
 
 use std::time::Duration;
@@ -22,7 +24,8 @@ use aws::{
 };
 use clock::Clock;
 use domain::{
-    events::S3Created,
+    deletion::Unaffected,
+    events::{S3Change, S3Changes, S3Created},
     fargate::Size,
     job::{Job, JobId, JobState, Reason},
     message::{self, JobMessage, Message, ObjectMessage, Unusable},
@@ -93,6 +96,13 @@ pub enum Outcome {
     Foreign,
     /// Not something this queue carries: moved to the dead-letter queue with the reason.
     DeadLettered(Reason),
+    /// The object was deleted, and no record of its key is visible any more.
+    Removed {
+        /// The job whose records were visible.
+        job: Option<JobId>,
+    },
+    /// The deletion of an object changes nothing.
+    Unaffected(Unaffected),
     /// A classic notification named several objects.
     Several(Vec<Outcome>),
 }
@@ -169,20 +179,10 @@ impl Ingest {
     /// [`CallError`]: the message must come again.
     pub async fn process(&self, body: &str) -> Result<Outcome, CallError> {
         match message::read(body) {
-            Message::Created(created) => {
-                let all = created.iter().map(async |created| (created, self.created(body, created).await));
-                let (mut outcomes, mut failures) = (Vec::new(), ItemFailures::default());
-                for (created, outcome) in join_all(all).await {
-                    outcomes.extend(failures.record(created.object(), outcome));
-                }
-                failures
-                    .finish()
-                    .map_err(|failed| CallError::retries_exhausted("record the objects", failed))?;
-                Ok(match outcomes.len() {
-                    0 => Outcome::Foreign,
-                    1 => outcomes.remove(0),
-                    _ => Outcome::Several(outcomes),
-                })
+            Message::S3(changes) => self.changes(body, &changes).await,
+            Message::S3Test { bucket } => {
+                info!(bucket, "S3 announces its notifications of bucket {bucket} to this queue");
+                Ok(Outcome::Foreign)
             }
             Message::Job(due) => self.due(body, &due).await,
             Message::Object(asked) => self.asked(body, &asked).await,
@@ -191,6 +191,33 @@ impl Ingest {
                 self.dead_letter(body, Reason::new(Unusable::Malformed, reason)).await
             }
         }
+    }
+
+    /// S3 reports changes of objects. Those that can be read are processed; the message is also a dead letter, with the
+    /// place of each record that cannot.
+    async fn changes(&self, body: &str, changes: &S3Changes) -> Result<Outcome, CallError> {
+        let S3Changes { changes, malformed } = changes;
+        let all = changes.iter().map(async |change| {
+            let outcome = match change {
+                S3Change::Created(created) => self.created(body, created).await,
+                S3Change::Deleted(deletion) => self.deleted(deletion).await,
+            };
+            (change, outcome)
+        });
+        let (mut outcomes, mut failures) = (Vec::new(), ItemFailures::default());
+        for (change, outcome) in join_all(all).await {
+            outcomes.extend(failures.record(change.uri(), outcome));
+        }
+        failures.finish().map_err(|failed| CallError::retries_exhausted("process the objects", failed))?;
+        if !malformed.is_empty() {
+            let reason = Reason::new(Unusable::Malformed, malformed.join("; "));
+            outcomes.push(self.dead_letter(body, reason).await?);
+        }
+        Ok(match outcomes.len() {
+            0 => Outcome::Foreign,
+            1 => outcomes.remove(0),
+            _ => Outcome::Several(outcomes),
+        })
     }
 
     /// An object was created.

@@ -112,14 +112,16 @@ impl Replay {
         let stays = |words: &str| Outcome::Refused(words.to_owned());
         let (job, outcome) = match message::read(body) {
             Message::Job(due) => return self.due(due, now).await,
-            Message::Created(_) | Message::Object(_) => {
+            Message::S3(_) | Message::Object(_) => {
                 (None, self.send_back(&self.uploads, "uploads", body).await?)
             }
             Message::Failed(failed) => {
                 (Some(failed.failed), self.send_back(&self.stops, "stops", body).await?)
             }
             Message::Task(_) => (None, self.send_back(&self.stops, "stops", body).await?),
-            Message::Foreign => (None, stays("it belongs to no queue of the deployment; it stays")),
+            Message::S3Test { .. } | Message::Foreign => {
+                (None, stays("it belongs to no queue of the deployment; it stays"))
+            }
             Message::Malformed { .. } => (None, stays("it cannot be read; it stays")),
         };
         Ok(Replayed { job, object: None, outcome })

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::{
     error::SdkError,
-    operation::transact_write_items::TransactWriteItemsError,
+    operation::{put_item::PutItemError, transact_write_items::TransactWriteItemsError},
     types::{CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -26,13 +26,15 @@ pub enum Published {
     Done,
     /// A newer version of the key is visible; nothing was changed.
     Superseded,
+    /// The object was deleted after this version was put; nothing was changed.
+    ObjectDeleted,
     /// The claim was lost; nothing was changed.
     ClaimLost,
 }
 
 impl Records {
     /// Makes the rows of `job` visible, the job done, and the job whose rows were visible until now replaced: all or
-    /// none. Checks the fence, and that no newer version of the key is visible. Durable on return. The client token
+    /// none. Checks the fence, and that no newer version of the key is visible and no later deletion is recorded. Durable on return. The client token
     /// makes a repeat within ten minutes the same transaction; after that the ledger shows that it was made.
     ///
     /// # Errors
@@ -49,20 +51,23 @@ impl Records {
         let mut in_ledger = true;
         for _ in 0..PUBLISH_OVERTAKEN_ATTEMPTS {
             let visible = self.manifest(&job.object.bucket, &job.object.key).await?;
-            if visible.as_ref().is_some_and(|visible| visible.sequencer > manifest.sequencer) {
-                return Ok(Published::Superseded);
+            if let Some(later) = visible.as_ref().filter(|visible| visible.sequencer > manifest.sequencer) {
+                let deleted = later.deleted.is_some();
+                return Ok(if deleted { Published::ObjectDeleted } else { Published::Superseded });
             }
-            // Records under natural keys are replaced one by one, and a publish may be a repeat of itself.
-            let replaced =
-                visible.as_ref().filter(|it| it.natural_key.is_none() && it.job != job.id && in_ledger);
+            // A publish may be a repeat of itself.
+            let replaced = visible.as_ref().filter(|_| in_ledger).and_then(|visible| {
+                let by_deletion = visible.deleted.is_some();
+                Some((visible.replaceable_job().filter(|replaced| **replaced != job.id)?, by_deletion))
+            });
             let done = ledger.done(job, progress, write_units, manifest.published_at)?;
             let flip = self.flip(manifest, visible.as_ref())?;
             let mut items = vec![
                 TransactWriteItem::builder().update(done).build(),
                 TransactWriteItem::builder().put(flip).build(),
             ];
-            if let Some(replaced) = replaced {
-                let replaced = ledger.replaced(&replaced.job, manifest.published_at)?;
+            if let Some((replaced, by_deletion)) = replaced {
+                let replaced = ledger.replaced(replaced, by_deletion, manifest.published_at)?;
                 items.push(TransactWriteItem::builder().update(replaced).build());
             }
             // DynamoDB refuses a token that it has seen with other items.
@@ -82,7 +87,8 @@ impl Records {
                     }
                     // Another version was faster: see which.
                     Refused::Flip => {}
-                    // Somebody has deleted the old version's job from the ledger: there is nothing to note.
+                    // It was noted when the object was deleted, or somebody has deleted the old version's job from the
+                    // ledger: there is nothing to note.
                     Refused::Replaced => in_ledger = false,
                 },
             }
@@ -91,6 +97,28 @@ impl Records {
             attempt(),
             "other versions of the key keep being published in between",
         ))
+    }
+
+    /// Makes the records of a deleted object invisible, in one write, if the manifest is still `before`. Durable on return;
+    /// `false` if it is not: read it again. A repeat finds this deletion there.
+    ///
+    /// # Errors
+    /// [`CallError`]: it may have been written; repeat.
+    pub async fn hide(&self, before: Option<&Manifest>, deleted: &Manifest) -> Result<bool, CallError> {
+        let attempt = || format!("write {}", deleted.part);
+        let flip = self.flip(deleted, before)?;
+        let put = self.client().put_item().table_name(flip.table_name).set_item(Some(flip.item));
+        let answer = put
+            .set_condition_expression(flip.condition_expression)
+            .set_expression_attribute_names(flip.expression_attribute_names)
+            .set_expression_attribute_values(flip.expression_attribute_values)
+            .send()
+            .await;
+        let Err(error) = answer else { return Ok(true) };
+        match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
+            _ => Err(CallError::of(attempt(), error)),
+        }
     }
 
     /// The write of the manifest, if it is still as it was read.

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, str::Utf8Error};
 
-use aws_sdk_s3::types::EncodingType;
+use aws_sdk_s3::{primitives::DateTime, types::EncodingType};
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 
@@ -46,11 +46,33 @@ pub struct NextPage {
     version_id: Option<String>,
 }
 
-/// A page of versions: by key, and newest first within a key. Delete markers are left out.
+/// A delete marker, which hides the older versions of its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marker {
+    /// The key, raw.
+    pub key: String,
+    /// Its version id; `null` if it was made while versioning was suspended.
+    pub version_id: String,
+    /// When it was made.
+    pub made_at: Timestamp,
+}
+
+impl Marker {
+    /// Whether it hides this version of its key. A listing has times of whole seconds: of the same second, the marker is
+    /// taken for the later one.
+    #[must_use]
+    pub fn hides(&self, version: &Version) -> bool {
+        self.key == version.key && self.made_at >= version.modified_at
+    }
+}
+
+/// A page of versions: by key, and newest first within a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// At most 1,000.
+    /// At most 1,000, with the markers.
     pub versions: Vec<Version>,
+    /// The delete markers in between.
+    pub markers: Vec<Marker>,
     /// Where to go on, if there is more.
     pub next: Option<NextPage>,
 }
@@ -83,17 +105,20 @@ impl Objects {
         };
         let mut versions = Vec::with_capacity(answer.versions().len());
         for version in answer.versions() {
-            let (Some(key), Some(modified)) = (version.key(), version.last_modified()) else {
-                return Err(CallError::malformed_response(attempt(), "a version without key or time"));
-            };
-            let modified_at = Timestamp::from_nanosecond(modified.as_nanos());
+            let (key, modified_at) = place(version.key(), version.last_modified(), attempt)?;
             versions.push(Version {
                 key: raw(key)?,
-                version_id: version.version_id().unwrap_or("null").to_owned(),
+                version_id: version.version_id().unwrap_or(NULL).to_owned(),
                 etag: version.e_tag().map(|etag| etag.trim_matches('"').to_owned()),
                 size_bytes: version.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
-                modified_at: modified_at.map_err(|e| CallError::malformed_response(attempt(), e))?,
+                modified_at,
             });
+        }
+        let mut markers = Vec::with_capacity(answer.delete_markers().len());
+        for marker in answer.delete_markers() {
+            let (key, made_at) = place(marker.key(), marker.last_modified(), attempt)?;
+            let version_id = marker.version_id().unwrap_or(NULL).to_owned();
+            markers.push(Marker { key: raw(key)?, version_id, made_at });
         }
         let next = match answer.next_key_marker() {
             Some(key) if answer.is_truncated() == Some(true) => Some(NextPage {
@@ -102,27 +127,61 @@ impl Objects {
             }),
             _ => None,
         };
-        Ok(Page { versions, next })
+        Ok(Page { versions, markers, next })
     }
 
     /// All versions of one key, newest first.
     ///
     /// # Errors
     /// [`CallError`]
-    pub async fn versions_of(&self, bucket: &str, key: &str) -> Result<Vec<Version>, CallError> {
-        let mut found = Vec::new();
+    pub async fn versions_of(&self, bucket: &str, key: &str) -> Result<KeyVersions, CallError> {
+        let mut found = KeyVersions::default();
         let mut from = None;
         loop {
             let page = self.versions(bucket, key, from).await?;
             let listed = page.versions.len();
             // A key comes before all keys that only begin with it.
-            found.extend(page.versions.into_iter().take_while(|version| version.key == key));
+            found.versions.extend(page.versions.into_iter().take_while(|version| version.key == key));
+            found.markers.extend(page.markers.into_iter().take_while(|marker| marker.key == key));
             match page.next {
                 Some(next) if next.key == key || listed == 0 => from = Some(next),
                 _ => return Ok(found),
             }
         }
     }
+}
+
+/// What a bucket has under one key, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyVersions {
+    /// The versions.
+    pub versions: Vec<Version>,
+    /// The delete markers.
+    pub markers: Vec<Marker>,
+}
+
+impl KeyVersions {
+    /// Whether the key shows an object: it has a version that no delete marker hides.
+    #[must_use]
+    pub fn is_present(&self) -> bool {
+        self.versions.first().is_some_and(|newest| !self.markers.iter().any(|marker| marker.hides(newest)))
+    }
+}
+
+/// The version id of what was put or deleted while the bucket did not keep versions.
+const NULL: &str = "null";
+
+/// The key and the time of an entry of a listing.
+fn place<'a>(
+    key: Option<&'a str>,
+    time: Option<&DateTime>,
+    attempt: impl Fn() -> String,
+) -> Result<(&'a str, Timestamp), CallError> {
+    let (Some(key), Some(time)) = (key, time) else {
+        return Err(CallError::malformed_response(attempt(), "a version without key or time"));
+    };
+    let time = Timestamp::from_nanosecond(time.as_nanos());
+    Ok((key, time.map_err(|e| CallError::malformed_response(attempt(), e))?))
 }
 
 /// A key of a listing as it is. S3 writes a space as a plus sign there, and a plus sign as `%2B`.

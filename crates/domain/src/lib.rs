@@ -12,6 +12,7 @@ pub mod breaker;
 pub mod cancel;
 pub mod claim;
 pub mod cost;
+pub mod deletion;
 pub mod document;
 pub mod events;
 pub mod exit_code;

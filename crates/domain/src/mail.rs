@@ -268,7 +268,7 @@ fn next(job: &Job) -> &'static str {
         State::Done if job.rejected() > 0 => "Nothing. All good rows are visible; the others were left out.",
         State::Done => "Nothing. All its records are visible.",
         State::Superseded => "Nothing. A newer version of this object is visible.",
-        State::SourceDeleted => "Nothing. The object was deleted before it was read.",
+        State::SourceDeleted => "Nothing. The object was deleted before its records were published.",
         State::Waiting | State::Running => "The job is retried automatically.",
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! | `_part` | `_row` | what |
 //! | --- | --- | --- |
-//! | `object:s3://bucket/key` | 0 | the [`Manifest`] of that key |
+//! | `object:s3://bucket/key` | 0 | the [`Manifest`] of that key; after a deletion, one that names no rows |
 //! | `rows:{job}:{n}` | the row | a record, visible while the manifest names its job |
 //! | `rows:{job}:{write_epoch}:{n}` | the row | the same of an [write_epoch], visible while the manifest names it too |
 //! | `key:{pipeline}:{natural key}` | 0 | a record under its natural key, visible at once |
@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    events::{DeletedVersion, S3Deleted},
     job::{Job, JobId},
     object::{self, Sequencer},
     pipelines::Pipeline,
@@ -84,6 +85,22 @@ pub struct Manifest {
     pub records: u64,
     /// When they became visible.
     pub published_at: Timestamp,
+    /// That the object was deleted, and its records with it: no record is visible, and `job` is no job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<Deleted>,
+}
+
+/// That no record of a key is visible because its object was deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deleted {
+    /// When it was deleted, as its event says.
+    pub at: Timestamp,
+    /// How it came about, in S3's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The job whose records were visible until then. The ledger may not yet have it that they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<JobId>,
 }
 
 impl Manifest {
@@ -105,7 +122,60 @@ impl Manifest {
             shards,
             records,
             published_at: now,
+            deleted: None,
         }
+    }
+
+    /// What makes the records of a deleted object invisible, in place of `before`. `sequencer` is the place from which on
+    /// later versions become visible again.
+    ///
+    /// It names a job that does not exist, so a reader that does not know of deletions finds no rows either.
+    #[must_use]
+    pub fn deleted(
+        before: Option<&Self>,
+        deletion: &S3Deleted,
+        sequencer: Sequencer,
+        now: Timestamp,
+    ) -> Self {
+        let replaced = before.and_then(|before| before.replaceable_job()).cloned();
+        let at = deletion.at.unwrap_or(now);
+        let version_id = match &deletion.version {
+            DeletedVersion::Hidden(id) => id.clone(),
+            DeletedVersion::Version(id) => Some(id.clone()),
+            DeletedVersion::Unversioned => None,
+        };
+        Self {
+            v: LAYOUT,
+            part: Self::partition(&deletion.bucket, &deletion.key),
+            row: 0,
+            job: JobId::of_deletion(deletion),
+            write_epoch: 0,
+            trace: deletion.event_id.clone(),
+            pipeline: before.map(|before| before.pipeline.clone()).unwrap_or_default(),
+            natural_key: None,
+            version_id,
+            sequencer,
+            shards: 1,
+            records: 0,
+            published_at: now,
+            deleted: Some(Deleted { at, reason: deletion.reason.clone(), replaced }),
+        }
+    }
+
+    /// The job whose rows nobody sees any more once another manifest takes the place of this one. Records under natural keys
+    /// are replaced one by one.
+    #[must_use]
+    pub fn replaceable_job(&self) -> Option<&JobId> {
+        match &self.deleted {
+            Some(deleted) => deleted.replaced.as_ref(),
+            None => Some(&self.job).filter(|_| self.natural_key.is_none()),
+        }
+    }
+
+    /// The name of the pipeline whose records are visible, or were until the object was deleted.
+    #[must_use]
+    pub fn visible_pipeline(&self) -> Option<&str> {
+        Some(self.pipeline.as_str()).filter(|name| !name.is_empty())
     }
 
     /// The partition key of a key's manifest.

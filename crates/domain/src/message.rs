@@ -8,7 +8,8 @@
 //! | `{"tidemill":1,"job":"<id>","attempt":2}` | this attempt of this job is due ([`JobMessage`]) |
 //! | `{"tidemill":1,"bucket":"b","key":"uploads/a.csv"}` | process this object ([`ObjectMessage`]) |
 //! | `{"tidemill":1,"failed":"<id>"}` | this job has failed for good; send its failure mail ([`FailureMessage`]) |
-//! | S3's *Object Created* through EventBridge, or its classic notification | process these objects |
+//! | S3's *Object Created* or *Object Deleted* through EventBridge, or its classic notification | process these objects |
+//! | any of these in the envelope of SNS | the same |
 
 mod unusable;
 
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
-    events::{self, Classified, S3Created, TaskStateChange},
+    events::{self, Classified, S3Changes, TaskStateChange},
     job::JobId,
 };
 
@@ -71,8 +72,13 @@ pub enum Message {
     Object(ObjectMessage),
     /// A job has failed for good.
     Failed(FailureMessage),
-    /// S3 created these objects: one, through EventBridge, or a classic notification's several.
-    Created(Vec<S3Created>),
+    /// S3 created or deleted objects: one, through EventBridge, or a classic notification's several.
+    S3(S3Changes),
+    /// S3 announces the classic notifications of this bucket. There is nothing to do.
+    S3Test {
+        /// The bucket's name.
+        bucket: String,
+    },
     /// An ECS task changed its state.
     Task(Box<TaskStateChange>),
     /// Well formed and nothing to do with us.
@@ -160,7 +166,8 @@ fn parse(body: &str) -> Result<Message, String> {
         return ours(&value);
     }
     Ok(match events::read(value)? {
-        Classified::S3Created(created) => Message::Created(created),
+        Classified::S3(changes) => Message::S3(changes),
+        Classified::S3Test { bucket } => Message::S3Test { bucket },
         Classified::TaskStateChange(change) => Message::Task(change),
         Classified::Foreign { .. } => Message::Foreign,
         Classified::Malformed { reason } => Message::Malformed { reason },
@@ -198,6 +205,7 @@ fn parsed<T: DeserializeOwned>(value: &Value) -> Result<T, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::S3Change;
 
     const ID: &str = "00112233445566778899aabbccddeeff";
 
@@ -254,8 +262,40 @@ mod tests {
     #[test]
     fn a_classic_notification_is_the_objects_it_names() {
         let body = include_str!("../../../tests/fixtures/events/s3-classic-notification.json");
-        let Message::Created(created) = read(body) else { panic!("{body}") };
-        assert_eq!(created.len(), 1);
-        assert!(!created[0].key.contains('%'), "decoded: {}", created[0].key);
+        let Message::S3(S3Changes { changes, malformed }) = read(body) else { panic!("{body}") };
+        let uris: Vec<_> = changes.iter().map(S3Change::uri).collect();
+        assert_eq!(
+            (uris, malformed),
+            (vec!["s3://tidemill-uploads/uploads/air ports.csv".to_owned()], vec![])
+        );
+    }
+
+    fn wrapped(message: &str) -> String {
+        serde_json::json!({
+            "Type": "Notification",
+            "MessageId": "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
+            "TopicArn": "arn:aws:sns:eu-north-1:111122223333:uploads",
+            "Message": message,
+            "Timestamp": "2026-03-14T09:26:53.123Z",
+        })
+        .to_string()
+    }
+
+    #[test]
+    fn what_sns_has_wrapped_is_read_as_what_it_is() {
+        for body in [
+            include_str!("../../../tests/fixtures/events/s3-classic-notification.json"),
+            include_str!("../../../tests/fixtures/events/s3-put-object.json"),
+            include_str!("../../../tests/fixtures/events/s3-test-event.json"),
+            r#"{"tidemill":1,"bucket":"b","key":"uploads/a.csv"}"#,
+        ] {
+            assert!(!matches!(read(body), Message::Malformed { .. } | Message::Foreign), "{body}");
+            assert_eq!(read(&wrapped(body)), read(body));
+        }
+        assert!(malformed(&wrapped("hello")).starts_with("the message that SNS has wrapped: it is not JSON"));
+        let confirm = wrapped("").replace("Notification", "SubscriptionConfirmation");
+        assert!(malformed(&confirm).contains("confirm it with the message's SubscribeURL"));
+        // An application's own field of that name is no envelope.
+        assert!(malformed(r#"{"Type":"Notification","Message":"{}"}"#).contains("no EventBridge event"));
     }
 }

@@ -37,6 +37,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario!("rejected rows", quarantined, rejected),
     scenario!("an object that is gone", dedicated, gone),
     scenario!("an object without version", dedicated, versionless),
+    scenario!("an object that is deleted", removing, deleted),
     scenario!("a sweep", dedicated, sweep),
     scenario!("rows collected", dedicated, collect),
     scenario!("a command", commanded, command),
@@ -87,6 +88,11 @@ fn dedicated() -> Plan {
 fn quarantined() -> Plan {
     let pipelines =
         "version = 1\n[[pipeline]]\nname = \"tables\"\nbad_rows = \"quarantine\"\nmax_rejected = \"100%\"\n";
+    plan().pipelines(pipelines).dedicated_tasks()
+}
+
+fn removing() -> Plan {
+    let pipelines = "version = 1\n[[pipeline]]\nname = \"all\"\non_delete = \"remove\"\n";
     plan().pipelines(pipelines).dedicated_tasks()
 }
 
@@ -173,6 +179,15 @@ async fn versionless(env: &TestEnv) {
     env.send("UploadsQueue", &event.to_string());
     env.settle().await;
     env.job(KEY).await.assert_done();
+}
+
+async fn deleted(env: &TestEnv) {
+    env.put(KEY, csv(3)).await;
+    env.settle().await;
+    env.s3().delete_object().bucket(env.bucket()).key(KEY).send().await.unwrap();
+    env.settle().await;
+    assert!(env.manifest(KEY).await.unwrap().deleted.is_some());
+    assert!(env.job(KEY).await.replaced().unwrap().by_deletion);
 }
 
 async fn sweep(env: &TestEnv) {

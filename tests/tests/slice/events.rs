@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use domain::events::{Classified, classify};
+use domain::events::{Classified, S3Change, classify};
 
 /// What each file of `fixtures/events` is.
-const EXPECTED: [(&str, &str); 25] = [
+const EXPECTED: [(&str, &str); 26] = [
     ("ecs-failed-to-start", "task change"),
     ("ecs-image-pull-failure", "task change"),
     ("ecs-init-error", "task change"),
@@ -26,7 +26,8 @@ const EXPECTED: [(&str, &str); 25] = [
     ("s3-classic-notification", "created"),
     ("s3-complete-multipart-upload", "created"),
     ("s3-copy-object", "created"),
-    ("s3-object-deleted", "foreign"),
+    ("s3-lifecycle-expiration", "deleted"),
+    ("s3-object-deleted", "deleted"),
     ("s3-only-bucket-and-key", "created"),
     ("s3-put-object", "created"),
     ("s3-strange-fields", "created"),
@@ -34,7 +35,7 @@ const EXPECTED: [(&str, &str); 25] = [
 ];
 
 /// S3's own test message, from the classic kind of notifications.
-const TEST_EVENT: (&str, &str) = ("s3-test-event", "foreign");
+const TEST_EVENT: (&str, &str) = ("s3-test-event", "test");
 
 #[test]
 fn every_fixture_is_classified_as_expected() {
@@ -49,7 +50,12 @@ fn every_fixture_is_classified_as_expected() {
     }
     for (name, body) in &names {
         let kind = match classify(body) {
-            Classified::S3Created(_) => "created",
+            Classified::S3(changes) => match &changes.changes[..] {
+                [S3Change::Created(_)] => "created",
+                [S3Change::Deleted(_)] => "deleted",
+                other => panic!("{name}: {other:?}"),
+            },
+            Classified::S3Test { .. } => "test",
             Classified::TaskStateChange(_) => "task change",
             Classified::Foreign { .. } => "foreign",
             Classified::Malformed { .. } => "malformed",

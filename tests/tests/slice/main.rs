@@ -4,6 +4,7 @@
 
 mod breaker;
 mod capacity;
+mod deletes;
 mod events;
 mod faults;
 mod hangs;

@@ -88,7 +88,7 @@ fn foreign_events_are_passed_over() {
     TestEnv::plan(54).dedicated_tasks().run(async |env| {
         let foreign = [
             json!({ "source": "aws.ec2", "detail-type": "EBS Volume Notification", "detail": {} }),
-            json!({ "source": "aws.s3", "detail-type": "Object Deleted", "detail": { "bucket": { "name": "b" }, "object": { "key": "uploads/a.csv" } } }),
+            json!({ "source": "aws.s3", "detail-type": "Object Deleted", "detail": { "bucket": { "name": "b" }, "object": { "key": "uploads/a.csv", "sequencer": "01" } } }),
             json!({ "source": "aws.s3", "detail-type": "Object Created", "detail": { "bucket": { "name": "b" }, "object": { "key": "elsewhere/a.csv" } } }),
             json!({ "source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": { "taskArn": "arn:aws:ecs:us-east-1:123456789012:task/other/1", "lastStatus": "STOPPED", "startedBy": "ecs-svc/1" } }),
         ];
@@ -102,5 +102,61 @@ fn foreign_events_are_passed_over() {
         assert_eq!(env.dead_letters().await, []);
         assert_eq!(env.ecs_launches(), 0);
         assert_eq!(env.calls("dynamodb", "PutItem"), 0);
+    });
+}
+
+#[test]
+fn of_a_classic_notification_each_record_stands_alone() {
+    TestEnv::plan(55).dedicated_tasks().run(async |env| {
+        let classic = |event: &serde_json::Value, key: &str| {
+            let object = &event["detail"]["object"];
+            json!({
+                "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
+                "s3": { "bucket": event["detail"]["bucket"], "object": {
+                    "key": key, "size": object["size"], "eTag": object["etag"],
+                    "versionId": object["version-id"], "sequencer": object["sequencer"],
+                } },
+            })
+        };
+        let first =
+            classic(&env.put_without_event("uploads/a+b c.csv", csv(1, 2)).await, "uploads/a%2Bb+c.csv");
+        let second = classic(&env.put_without_event("uploads/d.csv", csv(3, 2)).await, "uploads/d.csv");
+        let nameless = json!({ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": {} });
+        let body = json!({ "Records": [first, nameless, second] }).to_string();
+        env.send("UploadsQueue", &body);
+        env.settle().await;
+        assert_eq!(env.visible("uploads/a+b c.csv").await, records(1, 2));
+        assert_eq!(env.visible("uploads/d.csv").await, records(3, 2));
+        let dead_letters = env.dead_letters().await;
+        assert_eq!(dead_letters.len(), 1, "{dead_letters:#?}");
+        assert_eq!(
+            (dead_letters[0].body.as_str(), dead_letters[0].reason.as_deref()),
+            (body.as_str(), Some("malformed"))
+        );
+        let detail = dead_letters[0].detail.as_deref().unwrap();
+        assert_eq!(detail, "record 2 of 3: a classic S3 notification without bucket.name");
+    });
+}
+
+#[test]
+fn what_sns_has_wrapped_is_processed_and_s3s_announcement_is_dropped() {
+    TestEnv::plan(56).pipelines(include_str!("../../../pipelines/pipelines.toml")).run(async |env| {
+        let wrapped = |body: &str| {
+            let topic = "arn:aws:sns:us-east-1:123456789012:uploads";
+            json!({ "Type": "Notification", "MessageId": "1", "TopicArn": topic, "Message": body })
+                .to_string()
+        };
+        let announced = include_str!("../../fixtures/events/s3-test-event.json");
+        for (n, queue) in ["UploadsQueue", "JobsQueue"].into_iter().enumerate() {
+            let event = env.put_without_event(&format!("uploads/{n}.csv"), csv(n, 2)).await;
+            env.send(queue, announced);
+            env.send(queue, &wrapped(announced));
+            env.send(queue, &wrapped(&event.to_string()));
+        }
+        env.settle().await;
+        for n in 0..2 {
+            assert_eq!(env.visible(&format!("uploads/{n}.csv")).await, records(n, 2));
+        }
+        assert_eq!(env.dead_letters().await, []);
     });
 }

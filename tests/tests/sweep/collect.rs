@@ -43,6 +43,26 @@ fn replaced_rows_go_a_day_after_they_were_last_visible_and_visible_ones_stay() {
 }
 
 #[test]
+fn rows_of_a_deleted_object_go_a_day_later() {
+    let remove = "version = 1\n\n[[pipeline]]\nname = \"all\"\non_delete = \"remove\"\n";
+    TestEnv::plan(434).pipelines(remove).dedicated_tasks().run(async |env| {
+        env.put(KEY, csv(1, 60)).await;
+        env.settle().await;
+        env.s3().delete_object().bucket(env.bucket()).key(KEY).send().await.unwrap();
+        env.settle().await;
+        env.swept().await;
+        minutes(60 * 23).await;
+        env.swept().await;
+        assert_eq!(env.contents().rows, 60, "somebody may still be reading");
+        for _ in 0..2 {
+            minutes(60 * 2).await;
+            env.swept().await;
+        }
+        assert_eq!(env.contents(), Contents { rows: 0, natural: 0, manifests: 1 });
+    });
+}
+
+#[test]
 fn rows_of_a_failed_job_go_too() {
     TestEnv::plan(432).dedicated_tasks().run(async |env| {
         // Each crash comes after all rows are written.

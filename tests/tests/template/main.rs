@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is how a test fails")]
 
 mod code;
+mod entrance;
 mod platform;
 mod releases;
 
@@ -155,9 +156,11 @@ fn list(value: &Value) -> BTreeSet<String> {
 
 // ---- Patterns and the events that AWS sends ----------------------------------------------------------------------
 
-const CREATED: [&str; 6] = [
+const CHANGED: [&str; 8] = [
     "s3-complete-multipart-upload",
     "s3-copy-object",
+    "s3-lifecycle-expiration",
+    "s3-object-deleted",
     "s3-only-bucket-and-key",
     "s3-put-object",
     "s3-strange-fields",
@@ -200,11 +203,11 @@ fn pattern(stack: &Stack, rule: &str) -> Pattern {
 }
 
 #[test]
-fn the_uploads_rule_takes_every_way_of_creating_and_nothing_else() {
+fn the_uploads_rule_takes_every_way_of_creating_and_deleting_and_nothing_else() {
     let stack = stack();
     let rule = pattern(&stack, "UploadsRule");
     for (name, event) in fixtures(&stack) {
-        assert_eq!(rule.matches(&event), CREATED.contains(&name.as_str()), "{name}");
+        assert_eq!(rule.matches(&event), CHANGED.contains(&name.as_str()), "{name}");
     }
     let event = &fixtures(&stack)["s3-put-object"];
     // What we write ourselves must never come back as a job.

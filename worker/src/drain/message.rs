@@ -60,6 +60,7 @@ impl PooledWorker {
     /// | a job that another revision of the task definition began | a message for a task of that revision | deleted |
     /// | a job whose worker was lost | its next attempt, here or in a task of its own | as above |
     /// | an object, or S3's own notification | the same message to λ uploads | deleted |
+    /// | S3's announcement of its notifications | | deleted |
     /// | anything else | a dead letter with the reason | deleted |
     ///
     /// If the process is killed at any line, the queue shows the message again after its visibility timeout, and its next
@@ -68,8 +69,12 @@ impl PooledWorker {
         let processed = match message::read(&delivery.body) {
             Message::Job(due) => self.due(delivery, &due, phase).await,
             // Only λ uploads reads the pipelines and records jobs.
-            Message::Object(_) | Message::Created(_) => {
+            Message::Object(_) | Message::S3(_) => {
                 self.uploads.send(&delivery.body, Duration::ZERO).await.map(|()| Disposition::Ack(0))
+            }
+            Message::S3Test { bucket } => {
+                info!(bucket, "S3 announces its notifications of bucket {bucket} to this queue");
+                Ok(Disposition::Ack(0))
             }
             Message::Malformed { reason } => self.dead_letter(delivery, Unusable::Malformed, reason).await,
             Message::Task(_) | Message::Failed(_) | Message::Foreign => {

@@ -86,7 +86,12 @@ impl VersionHistory {
 impl ObjectHistory {
     /// The history as one JSON document.
     pub(super) fn to_json(&self) -> Value {
-        let visible = self.visible.as_ref().map(|visible| {
+        let (deleted, visible) = match &self.visible {
+            Some(manifest) if manifest.deleted.is_some() => (manifest.deleted.as_ref(), None),
+            manifest => (None, manifest.as_ref()),
+        };
+        let deleted = deleted.map(|deleted| json!({ "at": deleted.at, "reason": deleted.reason }));
+        let visible = visible.map(|visible| {
             json!({
                 "job": visible.job,
                 "version": visible.version_id,
@@ -97,6 +102,7 @@ impl ObjectHistory {
         json!({
             "object": self.object.to_string(),
             "visible": visible,
+            "deleted": deleted,
             "versions": self.versions.iter().map(VersionHistory::to_json).collect::<Vec<_>>(),
             "is_cut": self.is_cut,
         })

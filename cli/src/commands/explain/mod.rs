@@ -103,9 +103,10 @@ async fn of_object(
         None => searched(deployment, &object, failures).await?,
     };
     if let Some(visible) = &visible
-        && !jobs.iter().any(|job| job.id == visible.job)
+        && let Some(its) = visible.replaceable_job().or(Some(&visible.job))
+        && !jobs.iter().any(|job| job.id == *its)
     {
-        jobs.extend(deployment.ledger.read(&visible.job).await?);
+        jobs.extend(deployment.ledger.read(its).await?);
     }
     if let Some(wanted) = wanted {
         jobs.retain(|job| job.object.version_id.as_deref() == Some(wanted));

@@ -79,7 +79,7 @@ fn a_long_history_reads_from_top_to_bottom() {
         claimed: claimed("12:41:00", "worker"),
         progress: Progress { records: 1_234_567, rejected: 0, repaired: 0, format: Some("csv.gz".into()) },
         write_units: 1_234_567,
-        replaced: Some(Replaced { at: at("12:55:00"), collecting_until: None }),
+        replaced: Some(Replaced { at: at("12:55:00"), by_deletion: false, collecting_until: None }),
     });
     let golden = include_str!("golden.txt");
     let text = text_of(&job);

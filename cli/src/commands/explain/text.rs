@@ -5,13 +5,19 @@ use super::{
     timeline::{Line, safe},
 };
 use crate::{commands::format_job, output::one_line};
-use domain::text::count;
+use domain::{
+    manifest::{Deleted, Manifest},
+    text::count,
+};
 
 /// Formats the whole history.
 pub(super) fn format(history: &ObjectHistory) -> String {
     let mut text = format!("{}\n", one_line(&history.object.to_string()));
     text += &match &history.visible {
         None => "no records are visible\n".to_owned(),
+        Some(Manifest { deleted: Some(deleted), .. }) => {
+            format!("no records are visible: the object was deleted at {:.0}{}\n", deleted.at, how(deleted))
+        }
         Some(visible) => format!(
             "{}{} visible since {:.0}\n",
             count(visible.records, "record"),
@@ -24,6 +30,11 @@ pub(super) fn format(history: &ObjectHistory) -> String {
     }
     history.versions.iter().for_each(|version| text += &of_version(version));
     text
+}
+
+/// How an object was deleted, in S3's words, if they are known.
+fn how(deleted: &Deleted) -> String {
+    deleted.reason.as_deref().map(|reason| format!(" ({})", safe(reason))).unwrap_or_default()
 }
 
 fn of_version(history: &VersionHistory) -> String {

@@ -3,7 +3,7 @@
 use domain::{
     audit::{AuditEntry, AuditKind},
     fargate::Size,
-    job::{Attempt, Done, Failed, Job, JobState, Running, State},
+    job::{Attempt, Done, Failed, Job, JobState, Replaced, Running, State},
     pipelines::BadRows,
     routing::{DedicatedReason, Route, route},
     text::{count, escaped, grouped, shortened},
@@ -41,8 +41,13 @@ pub(super) fn timeline(job: &Job, pooled: Option<Size>, now: Timestamp) -> Vec<L
     }
     add(job.settled_at(), job.state().as_str(), settled(job));
     add(job.notified_at(), "notified", "failure mail sent; added to the dead-letter queue".to_owned());
-    let replaced = "a newer version's records replaced these".to_owned();
-    add(job.replaced_at(), "replaced", replaced);
+    if let Some(Replaced { at, by_deletion, .. }) = job.replaced() {
+        let (event, words) = match by_deletion {
+            true => ("deleted", "the object was deleted, and its records became invisible at once"),
+            false => ("replaced", "a newer version's records replaced these"),
+        };
+        add(Some(at), event, words.to_owned());
+    }
     if !job.state().is_settled() {
         add(Some(now), "now", present(job, now));
     }
@@ -164,7 +169,7 @@ fn settled(job: &Job) -> String {
             format!("{visible}{}{repaired}", rejected(job, progress.rejected))
         }
         JobState::Superseded(_) => "a newer version of the object was published first".to_owned(),
-        JobState::SourceDeleted(_) => "the object version was deleted before it was read".to_owned(),
+        JobState::SourceDeleted(_) => "the object was deleted before its records were published".to_owned(),
         JobState::Failed(Failed { reason, .. }) => {
             let (code, message) = (safe(reason.code.as_str()), safe(&reason.message));
             let (counted, attempts) = (job.counted_attempts, count(job.pipeline.attempts, "attempt"));

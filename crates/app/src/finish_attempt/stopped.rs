@@ -129,9 +129,11 @@ impl FinishAttempt {
         match message::read(body) {
             Message::Task(change) => self.stopped(&change).await,
             Message::Failed(failed) => self.failed_elsewhere(body, &failed).await,
-            Message::Created(_) | Message::Job(_) | Message::Object(_) | Message::Foreign => {
-                Ok(Outcome::Foreign)
-            }
+            Message::S3(_)
+            | Message::S3Test { .. }
+            | Message::Job(_)
+            | Message::Object(_)
+            | Message::Foreign => Ok(Outcome::Foreign),
             Message::Malformed { reason } => {
                 self.dead_letter(body, Reason::new(Unusable::Malformed, reason)).await
             }

@@ -1,6 +1,9 @@
 //! What a message does not say about an object, read from the bucket.
 
-use aws::{CallError, versions::Version};
+use aws::{
+    CallError,
+    versions::{KeyVersions, Version},
+};
 use domain::{
     job::JobId,
     object::{self, Object, Sequencer},
@@ -20,7 +23,7 @@ impl Ingest {
         key: &str,
         version_id: Option<&str>,
     ) -> Result<Option<Object>, CallError> {
-        let versions = self.objects.versions_of(bucket, key).await?;
+        let KeyVersions { versions, markers } = self.objects.versions_of(bucket, key).await?;
         let wanted = |version: &Version| version_id.is_none_or(|wanted| version.version_id == wanted);
         let Some(place) = versions.iter().position(wanted) else { return Ok(None) };
         let (newer, older) = (&versions[..place], &versions[place + 1..]);
@@ -31,8 +34,11 @@ impl Ingest {
         let known = known.map_err(|error| CallError::malformed_response(attempt(), error))?;
         let known = known.into_iter().map(|job| job.object.sequencer);
         let visible = self.records.manifest(bucket, key).await?.filter(|visible| {
-            // A visible version that is deleted by now is older than this one, which still exists.
-            !newer.iter().any(|version| visible.version_id.as_deref() == Some(version.version_id.as_str()))
+            // A visible version that is deleted by now is older than this one, which still exists; so is a delete marker
+            // that was taken away.
+            let is_it = |id: &str| visible.version_id.as_deref() == Some(id);
+            let is_hidden = markers.iter().any(|it| is_it(&it.version_id) && it.hides(&versions[place]));
+            !is_hidden && !newer.iter().any(|version| is_it(&version.version_id))
         });
         let before = known.chain(visible.map(|visible| visible.sequencer)).max().unwrap_or_default();
         let steps = u32::try_from(older.len()).unwrap_or(u32::MAX).saturating_add(1);

@@ -29,6 +29,12 @@ impl JobExit {
     pub(crate) fn new(change: Change, code: impl Into<ReasonCode>, message: impl Into<String>) -> Self {
         Self { change, reason: Reason::new(code, message), progress: Progress::default() }
     }
+
+    /// The object was deleted after the version of this job was put, and its pipeline says that records go with it.
+    pub(crate) fn object_deleted() -> Self {
+        let deleted = "the object was deleted after this version was uploaded";
+        Self::new(Change::SourceDeleted, Kind::SourceDeleted, deleted)
+    }
 }
 
 /// A call that still failed after the SDK's retries. The job is returned: another task retries it later.

@@ -246,6 +246,9 @@ async fn publish(run: JobRun<'_>, written: &Written) -> Result<Outcome, JobExit>
                 let exit = JobExit::new(Change::Supersede, Kind::Superseded, newer);
                 return Err(JobExit { progress: progress.clone(), ..exit });
             }
+            Ok(Published::ObjectDeleted) => {
+                return Err(JobExit { progress: progress.clone(), ..JobExit::object_deleted() });
+            }
             Err(error) if error.is_retryable() => {
                 warn!(job.id = %id, error = telemetry::causes(&error), "failed to publish job {id}; retrying");
                 tokio::time::sleep(PUBLISH.delay(n, fastrand::f64())).await;

@@ -23,9 +23,14 @@ pub(crate) async fn read_and_write(
     let JobRun { services, job, .. } = run;
     let object = &job.object;
     let visible = services.records.manifest(&object.bucket, &object.key).await?;
-    if visible.is_some_and(|visible| visible.sequencer > object.sequencer) {
-        let newer = "a newer version of this key is already visible";
-        return Err(JobExit::new(Change::Supersede, Kind::Superseded, newer));
+    if let Some(later) = visible.filter(|visible| visible.sequencer > object.sequencer) {
+        return Err(match later.deleted {
+            Some(_) => JobExit::object_deleted(),
+            None => {
+                let newer = "a newer version of this key is already visible";
+                JobExit::new(Change::Supersede, Kind::Superseded, newer)
+            }
+        });
     }
     let source = Source::new(services.objects.clone(), object.clone(), memory.bytes());
     match (job.pipeline.format, command) {

@@ -1,7 +1,7 @@
 //! The ledger's index `by_status`: the jobs that are open, and those that settled in one hour; and what happens to a job
 //! after it has settled.
 
-use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, Select, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, Select, Update};
 use jiff::Timestamp;
 
 use super::{Changed, Ledger, Write, job_item::status};
@@ -9,7 +9,7 @@ use crate::{
     CallError,
     attributes::{Item, text, time},
 };
-use domain::job::{Job, JobId, State, collected_shard, settled_shard};
+use domain::job::{Job, JobId, State, collected_shard};
 
 /// The index's name (template.yaml).
 const INDEX: &str = "by_status";
@@ -92,20 +92,34 @@ impl Ledger {
         Ok((found, answer.last_evaluated_key.map(StatusPage)))
     }
 
-    /// The write that notes, as a part of the publish transaction, that a newer version's records took the place of
-    /// this job's, and puts the job on the shard of this hour: its rows are collected a day from now.
-    pub(crate) fn replaced(&self, id: &JobId, now: Timestamp) -> Result<Update, CallError> {
+    /// The write that notes, as a part of the publish transaction, that this job's records are not visible any more, and puts
+    /// the job on the shard of this hour: its rows are collected a day from now. Refused if that was noted before.
+    pub(crate) fn replaced(
+        &self,
+        id: &JobId,
+        by_deletion: bool,
+        now: Timestamp,
+    ) -> Result<Update, CallError> {
+        let write = replacing(id, by_deletion, now);
         Update::builder()
             .table_name(&self.table)
             .key("job", text(id))
-            .update_expression("SET replaced_at = :now, status_shard = :status_shard, status_at = :now")
+            .update_expression(write.update)
             // An update of a job that is not there would make one.
-            .condition_expression("attribute_exists(job)")
-            .expression_attribute_values(":now", time(now))
-            .expression_attribute_values(":status_shard", text(settled_shard(id.shard(), now)))
+            .condition_expression(format!("attribute_exists(job) AND {}", write.condition))
+            .set_expression_attribute_values(Some(write.values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::None)
             .build()
             .map_err(|e| CallError::malformed_response(format!("note that job {id} is replaced"), e))
+    }
+
+    /// Notes that this job's records are not visible any more because their object was deleted. The rows are collected a
+    /// day from now. A repeat is refused, as is a job that is not in the ledger.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub async fn object_deleted(&self, id: &JobId, now: Timestamp) -> Result<Changed, CallError> {
+        self.update(id, "note the deletion of the object of", replacing(id, true, now)).await
     }
 
     /// Notes that the rows of a job that nobody can see are being deleted, until this time at the latest. Refused
@@ -137,4 +151,14 @@ impl Ledger {
         .value(":now", time(now));
         self.update(&job.id, "note that nothing is left of", write).await
     }
+}
+
+fn replacing(id: &JobId, by_deletion: bool, now: Timestamp) -> Write {
+    let deleted = if by_deletion { ", object_deleted = :deleted" } else { "" };
+    let write = Write::new(
+        &format!("SET replaced_at = :now, status_shard = :status_shard, status_at = :now{deleted}"),
+        "attribute_not_exists(replaced_at)",
+    )
+    .indexed_by_status(id, now);
+    if by_deletion { write.value(":deleted", AttributeValue::Bool(true)) } else { write }
 }

@@ -7,6 +7,7 @@
 //! | `settled_at` | settled |
 //! | `notify_lease_until`, `notified_at` | failed |
 //! | `write_units`, `replaced_at` | done |
+//! | `object_deleted` | done and replaced |
 //! | `collecting_until` | failed, superseded, source_deleted, or replaced |
 //!
 //! Anywhere else one of these contradicts the state, and the item is [not read](UnreadableJob) as a job. Other attributes
@@ -126,9 +127,17 @@ pub struct JobItem {
     /// When it was put there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_at: Option<Timestamp>,
-    /// When a newer version's records took the place of this job's.
+    /// When this job's records stopped being visible.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_at: Option<Timestamp>,
+    /// Whether that was because the object was deleted, and not because a newer version's records took their place.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub object_deleted: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
@@ -247,7 +256,11 @@ impl JobItem {
                 claimed: required("claimed_at", self.take_claimed()?)?,
                 progress: self.take_progress(),
                 write_units: self.write_units,
-                replaced: self.replaced_at.map(|at| Replaced { at, collecting_until: self.collecting_until }),
+                replaced: self.replaced_at.map(|at| Replaced {
+                    at,
+                    by_deletion: self.object_deleted,
+                    collecting_until: self.collecting_until,
+                }),
             }),
             State::Failed => JobState::Failed(Failed {
                 settled_at: required("settled_at", self.settled_at)?,
@@ -276,6 +289,7 @@ impl JobItem {
             ("notify_lease_until", self.notify_lease_until.is_some(), is_failed),
             ("write_units", self.write_units > 0, is_done),
             ("replaced_at", self.replaced_at.is_some(), is_done),
+            ("object_deleted", self.object_deleted, self.replaced_at.is_some()),
             ("collecting_until", self.collecting_until.is_some(), is_invisible),
         ];
         found.into_iter().find_map(|(attribute, is_there, may_be)| (is_there && !may_be).then_some(attribute))
@@ -358,6 +372,7 @@ impl From<&Job> for JobItem {
             status_shard: Some(status_shard),
             status_at: Some(status_at),
             replaced_at: job.replaced_at(),
+            object_deleted: job.replaced().is_some_and(|replaced| replaced.by_deletion),
         };
         match &job.state {
             JobState::Waiting(Waiting { deferred_until, .. }) => {

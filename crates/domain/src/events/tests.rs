@@ -8,8 +8,26 @@ macro_rules! fixture {
 }
 
 fn created(body: &str) -> S3Created {
+    match only(body) {
+        S3Change::Created(created) => created,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn only(body: &str) -> S3Change {
     match classify(body) {
-        Classified::S3Created(mut created) if created.len() == 1 => created.remove(0),
+        Classified::S3(S3Changes { mut changes, malformed })
+            if changes.len() == 1 && malformed.is_empty() =>
+        {
+            changes.remove(0)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn deleted(body: &str) -> S3Deleted {
+    match only(body) {
+        S3Change::Deleted(deleted) => deleted,
         other => panic!("{other:?}"),
     }
 }
@@ -62,6 +80,71 @@ fn strange_optional_fields_count_as_absent() {
 }
 
 #[test]
+fn a_deletion_says_what_went() {
+    let marker = deleted(fixture!("s3-object-deleted"));
+    assert_eq!((marker.bucket.as_str(), marker.key.as_str()), ("tidemill-uploads", "uploads/plain.csv"));
+    assert_eq!(marker.version, DeletedVersion::Hidden(Some("1QW9g1Z99LUNbvaaYVpW9xDlOLU.qxgF".into())));
+    assert!(marker.sequencer.padded().starts_with("0065F2C2E0000000AA"));
+    assert_eq!(marker.reason.as_deref(), Some("DeleteObject"));
+    let expired = deleted(fixture!("s3-lifecycle-expiration"));
+    assert_eq!(expired.version, DeletedVersion::Version("IYV3p45BT0ac8hjHg1houSdS1a.Mro8e".into()));
+    assert_eq!(expired.reason.as_deref(), Some("Lifecycle Expiration"));
+    for null in [r#""version-id": "null","#, ""] {
+        let body = fixture!("s3-lifecycle-expiration")
+            .replace(r#""version-id": "IYV3p45BT0ac8hjHg1houSdS1a.Mro8e","#, null);
+        assert_eq!(deleted(&body).version, DeletedVersion::Unversioned);
+    }
+}
+
+#[test]
+fn records_of_a_classic_notification_stand_alone() {
+    let record = |name: &str, object: &str| {
+        format!(
+            r#"{{"eventSource":"aws:s3","eventName":"{name}","s3":{{"bucket":{{"name":"b"}},"object":{object}}}}}"#
+        )
+    };
+    let records = [
+        record("ObjectCreated:Put", r#"{"key":"uploads/a%2Bb+c.csv","versionId":"v1","sequencer":"01"}"#),
+        record("ObjectCreated:Put", r#"{"size":1}"#),
+        record("ObjectTagging:Put", r#"{"key":"uploads/tagged.csv"}"#),
+        record(
+            "ObjectRemoved:DeleteMarkerCreated",
+            r#"{"key":"uploads/m","versionId":"v2","sequencer":"02"}"#,
+        ),
+        record("ObjectRemoved:Delete", r#"{"key":"uploads/d","sequencer":"03"}"#),
+        record("LifecycleExpiration:Delete", r#"{"key":"uploads/e","versionId":"v3","sequencer":"04"}"#),
+        record("ObjectRemoved:Delete", r#"{"key":"uploads/unordered"}"#),
+        r#"{"eventSource":"aws:ses"}"#.to_owned(),
+    ];
+    let body = format!(r#"{{"Records":[{}]}}"#, records.join(","));
+    let Classified::S3(S3Changes { changes, malformed }) = classify(&body) else { panic!("{body}") };
+    let read: Vec<_> = changes
+        .iter()
+        .map(|change| match change {
+            S3Change::Created(created) => (created.key.as_str(), None),
+            S3Change::Deleted(deleted) => {
+                (deleted.key.as_str(), Some((&deleted.version, deleted.reason.as_deref())))
+            }
+        })
+        .collect();
+    let hidden = DeletedVersion::Hidden(Some("v2".into()));
+    let version = DeletedVersion::Version("v3".into());
+    assert_eq!(
+        read,
+        [
+            ("uploads/a+b c.csv", None),
+            ("uploads/m", Some((&hidden, Some("DeleteObject")))),
+            ("uploads/d", Some((&DeletedVersion::Unversioned, Some("DeleteObject")))),
+            ("uploads/e", Some((&version, Some("Lifecycle Expiration")))),
+        ]
+    );
+    assert_eq!(malformed.len(), 3, "{malformed:?}");
+    assert!(malformed[0].starts_with("record 2 of 8: ") && malformed[0].contains("without object.key"));
+    assert!(malformed[1].starts_with("record 7 of 8: ") && malformed[1].contains("without object.sequencer"));
+    assert!(malformed[2].starts_with("record 8 of 8: ") && malformed[2].contains("no record of S3"));
+}
+
+#[test]
 fn a_stop_has_what_a_verdict_needs() {
     let stopped = change(fixture!("ecs-stopped-success"));
     assert!(stopped.is_stopped());
@@ -109,8 +192,6 @@ fn a_task_change_is_read_as_far_as_it_goes() {
 #[test]
 fn other_events_are_foreign() {
     let table = [
-        (fixture!("s3-object-deleted"), "aws.s3", "Object Deleted"),
-        (fixture!("s3-test-event"), "aws.s3", "s3:TestEvent"),
         (fixture!("foreign-ecs-service-action"), "aws.ecs", "ECS Service Action"),
         (fixture!("foreign-ebs-volume"), "aws.ec2", "EBS Volume Notification"),
     ];
@@ -118,6 +199,7 @@ fn other_events_are_foreign() {
         let expected = Classified::Foreign { source: source.into(), detail_type: detail_type.into() };
         assert_eq!(classify(body), expected);
     }
+    assert_eq!(classify(fixture!("s3-test-event")), Classified::S3Test { bucket: "tidemill-uploads".into() });
 }
 
 #[test]
@@ -136,6 +218,10 @@ fn what_is_no_event_is_malformed_and_says_why() {
         ("null", "no EventBridge event"),
         ("7", "no EventBridge event"),
         (r#"{"source":"aws.s3","detail-type":"Object Created"}"#, "without bucket.name"),
+        (
+            r#"{"source":"aws.s3","detail-type":"Object Deleted","detail":{"bucket":{"name":"b"},"object":{"key":"k"}}}"#,
+            "without object.sequencer",
+        ),
         (r#"{"source":"aws.ecs","detail-type":"ECS Task State Change","detail":[]}"#, "without taskArn"),
     ];
     for (body, words) in table {

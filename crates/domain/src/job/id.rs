@@ -5,7 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::object::Object;
+use crate::{
+    events::{DeletedVersion, S3Deleted},
+    object::Object,
+};
 
 /// A job's id: the first 128 bits, in hex, of a SHA-256 over (pipeline, bucket, key, version). A duplicate event
 /// derives the same id, which is what makes it the same job.
@@ -43,6 +46,18 @@ impl JobId {
             None => ["etag", object.etag.as_deref().unwrap_or_default(), object.sequencer.padded()],
         };
         Self(digest(["job", pipeline, &object.bucket, &object.key].into_iter().chain(version)))
+    }
+
+    /// An id that stands for a deletion where a manifest names a job: no job has it. A duplicate event derives the same.
+    #[must_use]
+    pub fn of_deletion(deletion: &S3Deleted) -> Self {
+        let version = match &deletion.version {
+            DeletedVersion::Hidden(id) => ["hidden", id.as_deref().unwrap_or_default()],
+            DeletedVersion::Version(id) => ["version", id],
+            DeletedVersion::Unversioned => ["unversioned", ""],
+        };
+        let of = ["deletion", &deletion.bucket, &deletion.key, deletion.sequencer.padded()];
+        Self(digest(of.into_iter().chain(version)))
     }
 
     /// The id in this text, if it has an id's form: a foreign task's `startedBy` has not.

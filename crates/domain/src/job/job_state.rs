@@ -19,7 +19,7 @@ pub enum JobState {
     Failed(Failed),
     /// A newer version of its key was visible first.
     Superseded(Dropped),
-    /// Its object version no longer exists.
+    /// Its object was deleted before its records were published.
     SourceDeleted(Dropped),
 }
 
@@ -59,15 +59,17 @@ pub struct Done {
     pub progress: Progress,
     /// Write request units that its records took, estimated from their sizes.
     pub write_units: u64,
-    /// That a newer version's records took the place of this job's.
+    /// That its records are not visible any more.
     pub replaced: Option<Replaced>,
 }
 
-/// That a newer version's records took the place of a job's.
+/// That a job's records are not visible any more: a newer version's took their place, or their object was deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Replaced {
-    /// When the newer version was published.
+    /// When the newer version was published, or the deletion processed.
     pub at: Timestamp,
+    /// Whether it was the deletion.
+    pub by_deletion: bool,
     /// Until when, at the latest, the sweep deletes the rows, which nobody can see any more.
     pub collecting_until: Option<Timestamp>,
 }

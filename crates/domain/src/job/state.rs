@@ -16,7 +16,7 @@ pub enum State {
     Failed,
     /// A newer version of its key was visible first.
     Superseded,
-    /// Its object version no longer exists.
+    /// Its object was deleted before its records were published.
     SourceDeleted,
 }
 
@@ -58,7 +58,7 @@ pub enum Change {
     Fail,
     /// A newer version of its key is visible.
     Supersede,
-    /// Its object version is not there.
+    /// Its object was deleted.
     SourceDeleted,
     /// A person asks for it again.
     Replay,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Claimed, Job, JobState, Progress, Reason, ReasonCode, State};
+use super::{Claimed, Job, JobState, Progress, Reason, ReasonCode, Replaced, State};
 use crate::{bad_input, pipelines::Format, verdict::Kind};
 
 impl Job {
@@ -130,13 +130,19 @@ impl Job {
         }
     }
 
-    /// When a newer version's records took the place of its own.
+    /// That its records were visible and are not any more.
     #[must_use]
-    pub fn replaced_at(&self) -> Option<Timestamp> {
+    pub fn replaced(&self) -> Option<Replaced> {
         match &self.state {
-            JobState::Done(done) => done.replaced.map(|replaced| replaced.at),
+            JobState::Done(done) => done.replaced,
             _ => None,
         }
+    }
+
+    /// When its records stopped being visible.
+    #[must_use]
+    pub fn replaced_at(&self) -> Option<Timestamp> {
+        self.replaced().map(|replaced| replaced.at)
     }
 
     /// The verdict on the attempt whose worker has just returned this job, from the reason that the worker left.

@@ -148,7 +148,11 @@ fn every_settled_state_has_its_words() {
             "[tidemill] superseded: uploads/a.csv",
             "A newer version of this object is visible",
         ),
-        (State::SourceDeleted, "[tidemill] source_deleted: uploads/a.csv", "deleted before it was read"),
+        (
+            State::SourceDeleted,
+            "[tidemill] source_deleted: uploads/a.csv",
+            "deleted before its records were published",
+        ),
     ] {
         let mail = settled(&job("uploads/a.csv").in_state(JobState::sample(state, settled_at())));
         assert_eq!(mail.subject, subject);

@@ -9,6 +9,7 @@ mod command;
 mod delimited;
 mod key;
 mod nearest;
+mod on_delete;
 mod preset;
 mod read;
 mod schedule;
@@ -32,6 +33,7 @@ pub use delimited::{
     Names, ShortRows, Sign,
 };
 pub use key::{KeyTemplate, KeyTemplateError, MissingColumn};
+pub use on_delete::OnDelete;
 pub use preset::{Preset, PresetLayout, PresetNames, PresetTable, Quotes};
 pub use read::duration;
 pub use schedule::{Hours, HoursError, Run, Schedule, due};
@@ -122,6 +124,9 @@ pub struct Pipeline {
     /// The natural key of its records. Absent: rows are keyed by object version and row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<KeyTemplate>,
+    /// What becomes of its records when their object is deleted. Read from the file in use, not from a job.
+    #[serde(default, skip_serializing_if = "on_delete::is_default")]
+    pub on_delete: OnDelete,
     /// What a row that cannot be read means.
     #[serde(default)]
     pub bad_rows: BadRows,

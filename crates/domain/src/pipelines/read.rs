@@ -15,8 +15,8 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    BadRows, ColumnType, Format, Match, Pipeline, Pipelines, PipelinesError, Preset, Problem, Version,
-    default_attempts, default_dedicated_above, default_task, default_timeout,
+    BadRows, ColumnType, Format, Match, OnDelete, Pipeline, Pipelines, PipelinesError, Preset, Problem,
+    Version, default_attempts, default_dedicated_above, default_task, default_timeout,
 };
 use crate::fargate::{Size, SizeError};
 use pricing::Dollars;
@@ -31,7 +31,7 @@ fn pipeline_keys() -> Vec<&'static str> {
         &command::KEYS,
         &["delimiter", "records", "columns", "key", "bad_rows", "max_rejected", "max_repaired", "encoding"],
         &delimited::KEYS,
-        &["max_records", "max_cost", "attempts", "timeout", "task", "dedicated_above"],
+        &["on_delete", "max_records", "max_cost", "attempts", "timeout", "task", "dedicated_above"],
     ]
     .concat()
 }
@@ -186,6 +186,7 @@ impl<'t> Reader<'t> {
             records: get("records").and_then(|field| self.records(field, format)),
             columns: get("columns").map(|field| self.columns(field, format)).unwrap_or_default(),
             key: get("key").and_then(|field| self.parsed(field, "a template such as \"{customer_id}\"")),
+            on_delete: self.on_delete(&fields),
             bad_rows: get("bad_rows").and_then(|field| self.one_of(field, &BAD_ROWS)).unwrap_or_default(),
             max_rejected: get("max_rejected").and_then(|field| self.share_of_rows(field)),
             max_repaired: get("max_repaired").and_then(|field| self.share_of_rows(field)),
@@ -302,6 +303,18 @@ impl<'t> Reader<'t> {
         columns
     }
 
+    fn on_delete(&mut self, fields: &BTreeMap<&'t str, Field<'t>>) -> OnDelete {
+        let Some(field) = fields.get("on_delete") else { return OnDelete::default() };
+        let on_delete = self.one_of(field, &ON_DELETE).unwrap_or_default();
+        if on_delete == OnDelete::Remove && fields.contains_key("key") {
+            self.wrong(
+                field,
+                "only \"keep\" with key: records under natural keys are not found by their object",
+            );
+        }
+        on_delete
+    }
+
     fn max_records(&mut self, field: &Field<'t>, format: Format) -> Option<u64> {
         if format == Format::Object {
             self.wrong(field, "not with format \"object\", which makes one record of each object");
@@ -390,6 +403,7 @@ const FORMATS: [(&str, Format); 9] = [
 ];
 const COLUMN_TYPES: [(&str, ColumnType); 3] =
     [("text", ColumnType::Text), ("number", ColumnType::Number), ("boolean", ColumnType::Boolean)];
+const ON_DELETE: [(&str, OnDelete); 2] = [("keep", OnDelete::Keep), ("remove", OnDelete::Remove)];
 const BAD_ROWS: [(&str, BadRows); 4] = [
     ("reject_file", BadRows::RejectFile),
     ("skip", BadRows::Skip),

@@ -59,7 +59,7 @@ table! {
             counts_against_object: false, rule: Ignore, exit_codes: &[], aws_explains: false,
             advice: "There is nothing to do: the records of the newer version are visible.",
         }
-        SourceDeleted = "source_deleted", "the object version was deleted before it was read" {
+        SourceDeleted = "source_deleted", "the object was deleted before its records were published" {
             counts_against_object: false, rule: Ignore, exit_codes: &[], aws_explains: false,
             advice: "There is nothing to do. If the object was deleted by mistake, upload it again.",
         }

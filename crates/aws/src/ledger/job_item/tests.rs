@@ -164,7 +164,8 @@ fn an_item_that_has_what_its_state_cannot_have_is_no_job() {
         ("running", lease, "settled_at", json!(time)),
         ("done", settled.clone(), "reason", reason.clone()),
         ("done", settled.clone(), "lease_until", json!(time)),
-        ("done", settled, "collecting_until", json!(time)),
+        ("done", settled.clone(), "collecting_until", json!(time)),
+        ("done", settled, "object_deleted", json!(true)),
         ("failed", left.clone(), "replaced_at", json!(time)),
         ("superseded", left.clone(), "notified_at", json!(time)),
         ("source_deleted", left, "write_units", json!(7)),
@@ -227,7 +228,7 @@ fn full_states() -> Vec<JobState> {
         notification: Notification::Due,
         collecting_until,
     };
-    let replaced = Some(Replaced { at: at(8_000), collecting_until });
+    let replaced = Some(Replaced { at: at(8_000), by_deletion: true, collecting_until });
     vec![
         JobState::Waiting(Waiting {
             reason: Some(reason),

@@ -1,0 +1,148 @@
+//! Objects that were deleted: their records go with them, where the pipeline says so.
+
+use aws::{
+    CallError,
+    ledger::{Changed, Leaving},
+};
+use domain::{
+    deletion::{Effect, Unaffected, effect},
+    events::{DeletedVersion, S3Deleted},
+    job::{Change, Job, JobId, JobState, Progress, Reason},
+    manifest::Manifest,
+    object::{self, Object, Sequencer},
+    retry::PUBLISH_OVERTAKEN_ATTEMPTS,
+    text::count,
+    verdict::Kind,
+};
+use tracing::{info, warn};
+
+use super::{Ingest, Outcome};
+
+impl Ingest {
+    /// An object was deleted, or a version of it. On return its records are invisible where they should be, and no job that
+    /// is under way publishes what was deleted. A repeat finds that it is done, and does what a call that died left undone.
+    pub(super) async fn deleted(&self, deletion: &S3Deleted) -> Result<Outcome, CallError> {
+        let S3Deleted { bucket, key, .. } = deletion;
+        if !key.starts_with(&self.watched_prefix) {
+            return Ok(Outcome::Foreign);
+        }
+        // Most deletions end here: of a pipeline that keeps records, or of an old version that a lifecycle rule expires.
+        if self.pipelines.by_name(key).all(|pipeline| !self.pipelines.removes(key, Some(&pipeline.name))) {
+            return Ok(Outcome::Unaffected(Unaffected::Kept));
+        }
+        let is_present = match &deletion.version {
+            DeletedVersion::Unversioned => self.objects.versions_of(bucket, key).await?.is_present(),
+            DeletedVersion::Version(id) => {
+                // First: if it publishes before this, the manifest names it below.
+                self.abandon(deletion, id).await?;
+                false
+            }
+            DeletedVersion::Hidden(_) => false,
+        };
+        for _ in 0..PUBLISH_OVERTAKEN_ATTEMPTS {
+            let visible = self.records.manifest(bucket, key).await?;
+            let pipeline = visible.as_ref().and_then(Manifest::visible_pipeline);
+            if !self.pipelines.removes(key, pipeline) {
+                return Ok(Outcome::Unaffected(Unaffected::Kept));
+            }
+            match effect(deletion, visible.as_ref(), is_present) {
+                Effect::None(why) => {
+                    if why == Unaffected::Repeated {
+                        self.note_replaced(visible.as_ref()).await?;
+                    }
+                    return Ok(self.unaffected(deletion, why));
+                }
+                Effect::Hide(sequencer) => {
+                    let hidden = Manifest::deleted(visible.as_ref(), deletion, sequencer, self.clock.now());
+                    if self.records.hide(visible.as_ref(), &hidden).await? {
+                        // If the process is killed here, the repeated message finds the manifest, or the next publish
+                        // finds in it whose rows went.
+                        self.note_replaced(Some(&hidden)).await?;
+                        return Ok(removed(deletion, visible.as_ref(), &hidden));
+                    }
+                }
+            }
+        }
+        Err(CallError::retries_exhausted(
+            format!("make the records of {} invisible", object::uri(bucket, key)),
+            "other versions of the key keep being published in between",
+        ))
+    }
+
+    fn unaffected(&self, deletion: &S3Deleted, why: Unaffected) -> Outcome {
+        let uri = object::uri(&deletion.bucket, &deletion.key);
+        match why {
+            Unaffected::NaturalKeys => {
+                warn!(
+                    object.key = deletion.key,
+                    "{uri} was deleted, and its records under natural keys stay: on_delete = \"remove\" cannot find them"
+                );
+            }
+            _ => {
+                info!(object.key = deletion.key, ?why, "a deletion of {uri} changes nothing that is visible")
+            }
+        }
+        Outcome::Unaffected(why)
+    }
+
+    /// Notes in the ledger whose rows a deletion made invisible, so that the sweep deletes them.
+    async fn note_replaced(&self, hidden: Option<&Manifest>) -> Result<(), CallError> {
+        if let Some(replaced) = hidden.and_then(Manifest::replaceable_job) {
+            // Refused if it was noted before.
+            self.ledger.object_deleted(replaced, self.clock.now()).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the job of a version that was deleted for good from the worker that has read it, so that it cannot be published
+    /// any more. A job that no worker has finds that the version is gone when it is claimed.
+    async fn abandon(&self, deletion: &S3Deleted, version_id: &str) -> Result<(), CallError> {
+        let version = Object {
+            bucket: deletion.bucket.clone(),
+            key: deletion.key.clone(),
+            version_id: Some(version_id.to_owned()),
+            etag: None,
+            sequencer: Sequencer::default(),
+            size_bytes: None,
+        };
+        let taking = self.pipelines.by_name(&deletion.key);
+        let ids: Vec<JobId> = taking.map(|pipeline| JobId::derive(&pipeline.name, &version)).collect();
+        for job in self.ledger.read_all(&ids).await? {
+            let attempt = || format!("read the job of the deleted version {version}");
+            let job = job.map_err(|error| CallError::malformed_response(attempt(), error))?;
+            if self.pipelines.removes(&deletion.key, Some(&job.pipeline.name)) {
+                self.abandon_job(&job).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn abandon_job(&self, job: &Job) -> Result<(), CallError> {
+        let JobState::Running(_) = job.state else { return Ok(()) };
+        let words = "the object version was deleted while it was processed";
+        let reason = Reason::new(Kind::SourceDeleted, words);
+        let progress = Progress::default();
+        let leaving =
+            Leaving { change: Change::SourceDeleted, reason: &reason, progress: &progress, worker: None };
+        // Refused if that worker has left it: a later one does not find the version.
+        let left = self.ledger.leave(job, leaving, self.clock.now()).await?;
+        if let Changed::Applied(_) = left {
+            info!(job.id = %job.id, object = %job.object, "took job {} from its worker: {words}", job.id);
+        }
+        Ok(())
+    }
+}
+
+fn removed(deletion: &S3Deleted, visible: Option<&Manifest>, hidden: &Manifest) -> Outcome {
+    let records = visible.map_or(0, |visible| visible.records);
+    info!(
+        object.key = deletion.key,
+        trace.id = deletion.event_id,
+        reason = deletion.reason,
+        records,
+        "{} was deleted: {} became invisible",
+        object::uri(&deletion.bucket, &deletion.key),
+        count(records, "record")
+    );
+    Outcome::Removed { job: hidden.replaceable_job().cloned() }
+}

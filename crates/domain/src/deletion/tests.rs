@@ -1,0 +1,126 @@
+use jiff::Timestamp;
+
+use super::*;
+use crate::{
+    job::{Job, JobId},
+    object::Object,
+    pipelines::Pipelines,
+};
+
+fn manifest(version_id: Option<&str>, sequencer: &str, key: &str) -> Manifest {
+    let text = format!("version = 1\n[[pipeline]]\nname = \"p\"\n{key}");
+    let pipeline = Pipelines::parse(&text, "p.toml").unwrap().get("p").unwrap().clone();
+    let object = Object {
+        bucket: "b".into(),
+        key: "k".into(),
+        version_id: version_id.map(Into::into),
+        etag: None,
+        sequencer: sequencer.to_owned().into(),
+        size_bytes: None,
+    };
+    Manifest::of(&Job::new(object, pipeline, Timestamp::UNIX_EPOCH), 3, 7, Timestamp::UNIX_EPOCH)
+}
+
+fn deletion(version: DeletedVersion, sequencer: &str) -> S3Deleted {
+    S3Deleted {
+        bucket: "b".into(),
+        key: "k".into(),
+        version,
+        sequencer: sequencer.to_owned().into(),
+        reason: Some("DeleteObject".into()),
+        at: None,
+        event_id: Some("e".into()),
+    }
+}
+
+fn hidden(sequencer: &str) -> S3Deleted {
+    deletion(DeletedVersion::Hidden(Some("marker".into())), sequencer)
+}
+
+fn version(id: &str, sequencer: &str) -> S3Deleted {
+    deletion(DeletedVersion::Version(id.into()), sequencer)
+}
+
+fn from(sequencer: &str) -> Effect {
+    Effect::Hide(sequencer.to_owned().into())
+}
+
+#[test]
+fn a_delete_marker_hides_what_is_older_and_keeps_late_versions_from_showing() {
+    let visible = manifest(Some("v1"), "02", "");
+    assert_eq!(effect(&hidden("03"), Some(&visible), false), from("03"));
+    assert_eq!(
+        effect(&hidden("03"), None, false),
+        from("03"),
+        "the job of the version may still be under way"
+    );
+    assert_eq!(effect(&hidden("01"), Some(&visible), false), Effect::None(Unaffected::Overtaken));
+}
+
+#[test]
+fn only_the_visible_version_takes_its_records_with_it() {
+    let visible = manifest(Some("v2"), "02", "");
+    let unaffected = Effect::None(Unaffected::OtherVersion);
+    assert_eq!(effect(&version("v1", "05"), Some(&visible), false), unaffected, "an old version expires");
+    assert_eq!(effect(&version("marker", "05"), None, false), unaffected);
+    // From its own place on: v3, put before v2 was deleted, is under way.
+    assert_eq!(effect(&version("v2", "05"), Some(&visible), false), from("02"));
+}
+
+#[test]
+fn a_bucket_without_versions_has_one_object_or_none() {
+    let deleted = deletion(DeletedVersion::Unversioned, "05");
+    let unversioned = manifest(None, "02", "");
+    assert_eq!(effect(&deleted, Some(&unversioned), false), from("05"));
+    assert_eq!(effect(&deleted, None, false), from("05"));
+    assert_eq!(effect(&deleted, Some(&unversioned), true), Effect::None(Unaffected::Present));
+    // The version `null` of a bucket that has versions now.
+    let versioned = manifest(Some("v2"), "02", "");
+    assert_eq!(effect(&deleted, Some(&versioned), true), Effect::None(Unaffected::OtherVersion));
+}
+
+#[test]
+fn a_repeat_is_known_and_a_later_deletion_moves_the_place() {
+    let visible = manifest(Some("v1"), "02", "");
+    let first =
+        Manifest::deleted(Some(&visible), &hidden("03"), "03".to_owned().into(), Timestamp::UNIX_EPOCH);
+    assert_eq!(effect(&hidden("03"), Some(&first), false), Effect::None(Unaffected::Repeated));
+    assert_eq!(
+        effect(&hidden("05"), Some(&first), false),
+        from("05"),
+        "a version put at 04 may be under way"
+    );
+    assert_eq!(effect(&version("marker", "05"), Some(&first), false), Effect::None(Unaffected::OtherVersion));
+    let unversioned = deletion(DeletedVersion::Unversioned, "05");
+    assert_eq!(effect(&unversioned, Some(&first), false), from("05"));
+}
+
+#[test]
+fn records_under_natural_keys_stay() {
+    let visible = manifest(Some("v1"), "02", "key = \"{id}\"");
+    assert_eq!(effect(&hidden("03"), Some(&visible), false), Effect::None(Unaffected::NaturalKeys));
+    assert_eq!(visible.replaceable_job(), None);
+}
+
+#[test]
+fn the_manifest_of_a_deletion_names_no_rows_and_remembers_whose_went() {
+    let visible = manifest(Some("v1"), "02", "");
+    let deletion = hidden("03");
+    let first = Manifest::deleted(Some(&visible), &deletion, "03".to_owned().into(), Timestamp::UNIX_EPOCH);
+    assert_eq!((first.records, first.shards, first.version_id.as_deref()), (0, 1, Some("marker")));
+    assert_ne!(first.job, visible.job);
+    assert_eq!(first.job, JobId::of_deletion(&deletion));
+    assert_eq!(first.replaceable_job(), Some(&visible.job));
+    assert_eq!(first.visible_pipeline(), Some("p"));
+    let second =
+        Manifest::deleted(Some(&first), &hidden("05"), "05".to_owned().into(), Timestamp::UNIX_EPOCH);
+    assert_eq!(second.replaceable_job(), Some(&visible.job), "its rows are still to be collected");
+    let alone = Manifest::deleted(None, &deletion, "03".to_owned().into(), Timestamp::UNIX_EPOCH);
+    assert_eq!((alone.replaceable_job(), alone.visible_pipeline()), (None, None));
+    // What an older release wrote has no such field, and what it reads of this one has no rows.
+    let stored = serde_json::to_value(&visible).unwrap();
+    assert!(stored.get("deleted").is_none());
+    assert_eq!(serde_json::from_value::<Manifest>(stored).unwrap(), visible);
+    let stored = serde_json::to_value(&first).unwrap();
+    assert_eq!(serde_json::from_value::<Manifest>(stored).unwrap(), first);
+}
