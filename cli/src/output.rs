@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
-use aws::CallError;
+use aws::{CallError, CallErrorKind};
 use domain::text::{escaped, in_words};
 use serde_json::Value;
 
@@ -68,45 +68,27 @@ fn describe(error: &anyhow::Error) -> String {
     }
 }
 
-/// Error codes of credentials that AWS does not accept, or no longer.
-const REJECTED_CREDENTIALS: [&str; 8] = [
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "InvalidAccessKeyId",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "RequestExpired",
-    "SignatureDoesNotMatch",
-    "UnrecognizedClientException",
-];
-
 fn describe_call(call: &CallError, endpoint: &str) -> String {
     let (attempt, code) = (one_line(call.attempt()), call.code().unwrap_or_default());
     let words = one_line(call.message().unwrap_or(code).trim_end_matches('.'));
-    if call.is_unreachable() {
-        return match endpoint {
-            "" => format!("{}; check the network and AWS_REGION", one_line(&telemetry::causes(call))),
-            endpoint => format!(
-                "{}; check that {} is running and that AWS_ENDPOINT_URL is right",
-                one_line(&telemetry::causes(call)),
-                one_line(endpoint)
-            ),
-        };
-    }
-    if code.starts_with("AccessDenied") || code == "UnauthorizedOperation" {
-        return format!(
+    let causes = one_line(&telemetry::causes(call));
+    match call.kind() {
+        CallErrorKind::Unreachable if endpoint.is_empty() => {
+            format!("{causes}; check the network and AWS_REGION")
+        }
+        CallErrorKind::Unreachable => format!(
+            "{causes}; check that {} is running and that AWS_ENDPOINT_URL is right",
+            one_line(endpoint)
+        ),
+        CallErrorKind::Denied => format!(
             "not allowed to {attempt}: {words}; get this permission, or use other credentials (AWS_PROFILE)"
-        );
-    }
-    if REJECTED_CREDENTIALS.contains(&code) {
-        return format!(
+        ),
+        CallErrorKind::RejectedCredentials => format!(
             "cannot {attempt}: AWS rejected the credentials: {words}; sign in again, or use other credentials (AWS_PROFILE)"
-        );
+        ),
+        CallErrorKind::Other if call.message().is_some() => format!("cannot {attempt}: {code}: {words}"),
+        CallErrorKind::Other => causes,
     }
-    if call.message().is_some() {
-        return format!("cannot {attempt}: {code}: {words}");
-    }
-    one_line(&telemetry::causes(call))
 }
 
 #[cfg(test)]

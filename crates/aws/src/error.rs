@@ -12,9 +12,48 @@ pub struct CallError {
     code: Option<Box<str>>,
     message: Option<Box<str>>,
     retryable: bool,
-    unreachable: bool,
+    kind: CallErrorKind,
     #[source]
     source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// What a person would have to change for a call to succeed, as far as AWS's answer says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallErrorKind {
+    /// Nobody answered: the network, the region or the endpoint.
+    Unreachable,
+    /// The caller has no permission for the call.
+    Denied,
+    /// AWS does not accept the credentials, or no longer.
+    RejectedCredentials,
+    /// Anything else that the service answered, or an answer that makes no sense.
+    Other,
+}
+
+/// Codes of credentials that AWS does not accept ("Common errors" in the API references, and S3's list of error codes).
+const REJECTED_CREDENTIALS: [&str; 8] = [
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+];
+
+/// Codes of a missing permission, as the services spell them.
+const DENIED: [&str; 4] =
+    ["AccessDenied", "AccessDeniedException", "AccessDeniedFault", "UnauthorizedOperation"];
+
+impl CallErrorKind {
+    fn of_code(code: &str) -> Self {
+        match code {
+            code if DENIED.contains(&code) => Self::Denied,
+            code if REJECTED_CREDENTIALS.contains(&code) => Self::RejectedCredentials,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// Codes of a 4xx that AWS answers when the same call may succeed later (SDK reference guide, "Retry behavior",
@@ -54,7 +93,10 @@ impl CallError {
             None => !matches!(error, SdkError::ConstructionFailure(_)),
         };
         let message: Option<Box<str>> = service.and_then(|e| e.message()).map(Box::from);
-        let unreachable = matches!(error, SdkError::DispatchFailure(_) | SdkError::TimeoutError(_));
+        let kind = match &error {
+            SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => CallErrorKind::Unreachable,
+            _ => code.as_deref().map_or(CallErrorKind::Other, CallErrorKind::of_code),
+        };
         // AWS's own sentence is what a person needs. What the SDK says around it names its types, and a request id that
         // is another each time.
         let source = match &message {
@@ -62,7 +104,7 @@ impl CallError {
             None => Box::new(error) as Box<_>,
         };
         let attempt = attempt.into().into_boxed_str();
-        Self { attempt, code, message, retryable, unreachable, source }
+        Self { attempt, code, message, retryable, kind, source }
     }
 
     /// An answer that was received and makes no sense.
@@ -89,7 +131,7 @@ impl CallError {
         retryable: bool,
     ) -> Self {
         let (attempt, source) = (attempt.into().into_boxed_str(), source.into());
-        Self { attempt, code: None, message: None, retryable, unreachable: false, source }
+        Self { attempt, code: None, message: None, retryable, kind: CallErrorKind::Other, source }
     }
 
     /// What was tried, such as "read job 12ab".
@@ -104,10 +146,10 @@ impl CallError {
         self.message.as_deref()
     }
 
-    /// Whether nobody answered at all.
+    /// What a person would have to change.
     #[must_use]
-    pub fn is_unreachable(&self) -> bool {
-        self.unreachable
+    pub fn kind(&self) -> CallErrorKind {
+        self.kind
     }
 
     /// AWS's error code, where the service answered with one.
@@ -134,6 +176,22 @@ mod tests {
         let error = PublishError::generic(ErrorMetadata::builder().code(code).build());
         let response = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
         CallError::of("mail", SdkError::service_error(error, response))
+    }
+
+    #[test]
+    fn an_answer_says_what_a_person_has_to_change() {
+        for (code, kind) in [
+            ("AccessDenied", CallErrorKind::Denied),
+            ("AccessDeniedException", CallErrorKind::Denied),
+            ("UnauthorizedOperation", CallErrorKind::Denied),
+            ("ExpiredToken", CallErrorKind::RejectedCredentials),
+            ("SignatureDoesNotMatch", CallErrorKind::RejectedCredentials),
+            ("ValidationException", CallErrorKind::Other),
+        ] {
+            assert_eq!(answered(403, code).kind(), kind, "{code}");
+        }
+        let timeout = SdkError::<PublishError, HttpResponse>::timeout_error("late");
+        assert_eq!(CallError::of("mail", timeout).kind(), CallErrorKind::Unreachable);
     }
 
     #[test]

@@ -44,7 +44,7 @@ use domain::settings::variables;
 
 pub use aws_config::SdkConfig;
 pub use clients::Clients;
-pub use error::CallError;
+pub use error::{CallError, CallErrorKind};
 
 /// The clients of a function: Lambda puts region and credentials into its environment. Looking nowhere else keeps what
 /// would look out of the program: profiles, roles to assume, metadata services.
