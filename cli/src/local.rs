@@ -83,7 +83,11 @@ impl Plan {
     pub(crate) fn of(arguments: &LocalArguments) -> anyhow::Result<Self> {
         let stack = stack(&arguments.template)?;
         let (name, text) = pipelines_text(arguments.pipelines.as_deref(), &arguments.template, &stack)?;
-        let pipelines = Pipelines::parse(&text, &name)?;
+        // A template without the output is not Tidemill's, which is reported where it is needed.
+        let pipelines = match stack.outputs.get("WatchedPrefix") {
+            Some(watched) => Pipelines::parse_watched(&text, &name, watched)?,
+            None => Pipelines::parse(&text, &name)?,
+        };
         if let Some(data) = arguments.data.as_ref().filter(|data| data.exists() && !data.is_dir()) {
             anyhow::bail!("cannot keep data in {}: it is not a folder", data.display());
         }

@@ -50,6 +50,7 @@ fn find_errors(arguments: &CheckArguments) -> Vec<FileError> {
     {
         errors.push(of_policy(template, &error));
     }
+    let watched = stack.as_ref().ok().and_then(|stack| stack.outputs.get("WatchedPrefix").cloned());
     let text = match (&arguments.pipelines, stack) {
         (Some(file), _) => {
             let name = file.display().to_string();
@@ -64,7 +65,11 @@ fn find_errors(arguments: &CheckArguments) -> Vec<FileError> {
     };
     match text {
         Ok((name, text)) => {
-            if let Err(error) = Pipelines::parse(&text, &name) {
+            let parsed = match &watched {
+                Some(watched) => Pipelines::parse_watched(&text, &name, watched),
+                None => Pipelines::parse(&text, &name),
+            };
+            if let Err(error) = parsed {
                 errors.extend(error.problems.iter().map(|problem| of_pipelines(&error.file, problem)));
             }
         }

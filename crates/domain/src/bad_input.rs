@@ -3,6 +3,9 @@
 //! The readers find them, the worker stores them in the ledger and in rejects objects, and mails and
 //! `tidemill explain` show them with their advice. Codes are never renamed.
 
+mod fault;
+
+pub use self::fault::{Fault, advice};
 use crate::table::table;
 
 /// What a reason takes with it.
@@ -107,7 +110,7 @@ table! {
         AmbiguousDialect = "ambiguous_dialect", "the text can be read as a table in more than one way" {
             scope: Object,
             advice: "Say in the pipelines file how the text is written: delimiter, quote, escape, skip_lines. The error \
-                     gives the line. Then replay the job.",
+                     gives the line. Then upload the file again.",
         }
         NoTable = "no_table", "the text is no table" {
             scope: Object,
@@ -117,7 +120,7 @@ table! {
         NoHeader = "no_header", "the first row looks like data and not like names" {
             scope: Object,
             advice: "Put header = false or header = [\"names\"] into the pipelines file, or header = true if these are the \
-                     names, and replay the job.",
+                     names, and upload the file again.",
         }
         AmbiguousHeader = "ambiguous_header", "it is not certain which row has the names of the columns" {
             scope: Object,
@@ -133,8 +136,8 @@ table! {
         }
         TooManyRejected = "too_many_rejected", "more rows are rejected than the pipeline allows" {
             scope: Object,
-            advice: "Correct the rows and upload the file again, or raise max_rejected in the pipelines file and replay the \
-                     job.",
+            advice: "Correct the rows and upload the file again, or raise max_rejected in the pipelines file and upload it \
+                     again.",
         }
         TooManyRepaired = "too_many_repaired", "more rows are repaired than the pipeline allows" {
             scope: Object,
@@ -216,7 +219,7 @@ table! {
         }
         StrayEscape = "stray_escape", "a backslash stands before a delimiter, where it may or may not be an escape" {
             scope: Scope::Row,
-            advice: "Put escape = \"\\\\\" or escape = \"none\" into the pipelines file, and replay the job.",
+            advice: "Put escape = \"\\\\\" or escape = \"none\" into the pipelines file, and upload the file again.",
         }
         FieldTooLarge = "field_too_large", "a field is larger than 380 KB" {
             scope: Scope::Row, advice: "Shorten or split the field, and upload the file again.",

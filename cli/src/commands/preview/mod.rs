@@ -15,7 +15,7 @@ use domain::{
 use readers::{BadInput, ReadError, Reject, Source};
 use serde_json::{Value, json};
 
-use self::outcome::{Found, Outcome, advice, record_text};
+use self::outcome::{Found, Outcome, record_text};
 use crate::{
     args::PreviewArguments,
     files::{self, Upload},
@@ -122,7 +122,7 @@ fn to_json(outcome: &Outcome) -> Value {
         "failure": outcome.failure().map(|it| json!({
             "code": it.code.as_str(),
             "message": it.message,
-            "advice": advice(it),
+            "advice": outcome.advice(),
         })),
         "found": preview.map(|it| preview_to_json(it)),
         "suggestion": suggestion::pipeline(outcome),
@@ -146,6 +146,7 @@ fn preview_to_json(preview: &Preview) -> Value {
         "format": preview.format,
         "why": text::why(preview),
         "decompressed_bytes": preview.bytes.1,
+        "notes": preview.notes,
         "records": preview.records,
         "rejected": preview.rejected,
         "repaired": preview.repaired,

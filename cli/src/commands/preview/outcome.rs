@@ -2,6 +2,7 @@
 
 use app::run_job::Preview;
 use domain::{
+    bad_input,
     job::{Reason, ReasonCode},
     pipelines::Pipeline,
     record::{Record, write_record_json},
@@ -52,10 +53,13 @@ pub(super) fn record_text(record: &Record) -> String {
     String::from_utf8_lossy(&json).into_owned()
 }
 
-/// What a person can do about a file that would fail.
-pub(super) fn advice(reason: &Reason) -> String {
-    match &reason.code {
-        ReasonCode::BadInput(code) => code.row().advice.to_owned(),
-        code => code.advice(),
+impl Outcome {
+    /// What a person can do about a file that would fail.
+    pub(super) fn advice(&self) -> Option<String> {
+        let (Found::Read(pipeline, _) | Found::Refused(pipeline, _)) = &self.found else { return None };
+        Some(match &self.failure()?.code {
+            ReasonCode::BadInput(code) => bad_input::advice(*code, pipeline),
+            code => code.advice(),
+        })
     }
 }

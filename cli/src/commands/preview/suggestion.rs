@@ -5,7 +5,9 @@ use std::path::Path;
 use app::run_job::Preview;
 use domain::bad_input::Reason as BadInput;
 use domain::job::ReasonCode;
-use domain::pipelines::{DEFAULT_MAX_REJECTED, Format, Header, Pipeline, Preset};
+use domain::pipelines::{
+    DEFAULT_MAX_REJECTED, Delimited, ExtraColumns, Format, Header, Names, Pipeline, Preset, ShortRows,
+};
 use readers::{Dialect, Encoding, Layout};
 
 use super::outcome::{Found, Outcome};
@@ -81,6 +83,9 @@ fn format(outcome: &Outcome, preview: &Preview) -> Vec<String> {
     let mut lines = vec![format!("format = \"{format}\"")];
     if let Layout::Delimited(dialect) = preview.layout {
         lines.extend(dialect_lines(dialect));
+        if let Found::Read(pipeline, _) = &outcome.found {
+            lines.extend(said_lines(&pipeline.delimited));
+        }
     }
     if let Encoding::Named(name) = preview.encoding {
         lines.push(format!("encoding = {}", quoted(&name.to_ascii_lowercase())));
@@ -125,6 +130,32 @@ fn dialect_lines(dialect: Dialect) -> Vec<String> {
         lines.push(format!("skip_lines = {}", dialect.skip_lines));
     }
     lines
+}
+
+/// The lines that the pipeline has already and that cannot be found out from the text.
+fn said_lines(said: &Delimited) -> Vec<String> {
+    let list = |texts: &[String]| texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", ");
+    let header = said.header.as_ref().map(|header| match header {
+        Header::InFirstRow(has) => format!("header = {has}"),
+        Header::InRows(rows) => format!("header = {rows}"),
+        Header::Names(names) => format!("header = [{}]", list(names)),
+    });
+    let sign =
+        |key: &str, sign: Option<char>| sign.map(|sign| format!("{key} = {}", quoted(&sign.to_string())));
+    let lines = [
+        header,
+        said.comment.as_ref().map(|text| format!("comment = {}", quoted(text))),
+        said.nulls.as_ref().map(|nulls| format!("nulls = [{}]", list(nulls))),
+        sign("decimal", said.decimal),
+        sign("thousands", said.thousands),
+        said.trim.map(|trim| format!("trim = {trim}")),
+        (said.short_rows == ShortRows::Null).then(|| "short_rows = \"null\"".to_owned()),
+        (said.extra_columns == ExtraColumns::IgnoreEmpty)
+            .then(|| "extra_columns = \"ignore_empty\"".to_owned()),
+        (said.duplicate_names == Names::Number).then(|| "duplicate_names = \"number\"".to_owned()),
+        (said.unnamed == Names::Number).then(|| "unnamed = \"number\"".to_owned()),
+    ];
+    lines.into_iter().flatten().collect()
 }
 
 /// The types of the columns of a table of text. Elsewhere values bring their types.

@@ -4,7 +4,7 @@ use app::run_job::{Preview, PreviewColumn};
 use domain::text::{count, grouped};
 use readers::{Dialect, Encoding, Layout, Reject};
 
-use super::outcome::{Found, Outcome, advice, record_text};
+use super::outcome::{Found, Outcome, record_text};
 use super::suggestion;
 use crate::output::one_line;
 
@@ -32,7 +32,7 @@ pub(super) fn page(outcome: &Outcome) -> String {
             page.line(&format!("{file}: would fail as {}", reason.code));
             page.entry("pipeline", &pipeline.name);
             page.entry("reason", &one_line(&reason.message));
-            page.entry("to do", &advice(reason));
+            page.entry("to do", &outcome.advice().unwrap_or_default());
         }
         Found::Read(pipeline, preview) => {
             let records = count(preview.records, "record");
@@ -41,13 +41,16 @@ pub(super) fn page(outcome: &Outcome) -> String {
                 Some(reason) => {
                     page.line(&format!("{file}: would fail as {}", reason.code));
                     page.entry("reason", &one_line(&reason.message));
-                    page.entry("to do", &advice(reason));
+                    page.entry("to do", &outcome.advice().unwrap_or_default());
                     page.entry("rows", &format!("{records}, {}", rejected(preview)));
                 }
             }
             page.entry("pipeline", &pipeline.name);
             page.entry("format", &format!("{}: {}", preview.format, why(preview)));
             page.entry("cost", &format!("{} to write the records", preview.cost));
+            for note in &preview.notes {
+                page.entry("note", &one_line(note));
+            }
             columns(&mut page, preview);
             page.list("first records", preview.first.iter().map(record_text));
             page.list("first rejected rows", preview.rejects.iter().map(reject));

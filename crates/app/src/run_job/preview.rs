@@ -7,7 +7,6 @@ use std::{
 };
 
 use domain::{
-    bad_input,
     job::Reason,
     pipelines::{Format, Pipeline},
     record::{Record, Value, write_json},
@@ -58,6 +57,8 @@ pub struct Preview {
     pub first: Vec<Record>,
     /// What writing the records costs.
     pub cost: Dollars,
+    /// What was read otherwise than it is written, in sentences.
+    pub notes: Vec<String>,
     /// Why the job would fail, if it would.
     pub failure: Option<Reason>,
 }
@@ -88,26 +89,12 @@ pub async fn preview<S: Into<Source>>(
 ) -> Result<Preview, ReadError> {
     let source = || open().map_err(ReadError::Source);
     let options = read_options(pipeline, BufferPermits::default());
-    let (checked, mut failure) = match readers::check(source()?, &options, tolerance(pipeline)).await {
-        Ok(checked) => (checked, None),
-        // Bad rows fail the object. What the others are is worth knowing.
-        Err(ReadError::Bad(BadInput { reason, message, place }))
-            if place.is_some() || reason == bad_input::Reason::TooManyRejected =>
-        {
-            let checked = readers::check(source()?, &options, Tolerance::Any).await?;
-            (checked, Some(Reason::new(reason, message)))
-        }
-        Err(error) => return Err(error),
-    };
+    // Bad rows may fail the object. What the others are is worth knowing.
+    let checked = readers::check(source()?, &options, Tolerance::Any).await?;
     let rows = Rows::open(source()?, &options, Some(&checked.schema)).await?;
     let mut seen = Seen::default();
     seen.read(rows, pipeline).await?;
-    if failure.is_none()
-        && tolerance(pipeline) == Tolerance::None
-        && let Some(reject) = seen.rejects.first()
-    {
-        failure = Some(Reason::new(reject.reason, format!("{}: {}", reject.place, reject.message)));
-    }
+    let mut failure = condemned(tolerance(pipeline), &seen, &checked);
     let uploaded = (pipeline.format != Format::Command).then_some(checked.bytes_in);
     if failure.is_none()
         && let Err(excess) = allows(pipeline, seen.records, checked.write_units, uploaded)
@@ -115,6 +102,16 @@ pub async fn preview<S: Into<Source>>(
         failure = Some(Reason::new(excess.reason(), excess.to_string()));
     }
     Ok(seen.into_preview(&checked, failure))
+}
+
+/// Why an object with these rows fails, if its bad rows are more than the pipeline accepts.
+fn condemned(tolerance: Tolerance, seen: &Seen, checked: &Checked) -> Option<Reason> {
+    if tolerance == Tolerance::None {
+        let reject = seen.rejects.first()?;
+        return Some(Reason::new(reject.reason, format!("{}: {}", reject.place, reject.message)));
+    }
+    let too_many = tolerance.verify(seen.rejected, checked.rows, checked.first_rejects.first()).err();
+    too_many.map(|BadInput { reason, message, .. }| Reason::new(reason, message))
 }
 
 /// What has been seen of the rows so far.
@@ -217,6 +214,7 @@ impl Seen {
             more_columns: self.more_columns,
             first: self.first,
             cost: cost_of_writing(checked.write_units),
+            notes: checked.notes.clone(),
             failure,
         }
     }
@@ -245,7 +243,7 @@ fn json(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use domain::{job::ReasonCode, pipelines::Pipelines};
+    use domain::{bad_input, job::ReasonCode, pipelines::Pipelines};
 
     use super::*;
 

@@ -80,20 +80,22 @@ impl ReasonCode {
     /// What a person can do about a job that failed for this reason. The command that replays the job follows it.
     #[must_use]
     pub fn advice(&self) -> String {
-        let upload = |advice: &str| {
-            format!(
-                "{advice} The new version is processed automatically. Replay this job only if the program that read the \
-                 object has changed."
-            )
-        };
         match self {
-            Self::Verdict(kind @ Kind::BadInput) => upload(kind.row().advice),
-            Self::BadInput(reason) => upload(reason.row().advice),
+            Self::Verdict(kind @ Kind::BadInput) => uploaded(kind.row().advice),
+            Self::BadInput(reason) => uploaded(reason.row().advice),
             Self::Verdict(kind) => kind.row().advice.to_owned(),
             Self::Message(unusable) => unusable.row().advice.to_owned(),
             Self::Other(_) => Kind::Unknown.row().advice.to_owned(),
         }
     }
+}
+
+/// Advice that ends in a new upload, with what follows from it.
+pub(super) fn uploaded(advice: &str) -> String {
+    format!(
+        "{advice} The new version is processed automatically. Replay this job only if the program that read the object has \
+         changed."
+    )
 }
 
 impl fmt::Display for ReasonCode {

@@ -161,6 +161,9 @@ impl Job {
             {
                 "This is in what the command printed. Fix the command, then replay the job.".to_owned()
             }
+            (Some(ReasonCode::BadInput(reason)), _) => {
+                super::reason::uploaded(&bad_input::advice(*reason, &self.pipeline))
+            }
             (code, _) => code.unwrap_or(&ReasonCode::Verdict(Kind::Unknown)).advice(),
         }
     }

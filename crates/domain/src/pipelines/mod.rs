@@ -242,6 +242,23 @@ pub enum Format {
 }
 
 impl Format {
+    /// The word of the pipelines file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Csv => "csv",
+            Self::Jsonl => "jsonl",
+            Self::Json => "json",
+            Self::DynamodbJson => "dynamodb_json",
+            Self::Avro => "avro",
+            Self::Parquet => "parquet",
+            Self::Aws(preset) => preset.code(),
+            Self::Command => "command",
+            Self::Object => "object",
+        }
+    }
+
     /// Whether the rows of an object version come out the same whenever they are made. A program may answer
     /// differently twice.
     #[must_use]

@@ -6,6 +6,7 @@
 
 mod command;
 mod delimited;
+mod impossible;
 mod schedule;
 mod walk;
 
@@ -71,7 +72,16 @@ impl Pipelines {
     /// # Errors
     /// Everything that is wrong in the file at once, each with its place and what is allowed there.
     pub fn parse(text: &str, file: &str) -> Result<Self, PipelinesError> {
-        read::<true>(text).map_err(|problems| PipelinesError { file: file.to_owned(), problems })
+        read::<true>(text, None).map_err(|problems| PipelinesError { file: file.to_owned(), problems })
+    }
+
+    /// The same for a deployment that watches the keys that begin with `watched`: a pipeline for other keys is an error too.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_watched(text: &str, file: &str, watched: &str) -> Result<Self, PipelinesError> {
+        let problems = |problems| PipelinesError { file: file.to_owned(), problems };
+        read::<true>(text, Some(watched)).map_err(problems)
     }
 
     /// The same without the schedules, for callers that only route: an error in a schedule is reported elsewhere, and delays
@@ -80,14 +90,14 @@ impl Pipelines {
     /// # Errors
     /// Everything else that is wrong in the file, as [`Self::parse`] reports it.
     pub fn parse_routes(text: &str, file: &str) -> Result<Self, PipelinesError> {
-        read::<false>(text).map_err(|problems| PipelinesError { file: file.to_owned(), problems })
+        read::<false>(text, None).map_err(|problems| PipelinesError { file: file.to_owned(), problems })
     }
 }
 
 /// Reads a whole file: the pipelines and what they never get, or everything that is wrong. Without `SCHEDULES` these are
 /// not read, and the program brings no time zones along.
-fn read<const SCHEDULES: bool>(text: &str) -> Result<Pipelines, Vec<Problem>> {
-    let mut reader = Reader { text, problems: Vec::new() };
+fn read<const SCHEDULES: bool>(text: &str, watched: Option<&str>) -> Result<Pipelines, Vec<Problem>> {
+    let mut reader = Reader { text, watched, problems: Vec::new() };
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         reader.problem(&error.span().unwrap_or(0..0), "", error.message().to_owned());
@@ -202,6 +212,7 @@ impl<'t> Reader<'t> {
         self.preset_names(place, &fields, format);
         pipeline.v = Version::of(&pipeline);
         self.contradictions(&fields, &pipeline);
+        self.impossible(&fields, &pipeline);
         if let Some(first) = above.iter().find(|other| other.matches.covers(&pipeline.matches)) {
             let words = format!(
                 "it can never match: pipeline \"{}\" above takes all of its objects, and the first match wins",
@@ -257,7 +268,9 @@ impl<'t> Reader<'t> {
         {
             self.wrong(field, &format!("min_bytes ({least}) or more, or nothing can match"));
         }
-        Match { prefix, suffix, min_bytes, max_bytes }
+        let matches = Match { prefix, suffix, min_bytes, max_bytes };
+        self.never_matches(&fields, &matches);
+        matches
     }
 
     fn bytes(&mut self, field: &Field<'t>) -> Option<u64> {
@@ -391,15 +404,15 @@ fn formats() -> Vec<(&'static str, Format)> {
 }
 
 const FORMATS: [(&str, Format); 9] = [
-    ("auto", Format::Auto),
-    ("csv", Format::Csv),
-    ("jsonl", Format::Jsonl),
-    ("json", Format::Json),
-    ("dynamodb_json", Format::DynamodbJson),
-    ("avro", Format::Avro),
-    ("parquet", Format::Parquet),
-    ("command", Format::Command),
-    ("object", Format::Object),
+    (Format::Auto.as_str(), Format::Auto),
+    (Format::Csv.as_str(), Format::Csv),
+    (Format::Jsonl.as_str(), Format::Jsonl),
+    (Format::Json.as_str(), Format::Json),
+    (Format::DynamodbJson.as_str(), Format::DynamodbJson),
+    (Format::Avro.as_str(), Format::Avro),
+    (Format::Parquet.as_str(), Format::Parquet),
+    (Format::Command.as_str(), Format::Command),
+    (Format::Object.as_str(), Format::Object),
 ];
 const COLUMN_TYPES: [(&str, ColumnType); 3] =
     [("text", ColumnType::Text), ("number", ColumnType::Number), ("boolean", ColumnType::Boolean)];

@@ -89,9 +89,44 @@ fn what_would_fail_every_object_is_refused() {
         ("decimal = \",\"\nthousands = \",\"", "another sign than that of decimal"),
         ("header = [\"a\"]\ncolumns = { b = \"text\" }", "header does not name this column; it names a"),
         ("header = [\"a\"]\nkey = \"{b}\"", "`b` is none of them"),
+        ("header = false\nkey = \"{id}\"", "`id` is none"),
+        ("header = false\ncolumns = { zip = \"text\" }", "a name such as column_1"),
+        ("header = false\ncolumns = { column_01 = \"text\" }", "a name such as column_1"),
+        ("delimiter = \"none\"\nheader = [\"a\", \"b\"]", "one column at most"),
+        ("delimiter = \"none\"\nkey = \"{a}/{b}\"", "one column at most"),
+        ("delimiter = \"none\"\nkey = \"{a}\"\ncolumns = { b = \"text\" }", "one column at most"),
+        ("records = \"/a\"\ndelimiter = \";\"", "not with records"),
+        ("records = \"/a\"\nheader = true", "not with records"),
+        ("columns = { _row = \"number\" }", "records use themselves"),
+        ("max_cost = \"$0.0000001\"", "which one record costs"),
+        ("match = { suffix = \"*.csv\" }", "* is no wildcard"),
+        ("match = { prefix = \"uploads/*\" }", "* is no wildcard"),
     ] {
         let complaint = complaint(lines);
         assert!(complaint.contains(words), "{lines}: {complaint}");
     }
-    parse("version = 1\n[[pipeline]]\nname = \"a\"\ndelimiter = \"\\u0001\"\nheader = false\n");
+    for keys in [
+        "delimiter = \"\\u0001\"\nheader = false",
+        "header = false\nkey = \"{column_1}\"\ncolumns = { column_12 = \"text\" }",
+        "delimiter = \"none\"\nheader = [\"a\"]\nkey = \"{a}\"",
+        "records = \"/a\"\nnulls = [\"NaN\"]",
+        "max_cost = \"$0.00001\"",
+    ] {
+        parse(&format!("version = 1\n[[pipeline]]\nname = \"a\"\n{keys}\n"));
+    }
+}
+
+#[test]
+fn a_prefix_that_is_not_watched_is_refused_where_that_is_known() {
+    let text = |prefix: &str| {
+        format!("version = 1\n[[pipeline]]\nname = \"a\"\nmatch = {{ prefix = \"{prefix}\" }}\n")
+    };
+    for prefix in ["uploads/", "uploads/a", "up"] {
+        Pipelines::parse_watched(&text(prefix), "p.toml", "uploads/").unwrap();
+    }
+    let error = Pipelines::parse_watched(&text("customers/"), "p.toml", "uploads/").unwrap_err().to_string();
+    let expected =
+        "p.toml:4:20: pipeline[1].match.prefix: found \"customers/\"; allowed: a prefix below uploads/";
+    assert!(error.starts_with(expected), "{error}");
+    parse(&text("customers/"));
 }
