@@ -155,6 +155,7 @@ impl Manifest {
             natural_key: None,
             version_id,
             sequencer,
+            rows_prefix: None,
             shards: 1,
             records: 0,
             published_at: now,

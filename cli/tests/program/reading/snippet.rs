@@ -23,7 +23,7 @@ pub(crate) async fn read(
     key: &str,
 ) -> Result<(u64, u64, u64), Box<dyn Error>> {
     let visible = item(client, table, format!("object:s3://{bucket}/{key}"), 0).await?;
-    let visible = visible.ok_or("no version is visible")?;
+    let visible = visible.filter(|it| !it.contains_key("deleted")).ok_or("no version is visible")?;
     let prefix = visible.get("rows_prefix").and_then(|value| value.as_s().ok()).ok_or("no rows_prefix")?;
     let shards: u64 = number(&visible, "shards")?;
     let (mut records, mut total) = (0, 0);
