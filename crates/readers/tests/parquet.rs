@@ -8,6 +8,8 @@
 //! PARQUET_FILES=FOLDER PARQUET_MUTATIONS=1000 cargo test -p readers --release --test parquet -- --nocapture
 //! ```
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is how a test fails")]
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 

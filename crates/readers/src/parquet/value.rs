@@ -200,7 +200,7 @@ fn shortest_f16(it: f16) -> String {
         .find(|text| text.parse::<f64>().is_ok_and(|back| f16::from_f64(back) == it));
     let text = text.unwrap_or_else(|| format!("{wide:e}"));
     // Plain digits, as the other types have them.
-    text.parse::<f64>().map_or(text, |back| shortest(back))
+    text.parse::<f64>().map_or(text, shortest)
 }
 
 /// The decimal digits of an integer of any length, in two's complement with its high byte first.
