@@ -3,9 +3,6 @@
 //! The readers find them, the worker stores them in the ledger and in rejects objects, and mails and
 //! `tidemill explain` show them with their advice. Codes are never renamed.
 
-mod fault;
-
-pub use self::fault::{Fault, advice};
 use crate::table::table;
 
 /// What a reason takes with it.
@@ -72,7 +69,7 @@ table! {
         }
         WrongFormat = "wrong_format", "the object is not of the format that its pipeline names" {
             scope: Object,
-            advice: "Upload a file of that format, or correct format in the pipelines file and replay the job.",
+            advice: "Upload a file of that format, or correct format in the pipelines file and upload the file again.",
         }
         DamagedFile = "damaged_file", "the file contradicts itself or is cut short" {
             scope: Object, advice: "The file is damaged: write it again and upload it.",
@@ -142,7 +139,7 @@ table! {
         TooManyRepaired = "too_many_repaired", "more rows are repaired than the pipeline allows" {
             scope: Object,
             advice: "Check delimiter, quote, escape and header in the pipelines file: most rows should fit without repair. If \
-                     they do, correct the rows and upload the file again, or raise max_repaired and replay the job.",
+                     they do, correct the rows, or raise max_repaired in the pipelines file, and upload the file again.",
         }
         DuplicateHeader = "duplicate_header", "two columns have the same name" {
             scope: Object, advice: "Give each column a name of its own, or put duplicate_names = \"number\" into the pipelines file.",

@@ -18,6 +18,7 @@ pub mod events;
 pub mod exit_code;
 pub mod fallbacks;
 pub mod fargate;
+pub mod fault;
 pub mod fleet;
 pub mod job;
 pub mod mail;

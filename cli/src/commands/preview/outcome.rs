@@ -2,7 +2,7 @@
 
 use app::run_job::Preview;
 use domain::{
-    bad_input,
+    fault,
     job::{Reason, ReasonCode},
     pipelines::Pipeline,
     record::{Record, write_record_json},
@@ -58,7 +58,7 @@ impl Outcome {
     pub(super) fn advice(&self) -> Option<String> {
         let (Found::Read(pipeline, _) | Found::Refused(pipeline, _)) = &self.found else { return None };
         Some(match &self.failure()?.code {
-            ReasonCode::BadInput(code) => bad_input::advice(*code, pipeline),
+            ReasonCode::BadInput(code) => fault::advice(*code, pipeline),
             code => code.advice(),
         })
     }

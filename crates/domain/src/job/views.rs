@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Claimed, Job, JobState, Progress, Reason, ReasonCode, Replaced, State};
-use crate::{bad_input, pipelines::Format, verdict::Kind};
+use crate::{bad_input, fault, pipelines::Format, verdict::Kind};
 
 impl Job {
     /// The plain name of its state.
@@ -162,7 +162,7 @@ impl Job {
                 "This is in what the command printed. Fix the command, then replay the job.".to_owned()
             }
             (Some(ReasonCode::BadInput(reason)), _) => {
-                super::reason::uploaded(&bad_input::advice(*reason, &self.pipeline))
+                super::reason::uploaded(&fault::advice(*reason, &self.pipeline))
             }
             (code, _) => code.unwrap_or(&ReasonCode::Verdict(Kind::Unknown)).advice(),
         }

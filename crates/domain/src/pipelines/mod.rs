@@ -6,6 +6,7 @@
 
 mod column_type;
 mod command;
+mod deletion;
 mod delimited;
 mod key;
 mod nearest;

@@ -1,6 +1,6 @@
 //! Whose fault a refusal is: the object's, or that of a line of the pipelines file that says otherwise than the object is.
 
-use super::Reason;
+use crate::bad_input::Reason;
 use crate::pipelines::{Format, Header, NO_DELIMITER, Pipeline, Sign};
 
 /// Whose fault it is that an object is refused.
@@ -38,7 +38,7 @@ impl Fault {
             Reason::UnknownColumn => (true, &[Columns]),
             Reason::EncodingMismatch | Reason::InvalidUtf16 => (true, &[Encoding]),
             Reason::PointerNotFound | Reason::PointerNotRecords => (true, &[Records]),
-            Reason::NotDynamodbJson => (true, &[Format]),
+            Reason::NotDynamodbJson | Reason::WrongFormat => (true, &[Format]),
             Reason::AmbiguousDialect => (true, &[Delimiter, Quote, Escape, SkipLines]),
             Reason::NoTable => (false, &[Format, Delimiter, SkipLines]),
             Reason::NoHeader
@@ -158,6 +158,7 @@ mod tests {
             (Reason::EncodingMismatch, "encoding = \"utf-16le\"", r#"encoding = "utf-16le""#),
             (Reason::PointerNotFound, "records = \"/a\"", r#"records = "/a""#),
             (Reason::PointerNotRecords, "records = \"/a\"", r#"records = "/a""#),
+            (Reason::WrongFormat, "format = \"parquet\"", r#"format = "parquet""#),
             (Reason::NotDynamodbJson, "format = \"dynamodb_json\"", r#"format = "dynamodb_json""#),
             (Reason::AmbiguousDialect, "delimiter = \"tab\"", r#"delimiter = "tab""#),
         ] {
