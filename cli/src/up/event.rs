@@ -131,13 +131,15 @@ impl Printer<'_> {
     }
 }
 
-/// The variables by which AWS clients find this cloud.
-fn environment(endpoint: &str) -> [(String, Value); 4] {
+/// The variables by which AWS clients find this cloud. Python's boto3 does not read `AWS_REGION`, and the other SDKs do not read
+/// `AWS_DEFAULT_REGION`.
+fn environment(endpoint: &str) -> [(String, Value); 5] {
     [
         ("AWS_ENDPOINT_URL", endpoint),
         ("AWS_ACCESS_KEY_ID", OWNER_KEY),
         ("AWS_SECRET_ACCESS_KEY", SECRET),
         ("AWS_REGION", REGION),
+        ("AWS_DEFAULT_REGION", REGION),
     ]
     .map(|(name, value)| (name.to_owned(), value.into()))
 }
