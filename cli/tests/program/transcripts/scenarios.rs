@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use futures::{FutureExt, future::LocalBoxFuture};
 use localcloud::{
     faults::{Call, Rule},
     wire::ApiError,
 };
+use tokio::runtime::Handle;
 
 use super::harness::{Plan, ProcessHarness};
 
@@ -17,17 +19,26 @@ const ALONE: &str = "dedicated_above = 0\n";
 
 /// Plays all of them.
 pub(crate) async fn play() {
-    // On this thread, which blocks while one of them asks the command; their clouds run on the others.
-    futures::join!(
-        success(),
-        bad_input(),
-        out_of_memory_grows_one_size(),
-        two_spot_reclaims_move_a_job_to_on_demand(),
-        an_image_that_cannot_be_pulled(),
-        the_breaker_pauses_jobs_and_continues_them(),
-        similar_failures_are_grouped(),
-        one_object_meets_a_duplicate_a_throttle_a_kill_and_a_retry(),
-    );
+    let scenarios: [fn() -> LocalBoxFuture<'static, ()>; 8] = [
+        || success().boxed_local(),
+        || bad_input().boxed_local(),
+        || out_of_memory_grows_one_size().boxed_local(),
+        || two_spot_reclaims_move_a_job_to_on_demand().boxed_local(),
+        || an_image_that_cannot_be_pulled().boxed_local(),
+        || the_breaker_pauses_jobs_and_continues_them().boxed_local(),
+        || similar_failures_are_grouped().boxed_local(),
+        || one_object_meets_a_duplicate_a_throttle_a_kill_and_a_retry().boxed_local(),
+    ];
+    // Each on a thread of its own, which blocks while it asks the command: one that watches for a call of a few seconds would
+    // else miss it. Their clouds run on the runtime's threads.
+    let runtime = Handle::current();
+    let threads = scenarios.map(|scenario| {
+        let runtime = runtime.clone();
+        tokio::task::spawn_blocking(move || runtime.block_on(scenario()))
+    });
+    for thread in threads {
+        thread.await.unwrap();
+    }
 }
 
 async fn success() {
