@@ -133,6 +133,8 @@ def as_ministack_asks(template):
     batches = ("SendMessage", "DeleteMessage", "ChangeMessageVisibility")
     for policy in documents(template):
         for statement in policy["Statement"]:
+            # What is there only if a parameter is set stands in the second place of its Fn::If.
+            _, statement = statement.get("Fn::If", [None, statement])[:2]
             actions = statement["Action"]
             actions = [actions] if isinstance(actions, str) else actions
             if all(action.startswith(("ecs:", "logs:")) for action in actions):
