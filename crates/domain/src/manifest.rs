@@ -6,10 +6,10 @@
 //! | --- | --- | --- |
 //! | `object:s3://bucket/key` | 0 | the [`Manifest`] of that key; after a deletion, one that names no rows |
 //! | `rows:{job}:{n}` | the row | a record, visible while the manifest names its job |
-//! | `rows:{job}:{write_epoch}:{n}` | the row | the same of an [write_epoch], visible while the manifest names it too |
+//! | `rows:{job}:{write_epoch}:{n}` | the row | the same of a [write epoch], visible while the manifest names it too |
 //! | `key:{pipeline}:{natural key}` | 0 | a record under its natural key, visible at once |
 //!
-//! [write_epoch]: write epoch()
+//! [write epoch]: write_epoch()
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -143,7 +143,7 @@ impl Repairs {
         })
     }
 
-    /// At the end of an object of `rows` rows: whether so many may be repaired.
+    /// At the end of an object of `rows` rows: whether the repaired ones are at most this share, in hundredths of a percent.
     fn verify(&self, rows: u64, most: u32) -> Result<(), BadInput> {
         match self.summary(rows) {
             Some(summary) if u128::from(self.rows) * 10_000 > u128::from(rows) * u128::from(most) => {

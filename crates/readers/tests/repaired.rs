@@ -2,7 +2,7 @@
 //!
 //! The flaws are of the kinds that were counted in public files and that the Pollock benchmark (Vitagliano and others, "Pollock:
 //! A Data Loading Benchmark", VLDB 2023) is made of; the table, the flaws and the twins are this project's own. As there, a
-//! reader is told how the file is written (delimiter, quotes, escape, encoding, lines above, rows of the header), and is
+//! reader is told how the file is written (delimiter, quotes, escape, encoding, lines and rows of names before the records), and is
 //! scored by precision, recall and F1 of the header's names, of the records and of the cells, and by whether it reads the
 //! file at all: 10 at the most. The simple score is the mean over all tables; here the second is the mean over the kinds of
 //! flaw, where the benchmark weighs a kind by how often it was seen.

@@ -1,4 +1,4 @@
-//! The jobs queue as an entrance: whoever a parameter names may send to it, and nobody else.
+//! The jobs queue as an entrance: the buckets and topics that a parameter names may send to it, and nobody else.
 
 use localcloud::iam::{Iam, RequiredAction, Who};
 

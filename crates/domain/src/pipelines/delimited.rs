@@ -59,7 +59,7 @@ pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 pub enum Header {
     /// True: the first row has them. False: nothing has them, and they are `column_1`, `column_2` and so on.
     InFirstRow(bool),
-    /// The first rows have them, so many of them: names are put together from their parts.
+    /// This number of first rows has them: names are put together from their parts.
     InRows(u32),
     /// These are the names, and the first row is a record.
     Names(Vec<String>),

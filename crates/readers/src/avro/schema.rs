@@ -46,7 +46,7 @@ pub(super) enum Unit {
     Plain,
     /// Days since 1970.
     Date,
-    /// A time of day in parts of a second, of which there are so many.
+    /// A time of day, counted in parts of a second: this number of them makes a second.
     Time(i64),
     /// A moment, in parts of a second since 1970.
     Timestamp(i64),

@@ -461,7 +461,7 @@ impl Splitter {
             let kept = self.text[start..].trim_ascii_end().len();
             self.text.truncate(start + kept);
         }
-        // One beyond the limit, so that whoever looks sees that there are too many.
+        // One beyond the limit, so that the caller sees that there are too many.
         if self.ends.len() <= self.columns {
             self.ends.push(self.text.len());
             self.quoted.push(self.is_quoted);

@@ -35,7 +35,7 @@ fn sized(bytes: &[u8]) -> Vec<u8> {
     [long(bytes.len() as i64), bytes.to_vec()].concat()
 }
 
-/// A file of this schema with one block of so many records.
+/// A file of this schema with one block of `count` records.
 fn avro(schema: &str, count: i64, data: &[u8]) -> Vec<u8> {
     let mark = [7; 16];
     let header = [long(1), sized(b"avro.schema"), sized(schema.as_bytes()), long(0)].concat();

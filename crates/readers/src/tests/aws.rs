@@ -36,7 +36,7 @@ async fn refused(text: &str, options: &Options) -> (Reason, String) {
     (bad.reason, bad.message)
 }
 
-/// A line of an ALB with so many fields.
+/// A line of an ALB with this number of fields.
 fn alb(fields: usize) -> String {
     let all = [
         "h2",

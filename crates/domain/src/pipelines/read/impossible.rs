@@ -4,33 +4,22 @@ use std::collections::BTreeMap;
 
 use toml::de::DeValue;
 
+use super::delimited;
 use super::walk::{Field, Reader};
 use crate::manifest::RESERVED;
 use crate::pipelines::{Format, Header, Match, NO_DELIMITER, Pipeline};
 use crate::volume::cost_of_writing;
 
-/// Keys that say how delimited text is written, and nothing about JSON.
-const TABLE_KEYS: [&str; 13] = [
-    "delimiter",
-    "header",
-    "skip_lines",
-    "comment",
-    "quote",
-    "escape",
-    "decimal",
-    "thousands",
-    "trim",
-    "short_rows",
-    "extra_columns",
-    "duplicate_names",
-    "unnamed",
-];
+/// Keys that say how delimited text is written, and nothing about JSON, where `nulls` means something too.
+fn table_keys() -> impl Iterator<Item = &'static str> {
+    std::iter::once("delimiter").chain(delimited::KEYS.into_iter().filter(|key| *key != "nulls"))
+}
 
 impl<'t> Reader<'t> {
     /// Reports what could not be met by any object, whatever it holds.
     pub(super) fn impossible(&mut self, fields: &BTreeMap<&'t str, Field<'t>>, pipeline: &Pipeline) {
         if pipeline.records.is_some() {
-            for field in TABLE_KEYS.iter().filter_map(|key| fields.get(key)) {
+            for field in table_keys().filter_map(|key| fields.get(key)) {
                 self.wrong(field, "not with records, which reads JSON");
             }
         }
