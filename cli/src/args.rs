@@ -40,6 +40,11 @@ pub(crate) enum Command {
     ///
     /// As JSON Lines, {"object","version","row","record"}, or as CSV, of which the first line is the header. Exit code: 0 when a version of the object is visible, even an empty one; 1 when none is; 2 for wrong usage.
     Records(RecordsArguments),
+    /// Show the columns that a pipeline's objects had so far, or forget them.
+    ///
+    /// The columns of each object are compared with these. After --forget, later objects are compared with the next one. With
+    /// --json, prints one JSON document. Exit code: 0 when columns are known; 1 when none are; 2 for wrong usage.
+    Columns(ColumnsArguments),
     /// List dead-letter messages and the state of the job each refers to.
     ///
     /// Listing does not remove messages; while it runs, they are hidden from other readers. With --json, prints JSON
@@ -214,6 +219,20 @@ pub(crate) struct RecordsArguments {
     /// Stop after this number of records.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,
+    /// The deployment.
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// The arguments of `columns`.
+#[derive(Debug, Args)]
+pub(crate) struct ColumnsArguments {
+    /// The name of the pipeline.
+    #[arg(value_name = "PIPELINE")]
+    pub(crate) pipeline: String,
+    /// Forget them after they are shown, so that columns may be others from now on, and numbers instead of text.
+    #[arg(long)]
+    pub(crate) forget: bool,
     /// The deployment.
     #[command(flatten)]
     pub(crate) target: Target,

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Jobs(arguments) => commands::main(commands::jobs::run(&arguments)),
         Command::Explain(arguments) => commands::main(commands::explain::run(&arguments)),
         Command::Records(arguments) => commands::main(commands::records::run(&arguments)),
+        Command::Columns(arguments) => commands::main(commands::columns::run(&arguments)),
         Command::Dead(arguments) => commands::main(commands::dead::run(&arguments)),
         Command::Replay(arguments) => commands::main(commands::replay::run(&arguments)),
         Command::Stop(arguments) => commands::main(commands::stop::run(&arguments)),

@@ -6,7 +6,12 @@
 
 use std::sync::Arc;
 
-use domain::{alerts::AlertState, document::document_id, job::JobId};
+use domain::{
+    alerts::AlertState,
+    document::{document_id, keyed_document_id},
+    drift::KnownColumns,
+    job::JobId,
+};
 use localcloud::{
     faults::{Call, Rule},
     wire::Caller,
@@ -148,6 +153,15 @@ pub fn write_rows() -> Verb {
 pub fn write_record(table: &str) -> Verb {
     let table = table.to_owned();
     Verb::that("dynamodb", "PutItem", move |input| input["TableName"] == *table)
+}
+
+/// Remembering the columns of a pipeline's objects.
+#[must_use]
+pub fn remember_columns() -> Verb {
+    Verb::that("dynamodb", "PutItem", |input| {
+        let prefix = keyed_document_id::<KnownColumns>("");
+        input["Item"]["id"]["S"].as_str().is_some_and(|id| id.starts_with(&prefix))
+    })
 }
 
 /// Publishing a version's records and marking its job done.

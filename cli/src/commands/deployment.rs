@@ -118,10 +118,14 @@ impl Deployment {
         Size::new(number("FleetCpu")?, number("FleetMemory")?).ok()
     }
 
+    /// The table of the fleet, where programs leave documents for each other.
+    pub(super) fn fleet(&self) -> anyhow::Result<Fleet> {
+        Ok(Fleet::new(&self.clients, self.stack.output("FleetTable")?))
+    }
+
     /// The pipelines that λ schedule stored when it last ran; none before its first run.
     pub(super) async fn pipelines(&self) -> anyhow::Result<Option<Pipelines>> {
-        let fleet = Fleet::new(&self.clients, self.stack.output("FleetTable")?);
-        let Some(kept) = fleet.get_document::<KeptPipelines>().await? else { return Ok(None) };
+        let Some(kept) = self.fleet()?.get_document::<KeptPipelines>().await? else { return Ok(None) };
         let parsed = Pipelines::parse(&kept.text, "pipelines.toml");
         parsed.map(Some).context("cannot read the pipelines that the deployment stored; update this command")
     }

@@ -25,6 +25,7 @@ pub(crate) fn job_to_json(job: &Job) -> Value {
         "records": job.records(),
         "rejected": job.rejected(),
         "repaired": job.repaired(),
+        "drifts": job.drifts(),
         "task": job.task,
         "event_at": job.event_at,
         "trace": job.trace,

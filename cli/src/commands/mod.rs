@@ -5,6 +5,7 @@
 //! day of a million jobs takes no more memory than one of ten.
 
 pub(crate) mod check;
+pub(crate) mod columns;
 pub(crate) mod dead;
 mod deployment;
 pub(crate) mod explain;

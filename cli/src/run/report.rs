@@ -4,9 +4,10 @@ use std::{path::PathBuf, time::Duration};
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table, presets};
 use domain::{
+    drift::Drifts,
     job::{Job, JobId, JobState, Reason, State},
     object,
-    text::{count, grouped},
+    text::{count, grouped, shortened},
 };
 use jiff::Timestamp;
 use localcloud::ecs::TaskSnapshot;
@@ -19,6 +20,10 @@ use crate::{
     files::Upload,
     output::{duration, one_line},
 };
+
+/// How many objects with other columns are named, and how long such a line is at most.
+const DRIFTED: usize = 5;
+const LINE_CHARS: usize = 76;
 
 /// An uploaded file and its outcome.
 #[derive(Debug)]
@@ -117,6 +122,7 @@ impl Report {
             let left = self.became.iter().filter(left).count();
             text += &format!("\n{} not settled: {stall}.\n", count(left as u64, "object"));
         }
+        text += &self.drifts_to_text();
         text += &self.mails_to_text();
         format!("{text}\nOn AWS this run would have cost:\n{}\n", self.cost)
     }
@@ -137,6 +143,25 @@ impl Report {
             table.add_row(became.to_row(&self.prefix));
         }
         table
+    }
+
+    /// The objects whose columns differ from those of earlier objects of their pipeline, the first few in full.
+    fn drifts_to_text(&self) -> String {
+        let jobs = self.became.iter().filter_map(|became| became.job.as_ref());
+        let drifted: Vec<(&Job, &Drifts)> = jobs.filter_map(|job| Some((job, job.drifts()?))).collect();
+        if drifted.is_empty() {
+            return String::new();
+        }
+        let mut text = String::from("\nColumns that differ from those of earlier objects of the pipeline\n");
+        for (job, drifts) in drifted.iter().take(DRIFTED) {
+            let key = job.object.key.strip_prefix(&self.prefix).unwrap_or(&job.object.key);
+            let line = one_line(&format!("{key}: {}", drifts.sentence()));
+            text += &format!("  {}\n", shortened(&line, LINE_CHARS));
+        }
+        if drifted.len() > DRIFTED {
+            text += &format!("  and {}\n", count((drifted.len() - DRIFTED) as u64, "more object"));
+        }
+        text
     }
 
     fn mails_to_text(&self) -> String {
@@ -195,6 +220,7 @@ impl Became {
             "records": job.records(),
             "rejected": job.rejected(),
             "repaired": job.repaired(),
+            "drifts": job.drifts(),
             "attempts": job.attempt,
             "verdict": match &job.state {
                 JobState::Done(_) => Some("succeeded"),

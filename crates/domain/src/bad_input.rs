@@ -185,6 +185,12 @@ table! {
             advice: "Put the records where the pipeline's JSON pointer leads, or correct the pointer in the pipelines \
                      file, and upload the file again.",
         }
+        Drift = "drift", "the columns differ from those of earlier objects of the pipeline" {
+            scope: Object,
+            advice: "If the columns are wrong, correct them and upload the file again. If they are right, run tidemill columns \
+                     with the pipeline's name and --forget, or put on_drift = \"notify\" into the pipelines file, and upload \
+                     the file again.",
+        }
         TooManyRecords = "too_many_records", "the object holds more records than its pipeline allows" {
             scope: Object,
             advice: "Check that the object is what it should be. If it is, set max_records in the pipelines file to what \

@@ -14,6 +14,7 @@ pub mod claim;
 pub mod cost;
 pub mod deletion;
 pub mod document;
+pub mod drift;
 pub mod events;
 pub mod exit_code;
 pub mod fallbacks;

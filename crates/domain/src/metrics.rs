@@ -65,6 +65,8 @@ metrics! {
     Tasks: "Count";
     /// The share of places for tasks that are taken.
     FleetUse: "Percent";
+    /// Columns of objects that differ from those of earlier objects of their pipeline.
+    ColumnDrifts: "Count";
     /// What stopped tasks cost, in millionths of a dollar.
     CostMicroDollars: "Count";
 }

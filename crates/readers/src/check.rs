@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use domain::{record, text::count};
+use domain::{drift::Observed, record, text::count};
 
 use super::delimited::Table;
 use super::delimited::columns::{Settling, unknown_column, write_units};
@@ -14,6 +14,7 @@ use super::options::Options;
 use super::reason::{BadInput, ReadError, Reason, Reject};
 use super::rows::{Opened, Reader, Rows};
 use super::schema::{ColumnType, Schema};
+use super::seen::SeenNames;
 use super::source::Source;
 
 /// The number of refused rows whose reasons are kept.
@@ -94,6 +95,8 @@ pub struct Checked {
     pub write_units: u64,
     /// What was read otherwise than it is written, in sentences: null markers, two spellings of a number, repeated headers.
     pub notes: Vec<String>,
+    /// The columns, or the names of JSON records, with what was found out about them.
+    pub observed: Observed,
 }
 
 #[derive(Default)]
@@ -229,10 +232,12 @@ pub async fn check(
     let mut tally = RowCounts::default();
     let (mut columns, mut totals) = (Vec::new(), Vec::new());
     let mut notes = Vec::new();
+    let observed;
     if let Opened::Text(input, Reader::Table(table)) = &mut opened {
         let settling = check_table(table, input, options, tolerance, &mut tally).await?;
         settling.verify(table)?;
         notes = settling.notes(table);
+        observed = settling.observed(table.names());
         let settled = settling.settle(table.names());
         (columns, totals) = (settled.columns, settled.totals);
         tally.rejected += settled.rejected;
@@ -246,7 +251,7 @@ pub async fn check(
         }
         tally.first_rejects.truncate(FIRST_REJECTS);
     } else {
-        opened = check_records(opened, options, tolerance, &mut tally).await?;
+        (opened, observed) = check_records(opened, options, tolerance, &mut tally).await?;
     }
     tolerance.verify(tally.rejected, tally.rows, tally.first_rejects.first())?;
     if let Some(most) = options.repair {
@@ -276,6 +281,7 @@ pub async fn check(
         item_bytes: tally.item_bytes,
         write_units: tally.write_units,
         notes,
+        observed,
     })
 }
 
@@ -309,14 +315,16 @@ async fn check_records(
     options: &Options,
     tolerance: Tolerance,
     tally: &mut RowCounts,
-) -> Result<Opened, ReadError> {
+) -> Result<(Opened, Observed), ReadError> {
     let mut rows = Rows::of(opened, options);
     let mut names = Names::new(&options.columns);
+    let mut seen = SeenNames::new(&options.columns);
     while let Some(row) = rows.next().await? {
         match row.content {
             Ok(record) => {
                 tally.good(record::size_bytes(&record));
                 names.note(&record);
+                seen.note(&record);
             }
             Err(reject) => tally.bad(reject, tolerance)?,
         }
@@ -324,7 +332,7 @@ async fn check_records(
     if tally.rows > tally.rejected {
         names.check()?;
     }
-    Ok(rows.into_opened())
+    Ok((rows.into_opened(), seen.observed()))
 }
 
 /// Which declared names have been met in JSON records, where any record may lack any of them.

@@ -49,8 +49,9 @@
 //! | the object, for its bytes | `truncated_gzip`, `truncated_zstd`, `truncated_bzip2`, `truncated_xz`, `checksum_mismatch`, `corrupt_compression`, `trailing_garbage`, `decompression_bomb`, `window_too_large`, `nested_compression`, `unsupported_format`, `unknown_binary`, `wrong_format`, `damaged_file`, `encrypted_file`, `block_too_large`, `utf16_without_bom`, `unsupported_encoding`, `invalid_utf16`, `encoding_mismatch` |
 //! | the object, for its text | `no_table`, `ambiguous_dialect`, `no_header`, `ambiguous_header`, `two_tables`, `too_many_rejected`, `too_many_repaired`, `unbalanced_quote`, `text_after_quote`, `swallowed_rows`, `duplicate_header`, `empty_header`, `bad_header`, `too_many_columns`, `unknown_column`; in a header `reserved_name` and `name_too_long`; in a JSON document `json_syntax`, `json_cut_short`, `json_trailing`, `unclear_records`, `pointer_not_found`, `pointer_not_records`, thousands of open brackets (`json_too_deep`), and a name on the way to the records that occurs twice (`duplicate_key`) |
 //!
-//! The worker itself refuses a pipeline's command that prints too much, as `output_too_large`, and an object that would
-//! become too many records, as `too_many_records` and `too_expensive`.
+//! The worker itself refuses a pipeline's command that prints too much, as `output_too_large`, an object that would become
+//! too many records, as `too_many_records` and `too_expensive`, and one whose columns differ from those of earlier objects
+//! where the pipeline wants that, as `drift`.
 //!
 //! A quoted field that is too large is refused with its row, unless it runs over several lines: then it is taken
 //! for a quote that was never meant (`unbalanced_quote`), because going on would swallow rows.
@@ -74,6 +75,7 @@ mod preset;
 mod reason;
 mod rows;
 mod schema;
+mod seen;
 mod sniff;
 mod source;
 #[cfg(test)]
@@ -90,4 +92,5 @@ pub use self::position::Place;
 pub use self::reason::{BadInput, ReadError, Reason, Reject, Scope};
 pub use self::rows::{Row, Rows};
 pub use self::schema::{Column, ColumnType, Schema, Total};
+pub use self::seen::SeenNames;
 pub use self::source::{MOST_RANGE_BYTES, RandomAccess, Ranges, Source, Stream};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::drift::Known;
 use domain::pipelines::{Delimited, Preset};
 use domain::record::{FIELD_BYTES, ITEM_BYTES};
 
@@ -32,6 +33,8 @@ pub struct Options {
     /// Whether rows of delimited text that do not fit their table are repaired, and which share of the rows may be, in
     /// hundredths of a percent.
     pub repair: Option<u32>,
+    /// What earlier objects had. A column of delimited text that was text there is text here, unless it is declared.
+    pub known: Option<Known>,
     /// Bounds.
     pub limits: Limits,
     /// Where this reader gets its permit to read beyond the first 128 KiB of text.

@@ -5,6 +5,7 @@
 mod breaker;
 mod capacity;
 mod deletes;
+mod drift;
 mod events;
 mod faults;
 mod hangs;

@@ -1,6 +1,12 @@
 //! Messages alone and in batches, good, poisonous and foreign.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use domain::{job::JobId, message::JobMessage};
 use localcloud::{faults::Call, wire::ApiError};
@@ -18,12 +24,21 @@ fn of_a_batch_only_the_failed_message_comes_again() {
         }
         let refusal = ApiError::client("AccessDeniedException", "not this one, not now");
         env.on(call::record_job("uploads/4.csv").meets(Call::Refuse(refusal)).first(2));
+        let remembered = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&remembered);
+        env.on(call::remember_columns().runs(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }));
         for event in &events {
             env.send("UploadsQueue", &event.to_string());
         }
         env.settle().await;
-        let slots = 10;
-        assert_eq!(env.calls("dynamodb", "PutItem"), 12 + slots, "ten and the two repeats of one");
+        let others = 10 + remembered.load(Ordering::Relaxed);
+        assert_eq!(
+            env.calls("dynamodb", "PutItem"),
+            12 + others,
+            "ten, the two repeats of one, and ten slots"
+        );
         for n in 0..10 {
             let key = format!("uploads/{n}.csv");
             let job = env.job(&key).await;

@@ -77,7 +77,12 @@ fn a_long_history_reads_from_top_to_bottom() {
     job.state = JobState::Done(Done {
         settled_at: at("12:50:00"),
         claimed: claimed("12:41:00", "worker"),
-        progress: Progress { records: 1_234_567, rejected: 0, repaired: 0, format: Some("csv.gz".into()) },
+        progress: Progress {
+            records: 1_234_567,
+            rejected: 0,
+            format: Some("csv.gz".into()),
+            ..Progress::default()
+        },
         write_units: 1_234_567,
         replaced: Some(Replaced { at: at("12:55:00"), by_deletion: false, collecting_until: None }),
     });

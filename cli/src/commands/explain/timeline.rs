@@ -40,6 +40,10 @@ pub(super) fn timeline(job: &Job, pooled: Option<Size>, now: Timestamp) -> Vec<L
         add(Some(ended.stopped_at), &format!("attempt {}", ended.number), attempt(job, index, ended));
     }
     add(job.settled_at(), job.state().as_str(), settled(job));
+    if let Some(drifts) = job.drifts() {
+        let words = format!("its columns differ from those of earlier objects: {}", drifts.sentence());
+        add(job.settled_at(), "drift", safe(&words));
+    }
     add(job.notified_at(), "notified", "failure mail sent; added to the dead-letter queue".to_owned());
     if let Some(Replaced { at, by_deletion, .. }) = job.replaced() {
         let (event, words) = match by_deletion {

@@ -30,6 +30,7 @@ fn a_failure_is_found_explained_and_replayed() {
     listed(&up, &good, &bad);
     explained(&up, &good, &bad);
     recorded(&up);
+    remembered(&up);
     listed_dead_letters(&up, &bad);
     replayed(&mut up, &bad);
     complains(up.run(&["stop", &good]), &["is already done (since ", "there is nothing to stop"]);
@@ -100,6 +101,21 @@ fn recorded(up: &Up) {
     let values: Vec<&Value> = lines.iter().map(|line| &line["record"]).collect();
     assert_eq!(values, [&json!({"x": 1, "y": 2}), &json!({"x": 3, "y": 4})]);
     complains(up.run(&["records", &up.uri("bad.csv")]), &["no records of", "bad.csv", "tidemill explain"]);
+}
+
+/// `columns`, of the object that was read, and after they are forgotten.
+fn remembered(up: &Up) {
+    let text = up.run(&["columns", "everything"]).with_code(0).stdout;
+    let good = format!(" in\n{}\n", up.uri("good.csv"));
+    assert!(text.starts_with("pipeline everything\n\n2 columns, first seen ") && text.contains(&good), "{text}");
+    assert!(text.contains("\n  x       number  ") && text.lines().all(|line| line.len() <= 80), "{text}");
+    let known = up.run(&["columns", "everything", "--json"]).with_code(0).json();
+    let column = &known["groups"][0]["columns"][1];
+    assert_eq!((&column["name"], &column["kinds"]), (&json!("y"), &json!("number")));
+    let forgotten = up.run(&["columns", "everything", "--forget"]).with_code(0).stdout;
+    assert!(forgotten.starts_with(text.trim_end()) && forgotten.contains("\nForgotten. "), "{forgotten}");
+    let none = up.run(&["columns", "everything"]).with_code(1).stdout;
+    assert!(none.starts_with("no columns of pipeline everything are known"), "{none}");
 }
 
 /// `dead`, twice: listing removes nothing.

@@ -2,6 +2,7 @@
 
 use aws::{CallError, objects::ReadError};
 use domain::{
+    drift::Drifts,
     job::{Change, Progress, Reason, ReasonCode},
     manifest::Manifest,
     verdict::Kind,
@@ -22,12 +23,18 @@ pub(crate) struct Written {
 pub(crate) struct JobExit {
     pub(crate) change: Change,
     pub(crate) reason: Reason,
-    pub(crate) progress: Progress,
+    pub(crate) progress: Box<Progress>,
 }
 
 impl JobExit {
     pub(crate) fn new(change: Change, code: impl Into<ReasonCode>, message: impl Into<String>) -> Self {
-        Self { change, reason: Reason::new(code, message), progress: Progress::default() }
+        Self { change, reason: Reason::new(code, message), progress: Box::default() }
+    }
+
+    /// The same, with how the object differs from earlier ones. Its columns are remembered, so no other job reports them.
+    pub(crate) fn with_drifts(mut self, drifts: Drifts) -> Self {
+        self.progress.drifts = drifts;
+        self
     }
 
     /// The object was deleted after the version of this job was put, and its pipeline says that records go with it.

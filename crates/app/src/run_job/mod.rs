@@ -9,12 +9,14 @@
 //!
 //! [`process_job`] is one attempt of one job from claim to publish. A dedicated task and a pooled worker run the same
 //! code. It reads the object twice: first to check every byte and to settle the types of the columns, then to write. No
-//! row is written for an object that does not pass the check, and all records become visible in one transaction.
+//! row is written for an object that does not pass the check, and all records become visible in one transaction. Between
+//! the two readings the object's columns are compared with those of the pipeline's earlier objects (`drift`).
 //! [`readers`] turns bytes into records. A pipeline may instead run a program of the image that prints the records
 //! (`command`), or ask only for the metadata of the object (`object_metadata`).
 
 mod command;
 mod command_output;
+mod drift;
 mod job_exit;
 mod job_progress;
 mod job_run;

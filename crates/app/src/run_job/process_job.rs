@@ -16,7 +16,7 @@ use domain::{
     verdict::Kind,
 };
 use futures::FutureExt;
-use telemetry::metrics;
+use telemetry::metrics::{self, Metric};
 use tracing::{info, warn};
 
 use super::{
@@ -233,7 +233,10 @@ async fn publish(run: JobRun<'_>, written: &Written) -> Result<Outcome, JobExit>
                 );
                 metrics::done(job, progress.records, manifest.published_at);
                 if progress.repaired > 0 {
-                    metrics::put(metrics::Metric::RecordsRepaired, progress.repaired);
+                    metrics::put(Metric::RecordsRepaired, progress.repaired);
+                }
+                if !progress.drifts.is_empty() {
+                    metrics::put(Metric::ColumnDrifts, progress.drifts.total);
                 }
                 return Ok(Outcome::Done(progress.records));
             }
@@ -244,10 +247,10 @@ async fn publish(run: JobRun<'_>, written: &Written) -> Result<Outcome, JobExit>
             Ok(Published::Superseded) => {
                 let newer = "a newer version of this key became visible first";
                 let exit = JobExit::new(Change::Supersede, Kind::Superseded, newer);
-                return Err(JobExit { progress: progress.clone(), ..exit });
+                return Err(JobExit { progress: progress.clone().into(), ..exit });
             }
             Ok(Published::ObjectDeleted) => {
-                return Err(JobExit { progress: progress.clone(), ..JobExit::object_deleted() });
+                return Err(JobExit { progress: progress.clone().into(), ..JobExit::object_deleted() });
             }
             Err(error) if error.is_retryable() => {
                 warn!(job.id = %id, error = telemetry::causes(&error), "failed to publish job {id}; retrying");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aws::records::BATCH_ITEMS;
 use domain::{
+    drift::{Drifts, Observed},
     job::{Change, Progress},
     manifest,
     pipelines::{BadRows, DEFAULT_MAX_REJECTED, DEFAULT_MAX_REPAIRED, Format, KeyTemplate, Pipeline},
@@ -12,7 +13,7 @@ use domain::{
     verdict::Kind,
     volume::{Excess, allows},
 };
-use readers::{Checked, Compression, Dialect, Layout, Names, Reason, Rows, Tolerance};
+use readers::{Checked, Compression, Dialect, Layout, Names, Reason, Rows, SeenNames, Tolerance};
 use tokio::{
     io::AsyncRead,
     sync::{Semaphore, mpsc},
@@ -21,6 +22,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::info;
 
 use super::{
+    drift::{PipelineColumns, Settled},
     job_exit::{JobExit, Written},
     job_run::JobRun,
     rejects::Rejects,
@@ -32,29 +34,24 @@ use super::{
 pub(crate) async fn read_twice<S: Into<readers::Source>>(
     run: JobRun<'_>,
     options: &readers::Options,
-    open: impl Fn() -> S,
+    open: impl Fn() -> S + Sync,
 ) -> Result<Written, JobExit> {
     let job = run.job;
-    let tolerance = tolerance(&job.pipeline);
-    let checked = readers::check(open(), options, tolerance).await?;
-    let rows = async || Rows::open(open(), options, Some(&checked.schema)).await;
-    let mut rejected = checked.rejected;
-    if let Some(key) = &job.pipeline.key {
-        rejected += check_keys(rows().await?, key, tolerance).await?;
-        tolerance
-            .verify(rejected, checked.rows, checked.first_rejects.first())
-            .map_err(readers::ReadError::from)?;
-    }
-    let (records, repaired) = (checked.rows - rejected, checked.repaired);
-    let mut progress = Progress { records, rejected, repaired, format: Some(format_of(&checked)) };
-    // What a command prints has nothing to do with the size of the object.
-    let uploaded = (job.pipeline.format != Format::Command).then_some(checked.bytes_in);
-    allows(&job.pipeline, progress.records, checked.write_units, uploaded).map_err(too_much)?;
+    let mut columns = PipelineColumns::read(run).await?;
+    // Columns may turn out to be text by what other objects had: then the object is checked once more.
+    let (checked, progress, options) = loop {
+        let options = columns.options(options);
+        let (mut checked, mut progress) = check_all(run, &options, &open).await?;
+        if let Settled::Remembered(drifts) = columns.settle(&mut checked).await? {
+            progress.drifts = drifts;
+            break (checked, progress, options);
+        }
+    };
     info!(
         job.id = %job.id,
         records = progress.records,
-        rejected,
-        repaired,
+        rejected = progress.rejected,
+        repaired = progress.repaired,
         format = progress.format,
         "checked job {}: {} to write",
         job.id,
@@ -63,8 +60,22 @@ pub(crate) async fn read_twice<S: Into<readers::Source>>(
     for note in &checked.notes {
         info!(job.id = %job.id, "read job {}'s object otherwise than it is written: {note}", job.id);
     }
+    let drifts = progress.drifts.clone();
+    let written = write_checked(run, &options, open(), &checked, progress).await;
+    written.map_err(|exit| exit.with_drifts(drifts))
+}
+
+/// The second reading: writes the rows that the check has found.
+async fn write_checked(
+    run: JobRun<'_>,
+    options: &readers::Options,
+    source: impl Into<readers::Source>,
+    checked: &Checked,
+    mut progress: Progress,
+) -> Result<Written, JobExit> {
     let writer = RowWriter { run, shards: manifest::shards(checked.write_units) };
-    let counts = write_rows(writer, rows().await?).await?;
+    let rows = Rows::open(source, options, Some(&checked.schema)).await?;
+    let counts = write_rows(writer, rows, Observing::Not).await?;
     if counts.records != progress.records {
         let differs = format!(
             "the second read found {}, but the check found {}",
@@ -78,6 +89,31 @@ pub(crate) async fn read_twice<S: Into<readers::Source>>(
     writer.finish(progress, checked.write_units)
 }
 
+/// The first reading: all that may fail the object before a row of it is written, but for what its columns were before.
+async fn check_all<S: Into<readers::Source>>(
+    run: JobRun<'_>,
+    options: &readers::Options,
+    open: &(impl Fn() -> S + Sync),
+) -> Result<(Checked, Progress), JobExit> {
+    let job = run.job;
+    let tolerance = tolerance(&job.pipeline);
+    let checked = readers::check(open(), options, tolerance).await?;
+    let mut rejected = checked.rejected;
+    if let Some(key) = &job.pipeline.key {
+        let rows = Rows::open(open(), options, Some(&checked.schema)).await?;
+        rejected += check_keys(rows, key, tolerance).await?;
+        tolerance
+            .verify(rejected, checked.rows, checked.first_rejects.first())
+            .map_err(readers::ReadError::from)?;
+    }
+    let (records, format) = (checked.rows - rejected, Some(format_of(&checked)));
+    // What a command prints has nothing to do with the size of the object.
+    let uploaded = (job.pipeline.format != Format::Command).then_some(checked.bytes_in);
+    allows(&job.pipeline, records, checked.write_units, uploaded).map_err(too_much)?;
+    let repaired = checked.repaired;
+    Ok((checked, Progress { records, rejected, repaired, format, drifts: Drifts::default() }))
+}
+
 /// Reads a source that can be read only once, and writes its rows to `shards` shards as they come. If it fails on the
 /// way, the rows written so far stay invisible.
 pub(crate) async fn read_once(
@@ -88,9 +124,11 @@ pub(crate) async fn read_once(
 ) -> Result<Written, JobExit> {
     let rows = Rows::open(source, options, None).await?;
     let writer = RowWriter { run, shards };
-    let counts = write_rows(writer, rows).await?;
+    let columns = PipelineColumns::read(run).await?;
+    let counts = write_rows(writer, rows, Observing::Columns).await?;
+    let drifts = columns.remember(&counts.observed).await?.drifts;
     let RowCounts { records, rejected, repaired, .. } = counts;
-    let progress = Progress { records, rejected, repaired, format: None };
+    let progress = Progress { records, rejected, repaired, format: None, drifts };
     writer.finish(progress, counts.write_units)
 }
 
@@ -131,6 +169,7 @@ pub(crate) fn read_options(pipeline: &Pipeline, buffers: readers::BufferPermits)
         columns: pipeline.columns.clone(),
         repair: (pipeline.bad_rows == BadRows::Repair)
             .then(|| pipeline.max_repaired.unwrap_or(DEFAULT_MAX_REPAIRED)),
+        known: None,
         limits: readers::Limits::default(),
         buffers,
     }
@@ -175,7 +214,7 @@ async fn check_keys(mut rows: Rows, key: &KeyTemplate, tolerance: Tolerance) -> 
 }
 
 /// How many rows were read, and what writing them takes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 struct RowCounts {
     /// Good rows.
     records: u64,
@@ -185,10 +224,19 @@ struct RowCounts {
     repaired: u64,
     /// DynamoDB's write units of the good rows.
     write_units: u64,
+    /// What the records' names and values are, if that is asked for.
+    observed: Observed,
+}
+
+/// Whether the columns of rows are noted while they are written: a check before has noted them, where there was one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Observing {
+    Columns,
+    Not,
 }
 
 /// Writes rows. Parsing runs on a task of its own while batches are in flight.
-async fn write_rows(writer: RowWriter<'_>, rows: Rows) -> Result<RowCounts, JobExit> {
+async fn write_rows(writer: RowWriter<'_>, rows: Rows, observing: Observing) -> Result<RowCounts, JobExit> {
     let JobRun { services, job, .. } = writer.run;
     let rejects = (job.pipeline.bad_rows.keeps_rejects())
         .then(|| Rejects::create(&services.objects, &services.rejects_prefix, job));
@@ -197,6 +245,7 @@ async fn write_rows(writer: RowWriter<'_>, rows: Rows) -> Result<RowCounts, JobE
         rows,
         rejects,
         job.pipeline.clone(),
+        observing,
         services.memory.rows(),
         send,
     )));
@@ -216,10 +265,12 @@ async fn produce(
     mut rows: Rows,
     mut rejects: Option<Rejects>,
     pipeline: Pipeline,
+    observing: Observing,
     budget: Arc<Semaphore>,
     send: mpsc::Sender<Batched>,
 ) -> Result<RowCounts, JobExit> {
     let (tolerance, mut names) = (tolerance(&pipeline), Names::new(&pipeline.columns));
+    let mut seen = (observing == Observing::Columns).then(|| SeenNames::new(&pipeline.columns));
     let mut counts = RowCounts::default();
     let mut batch = Vec::with_capacity(BATCH_ITEMS);
     let mut bytes = 0;
@@ -229,6 +280,9 @@ async fn produce(
         let row = row.map(|row| {
             let checked = row.content.and_then(|record| {
                 names.note(&record);
+                if let Some(seen) = &mut seen {
+                    seen.note(&record);
+                }
                 match &pipeline.key {
                     Some(key) => match write::natural_key(key, &record) {
                         Ok(_) => Ok(record),
@@ -292,5 +346,6 @@ async fn produce(
         Some(rejects) if counts.rejected > 0 => rejects.finish().await?,
         _ => {}
     }
+    counts.observed = seen.map(SeenNames::observed).unwrap_or_default();
     Ok(counts)
 }

@@ -1,6 +1,6 @@
 //! What a worker needs to run jobs: its adapters, its memory budget and the limits for pipelines' commands.
 
-use aws::{Clients, ledger::Ledger, objects::Objects, records::Records};
+use aws::{Clients, fleet::Fleet, ledger::Ledger, objects::Objects, records::Records};
 use clock::Clock;
 use domain::settings::{Settings, SettingsError, variables};
 
@@ -12,7 +12,11 @@ pub struct Services {
     /// The table of jobs.
     pub ledger: Ledger,
     pub(crate) records: Records,
+    /// The table that holds what is known of pipelines' columns.
+    pub(crate) fleet: Fleet,
     pub(crate) objects: Objects,
+    /// The prefix of the keys that are watched: a pipeline that takes all of them does not say what its objects are.
+    pub(crate) watched_prefix: String,
     pub(crate) rejects_prefix: String,
     /// The revision of the task definition that this task runs; `None` when an older function launched the task.
     pub revision: Option<String>,
@@ -37,7 +41,9 @@ impl Services {
         Ok(Self {
             ledger: Ledger::new(clients, &settings.get(variables::LEDGER_TABLE)?),
             records: Records::new(clients, &settings.get(variables::RECORDS_TABLE)?),
+            fleet: Fleet::new(clients, &settings.get(variables::FLEET_TABLE)?),
             objects: Objects::new(clients),
+            watched_prefix: settings.get(variables::WATCHED_PREFIX)?,
             rejects_prefix: settings.get(variables::REJECTS_PREFIX)?,
             revision: settings.optional(variables::TIDEMILL_REVISION)?,
             clock,

@@ -102,7 +102,29 @@ impl Fleet {
     where
         T: StoredDocument + Clone + Default + PartialEq + Serialize + DeserializeOwned,
     {
-        let id = &*document_id::<T>();
+        self.change(&document_id::<T>(), verb, change).await
+    }
+
+    /// The same for the document of this type for this key.
+    ///
+    /// # Errors
+    /// [`CallError`]: it may be updated.
+    pub async fn update_document_for<T, R>(
+        &self,
+        key: &str,
+        verb: &str,
+        change: impl Fn(&mut T) -> R,
+    ) -> Result<R, CallError>
+    where
+        T: StoredDocument + Clone + Default + PartialEq + Serialize + DeserializeOwned,
+    {
+        self.change(&keyed_document_id::<T>(key), verb, change).await
+    }
+
+    async fn change<T, R>(&self, id: &str, verb: &str, change: impl Fn(&mut T) -> R) -> Result<R, CallError>
+    where
+        T: Clone + Default + PartialEq + Serialize + DeserializeOwned,
+    {
         let attempt = || format!("{verb} in {id} of {}", self.table);
         for n in 0..UPDATE_DOCUMENT.attempts {
             let item = self.item(id, attempt).await?;

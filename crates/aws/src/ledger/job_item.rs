@@ -12,11 +12,12 @@
 //!
 //! Anywhere else one of these contradicts the state, and the item is [not read](UnreadableJob) as a job. Other attributes
 //! stay where they say nothing any more, and are passed over there: `holder` after a replay; `records`, `rejected`, `repaired`,
-//! `format` and `progress` of an attempt that ended; `deferred_until` of a launch that came. What only the ledger's own
+//! `format`, `drifts` and `progress` of an attempt that ended; `deferred_until` of a launch that came. What only the ledger's own
 //! writes use, such as `collected_at`, is not read at all.
 
 use domain::{
     audit::AuditEntry,
+    drift::Drifts,
     job::{
         Attempt, Claimed, Done, Dropped, Failed, Job, JobId, JobState, Notification, Progress, Reason,
         Replaced, Running, State, Waiting, open_shard, settled_shard,
@@ -80,6 +81,9 @@ pub struct JobItem {
     /// The format found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
+    /// How the object's columns differ from those of earlier objects of the pipeline.
+    #[serde(default, skip_serializing_if = "Drifts::is_empty")]
+    pub drifts: Drifts,
     /// Why it is where it is, when that is not plain success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
@@ -306,7 +310,8 @@ impl JobItem {
 
     fn take_progress(&mut self) -> Progress {
         let (records, rejected, repaired) = (self.records, self.rejected, self.repaired);
-        Progress { records, rejected, repaired, format: self.format.take() }
+        let (format, drifts) = (self.format.take(), std::mem::take(&mut self.drifts));
+        Progress { records, rejected, repaired, format, drifts }
     }
 
     fn take_dropped(&mut self) -> Result<Dropped, Problem> {
@@ -355,6 +360,7 @@ impl From<&Job> for JobItem {
             rejected: job.rejected(),
             repaired: job.repaired(),
             format: job.format().map(str::to_owned),
+            drifts: job.drifts().cloned().unwrap_or_default(),
             reason: job.reason().cloned(),
             write_units: job.write_units(),
             event_at: job.event_at,

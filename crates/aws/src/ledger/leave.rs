@@ -46,6 +46,7 @@ impl Ledger {
             _ => "",
         };
         let format = if progress.format.is_some() { ", #format = :format" } else { "" };
+        let drifts = if progress.drifts.is_empty() { "" } else { ", drifts = :drifts" };
         let ended = worker.filter(|_| change == Change::Fail).map(|worker| Attempt {
             number: job.attempt,
             task: worker.to_owned(),
@@ -57,7 +58,7 @@ impl Ledger {
         let mut write = Write::new(
             &format!(
                 "SET #state = :to, reason = :reason, records = :records, rejected = :rejected, \
-                 repaired = :repaired{settled}{format}{history} \
+                 repaired = :repaired{settled}{format}{drifts}{history} \
                  REMOVE lease_until"
             ),
             "fence = :fence",
@@ -76,6 +77,9 @@ impl Ledger {
         }
         if let Some(format) = &progress.format {
             write = write.name("#format", "format").value(":format", text(format));
+        }
+        if !drifts.is_empty() {
+            write = write.value(":drifts", write::drifts_value(&progress.drifts)?);
         }
         if let Some(ended) = &ended {
             write = write.name("#history", "history").value(":ended", write::attempts(ended)?);
@@ -98,10 +102,15 @@ impl Ledger {
         write_units: u64,
         now: Timestamp,
     ) -> Result<Update, CallError> {
-        let write = Write::new(
-            "SET #state = :to, records = :records, rejected = :rejected, repaired = :repaired, #format = :format, \
-             write_units = :units, settled_at = :now, status_shard = :status_shard, status_at = :now \
-             REMOVE lease_until, reason, #progress",
+        // What an earlier attempt found is not what this one found.
+        let (set, remove) =
+            if progress.drifts.is_empty() { ("", ", drifts") } else { (", drifts = :drifts", "") };
+        let mut write = Write::new(
+            &format!(
+                "SET #state = :to, records = :records, rejected = :rejected, repaired = :repaired, #format = :format, \
+                 write_units = :units, settled_at = :now, status_shard = :status_shard, status_at = :now{set} \
+                 REMOVE lease_until, reason, #progress{remove}"
+            ),
             "fence = :fence",
         )
         .moving(Change::Publish)
@@ -114,6 +123,9 @@ impl Ledger {
         .value(":units", number(write_units))
         .indexed_by_status(&job.id, now)
         .value(":fence", number(job.fence));
+        if !set.is_empty() {
+            write = write.value(":drifts", write::drifts_value(&progress.drifts)?);
+        }
         Update::builder()
             .table_name(&self.table)
             .key("job", text(&job.id))

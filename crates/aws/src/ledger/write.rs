@@ -11,6 +11,7 @@ use crate::{
 };
 use domain::{
     audit::AuditEntry,
+    drift::Drifts,
     job::{Attempt, Change, JobId, Reason, allowed_from, settled_shard},
 };
 
@@ -88,6 +89,13 @@ pub(super) fn notes(note: &AuditEntry) -> Result<AttributeValue, CallError> {
     let attempt = || format!("note \"{}\"", note.kind.as_str());
     let item = serde_dynamo::to_item(note).map_err(|e| CallError::malformed_response(attempt(), e))?;
     Ok(AttributeValue::L(vec![AttributeValue::M(item)]))
+}
+
+/// How an object's columns differ from those of earlier objects.
+pub(super) fn drifts_value(drifts: &Drifts) -> Result<AttributeValue, CallError> {
+    let item = serde_dynamo::to_item(drifts)
+        .map_err(|e| CallError::malformed_response("note the columns that changed", e))?;
+    Ok(AttributeValue::M(item))
 }
 
 pub(super) fn reason_value(reason: &Reason) -> AttributeValue {

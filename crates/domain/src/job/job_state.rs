@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 
 use super::{reason::Reason, state::State};
+use crate::drift::Drifts;
 
 /// Where a job is, with what only a job there has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,6 +145,8 @@ pub struct Progress {
     pub repaired: u64,
     /// The format found, such as `csv.gz`.
     pub format: Option<String>,
+    /// How the object's columns differ from those of earlier objects.
+    pub drifts: Drifts,
 }
 
 impl Failed {

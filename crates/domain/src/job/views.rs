@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Claimed, Job, JobState, Progress, Reason, ReasonCode, Replaced, State};
-use crate::{bad_input, fault, pipelines::Format, verdict::Kind};
+use crate::{bad_input, drift::Drifts, fault, pipelines::Format, verdict::Kind};
 
 impl Job {
     /// The plain name of its state.
@@ -110,6 +110,12 @@ impl Job {
     #[must_use]
     pub fn format(&self) -> Option<&str> {
         self.progress()?.format.as_deref()
+    }
+
+    /// How its object's columns differ from those of earlier objects, once it has settled, if they do.
+    #[must_use]
+    pub fn drifts(&self) -> Option<&Drifts> {
+        self.progress().map(|progress| &progress.drifts).filter(|drifts| !drifts.is_empty())
     }
 
     /// Write request units that its records took; 0 unless it is done.

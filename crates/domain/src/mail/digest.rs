@@ -10,7 +10,7 @@ use crate::{
     job::{Reason, State},
     sweep::{
         HOUR,
-        report::{Summary, SweepStats},
+        report::{DriftedObject, Summary, SweepStats},
     },
     text::{count, escaped, grouped, in_words, shortened},
 };
@@ -57,6 +57,9 @@ fn outcome(summary: &Summary) -> String {
         if count > 0 {
             parts.push(format!("{} {}", grouped(count), state.as_str()));
         }
+    }
+    if summary.drifted > 0 {
+        parts.push(format!("{} with other columns", grouped(summary.drifted)));
     }
     parts.join(", ")
 }
@@ -114,9 +117,27 @@ fn write_body(summary: &Summary, report: &str, out: &mut String) -> std::fmt::Re
             writeln!(out, "  and {} more", grouped(more))?;
         }
     }
+    write_drifts(summary, out)?;
     write_stats(&summary.sweep, out)?;
     writeln!(out, "\nMore information\n  report, one line per job: {}", escaped(report))?;
     writeln!(out, "  timeline of an object: tidemill explain s3://BUCKET/KEY")
+}
+
+/// The objects whose columns differ from those of earlier objects of their pipeline.
+fn write_drifts(summary: &Summary, out: &mut String) -> std::fmt::Result {
+    if summary.drifts.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nColumns that changed")?;
+    for DriftedObject { object, pipeline, drifts } in &summary.drifts {
+        let words = shortened(&escaped(&drifts.sentence()), LINE_CHARS);
+        writeln!(out, "  {}\n    pipeline {pipeline}: {words}", escaped(object))?;
+    }
+    let more = summary.drifted.saturating_sub(summary.drifts.len() as u64);
+    if more > 0 {
+        writeln!(out, "  and {} more", grouped(more))?;
+    }
+    writeln!(out, "  all columns of a pipeline: tidemill columns PIPELINE")
 }
 
 fn write_stats(sweep: &SweepStats, out: &mut String) -> std::fmt::Result {

@@ -112,7 +112,7 @@ fn attempts_that_were_not_the_objects_fault_are_told_apart() {
 
 #[test]
 fn a_success_is_short() {
-    let progress = Progress { records: 3_376, rejected: 1, repaired: 0, format: None };
+    let progress = Progress { records: 3_376, rejected: 1, format: None, ..Progress::default() };
     let done = Done { progress, write_units: 3_379, claimed: claimed(), ..Done::sample(settled_at()) };
     let done = job("uploads/a.csv").in_state(done);
     let mail = settled(&done);

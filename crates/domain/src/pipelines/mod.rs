@@ -24,6 +24,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
+use crate::drift::OnDrift;
 use crate::fargate::Size;
 use pricing::Dollars;
 
@@ -139,6 +140,10 @@ pub struct Pipeline {
     /// [`DEFAULT_MAX_REPAIRED`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_repaired: Option<u32>,
+    /// What it means that an object's columns differ from those of earlier objects. Absent: see
+    /// [`Policy`](crate::drift::Policy).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_drift: Option<OnDrift>,
     /// How many records an object may become. Absent: by its size, see [`allows`](crate::volume::allows).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_records: Option<u64>,
@@ -197,6 +202,14 @@ impl Match {
     fn takes_name(&self, key: &str) -> bool {
         self.prefix.as_deref().is_none_or(|prefix| key.starts_with(prefix))
             && self.suffix.as_deref().is_none_or(|suffix| key.ends_with(suffix))
+    }
+
+    /// Whether this says what the objects are, where keys that begin with `watched` are watched: by a prefix below that
+    /// one, or a suffix that is more than an extension.
+    #[must_use]
+    pub fn says_what(&self, watched: &str) -> bool {
+        self.prefix.as_deref().is_some_and(|prefix| !watched.starts_with(prefix))
+            || self.suffix.as_deref().is_some_and(|suffix| !suffix.is_empty() && !suffix.starts_with('.'))
     }
 
     fn bounds_size(&self) -> bool {
@@ -350,7 +363,8 @@ impl Version {
         let is_old = delimited::is_default(&pipeline.delimited)
             && pipeline.encoding.is_none()
             && pipeline.bad_rows != BadRows::Repair
-            && pipeline.delimiter != Some(NO_DELIMITER);
+            && pipeline.delimiter != Some(NO_DELIMITER)
+            && pipeline.on_drift != Some(OnDrift::Reject);
         if is_old { Self::OLD } else { Self::NEW }
     }
 }

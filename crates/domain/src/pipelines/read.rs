@@ -19,6 +19,7 @@ use super::{
     BadRows, ColumnType, Format, Match, OnDelete, Pipeline, Pipelines, PipelinesError, Preset, Problem,
     Version, default_attempts, default_dedicated_above, default_task, default_timeout,
 };
+use crate::drift::OnDrift;
 use crate::fargate::{Size, SizeError};
 use pricing::Dollars;
 use walk::{Field, Reader, below, integer, string};
@@ -30,7 +31,17 @@ fn pipeline_keys() -> Vec<&'static str> {
     [
         ["name", "match", "format"].as_slice(),
         &command::KEYS,
-        &["delimiter", "records", "columns", "key", "bad_rows", "max_rejected", "max_repaired", "encoding"],
+        &[
+            "delimiter",
+            "records",
+            "columns",
+            "key",
+            "bad_rows",
+            "max_rejected",
+            "max_repaired",
+            "on_drift",
+            "encoding",
+        ],
         &delimited::KEYS,
         &["on_delete", "max_records", "max_cost", "attempts", "timeout", "task", "dedicated_above"],
     ]
@@ -95,7 +106,8 @@ impl Pipelines {
 }
 
 /// Reads a whole file: the pipelines and what they never get, or everything that is wrong. Without `SCHEDULES` these are
-/// not read, and the program brings no time zones along.
+/// not read, and the program brings no time zones along. `watched` is what the keys of watched objects begin with, if that
+/// is known.
 fn read<const SCHEDULES: bool>(text: &str, watched: Option<&str>) -> Result<Pipelines, Vec<Problem>> {
     let mut reader = Reader { text, watched, problems: Vec::new() };
     let (document, errors) = DeTable::parse_recoverable(text);
@@ -200,6 +212,7 @@ impl<'t> Reader<'t> {
             bad_rows: get("bad_rows").and_then(|field| self.one_of(field, &BAD_ROWS)).unwrap_or_default(),
             max_rejected: get("max_rejected").and_then(|field| self.share_of_rows(field)),
             max_repaired: get("max_repaired").and_then(|field| self.share_of_rows(field)),
+            on_drift: get("on_drift").and_then(|field| self.on_drift(field, format)),
             max_records: get("max_records").and_then(|field| self.max_records(field, format)),
             max_cost: get("max_cost").and_then(|field| self.max_cost(field)),
             attempts: get("attempts").and_then(|field| self.attempts(field)).unwrap_or_else(default_attempts),
@@ -328,6 +341,14 @@ impl<'t> Reader<'t> {
         on_delete
     }
 
+    fn on_drift(&mut self, field: &Field<'t>, format: Format) -> Option<OnDrift> {
+        if format == Format::Object {
+            self.wrong(field, "not with format \"object\", whose record has fields of its own");
+            return None;
+        }
+        self.one_of(field, &ON_DRIFT)
+    }
+
     fn max_records(&mut self, field: &Field<'t>, format: Format) -> Option<u64> {
         if format == Format::Object {
             self.wrong(field, "not with format \"object\", which makes one record of each object");
@@ -417,6 +438,8 @@ const FORMATS: [(&str, Format); 9] = [
 const COLUMN_TYPES: [(&str, ColumnType); 3] =
     [("text", ColumnType::Text), ("number", ColumnType::Number), ("boolean", ColumnType::Boolean)];
 const ON_DELETE: [(&str, OnDelete); 2] = [("keep", OnDelete::Keep), ("remove", OnDelete::Remove)];
+const ON_DRIFT: [(&str, OnDrift); 3] =
+    [("accept", OnDrift::Accept), ("notify", OnDrift::Notify), ("reject", OnDrift::Reject)];
 const BAD_ROWS: [(&str, BadRows); 4] = [
     ("reject_file", BadRows::RejectFile),
     ("skip", BadRows::Skip),

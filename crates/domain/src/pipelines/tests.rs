@@ -71,6 +71,7 @@ delimiter = "tab"
 columns = { zip = "text", rate = "number", ok = "boolean", "two words" = "text" }
 key = "{customer_id}"
 bad_rows = "quarantine"
+on_drift = "reject"
 max_records = 7
 max_cost = "$0.50"
 attempts = 10
@@ -85,6 +86,7 @@ task = { cpu = 512, memory = 4096 }
     assert_eq!(pipeline.timeout, Duration::from_secs(90));
     assert_eq!(pipeline.task, Size::new(512, 4_096).unwrap());
     assert_eq!((pipeline.bad_rows, pipeline.attempts), (BadRows::Quarantine, 10));
+    assert_eq!(pipeline.on_drift, Some(crate::drift::OnDrift::Reject));
     assert_eq!((pipeline.max_records, pipeline.max_cost), (Some(7), "$0.50".parse().ok()));
 }
 
@@ -303,6 +305,17 @@ fn a_stored_pipeline_is_read_back_as_it_was() {
         serde_json::to_string(pipelines.get("a").unwrap()).unwrap(),
         r#"{"v":1,"name":"a","match":{"suffix":".csv"},"format":"auto","key":"{id}","bad_rows":"reject_file","attempts":3,"timeout_seconds":3600,"task":{"cpu":256,"memory":512},"dedicated_above":33554432}"#
     );
+}
+
+/// An older worker would write the records of an object that is to be rejected.
+#[test]
+fn an_old_reader_does_not_take_a_pipeline_that_rejects_drifts() {
+    for (value, version) in [("accept", 1), ("notify", 1), ("reject", 2)] {
+        let keys = format!("name = \"a\"\nmatch = {{ prefix = \"a/\" }}\non_drift = \"{value}\"\n");
+        let pipelines = parse(&format!("version = 1\n[[pipeline]]\n{keys}"));
+        let json = serde_json::to_value(pipelines.get("a").unwrap()).unwrap();
+        assert_eq!((&json["v"], &json["on_drift"]), (&version.into(), &value.into()));
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::hour_of;
 use crate::{
     cost::job_cost,
+    drift::Drifts,
     job::{Failed, Job, JobState, Reason, State},
 };
 
@@ -22,6 +23,9 @@ pub const LAYOUT: u32 = 1;
 
 /// How many failures a summary names. The lines have all.
 pub const NAMED_FAILURES: usize = 20;
+
+/// How many objects with other columns a summary names. The lines have all.
+pub const NAMED_DRIFTS: usize = 10;
 
 /// The key of an hour's lines, under this prefix.
 #[must_use]
@@ -58,6 +62,8 @@ pub struct Line<'j> {
     pub records: u64,
     /// Rows that were left out.
     pub rejected: u64,
+    /// How its columns differ from those of earlier objects of the pipeline.
+    pub drifts: Option<&'j Drifts>,
     /// When it was recorded.
     pub created_at: Timestamp,
     /// When it was first claimed.
@@ -87,6 +93,7 @@ impl<'j> Line<'j> {
             attempts: job.attempt,
             records: job.published(),
             rejected: job.rejected(),
+            drifts: job.drifts(),
             created_at: job.created_at,
             claimed_at: job.claimed_at(),
             settled_at,
@@ -121,6 +128,12 @@ pub struct Summary {
     pub failures: BTreeMap<String, u64>,
     /// The first of them.
     pub failed: Vec<Failure>,
+    /// How many objects have other columns than earlier objects of their pipeline.
+    #[serde(default)]
+    pub drifted: u64,
+    /// The first of them.
+    #[serde(default)]
+    pub drifts: Vec<DriftedObject>,
     /// Records that became visible.
     pub records: u64,
     /// Rows that were left out.
@@ -142,6 +155,17 @@ pub struct Failure {
     pub object: String,
     /// Why the job failed.
     pub reason: Reason,
+}
+
+/// An object whose columns differ from those of earlier objects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriftedObject {
+    /// `s3://bucket/key`, raw.
+    pub object: String,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// What differs.
+    pub drifts: Drifts,
 }
 
 /// How long jobs took, in milliseconds.
@@ -265,6 +289,13 @@ impl HourStats {
             *summary.failures.entry(reason.code.to_string()).or_default() += 1;
             if summary.failed.len() < NAMED_FAILURES {
                 summary.failed.push(Failure { object: line.object.clone(), reason: reason.clone() });
+            }
+        }
+        if let Some(drifts) = line.drifts {
+            summary.drifted += 1;
+            if summary.drifts.len() < NAMED_DRIFTS {
+                let (object, pipeline) = (line.object.clone(), job.pipeline.name.clone());
+                summary.drifts.push(DriftedObject { object, pipeline, drifts: drifts.clone() });
             }
         }
         summary.records += line.records;

@@ -7,6 +7,7 @@ mod doubts;
 mod field;
 mod json;
 mod json_kinds;
+mod observed;
 mod packed;
 mod pieces;
 mod repaired;

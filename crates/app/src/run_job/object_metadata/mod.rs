@@ -53,7 +53,8 @@ pub(crate) async fn read_and_write(run: JobRun<'_>, source: &Source) -> Result<W
         natural_key(key, &record)
             .map_err(|message| JobExit::new(Change::Fail, readers::Reason::BadKey, message))?;
     }
-    let progress = Progress { records: 1, rejected: 0, repaired: 0, format: Some("object".to_owned()) };
+    let progress =
+        Progress { records: 1, rejected: 0, format: Some("object".to_owned()), ..Progress::default() };
     info!(job.id = %job.id, "read the metadata of the object of job {}", job.id);
     let size = record::size_bytes(&record);
     let (units, permits) = (readers::write_units(size), u32::try_from(size).unwrap_or(u32::MAX));

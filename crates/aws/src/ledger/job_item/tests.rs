@@ -3,6 +3,7 @@ use std::error::Error as _;
 use serde_json::{Value, json};
 
 use super::*;
+use domain::drift::{Change, Drift, Drifts, Kind, Kinds};
 use domain::{
     audit::{AuditEntry, AuditKind},
     pipelines::Pipelines,
@@ -211,7 +212,12 @@ fn full(state: JobState) -> Job {
 fn full_states() -> Vec<JobState> {
     let claimed = Claimed { first_at: at(3), holder: "drain/1/7/0f".into() };
     let reason = Reason::new(domain::job::ReasonCode::parse("ragged_row"), "row 3");
-    let progress = Progress { records: 7, rejected: 2, repaired: 3, format: Some("csv.gz".into()) };
+    let before = Kinds::from(Kind::Number);
+    let changed = Change::Type { before, found: before.union(Kind::Text.into()) };
+    let listed = [("tip", Change::New), ("note", Change::Missing), ("zip", changed)];
+    let listed = listed.map(|(column, change)| Drift { column: column.into(), change });
+    let drifts = Drifts { listed: listed.into(), total: 3 };
+    let progress = Progress { records: 7, rejected: 2, repaired: 3, format: Some("csv.gz".into()), drifts };
     let (collecting_until, settled_at) = (Some(at(99)), at(9));
     let dropped = Dropped {
         settled_at,

@@ -1,4 +1,5 @@
 use super::*;
+use crate::drift::{Change, Drift, Drifts};
 use crate::sweep::report::{Failure, LatencyStats, Open};
 
 fn summary() -> Summary {
@@ -31,6 +32,26 @@ fn summary() -> Summary {
         },
         ..Summary::default()
     }
+}
+
+#[test]
+fn columns_that_changed_are_named_with_their_object_and_pipeline() {
+    let drifts = Drifts { listed: vec![Drift { column: "ti\np".to_owned(), change: Change::New }], total: 3 };
+    let drifted = DriftedObject {
+        object: "s3://tides/uploads/2.csv".to_owned(),
+        pipeline: "orders".to_owned(),
+        drifts,
+    };
+    let mail = digest(&Summary { drifted: 12, drifts: vec![drifted], ..summary() }, "s3://r");
+    assert!(mail.subject.ends_with(", 12 with other columns"), "{}", mail.subject);
+    let expected = "
+Columns that changed
+  s3://tides/uploads/2.csv
+    pipeline orders: new: \"ti\\np\"; and 2 more columns
+  and 11 more
+  all columns of a pipeline: tidemill columns PIPELINE
+";
+    assert!(mail.body.contains(expected), "{}", mail.body);
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn job(key: &str, state: State, created: &str, settled: &str) -> Job {
         size_bytes: Some(70),
     };
     let job = Job::new(object, pipelines.get("orders").unwrap().clone(), at(created));
-    let progress = Progress { records: 3, rejected: 1, repaired: 0, format: None };
+    let progress = Progress { records: 3, rejected: 1, format: None, ..Progress::default() };
     let settled = at(settled);
     match state {
         State::Done => job.in_state(Done { progress, ..Done::sample(settled) }),

@@ -7,6 +7,7 @@ mod values;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use domain::drift::{Kind, Kinds, Observed, ObservedColumn};
 use domain::record::number::NumberError;
 
 use self::candidate::Candidate;
@@ -67,10 +68,15 @@ pub(in super::super) struct Settling {
 }
 
 impl Settling {
-    /// The options declare types by column name; a name that is no column's is an error that lists the columns.
+    /// The types of `options.columns` are declared; a name there that is no column's is an error that lists the columns.
     pub(in super::super) fn new(names: &[Arc<str>], options: &Options) -> Result<Self, BadInput> {
-        let candidates = declared_types(names, options)?.into_iter();
-        let candidates = candidates.map(|declared| Candidate::new(declared, names.len())).collect();
+        let known = options.known.as_ref().map(|known| known.text_columns(names.iter().map(|name| &**name)));
+        let known = known.unwrap_or_default();
+        let declared = declared_types(names, options)?.into_iter();
+        let given = declared.zip(names).map(|(declared, name)| {
+            declared.or_else(|| known.contains(&**name).then_some(ColumnType::Text))
+        });
+        let candidates = given.map(|given| Candidate::new(given, names.len())).collect();
         Ok(Self {
             candidates,
             doubtful: BTreeMap::new(),
@@ -285,6 +291,16 @@ impl Settling {
             notes.push(format!("rows equal to the header, left out: {}", table.repeats()));
         }
         notes
+    }
+
+    /// What the columns were found to be. Of a column whose type was given, nothing was found out.
+    pub(in super::super) fn observed(&self, names: &[Arc<str>]) -> Observed {
+        let columns = names.iter().zip(&self.candidates).map(|(name, candidate)| {
+            let is_known = candidate.declared.is_none() && (candidate.filled || candidate.in_range);
+            let kinds = if is_known { Kind::from(candidate.settled()).into() } else { Kinds::NONE };
+            ObservedColumn { name: Arc::clone(name), kinds, in_every_record: true }
+        });
+        Observed { columns: columns.collect(), is_table: true, is_partial: false }
     }
 
     /// All rows have been seen.
