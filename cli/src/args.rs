@@ -63,7 +63,8 @@ pub(crate) enum Command {
     /// Show what would become of files: format, columns, first records, rejected rows, cost, and the pipeline for them.
     ///
     /// Reads the files as the worker would and writes nothing; needs no cloud. With --json, prints one JSON document:
-    /// {"files": [{"file", "key", "bytes", "pipeline", "failure", "found", "suggestion"}]}. Exit code: 0 when no job would
+    /// {"files": [{"file", "key", "bytes", "pipeline", "not_read", "failure", "found", "suggestion"}]}; docs/pipelines.md
+    /// describes it. Exit code: 0 when no job would
     /// fail; 1 when one would, or a file cannot be read; 2 for wrong usage.
     Preview(PreviewArguments),
     /// Check a pipelines file and a template, and print every error in them.

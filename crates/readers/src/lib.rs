@@ -93,4 +93,5 @@ pub use self::reason::{BadInput, ReadError, Reason, Reject, Scope};
 pub use self::rows::{Row, Rows};
 pub use self::schema::{Column, ColumnType, Schema, Total};
 pub use self::seen::SeenNames;
+pub use self::sniff::{ScoredReading, readings};
 pub use self::source::{MOST_RANGE_BYTES, RandomAccess, Ranges, Source, Stream};

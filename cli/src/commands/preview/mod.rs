@@ -142,9 +142,12 @@ fn preview_to_json(preview: &Preview) -> Value {
     let rejects = preview.rejects.iter().map(|it: &Reject| {
         json!({ "line": it.place.line(), "reason": it.reason.code(), "message": it.message, "raw": it.raw })
     });
+    let (taken, next) = text::taken_and_next(preview);
     json!({
         "format": preview.format,
         "why": text::why(preview),
+        "score": taken.map(|it| it.score),
+        "competing": next.map(|it| json!({ "reading": it.dialect.to_string(), "fields": it.fields, "score": it.score })),
         "decompressed_bytes": preview.bytes.1,
         "notes": preview.notes,
         "records": preview.records,

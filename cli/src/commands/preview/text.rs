@@ -2,7 +2,7 @@
 
 use app::run_job::{Preview, PreviewColumn};
 use domain::text::{count, grouped};
-use readers::{Dialect, Encoding, Layout, Reject};
+use readers::{Dialect, Encoding, Layout, Reject, ScoredReading};
 
 use super::outcome::{Found, Outcome, record_text};
 use super::suggestion;
@@ -47,6 +47,7 @@ pub(super) fn page(outcome: &Outcome) -> String {
             }
             page.entry("pipeline", &pipeline.name);
             page.entry("format", &format!("{}: {}", preview.format, why(preview)));
+            page.entry("scores", &scores(preview));
             page.entry("cost", &format!("{} to write the records", preview.cost));
             for note in &preview.notes {
                 page.entry("note", &one_line(note));
@@ -96,6 +97,30 @@ pub(super) fn why(preview: &Preview) -> String {
         format!("{} compressed, {} of text", count(raw, "byte"), grouped(text))
     };
     format!("{layout}; {encoding}; {bytes}")
+}
+
+/// The reading that was taken, and the best of the others.
+pub(super) fn taken_and_next(preview: &Preview) -> (Option<&ScoredReading>, Option<&ScoredReading>) {
+    let Layout::Delimited(Dialect { delimiter, .. }) = preview.layout else { return (None, None) };
+    let is_taken = |it: &&ScoredReading| it.dialect.delimiter == delimiter;
+    (preview.readings.iter().find(is_taken), preview.readings.iter().find(|it| !is_taken(it)))
+}
+
+/// How well the text fits the reading that was taken and the next best one; nothing where it was not looked for.
+fn scores(preview: &Preview) -> String {
+    match taken_and_next(preview) {
+        (None, _) => String::new(),
+        (Some(taken), None) => {
+            format!("{:.2} of 1; no other delimiter makes columns", taken.score)
+        }
+        (Some(taken), Some(next)) => format!(
+            "{:.2} of 1; the next best reading, {}, makes {} of the header and scores {:.2}",
+            taken.score,
+            next.dialect,
+            count(next.fields, "field"),
+            next.score
+        ),
+    }
 }
 
 /// How a table is written, in words.
@@ -175,9 +200,12 @@ impl Page {
         self.0 += "\n";
     }
 
-    /// A name and words, which go on in further lines where they are long.
+    /// A name and words, which go on in further lines where they are long. Nothing where there are no words.
     fn entry(&mut self, name: &str, words: &str) {
         const NAME: usize = 12;
+        if words.is_empty() {
+            return;
+        }
         let mut line = format!("  {name:<width$}", width = NAME - 2);
         let mut empty = true;
         for word in words.split(' ') {

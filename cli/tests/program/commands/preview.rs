@@ -35,6 +35,7 @@ fn a_table_is_shown_with_its_columns_and_the_pipeline_for_it() {
 orders.csv: 3 records, none rejected
   pipeline  all
   format    delimited: fields separated by ';'; UTF-8; 64 bytes
+  scores    1.00 of 1; no other delimiter makes columns
   cost      $0.0000019 to write the records
   columns
     zip    text            \"01001\", \"94110\", \"20095\"
@@ -57,6 +58,22 @@ orders.csv: 3 records, none rejected
     note = \"text\"
 ";
     assert_eq!(preview(&[("orders.csv", table)], 0), expected);
+}
+
+#[test]
+fn the_competing_reading_is_shown_with_its_score() {
+    let table = b"name;note, place\nann;a, b\nbob;c, d\n";
+    let text = preview(&[("a.csv", table)], 0);
+    let expected = "  scores    1.00 of 1; the next best reading, delimiter = \",\", trim = true,\n            makes 2 fields of \
+                    the header and scores 0.50\n";
+    assert!(text.contains(expected), "{text}");
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("a.csv"), table).expect("a file");
+    let found = &json(&folder.path().join("a.csv"), None)["found"];
+    assert_eq!((found["score"].as_f64(), found["competing"]["fields"].as_u64()), (Some(1.0), Some(2)));
+    assert!(found["competing"]["score"].as_f64() < Some(0.6), "{found}");
+    let two = preview(&[("b.csv", b"x;y,z\na;b,c\nd;e,f\n")], 1);
+    assert!(two.contains("would fail as ambiguous_dialect") && two.matches("scores").count() == 2, "{two}");
 }
 
 #[test]

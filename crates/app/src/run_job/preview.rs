@@ -13,7 +13,8 @@ use domain::{
     volume::{Dollars, allows, cost_of_writing},
 };
 use readers::{
-    BadInput, BufferPermits, Checked, Encoding, Layout, ReadError, Reject, Rows, Source, Tolerance,
+    BadInput, BufferPermits, Checked, Dialect, Encoding, Layout, ReadError, Reject, Rows, ScoredReading, Source,
+    Tolerance,
 };
 
 use super::{
@@ -39,6 +40,9 @@ pub struct Preview {
     pub layout: Layout,
     /// How the text is encoded.
     pub encoding: Encoding,
+    /// The ways to read the text's beginning as a table that make columns, the best first. None where the text is no table,
+    /// or what AWS writes.
+    pub readings: Vec<ScoredReading>,
     /// The object's bytes, and what they were decompressed to.
     pub bytes: (u64, u64),
     /// How many good rows there are.
@@ -101,7 +105,12 @@ pub async fn preview<S: Into<Source>>(
     {
         failure = Some(Reason::new(excess.reason(), excess.to_string()));
     }
-    Ok(seen.into_preview(&checked, failure))
+    let is_found_out =
+        matches!(checked.schema.layout, Layout::Delimited(Dialect { delimiter: Some(_), is_log: false, .. }))
+            && options.preset.is_none();
+    let readings =
+        if is_found_out { readers::readings(source()?, &options).await? } else { Vec::new() };
+    Ok(Preview { readings, ..seen.into_preview(&checked, failure) })
 }
 
 /// Why an object with these rows fails, if its bad rows are more than the pipeline accepts.
@@ -204,6 +213,7 @@ impl Seen {
         Preview {
             format: format_of(checked),
             layout: checked.schema.layout,
+            readings: Vec::new(),
             encoding: checked.encoding,
             bytes: (checked.bytes_in, checked.bytes_out),
             records: self.records,

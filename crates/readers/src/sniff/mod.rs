@@ -12,27 +12,25 @@
 //! What wins is verified on the way to the end of the object, by the check: every row has to fit it.
 
 mod cells;
+mod delimiters;
 mod grid;
 mod header;
 mod kinds;
 mod names;
 mod one_column;
 mod reading;
+mod readings;
 mod width;
 
+use self::delimiters::{COMMON, RARE, after_lines, is_on_most_lines, rivals};
 use self::grid::lines_before;
 use self::header::Evidence;
 use self::reading::{Look, Reading};
+pub use self::readings::{ScoredReading, readings};
 use super::delimited::dialect::{Dialect, spelled};
 use super::delimited::names::row_shown;
 use super::options::Options;
 use super::reason::{BadInput, Reason, shown};
-
-/// Delimiters that are tried first. All of them also occur in text.
-const COMMON: [u8; 4] = [b',', b'\t', b';', b'|'];
-
-/// Delimiters that are tried if none of those fits. They do not occur in text.
-const RARE: [u8; 6] = [0x01, 0x02, 0x1f, 0x1e, b'~', b'^'];
 
 /// Signs that divide every line evenly in some texts, and are common in all: only many columns speak for them.
 const WEAK: [u8; 2] = [b' ', b':'];
@@ -77,8 +75,7 @@ fn strict_dialect(text: &[u8], whole: bool, options: &Options) -> Result<Dialect
         return among(&[delimiter], Look { text: rest, whole, options, rivals: &[] }, true)
             .map(|dialect| Dialect { skip_lines: dialect.skip_lines + lines, ..dialect });
     }
-    let rivals: Vec<u8> =
-        COMMON.into_iter().filter(|delimiter| is_on_most_lines(below, *delimiter)).collect();
+    let rivals = rivals(below);
     let look = Look { text: below, whole, options, rivals: &rivals };
     let found = match options.delimiter {
         Some(b'\n') => one_column::declared(look),
@@ -272,7 +269,13 @@ fn ambiguous(first: &Reading, second: &Reading) -> BadInput {
         let row = reading.grid.rows.get(reading.start + 1).unwrap_or(&reading.grid.rows[reading.start]);
         let texts = reading.grid.texts(*row);
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        format!("{} makes {} fields of a row, {}", reading.dialect, texts.len(), row_shown(&texts))
+        format!(
+            "{} makes {} fields of a row, {}, and scores {:.2}",
+            reading.dialect,
+            texts.len(),
+            row_shown(&texts),
+            reading.score
+        )
     };
     BadInput::new(
         Reason::AmbiguousDialect,
@@ -345,28 +348,6 @@ fn excel_line(text: &[u8]) -> Option<(u8, &[u8])> {
     let rest = text[end..].strip_prefix(b"\r\n").unwrap_or(&text[end + 1..]);
     (name.eq_ignore_ascii_case(b"sep=") && sign.is_ascii() && !sign.is_ascii_alphanumeric())
         .then_some((*sign, rest))
-}
-
-/// Whether most of the first lines have this sign.
-fn is_on_most_lines(text: &[u8], sign: u8) -> bool {
-    let lines = text.split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| !line.is_empty()).take(200);
-    let (mut count, mut with) = (0, 0);
-    for line in lines {
-        count += 1;
-        with += usize::from(memchr::memchr(sign, line).is_some());
-    }
-    with * 3 >= count * 2 && count > 1
-}
-
-/// Where the text goes on behind its first `lines` lines.
-fn after_lines(text: &[u8], lines: u32) -> usize {
-    let mut at = 0;
-    for _ in 0..lines {
-        let Some(end) = memchr::memchr2(b'\n', b'\r', &text[at..]) else { return text.len() };
-        at += end;
-        at += if text[at..].starts_with(b"\r\n") { 2 } else { 1 };
-    }
-    at
 }
 
 /// The first line that is not empty, as it may stand in a message.
