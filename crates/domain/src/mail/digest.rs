@@ -88,11 +88,14 @@ fn write_body(summary: &Summary, report: &str, out: &mut String) -> std::fmt::Re
             )?;
         }
     }
-    let left_out = match summary.rejected {
-        0 => String::new(),
-        rows => format!(", {} left out", count(rows, "row")),
-    };
-    writeln!(out, "{:<12} {:>9}  became visible{left_out}", "Records", grouped(summary.records))?;
+    let mut records = "became visible".to_owned();
+    if summary.repaired > 0 {
+        records += &format!(", {} of repaired rows", grouped(summary.repaired));
+    }
+    if summary.rejected > 0 {
+        records += &format!(", {} left out", count(summary.rejected, "row"));
+    }
+    writeln!(out, "{:<12} {:>9}  {records}", "Records", grouped(summary.records))?;
     if let Some(took) = &summary.took {
         let [half, most, longest] =
             [took.p50_ms, took.p95_ms, took.max_ms].map(|ms| in_words(Duration::from_millis(ms)));

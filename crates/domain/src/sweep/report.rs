@@ -62,6 +62,8 @@ pub struct Line<'j> {
     pub records: u64,
     /// Rows that were left out.
     pub rejected: u64,
+    /// How many of these records are of rows that were repaired.
+    pub repaired: u64,
     /// How its columns differ from those of earlier objects of the pipeline.
     pub drifts: Option<&'j Drifts>,
     /// When it was recorded.
@@ -93,6 +95,7 @@ impl<'j> Line<'j> {
             attempts: job.attempt,
             records: job.published(),
             rejected: job.rejected(),
+            repaired: if job.published() > 0 { job.repaired() } else { 0 },
             drifts: job.drifts(),
             created_at: job.created_at,
             claimed_at: job.claimed_at(),
@@ -138,6 +141,9 @@ pub struct Summary {
     pub records: u64,
     /// Rows that were left out.
     pub rejected: u64,
+    /// How many of these records are of rows that were repaired.
+    #[serde(default)]
+    pub repaired: u64,
     /// How long the settled jobs took from their record to their end; `None` if none settled.
     pub took: Option<LatencyStats>,
     /// About what they cost, in billionths of a dollar.
@@ -300,6 +306,7 @@ impl HourStats {
         }
         summary.records += line.records;
         summary.rejected += line.rejected;
+        summary.repaired += line.repaired;
         took_ms.push(line.took_ms);
         if slowest.as_ref().is_none_or(|(longest, _)| line.took_ms > *longest) {
             *slowest = Some((line.took_ms, line.object.clone()));

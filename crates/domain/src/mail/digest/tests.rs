@@ -15,6 +15,7 @@ fn summary() -> Summary {
         }],
         records: 1_234_567,
         rejected: 1,
+        repaired: 12,
         took: Some(LatencyStats {
             p50_ms: 41_200,
             p95_ms: 63_000,
@@ -64,7 +65,7 @@ From 14:00 to 15:00 UTC on 21 November 2026, 1,209 objects arrived and 1,227 obj
 Done             1,204  all their records are visible
 Failed              22  failure mails were sent; each is in the dead-letter queue
 Superseded           1  a newer version of the same object was visible first
-Records      1,234,567  became visible, 1 row left out
+Records      1,234,567  became visible, 12 of repaired rows, 1 row left out
 
 Median 41.2 s, p95 1 min 3 s.
 The slowest took 4 min 2 s: s3://tides/uploads/big.csv

@@ -20,7 +20,7 @@ fn job(key: &str, state: State, created: &str, settled: &str) -> Job {
         size_bytes: Some(70),
     };
     let job = Job::new(object, pipelines.get("orders").unwrap().clone(), at(created));
-    let progress = Progress { records: 3, rejected: 1, format: None, ..Progress::default() };
+    let progress = Progress { records: 3, rejected: 1, repaired: 2, ..Progress::default() };
     let settled = at(settled);
     match state {
         State::Done => job.in_state(Done { progress, ..Done::sample(settled) }),
@@ -43,6 +43,7 @@ fn a_job_counts_in_the_hour_it_came_in_and_in_the_hour_it_settled() {
     assert_eq!(lines.count(), 2);
     let summary = counts.finish(Open::default(), SweepStats::default());
     assert_eq!((summary.came_in, summary.count(State::Done), summary.records), (2, 2, 6));
+    assert_eq!(summary.repaired, 4);
     assert!(!summary.is_quiet());
 }
 
