@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::record::{Record, Value, number};
+use crate::text::{escaped, shortened};
 
 /// A template such as `customer#{customer_id}`: literal text and `{column}`s; `{{` and `}}` are braces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,10 +47,28 @@ pub enum KeyTemplateError {
 /// refuses empty keys, and `customer#` would collect every record without a customer. So do null, a
 /// list and a map.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("the key needs column `{column}`, which is missing, empty or no single value")]
+#[error("the key needs column `{column}`, which is missing, empty or no single value{others}")]
 pub struct MissingColumn {
     /// The column's name.
     pub column: String,
+    /// Behind a semicolon, the first columns there are, if the record has none of this name.
+    pub others: String,
+}
+
+/// The names of a record that does not have `column`, as they may stand in a message.
+fn others(record: &Record, column: &str) -> String {
+    const LISTED: usize = 6;
+    const NAME_CHARS: usize = 64;
+    if record.iter().any(|(name, _)| **name == *column) {
+        return String::new();
+    }
+    let names = record.iter().take(LISTED);
+    let mut names: Vec<String> =
+        names.map(|(name, _)| format!("\"{}\"", shortened(&escaped(name), NAME_CHARS))).collect();
+    if record.len() > LISTED {
+        names.push("…".to_owned());
+    }
+    if names.is_empty() { String::new() } else { format!("; there are {}", names.join(", ")) }
 }
 
 impl KeyTemplate {
@@ -76,6 +95,7 @@ impl KeyTemplate {
                 Value::Null | Value::Binary(_) | Value::Set(_) | Value::List(_) | Value::Map(_) => None,
             }
         })
+        .map_err(|missing| MissingColumn { others: others(record, &missing.column), ..missing })
     }
 
     /// The key of one record, whose columns `value_of` knows.
@@ -92,7 +112,7 @@ impl KeyTemplate {
                 Segment::Literal(text) => key.push_str(text),
                 Segment::Column(name) => match value_of(name).filter(|value| !value.is_empty()) {
                     Some(value) => key.push_str(&value),
-                    None => return Err(MissingColumn { column: name.clone() }),
+                    None => return Err(MissingColumn { column: name.clone(), others: String::new() }),
                 },
             }
         }
@@ -182,6 +202,10 @@ mod tests {
         })
     }
 
+    fn missing(column: &str, others: &str) -> MissingColumn {
+        MissingColumn { column: column.into(), others: others.into() }
+    }
+
     #[test]
     fn columns_are_filled_in_and_doubled_braces_are_braces() {
         assert_eq!(render("{id}").unwrap(), "7");
@@ -191,8 +215,8 @@ mod tests {
 
     #[test]
     fn a_missing_and_an_empty_column_are_both_refused() {
-        assert_eq!(render("a#{nope}").unwrap_err(), MissingColumn { column: "nope".into() });
-        assert_eq!(render("a#{blank}").unwrap_err(), MissingColumn { column: "blank".into() });
+        assert_eq!(render("a#{nope}").unwrap_err(), missing("nope", ""));
+        assert_eq!(render("a#{blank}").unwrap_err(), missing("blank", ""));
     }
 
     #[test]
@@ -210,8 +234,11 @@ mod tests {
         }
         for none in [Value::Null, Value::List(Vec::new()), Value::Map(Vec::new())] {
             record[2].1 = none;
-            assert_eq!(template.of(&record).unwrap_err(), MissingColumn { column: "name".into() });
+            assert_eq!(template.of(&record).unwrap_err(), missing("name", ""));
         }
+        record.pop();
+        let error = template.of(&record).unwrap_err().to_string();
+        assert!(error.ends_with("`name`, which is missing, empty or no single value; there are \"n\", \"ok\""), "{error}");
     }
 
     #[test]

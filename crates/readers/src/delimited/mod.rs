@@ -298,6 +298,12 @@ impl Table {
         Ok(Fields::new(text, ends))
     }
 
+    /// The names of the columns as they may stand in a message: who sees that a title was taken for the header sees the fault.
+    fn header_shown(&self) -> String {
+        let names: Vec<&str> = self.names.iter().map(|name| &**name).collect();
+        names::row_shown(&names)
+    }
+
     fn check_width(&self) -> Result<(), Reject> {
         let (fields, columns) = (self.splitter.fields(), self.names.len());
         if self.repairing.is_some()
@@ -320,16 +326,9 @@ impl Table {
         } else {
             ""
         };
-        let header = if advice.is_empty() {
-            String::new()
-        } else {
-            let names: Vec<&str> = self.names.iter().map(|name| &**name).collect();
-            format!(", {}", names::row_shown(&names))
-        };
-        Err(self.reject(
-            Reason::RaggedRow,
-            format!("{} where the header has {columns}{header}{advice}", count(fields, "field")),
-        ))
+        let (fields, header) = (count(fields, "field"), self.header_shown());
+        let message = format!("{fields} where the header has {columns}, {header}{advice}");
+        Err(self.reject(Reason::RaggedRow, message))
     }
 
     /// What signs in a row leave in doubt.

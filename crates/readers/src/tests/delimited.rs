@@ -212,3 +212,17 @@ async fn a_header_other_than_the_checked_one_is_refused() {
     let other = Rows::open(arriving(b"a,c\n1,2\n", 8), &csv_options(), Some(&checked.schema)).await;
     assert_eq!(bad(other.map(|_| ())).reason, Reason::BadHeader);
 }
+
+/// Where a title was taken for the header, the message shows it.
+#[tokio::test]
+async fn errors_about_columns_show_the_header_that_was_taken() {
+    for (text, expected) in [
+        ("a,n\n1,2\n3,x\n", "the value of column \"n\" is no number; the header is (\"a\", \"n\")"),
+        ("a,n\n1,2\n3,4,5\n", "3 fields where the header has 2, (\"a\", \"n\")"),
+        ("a,m\n1,2\n", "the column \"n\" is declared but not there; there are \"a\", \"m\""),
+    ] {
+        let options = declared(&[("n", ColumnType::Number)]);
+        let error = check(text.as_bytes(), &options, Tolerance::None).await.unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}

@@ -60,7 +60,7 @@ impl Refused {
     pub(in super::super::super) fn of(self, table: &Table, column: usize) -> Reject {
         let name = shown(&table.names()[column]);
         let (reason, message) = self.told(&name);
-        table.reject(reason, message)
+        table.reject(reason, format!("{message}; the header is {}", table.header_shown()))
     }
 
     /// The reason and a message that calls the column `name`.
