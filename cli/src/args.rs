@@ -42,8 +42,8 @@ pub(crate) enum Command {
     Records(RecordsArguments),
     /// Show the columns that a pipeline's objects had so far, or forget them.
     ///
-    /// The columns of each object are compared with these. After --forget, later objects are compared with the next one. With
-    /// --json, prints one JSON document. Exit code: 0 when columns are known; 1 when none are; 2 for wrong usage.
+    /// The columns of each object are compared with these. After --forget, later objects are compared with the next one.
+    /// With --json, prints one JSON document. Exit code: 0 when columns are known; 1 when none are; 2 for wrong usage.
     Columns(ColumnsArguments),
     /// List dead-letter messages and the state of the job each refers to.
     ///
@@ -64,8 +64,7 @@ pub(crate) enum Command {
     ///
     /// Reads the files as the worker would and writes nothing; needs no cloud. With --json, prints one JSON document:
     /// {"files": [{"file", "key", "bytes", "pipeline", "not_read", "failure", "found", "suggestion"}]}; docs/pipelines.md
-    /// describes it. Exit code: 0 when no job would
-    /// fail; 1 when one would, or a file cannot be read; 2 for wrong usage.
+    /// describes it. Exit code: 0 when no job would fail; 1 when one would, or a file cannot be read; 2 for wrong usage.
     Preview(PreviewArguments),
     /// Check a pipelines file and a template, and print every error in them.
     ///

@@ -64,7 +64,8 @@ fn group_to_text(group: &Group) -> String {
         text += &format!(", first seen {:.0} in\n{}", first.at, one_line(&first.object));
     }
     text += "\n\n";
-    let rows: Vec<[String; 4]> = group.columns.iter().map(|(name, column)| row(group, name, column)).collect();
+    let rows: Vec<[String; 4]> =
+        group.columns.iter().map(|(name, column)| row(group, name, column)).collect();
     let titles = ["column", "type", "first seen", "last seen"].map(str::to_owned);
     let width =
         |at: usize| rows.iter().chain([&titles]).map(|row| row[at].chars().count()).max().unwrap_or_default();

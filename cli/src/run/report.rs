@@ -21,7 +21,7 @@ use crate::{
     output::{duration, one_line},
 };
 
-/// How many objects with other columns are named, and how long such a line is at most.
+/// How many objects that differ from earlier ones are named, and how long such a line is at most.
 const DRIFTED: usize = 5;
 const LINE_CHARS: usize = 76;
 
@@ -152,7 +152,7 @@ impl Report {
         if drifted.is_empty() {
             return String::new();
         }
-        let mut text = String::from("\nColumns that differ from those of earlier objects of the pipeline\n");
+        let mut text = String::from("\nUnlike earlier objects of the pipeline\n");
         for (job, drifts) in drifted.iter().take(DRIFTED) {
             let key = job.object.key.strip_prefix(&self.prefix).unwrap_or(&job.object.key);
             let line = one_line(&format!("{key}: {}", drifts.sentence()));

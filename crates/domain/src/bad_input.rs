@@ -185,11 +185,11 @@ table! {
             advice: "Put the records where the pipeline's JSON pointer leads, or correct the pointer in the pipelines \
                      file, and upload the file again.",
         }
-        Drift = "drift", "the columns differ from those of earlier objects of the pipeline" {
+        Drift = "drift", "the object differs from earlier objects of the pipeline" {
             scope: Object,
-            advice: "If the columns are wrong, correct them and upload the file again. If they are right, run tidemill columns \
-                     with the pipeline's name and --forget, or put on_drift = \"notify\" into the pipelines file, and upload \
-                     the file again.",
+            advice: "If the file is wrong, correct it and upload it again. If it is right, run tidemill columns with the \
+                     pipeline's name and --forget, or put on_drift = \"notify\" into the pipelines file, and upload the \
+                     file again.",
         }
         TooManyRecords = "too_many_records", "the object holds more records than its pipeline allows" {
             scope: Object,

@@ -48,6 +48,22 @@ pub struct Decision {
     pub types: BTreeMap<String, ColumnType>,
 }
 
+impl Decision {
+    /// The same for an object without records whose older version has `records`: those would become invisible, which
+    /// nobody asked for by deleting the object. `known` is what was known before.
+    #[must_use]
+    pub fn emptying(self, records: u64, known: &KnownColumns, policy: Policy) -> Self {
+        if records == 0 || policy.on_drift == OnDrift::Accept {
+            return self;
+        }
+        let drifts = Drifts { emptied: Some(records), ..self.drifts };
+        match policy.on_drift {
+            OnDrift::Reject => Self { next: known.clone(), drifts, is_rejected: true, ..self },
+            OnDrift::Accept | OnDrift::Notify => Self { drifts, ..self },
+        }
+    }
+}
+
 /// Decides about an object of which `observed` was found by a check. `source` is the object and its job.
 ///
 /// A repeat for the same job, with what the first call returned, changes nothing and returns the same drifts.

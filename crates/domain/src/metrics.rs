@@ -65,7 +65,7 @@ metrics! {
     Tasks: "Count";
     /// The share of places for tasks that are taken.
     FleetUse: "Percent";
-    /// Columns of objects that differ from those of earlier objects of their pipeline.
+    /// Columns of objects that differ from those of earlier objects of their pipeline, and objects that lost all records.
     ColumnDrifts: "Count";
     /// What stopped tasks cost, in millionths of a dollar.
     CostMicroDollars: "Count";

@@ -41,7 +41,7 @@ pub(super) fn timeline(job: &Job, pooled: Option<Size>, now: Timestamp) -> Vec<L
     }
     add(job.settled_at(), job.state().as_str(), settled(job));
     if let Some(drifts) = job.drifts() {
-        let words = format!("its columns differ from those of earlier objects: {}", drifts.sentence());
+        let words = format!("the object differs from earlier objects of the pipeline: {}", drifts.sentence());
         add(job.settled_at(), "drift", safe(&words));
     }
     add(job.notified_at(), "notified", "failure mail sent; added to the dead-letter queue".to_owned());

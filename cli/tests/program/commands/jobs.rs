@@ -107,7 +107,10 @@ fn recorded(up: &Up) {
 fn remembered(up: &Up) {
     let text = up.run(&["columns", "everything"]).with_code(0).stdout;
     let good = format!(" in\n{}\n", up.uri("good.csv"));
-    assert!(text.starts_with("pipeline everything\n\n2 columns, first seen ") && text.contains(&good), "{text}");
+    assert!(
+        text.starts_with("pipeline everything\n\n2 columns, first seen ") && text.contains(&good),
+        "{text}"
+    );
     assert!(text.contains("\n  x       number  ") && text.lines().all(|line| line.len() <= 80), "{text}");
     let known = up.run(&["columns", "everything", "--json"]).with_code(0).json();
     let column = &known["groups"][0]["columns"][1];

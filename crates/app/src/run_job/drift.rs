@@ -45,10 +45,10 @@ impl<'a> PipelineColumns<'a> {
         Options { known: Some(self.known.clone()), ..options.clone() }
     }
 
-    /// Remembers the columns of an object that passed its check, and gives those without a value the type they had.
-    /// Durable on return; a repeat changes nothing and returns the same drifts.
-    pub(crate) async fn settle(&mut self, checked: &mut Checked) -> Result<Settled, JobExit> {
-        let Decision { next, drifts, types, .. } = self.remember(&checked.observed).await?;
+    /// Remembers the columns of an object that passed its check with this number of records, and gives those without a
+    /// value the type they had. Durable on return; a repeat changes nothing and returns the same drifts.
+    pub(crate) async fn settle(&mut self, checked: &mut Checked, records: u64) -> Result<Settled, JobExit> {
+        let Decision { next, drifts, types, .. } = self.remember(&checked.observed, records).await?;
         let mut is_other = false;
         if let Layout::Delimited(_) = checked.schema.layout {
             let declared = &self.run.job.pipeline.columns;
@@ -67,15 +67,19 @@ impl<'a> PipelineColumns<'a> {
         Ok(if is_other { Settled::CheckAgain } else { Settled::Remembered(drifts) })
     }
 
-    /// Compares the columns of the job's object with those of its pipeline, and remembers them. Durable on return; a
-    /// repeat changes nothing and returns the same drifts.
+    /// Compares the columns of the job's object, which has this number of records, with those of its pipeline, and remembers
+    /// them. Durable on return; a repeat changes nothing and returns the same drifts.
     ///
     /// # Errors
     /// The object is to fail for its drifts; or the table did not answer, and its columns may be remembered.
-    pub(crate) async fn remember(&self, observed: &Observed) -> Result<Decision, JobExit> {
+    pub(crate) async fn remember(&self, observed: &Observed, records: u64) -> Result<Decision, JobExit> {
         let JobRun { services, job, .. } = self.run;
+        let before = if records == 0 { self.visible_before().await? } else { 0 };
         let (pipeline, source) = (&job.pipeline.name, Source::of(job, services.clock.now()));
-        let of = |known: &KnownColumns| decide(known, observed, self.known.policy, &source);
+        let of = |known: &KnownColumns| {
+            let policy = self.known.policy;
+            decide(known, observed, policy, &source).emptying(before, known, policy)
+        };
         let mut decision = of(&self.known.columns);
         // Nearly every object changes nothing. Then the document need not be read once more: if another job changes it
         // meanwhile, this object came before that one's.
@@ -90,8 +94,8 @@ impl<'a> PipelineColumns<'a> {
         let words = escaped(&decision.drifts.sentence());
         if decision.is_rejected {
             let message = format!(
-                "the columns differ from those of earlier objects of pipeline {pipeline}: {words}; on_drift = \"reject\" in \
-                 the pipelines file fails such an object"
+                "the object differs from earlier objects of pipeline {pipeline}: {words}; on_drift = \"reject\" in the \
+                 pipelines file fails it"
             );
             return Err(JobExit::new(Change::Fail, Reason::Drift, message));
         }
@@ -100,7 +104,7 @@ impl<'a> PipelineColumns<'a> {
                 job.id = %job.id,
                 pipeline,
                 columns = decision.drifts.total,
-                "the columns of job {}'s object differ from those of earlier objects of pipeline {pipeline}: {words}",
+                "job {}'s object differs from earlier objects of pipeline {pipeline}: {words}",
                 job.id
             );
         }
@@ -108,5 +112,12 @@ impl<'a> PipelineColumns<'a> {
             info!(job.id = %job.id, "pipeline {pipeline} has more columns than are remembered");
         }
         Ok(decision)
+    }
+
+    /// How many records of an older version of the object are visible.
+    async fn visible_before(&self) -> Result<u64, JobExit> {
+        let JobRun { services, job, .. } = self.run;
+        let visible = services.records.manifest(&job.object.bucket, &job.object.key).await?;
+        Ok(visible.map_or(0, |visible| visible.records))
     }
 }

@@ -13,8 +13,8 @@ use domain::{
     volume::{Dollars, allows, cost_of_writing},
 };
 use readers::{
-    BadInput, BufferPermits, Checked, Dialect, Encoding, Layout, ReadError, Reject, Rows, ScoredReading, Source,
-    Tolerance,
+    BadInput, BufferPermits, Checked, Dialect, Encoding, Layout, ReadError, Reject, Rows, ScoredReading,
+    Source, Tolerance,
 };
 
 use super::{
@@ -108,8 +108,7 @@ pub async fn preview<S: Into<Source>>(
     let is_found_out =
         matches!(checked.schema.layout, Layout::Delimited(Dialect { delimiter: Some(_), is_log: false, .. }))
             && options.preset.is_none();
-    let readings =
-        if is_found_out { readers::readings(source()?, &options).await? } else { Vec::new() };
+    let readings = if is_found_out { readers::readings(source()?, &options).await? } else { Vec::new() };
     Ok(Preview { readings, ..seen.into_preview(&checked, failure) })
 }
 

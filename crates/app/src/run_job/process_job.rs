@@ -236,7 +236,7 @@ async fn publish(run: JobRun<'_>, written: &Written) -> Result<Outcome, JobExit>
                     metrics::put(Metric::RecordsRepaired, progress.repaired);
                 }
                 if !progress.drifts.is_empty() {
-                    metrics::put(Metric::ColumnDrifts, progress.drifts.total);
+                    metrics::put(Metric::ColumnDrifts, progress.drifts.count());
                 }
                 return Ok(Outcome::Done(progress.records));
             }

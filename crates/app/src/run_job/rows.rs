@@ -42,7 +42,7 @@ pub(crate) async fn read_twice<S: Into<readers::Source>>(
     let (checked, progress, options) = loop {
         let options = columns.options(options);
         let (mut checked, mut progress) = check_all(run, &options, &open).await?;
-        if let Settled::Remembered(drifts) = columns.settle(&mut checked).await? {
+        if let Settled::Remembered(drifts) = columns.settle(&mut checked, progress.records).await? {
             progress.drifts = drifts;
             break (checked, progress, options);
         }
@@ -126,7 +126,7 @@ pub(crate) async fn read_once(
     let writer = RowWriter { run, shards };
     let columns = PipelineColumns::read(run).await?;
     let counts = write_rows(writer, rows, Observing::Columns).await?;
-    let drifts = columns.remember(&counts.observed).await?.drifts;
+    let drifts = columns.remember(&counts.observed, counts.records).await?.drifts;
     let RowCounts { records, rejected, repaired, .. } = counts;
     let progress = Progress { records, rejected, repaired, format: None, drifts };
     writer.finish(progress, counts.write_units)

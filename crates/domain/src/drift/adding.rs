@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use jiff::{civil::Date, tz::TimeZone};
 
-use super::{Change, Drifts, Group, KnownColumn, Kinds, Observed, Source, TypeChange, group::COLUMN_BYTES};
+use super::{Change, Drifts, Group, Kinds, KnownColumn, Observed, Source, TypeChange, group::COLUMN_BYTES};
 use crate::pipelines::ColumnType;
 
 /// The most bytes that the document may take, by a careful estimate. An item of DynamoDB has 400 KB at most, and every

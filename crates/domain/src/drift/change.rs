@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Kinds;
-use crate::text::{count, shortened};
+use crate::text::{count, grouped, shortened};
 
 /// How many drifts of an object are listed. A table has up to 4,096 columns.
 const LISTED: usize = 20;
@@ -11,13 +11,16 @@ const LISTED: usize = 20;
 /// The most characters of a column's name that are kept of it. A name may have 65,535 bytes.
 const NAME_CHARS: usize = 100;
 
-/// How an object's columns differ from those of earlier objects.
+/// How an object differs from earlier objects.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drifts {
     /// The first of them.
     pub listed: Vec<Drift>,
-    /// How many there are.
+    /// How many columns differ.
     pub total: u64,
+    /// The object has no record, and its older version has this many, which become invisible.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emptied: Option<u64>,
 }
 
 /// One column that differs.
@@ -51,7 +54,13 @@ impl Drifts {
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.total == 0
+        self.count() == 0
+    }
+
+    /// How many differences there are, for the metric.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.total + u64::from(self.emptied.is_some())
     }
 
     pub(super) fn push(&mut self, column: &str, change: Change) {
@@ -79,6 +88,10 @@ impl Drifts {
         let parts = parts.into_iter().filter(|(_, named)| !named.is_empty());
         let mut parts: Vec<String> =
             parts.map(|(word, named)| format!("{word}: {}", named.join(", "))).collect();
+        let emptied = self
+            .emptied
+            .map(|records| format!("no records, where its older version has {}", grouped(records)));
+        parts.extend(emptied);
         let more = self.total.saturating_sub(self.listed.len() as u64);
         if more > 0 {
             parts.push(format!("and {}", count(more, "more column")));

@@ -70,8 +70,12 @@ fn text_stays_text_and_a_given_type_says_nothing() {
     // Another job made it text while this one found numbers: that is no news.
     let late = after(&second.next, "zip:number n:number flag:boolean", &on("late"));
     assert_eq!((late.drifts, late.types["zip"]), (Drifts::default(), ColumnType::Text));
-    let json =
-        decide(&second.next, &records("zip:number n:number flag:boolean"), policy(OnDrift::Notify), &on("json"));
+    let json = decide(
+        &second.next,
+        &records("zip:number n:number flag:boolean"),
+        policy(OnDrift::Notify),
+        &on("json"),
+    );
     assert_eq!(json.drifts.sentence(), "changed: \"zip\" from text to number");
     // Numbers and true are one column of text.
     let third = after(&second.next, "zip: n: flag:number", &on("third"));
@@ -203,7 +207,8 @@ fn it_is_stored_in_plain_words() {
 #[test]
 fn a_mixed_pipeline_compares_objects_with_those_that_have_much_the_same_columns() {
     let mixed = Policy { is_mixed: true, ..Policy::default() };
-    let add = |known: &KnownColumns, columns: &str, key: &str| decide(known, &observed(columns), mixed, &on(key));
+    let add =
+        |known: &KnownColumns, columns: &str, key: &str| decide(known, &observed(columns), mixed, &on(key));
     let orders = add(&KnownColumns::default(), "id:number code:text total:number", "orders");
     let people = add(&orders.next, "code:number name:text", "people");
     assert_eq!((people.drifts.total, people.next.groups.len()), (0, 2));
@@ -262,6 +267,21 @@ fn an_empty_object_lacks_every_column_each_time() {
     assert!(decide(Policy { is_mixed: true, ..Policy::default() }).drifts.is_empty());
     let nothing = after(&KnownColumns::default(), "", &on("empty"));
     assert_eq!(nothing, Decision::default());
-    let nothing = super::decide(&KnownColumns::default(), &observed(""), policy(OnDrift::Reject), &on("empty"));
+    let nothing =
+        super::decide(&KnownColumns::default(), &observed(""), policy(OnDrift::Reject), &on("empty"));
     assert!(!nothing.is_rejected);
+}
+
+#[test]
+fn an_object_that_takes_all_records_away_is_reported() {
+    let known = first("id:number");
+    let of = |on_drift, records| {
+        let policy = Policy { on_drift, is_mixed: true };
+        decide(&known, &observed("id:"), policy, &on("header only")).emptying(records, &known, policy)
+    };
+    let reported = of(OnDrift::Notify, 1_234);
+    assert_eq!(reported.drifts.sentence(), "no records, where its older version has 1,234");
+    assert_eq!((reported.drifts.count(), reported.is_rejected), (1, false));
+    assert!(of(OnDrift::Reject, 1).is_rejected && !of(OnDrift::Reject, 0).is_rejected);
+    assert!(of(OnDrift::Accept, 1).drifts.is_empty() && of(OnDrift::Notify, 0).drifts.is_empty());
 }

@@ -59,7 +59,7 @@ fn outcome(summary: &Summary) -> String {
         }
     }
     if summary.drifted > 0 {
-        parts.push(format!("{} with other columns", grouped(summary.drifted)));
+        parts.push(format!("{} unlike earlier objects", grouped(summary.drifted)));
     }
     parts.join(", ")
 }
@@ -126,12 +126,12 @@ fn write_body(summary: &Summary, report: &str, out: &mut String) -> std::fmt::Re
     writeln!(out, "  timeline of an object: tidemill explain s3://BUCKET/KEY")
 }
 
-/// The objects whose columns differ from those of earlier objects of their pipeline.
+/// The objects that differ from earlier objects of their pipeline.
 fn write_drifts(summary: &Summary, out: &mut String) -> std::fmt::Result {
     if summary.drifts.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\nColumns that changed")?;
+    writeln!(out, "\nUnlike earlier objects of the pipeline")?;
     for DriftedObject { object, pipeline, drifts } in &summary.drifts {
         let words = shortened(&escaped(&drifts.sentence()), LINE_CHARS);
         writeln!(out, "  {}\n    pipeline {pipeline}: {words}", escaped(object))?;

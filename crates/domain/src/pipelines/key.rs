@@ -238,7 +238,10 @@ mod tests {
         }
         record.pop();
         let error = template.of(&record).unwrap_err().to_string();
-        assert!(error.ends_with("`name`, which is missing, empty or no single value; there are \"n\", \"ok\""), "{error}");
+        assert!(
+            error.ends_with("`name`, which is missing, empty or no single value; there are \"n\", \"ok\""),
+            "{error}"
+        );
     }
 
     #[test]

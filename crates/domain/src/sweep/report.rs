@@ -24,7 +24,7 @@ pub const LAYOUT: u32 = 1;
 /// How many failures a summary names. The lines have all.
 pub const NAMED_FAILURES: usize = 20;
 
-/// How many objects with other columns a summary names. The lines have all.
+/// How many objects that differ from earlier ones a summary names. The lines have all.
 pub const NAMED_DRIFTS: usize = 10;
 
 /// The key of an hour's lines, under this prefix.
@@ -131,7 +131,7 @@ pub struct Summary {
     pub failures: BTreeMap<String, u64>,
     /// The first of them.
     pub failed: Vec<Failure>,
-    /// How many objects have other columns than earlier objects of their pipeline.
+    /// How many objects differ from earlier objects of their pipeline.
     #[serde(default)]
     pub drifted: u64,
     /// The first of them.

@@ -24,10 +24,7 @@ pub struct ScoredReading {
 ///
 /// # Errors
 /// When the beginning cannot be received, or is not what the options say.
-pub async fn readings(
-    source: impl Into<Source>,
-    options: &Options,
-) -> Result<Vec<ScoredReading>, ReadError> {
+pub async fn readings(source: impl Into<Source>, options: &Options) -> Result<Vec<ScoredReading>, ReadError> {
     let input = Input::open(source.into().begin().await?, options).await?;
     Ok(of_text(input.chunk(), input.is_last(), options))
 }
@@ -36,7 +33,8 @@ fn of_text(text: &[u8], whole: bool, options: &Options) -> Vec<ScoredReading> {
     let below = &text[after_lines(text, options.table.skip_lines.unwrap_or_default())..];
     let rivals = rivals(below);
     let look = Look { text: below, whole, options, rivals: &rivals };
-    let declared = options.delimiter.filter(|declared| !COMMON.contains(declared) && !RARE.contains(declared));
+    let declared =
+        options.delimiter.filter(|declared| !COMMON.contains(declared) && !RARE.contains(declared));
     let delimiters = COMMON.into_iter().chain(RARE).chain(declared);
     let present = delimiters.filter(|delimiter| memchr::memchr(*delimiter, below).is_some());
     let readings = present.filter_map(|delimiter| reading::best(look, delimiter));

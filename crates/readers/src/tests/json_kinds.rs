@@ -326,7 +326,11 @@ async fn messages_name_the_true_line_and_byte() {
             "a comma follows a whole value, as in an array, but no bracket opened one: \",\" on line 1, at byte 7",
         ),
         ("a,b\n1,2\n\n3\n", csv_options(), "line 4: 1 field where the header has 2, (\"a\", \"b\")"),
-        ("a,b\n\"1\n2\",2\n3,4,5\n", csv_options(), "line 4: 3 fields where the header has 2, (\"a\", \"b\")"),
+        (
+            "a,b\n\"1\n2\",2\n3,4,5\n",
+            csv_options(),
+            "line 4: 3 fields where the header has 2, (\"a\", \"b\")",
+        ),
         ("a,b\r1,2\r3\r", csv_options(), "line 3: 1 field where the header has 2"),
     ] {
         for size in [1, 3, 1_000] {

@@ -63,16 +63,12 @@ async fn a_column_that_was_text_is_text_to_the_last_row() {
     let at = "2026-11-28T00:00:00Z".parse().unwrap();
     let job = |digit: &str| JobId::parse(&digit.repeat(32)).unwrap();
     let source = Source { job: job("1"), object: String::new(), at };
-    let column = |name: &str| ObservedColumn {
-        name: name.into(),
-        kinds: Kind::Text.into(),
-        in_every_record: true,
-    };
+    let column =
+        |name: &str| ObservedColumn { name: name.into(), kinds: Kind::Text.into(), in_every_record: true };
     let columns = ["zip", "not there"].map(column).into();
     let earlier = Observed { columns, is_table: true, is_partial: false };
     let columns = decide(&KnownColumns::default(), &earlier, Policy::default(), &source).next;
-    options.known =
-        Some(Known { columns: columns.into(), policy: Policy::default(), job: job("2") });
+    options.known = Some(Known { columns: columns.into(), policy: Policy::default(), job: job("2") });
     let checked = check(text.as_bytes(), &options, Tolerance::None).await.unwrap();
     assert_eq!((checked.rows, checked.rejected), (2, 0));
     let mut rows = Rows::open(text.as_bytes(), &options, Some(&checked.schema)).await.unwrap();

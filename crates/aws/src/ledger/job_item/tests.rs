@@ -216,7 +216,7 @@ fn full_states() -> Vec<JobState> {
     let changed = Change::Type { before, found: before.union(Kind::Text.into()) };
     let listed = [("tip", Change::New), ("note", Change::Missing), ("zip", changed)];
     let listed = listed.map(|(column, change)| Drift { column: column.into(), change });
-    let drifts = Drifts { listed: listed.into(), total: 3 };
+    let drifts = Drifts { listed: listed.into(), total: 3, emptied: Some(7) };
     let progress = Progress { records: 7, rejected: 2, repaired: 3, format: Some("csv.gz".into()), drifts };
     let (collecting_until, settled_at) = (Some(at(99)), at(9));
     let dropped = Dropped {

@@ -37,16 +37,20 @@ fn summary() -> Summary {
 
 #[test]
 fn columns_that_changed_are_named_with_their_object_and_pipeline() {
-    let drifts = Drifts { listed: vec![Drift { column: "ti\np".to_owned(), change: Change::New }], total: 3 };
+    let drifts = Drifts {
+        listed: vec![Drift { column: "ti\np".to_owned(), change: Change::New }],
+        total: 3,
+        ..Drifts::default()
+    };
     let drifted = DriftedObject {
         object: "s3://tides/uploads/2.csv".to_owned(),
         pipeline: "orders".to_owned(),
         drifts,
     };
     let mail = digest(&Summary { drifted: 12, drifts: vec![drifted], ..summary() }, "s3://r");
-    assert!(mail.subject.ends_with(", 12 with other columns"), "{}", mail.subject);
+    assert!(mail.subject.ends_with(", 12 unlike earlier objects"), "{}", mail.subject);
     let expected = "
-Columns that changed
+Unlike earlier objects of the pipeline
   s3://tides/uploads/2.csv
     pipeline orders: new: \"ti\\np\"; and 2 more columns
   and 11 more

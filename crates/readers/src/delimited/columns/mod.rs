@@ -73,9 +73,9 @@ impl Settling {
         let known = options.known.as_ref().map(|known| known.text_columns(names.iter().map(|name| &**name)));
         let known = known.unwrap_or_default();
         let declared = declared_types(names, options)?.into_iter();
-        let given = declared.zip(names).map(|(declared, name)| {
-            declared.or_else(|| known.contains(&**name).then_some(ColumnType::Text))
-        });
+        let given = declared
+            .zip(names)
+            .map(|(declared, name)| declared.or_else(|| known.contains(&**name).then_some(ColumnType::Text)));
         let candidates = given.map(|given| Candidate::new(given, names.len())).collect();
         Ok(Self {
             candidates,
