@@ -38,6 +38,14 @@ pub(crate) enum ExportError {
         /// How many there were.
         records: u64,
     },
+    /// The records are in a table of the user's own, whose keys the application knows.
+    #[error("the records of {uri} are in your table {table}; read them there")]
+    OwnTable {
+        /// The object.
+        uri: String,
+        /// The table.
+        table: String,
+    },
     /// The table.
     #[error(transparent)]
     Call(#[from] CallError),
@@ -102,6 +110,9 @@ pub(crate) async fn each(
     let manifest = records.manifest(bucket, key).await?.filter(|manifest| manifest.deleted.is_none());
     let Some(manifest) = manifest else { return Ok(None) };
     let uri = object::uri(bucket, key);
+    if let Some(table) = manifest.table {
+        return Err(ExportError::OwnTable { uri, table });
+    }
     let failed = |source| ExportError::Write { path: "to standard output".to_owned(), source };
     let limit = limit.unwrap_or(u64::MAX);
     let mut taken = 0;

@@ -13,7 +13,7 @@ use std::{
 };
 
 use anyhow::Context;
-use aws::{Clients, fleet::Fleet};
+use aws::{Clients, fleet::Fleet, tables::Tables};
 use domain::{pipelines::Pipelines, sweep::KeptPipelines};
 use jiff::Timestamp;
 use localcloud::{
@@ -23,6 +23,7 @@ use localcloud::{
     iam::{Iam, PolicyError},
     lambda::FunctionHost,
     template::{Stack, Template, TemplateError},
+    wire::{ACCOUNT, REGION},
 };
 
 use crate::{args::LocalArguments, output::one_line};
@@ -49,7 +50,12 @@ const PARAMETERS: [(&str, &str); 2] = [("NotifyEmail", "you@example.com"), ("Wor
 ///
 /// # Errors
 /// When the path of this program cannot be had.
-fn cloud(template: &Path, port: u16, containers: Option<&Containers>) -> io::Result<Builder> {
+fn cloud(
+    template: &Path,
+    port: u16,
+    containers: Option<&Containers>,
+    pipelines: &Pipelines,
+) -> io::Result<Builder> {
     let program = std::env::current_exe()?;
     let start =
         |arguments: &[&str]| process(program.clone(), arguments.iter().map(ToString::to_string).collect());
@@ -57,12 +63,19 @@ fn cloud(template: &Path, port: u16, containers: Option<&Containers>) -> io::Res
     for (name, value) in PARAMETERS {
         builder = builder.parameter(name, value);
     }
+    builder = builder.parameter("TableArns", &table_arns(pipelines));
     for (logical_id, name) in FUNCTIONS {
         let runner = start(&["function", name]);
         builder = builder.function(logical_id, |_| FunctionHost::Environment(runner));
     }
     let runner = containers.map_or_else(|| start(&["worker"]), Containers::runner);
     Ok(builder.container(CONTAINER, |_| runner))
+}
+
+/// The ARNs of the tables that the pipelines file defines, as this cloud has them.
+fn table_arns(pipelines: &Pipelines) -> String {
+    let arn = |name: &str| format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}");
+    pipelines.tables().iter().map(|table| arn(&table.name)).collect::<Vec<_>>().join(",")
 }
 
 /// The template and the pipelines, read before anything starts, so that an error in them leaves nothing behind.
@@ -110,6 +123,18 @@ impl Plan {
     pub(crate) async fn keep_pipelines(&self, clients: &Clients) -> anyhow::Result<()> {
         let kept = KeptPipelines { text: self.text.clone(), kept_at: Timestamp::now() };
         Ok(Fleet::new(clients, self.output("FleetTable")?).put_document(&kept).await?)
+    }
+
+    /// Creates the tables that the pipelines file defines and that are not there.
+    ///
+    /// # Errors
+    /// When DynamoDB refuses one.
+    pub(crate) async fn create_tables(&self, clients: &Clients) -> anyhow::Result<()> {
+        let tables = Tables::new(clients);
+        for definition in self.pipelines.tables() {
+            tables.create(definition).await?;
+        }
+        Ok(())
     }
 
     /// Frees the slots of an earlier run with the same data: its tasks ended with it, and no stop event was delivered.
@@ -179,7 +204,7 @@ impl Local {
 ///
 /// # Errors
 /// When it cannot be; nothing is left running then.
-pub(crate) async fn start(arguments: &LocalArguments) -> anyhow::Result<Local> {
+pub(crate) async fn start(arguments: &LocalArguments, pipelines: &Pipelines) -> anyhow::Result<Local> {
     let containers = match &arguments.containers {
         Some(image) => {
             let wanted = std::env::var(RUNTIME).ok().filter(|wanted| !wanted.is_empty());
@@ -188,7 +213,7 @@ pub(crate) async fn start(arguments: &LocalArguments) -> anyhow::Result<Local> {
         }
         None => None,
     };
-    let mut builder = cloud(&arguments.template, arguments.port, containers.as_ref())?;
+    let mut builder = cloud(&arguments.template, arguments.port, containers.as_ref(), pipelines)?;
     if let Some(image) = &arguments.containers {
         builder = builder.parameter("WorkerImage", image);
     }

@@ -95,6 +95,12 @@ pub fn record_job(key: &'static str) -> Verb {
     Verb::that("dynamodb", "PutItem", move |input| input["Item"]["object"]["M"]["key"]["S"] == key)
 }
 
+/// Deleting an item of a table of the user's own.
+#[must_use]
+pub fn delete_item(table: &'static str) -> Verb {
+    Verb::that("dynamodb", "DeleteItem", move |input| input["TableName"] == table)
+}
+
 /// Launching tasks, for a job or for the fleet.
 #[must_use]
 pub fn launch_task() -> Verb {
@@ -148,7 +154,7 @@ pub fn write_rows() -> Verb {
     Verb::any("dynamodb", "BatchWriteItem")
 }
 
-/// Writing one record under its natural key, into this table.
+/// Writing one record under a key of its own, into this table.
 #[must_use]
 pub fn write_record(table: &str) -> Verb {
     let table = table.to_owned();

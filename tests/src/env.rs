@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use aws::{Clients, fleet::Fleet, ledger::Ledger, records::Records};
+use aws::{Clients, fleet::Fleet, ledger::Ledger, records::Records, tables::Tables};
 use aws_sdk_s3::primitives::ByteStream;
 use localcloud::{
     Cloud,
@@ -34,6 +34,7 @@ pub struct TestEnv {
     pub(crate) ledger: Ledger,
     pub(crate) fleet: Fleet,
     pub(crate) records: Records,
+    pub(crate) tables: Tables,
     pub(crate) worker_faults: WorkerFaults,
     pub(crate) transcript: Option<Transcript>,
     /// The versions that were put, in order.
@@ -64,6 +65,7 @@ impl TestEnv {
             ledger: Ledger::new(&clients, &cloud.outputs()["LedgerTable"]),
             fleet: Fleet::new(&clients, &cloud.outputs()["FleetTable"]),
             records: Records::new(&clients, &cloud.outputs()["RecordsTable"]),
+            tables: Tables::new(&clients),
             s3: aws_sdk_s3::Client::from_conf(s3),
             cloud,
             sdk,

@@ -9,8 +9,8 @@ use domain::{
     object,
     record::{self, Record},
 };
-use localcloud::{mailbox::Mail, sqs::AttributeValue};
-use serde_json::Value;
+use localcloud::{mailbox::Mail, sqs::AttributeValue, wire::Caller};
+use serde_json::{Value, json};
 
 use crate::{TestEnv, dead_letter::DeadLetter, scan::scan};
 
@@ -113,6 +113,21 @@ impl TestEnv {
         }
         rows.sort_by_key(|(row, _)| *row);
         rows.iter().map(|(_, record)| line(record)).collect()
+    }
+
+    /// What a table of the user's own holds.
+    #[must_use]
+    pub fn items(&self, table: &str) -> Vec<Value> {
+        scan(&self.cloud.services().dynamodb, table)
+    }
+
+    /// Puts an item into a table, as an application does.
+    ///
+    /// # Panics
+    /// When DynamoDB refuses.
+    pub async fn put_item(&self, table: &str, item: Value) {
+        let input = json!({ "TableName": table, "Item": item });
+        self.cloud.services().dynamodb.call("PutItem", input, &Caller::owner()).await.expect("a put");
     }
 
     /// What the records table holds.

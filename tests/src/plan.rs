@@ -9,9 +9,16 @@ use std::{
 };
 
 use clock::Clock;
+use domain::{destination::TableDefinition, pipelines::Pipelines};
 use futures::FutureExt;
 use jiff::Timestamp;
-use localcloud::{Cloud, ecs::Timing, iam::GrantId, logs::LogStream};
+use localcloud::{
+    Cloud,
+    ecs::Timing,
+    iam::GrantId,
+    logs::LogStream,
+    wire::{ACCOUNT, REGION},
+};
 use tempfile::TempDir;
 
 use crate::{
@@ -147,7 +154,18 @@ impl Plan {
         let sdk = Sdk::new(format!("env-{}", ENVIRONMENTS.fetch_add(1, Ordering::Relaxed)));
         let cloud = self.cloud(clock, &sdk, &worker_faults).await;
         cloud.services().ecs.set_timing(self.timing);
-        TestEnv::new(cloud, sdk, worker_faults, self.transcript)
+        let tables = self.tables();
+        let env = TestEnv::new(cloud, sdk, worker_faults, self.transcript);
+        for table in &tables {
+            env.tables.create(table).await.expect("a table");
+        }
+        env
+    }
+
+    /// The tables that its pipelines file defines.
+    fn tables(&self) -> Vec<TableDefinition> {
+        let text = self.pipelines.as_deref().unwrap_or_default();
+        Pipelines::parse(text, "pipelines.toml").map(|file| file.tables().to_vec()).unwrap_or_default()
     }
 
     /// The cloud that it describes.
@@ -157,6 +175,10 @@ impl Plan {
             .clock(clock)
             .parameter("NotifyEmail", "ops@example.com")
             .parameter("WorkerImage", "worker:1");
+        let arn =
+            |table: &TableDefinition| format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{}", table.name);
+        let arns: Vec<String> = self.tables().iter().map(arn).collect();
+        builder = builder.parameter("TableArns", &arns.join(","));
         for (name, value) in &self.parameters {
             builder = builder.parameter(name, value);
         }

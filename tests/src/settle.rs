@@ -55,7 +55,7 @@ impl TestEnv {
         let visible = manifest.filter(|manifest| manifest.job == job.id);
         if let Some(manifest) = visible {
             assert_eq!((job.state(), job.records()), (Done, manifest.records), "{job:#?}");
-            if manifest.natural_key.is_none() {
+            if manifest.has_rows_of_job() {
                 assert_eq!(self.visible(&job.object.key).await.len() as u64, manifest.records, "{job:#?}");
             }
         }

@@ -72,7 +72,7 @@ async fn run(arguments: &RunArguments, begun: Instant) -> anyhow::Result<End> {
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let (plan, uploads) = plan(arguments)?;
     let local = tokio::select! {
-        started = local::start(&arguments.local) => started?,
+        started = local::start(&arguments.local, &plan.pipelines) => started?,
         // Dropping the future stops what was started.
         asked = signals.asked() => return Ok(End::Asked(asked)),
     };
@@ -114,6 +114,7 @@ async fn process(
     let config = upload::config(cloud.endpoint()).await;
     let clients = Clients::new(&config);
     let bucket = named("Bucket")?;
+    plan.create_tables(&clients).await?;
     if arguments.local.data.is_some() {
         plan.free_slots(&clients).await?;
     }

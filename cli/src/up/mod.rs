@@ -50,7 +50,7 @@ async fn run(arguments: &UpArguments, begun: Instant) -> anyhow::Result<()> {
         anyhow::ensure!(about.is_dir(), "cannot watch {}: it is not a folder", folder.display());
     }
     let local = tokio::select! {
-        started = local::start(&arguments.local) => started?,
+        started = local::start(&arguments.local, &plan.pipelines) => started?,
         // Dropping the future stops what was started.
         _ = signals.asked() => return Ok(()),
     };
@@ -86,6 +86,7 @@ async fn serve(cloud: &Cloud, plan: &Plan, arguments: &UpArguments, ready: Durat
     let mut follow = Follow::new(cloud, plan)?;
     let printer = Printer { json: arguments.json, bucket, prefix };
     plan.keep_pipelines(&clients).await?;
+    plan.create_tables(&clients).await?;
     if arguments.local.data.is_some() {
         plan.free_slots(&clients).await?;
         continue_jobs(&clients, plan).await?;

@@ -3,7 +3,10 @@
 use std::sync::{Arc, OnceLock};
 
 use aws_config::SdkConfig;
-use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::{
+    Region,
+    retry::{RetryConfig, RetryPartition},
+};
 
 use super::timeouts::Timeouts;
 use domain::retry;
@@ -65,6 +68,24 @@ impl Clients {
             let timeouts = Timeouts::RECORDS.of(self.config());
             aws_sdk_dynamodb::Client::from_conf(config.timeout_config(timeouts).build())
         })
+    }
+
+    /// The same for the tables of this region: the client's own if there is none. What is throttled in `partition` slows
+    /// down nothing else.
+    pub(super) fn dynamodb_of_region(
+        &self,
+        region: Option<&str>,
+        partition: String,
+    ) -> aws_sdk_dynamodb::Client {
+        let retries = RetryConfig::adaptive().with_max_attempts(retry::WRITE_RECORDS_ATTEMPTS);
+        let mut config = aws_sdk_dynamodb::config::Builder::from(self.config())
+            .retry_config(retries)
+            .retry_partition(RetryPartition::new(partition))
+            .timeout_config(Timeouts::RECORDS.of(self.config()));
+        if let Some(region) = region {
+            config = config.region(Region::new(region.to_owned()));
+        }
+        aws_sdk_dynamodb::Client::from_conf(config.build())
     }
 
     pub(super) fn ecs(&self) -> &aws_sdk_ecs::Client {

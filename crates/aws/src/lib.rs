@@ -22,6 +22,7 @@ mod rate_limit;
 pub mod records;
 #[cfg(feature = "stack")]
 pub mod stack;
+pub mod tables;
 pub mod tasks;
 mod timeouts;
 mod unprocessed;

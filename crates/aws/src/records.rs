@@ -48,18 +48,38 @@ impl Batch {
         self.0.is_empty()
     }
 
+    /// These items as they stand. No two of them may have the same key.
+    pub(super) fn of_items(items: impl IntoIterator<Item = Item>) -> Self {
+        // The builder only fails without an item.
+        let put = |item| {
+            Some(
+                WriteRequest::builder()
+                    .put_request(PutRequest::builder().set_item(Some(item)).build().ok()?)
+                    .build(),
+            )
+        };
+        Self(items.into_iter().filter_map(put).collect())
+    }
+
+    /// Writes it to `table` in one call.
+    pub(super) async fn write(self, client: &Client, table: &str) -> Result<Written, CallError> {
+        let rows = self.len();
+        let answer = client.batch_write_item().request_items(table, self.0).send().await;
+        let answer =
+            answer.map_err(|e| CallError::of(format!("write {} to {table}", count(rows, "row")), e))?;
+        // The answer names the table as the call did, or by its name where the call has its ARN.
+        let left = answer.unprocessed_items.unwrap_or_default().into_values().flatten();
+        Ok(Written { unprocessed: Self(left.collect()) })
+    }
+
     /// These rows of `job`, which are spread over `shards` partitions. Rows of one job have keys of their own, as
     /// BatchWriteItem demands.
     #[must_use]
     pub fn of(job: &Job, shards: u32, rows: Vec<(u64, Record)>) -> Self {
         let write_epoch = manifest::write_epoch(job);
-        let put = |(row, record)| {
-            let item = item(manifest::rows_partition(&job.id, write_epoch, row, shards), row, record);
-            // The builder only fails without an item.
-            let put = PutRequest::builder().set_item(Some(item)).build().ok()?;
-            Some(WriteRequest::builder().put_request(put).build())
-        };
-        Self(rows.into_iter().filter_map(put).collect())
+        Self::of_items(rows.into_iter().map(|(row, record)| {
+            item(manifest::rows_partition(&job.id, write_epoch, row, shards), row, record)
+        }))
     }
 }
 
@@ -98,13 +118,7 @@ impl Records {
     /// # Errors
     /// [`CallError`]: any part of the batch may be written.
     pub async fn write(&self, batch: Batch) -> Result<Written, CallError> {
-        let rows = batch.len();
-        let call = self.client().batch_write_item().request_items(&self.table, batch.0);
-        let answer = call.send().await;
-        let answer = answer
-            .map_err(|e| CallError::of(format!("write {} to {}", count(rows, "row"), self.table), e))?;
-        let mut left = answer.unprocessed_items.unwrap_or_default();
-        Ok(Written { unprocessed: Batch(left.remove(&self.table).unwrap_or_default()) })
+        batch.write(self.client(), &self.table).await
     }
 
     /// Writes one record under its natural key, unless a newer version of the same object, or of this version a later
@@ -270,7 +284,7 @@ fn row(mut item: Item, number: &str, attempt: impl Fn() -> String) -> Result<(u6
     Ok((row, record))
 }
 
-fn to_attribute(value: Value) -> AttributeValue {
+pub(super) fn to_attribute(value: Value) -> AttributeValue {
     match value {
         Value::Null => AttributeValue::Null(true),
         Value::Bool(bool) => AttributeValue::Bool(bool),
@@ -289,9 +303,9 @@ fn to_attribute(value: Value) -> AttributeValue {
 
 #[derive(Debug, thiserror::Error)]
 #[error("an attribute of a type that records do not have: {0:?}")]
-struct UnknownAttribute(AttributeValue);
+pub(super) struct UnknownAttribute(AttributeValue);
 
-fn from_attribute(value: AttributeValue) -> Result<Value, UnknownAttribute> {
+pub(super) fn from_attribute(value: AttributeValue) -> Result<Value, UnknownAttribute> {
     Ok(match value {
         AttributeValue::Null(_) => Value::Null,
         AttributeValue::Bool(bool) => Value::Bool(bool),

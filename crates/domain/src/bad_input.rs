@@ -278,9 +278,18 @@ table! {
         NameTooLong = "name_too_long", "a name is longer than 65,535 bytes" {
             scope: Scope::Row, advice: "Shorten the name, and upload the file again.",
         }
-        BadKey = "bad_key", "a column of the natural key is missing or empty, or the key is too long" {
+        BadKey = "bad_key", "a column of the key is missing or empty, or the key is too long or of another type than the table's" {
             scope: Scope::Row,
             advice: "Give each row a value in every column of the pipeline's key, and upload the file again.",
+        }
+        RepeatedKey = "repeated_key", "an earlier row of the object has the same key" {
+            scope: Scope::Row,
+            advice: "Give each row a key of its own and upload the file again, or put duplicate_keys = \"last\" into the \
+                     pipelines file if the last row of a key counts.",
+        }
+        BadValue = "bad_value", "an attribute cannot be made of the row, or the table does not take it" {
+            scope: Scope::Row,
+            advice: "Correct the value, or what set makes of it in the pipelines file, and upload the file again.",
         }
     }
 }

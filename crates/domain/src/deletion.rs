@@ -34,6 +34,8 @@ pub enum Unaffected {
     Present,
     /// Records under natural keys are not found by their object.
     NaturalKeys,
+    /// Records in a table of the user's own stay.
+    OwnTable,
 }
 
 /// What `deletion` does where `visible` is the manifest of its key. `is_present` says whether the bucket has an object under
@@ -51,6 +53,9 @@ pub fn effect(deletion: &S3Deleted, visible: Option<&Manifest>, is_present: bool
         }
         if visible.natural_key.is_some() {
             return Effect::None(Unaffected::NaturalKeys);
+        }
+        if visible.table.is_some() {
+            return Effect::None(Unaffected::OwnTable);
         }
     }
     match &deletion.version {

@@ -54,7 +54,7 @@ impl Fault {
             | Reason::StrayEscape => (false, &[Quote, Escape]),
             Reason::JsonSyntax | Reason::JsonTrailing => (false, &[Format]),
             Reason::WrongType => (false, &[Columns]),
-            Reason::BadKey => (false, &[Natural]),
+            Reason::BadKey | Reason::RepeatedKey => (false, &[Natural]),
             _ => (false, &[]),
         };
         let lines: Vec<String> = keys.iter().filter_map(|key| line(*key, pipeline)).collect();
@@ -123,7 +123,15 @@ fn line(key: Key, pipeline: &Pipeline) -> Option<String> {
             }
             format!("columns = {{ {} }}", listed(names))
         }
-        Key::Natural => format!("key = {}", quoted(&pipeline.key.as_ref()?.to_string())),
+        Key::Natural => match (&pipeline.key, &pipeline.destination) {
+            (Some(key), _) => format!("key = {}", quoted(&key.to_string())),
+            (None, Some(destination)) if !destination.keys.is_empty() => {
+                let keys = destination.keys.iter();
+                let keys = keys.map(|(name, key)| format!("{} = {}", quoted(name), quoted(&key.to_string())));
+                format!("key = {{ {} }}", keys.collect::<Vec<_>>().join(", "))
+            }
+            (None, _) => return None,
+        },
     })
 }
 
@@ -180,6 +188,11 @@ mod tests {
             (Reason::StrayEscape, "escape = \"none\"", r#"escape = "none""#),
             (Reason::JsonSyntax, "format = \"jsonl\"", r#"format = "jsonl""#),
             (Reason::BadKey, "key = \"{id}\"", r#"key = "{id}""#),
+            (
+                Reason::RepeatedKey,
+                "table = \"shop\"\nkey = { PK = \"O#{id}\" }",
+                r##"key = { "PK" = "O#{id}" }"##,
+            ),
             (Reason::WrongType, "columns = { n = \"number\" }", r#"columns = { "n" }"#),
         ] {
             let pipeline = pipeline(keys);

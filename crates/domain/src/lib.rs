@@ -13,6 +13,7 @@ pub mod cancel;
 pub mod claim;
 pub mod cost;
 pub mod deletion;
+pub mod destination;
 pub mod document;
 pub mod drift;
 pub mod events;

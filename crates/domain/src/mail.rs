@@ -250,9 +250,13 @@ fn attempts(report: &FailureReport) -> String {
 /// What happens next to a job in this state.
 fn next(job: &Job) -> &'static str {
     match job.state() {
-        State::Failed if job.pipeline.key.is_none() && is_out_of_sizes(job) => {
+        State::Failed if job.pipeline.publishes_at_once() && is_out_of_sizes(job) => {
             "This job will not be retried automatically: it ran out of memory in the largest task that it may have. None \
              of this version's records are visible. The job is in the dead-letter queue."
+        }
+        State::Failed if job.pipeline.destination.is_some() => {
+            "This job will not be retried automatically. Records already written to your table stay. The job is in the \
+             dead-letter queue."
         }
         State::Failed if job.pipeline.key.is_some() => {
             "This job will not be retried automatically. Records already written under their own keys stay. The job is \

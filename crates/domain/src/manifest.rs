@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    destination::guard::Provenance,
     events::{DeletedVersion, S3Deleted},
     job::{Job, JobId},
     object::{self, Sequencer},
@@ -70,13 +71,17 @@ pub struct Manifest {
     /// The natural key template, where records lie under natural keys and not under the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub natural_key: Option<String>,
+    /// The table of the user's own that has the records, if one has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
     /// The visible version, where the bucket has versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_id: Option<String>,
     /// The visible version's place; a publish never goes back.
     pub sequencer: Sequencer,
     /// What the partition keys of the rows begin with; a colon and the partition's number follow. Applications read rows by it
-    /// (docs/reading.md), so that they need not know how it is made. Missing where records lie under natural keys.
+    /// (docs/reading.md), so that they need not know how it is made. Missing where records lie under natural keys or in a table
+    /// of the user's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows_prefix: Option<String>,
     /// Over how many partitions the rows are spread: row `r` is in partition `r % shards`.
@@ -116,9 +121,10 @@ impl Manifest {
             trace: job.trace.clone(),
             pipeline: job.pipeline.name.clone(),
             natural_key: job.pipeline.key.as_ref().map(ToString::to_string),
+            table: job.pipeline.destination.as_ref().map(|destination| destination.table.to_string()),
             version_id: job.object.version_id.clone(),
             sequencer: job.object.sequencer.clone(),
-            rows_prefix: job.pipeline.key.is_none().then(|| rows_prefix(&job.id, write_epoch(job))),
+            rows_prefix: job.pipeline.publishes_at_once().then(|| rows_prefix(&job.id, write_epoch(job))),
             shards,
             records,
             published_at: now,
@@ -153,6 +159,7 @@ impl Manifest {
             trace: deletion.event_id.clone(),
             pipeline: before.map(|before| before.pipeline.clone()).unwrap_or_default(),
             natural_key: None,
+            table: None,
             version_id,
             sequencer,
             rows_prefix: None,
@@ -164,12 +171,12 @@ impl Manifest {
     }
 
     /// The job whose rows nobody sees any more once another manifest takes the place of this one. Records under natural keys
-    /// are replaced one by one.
+    /// and in tables of the user's own are replaced one by one.
     #[must_use]
     pub fn replaceable_job(&self) -> Option<&JobId> {
         match &self.deleted {
             Some(deleted) => deleted.replaced.as_ref(),
-            None => Some(&self.job).filter(|_| self.natural_key.is_none()),
+            None => Some(&self.job).filter(|_| self.has_rows_of_job()),
         }
     }
 
@@ -177,6 +184,12 @@ impl Manifest {
     #[must_use]
     pub fn visible_pipeline(&self) -> Option<&str> {
         Some(self.pipeline.as_str()).filter(|name| !name.is_empty())
+    }
+
+    /// Whether the records are rows of the job, which become visible and invisible with this manifest.
+    #[must_use]
+    pub fn has_rows_of_job(&self) -> bool {
+        self.natural_key.is_none() && self.table.is_none()
     }
 
     /// The partition key of a key's manifest.
@@ -198,6 +211,14 @@ fn is_zero(number: &u64) -> bool {
 #[must_use]
 pub fn write_epoch(job: &Job) -> u64 {
     if job.pipeline.format.is_repeatable() { 0 } else { job.fence }
+}
+
+/// Where an item in a table of the user's own comes from that is made of row `row` of a job. An object whose event is not
+/// known counts from when its job was recorded.
+#[must_use]
+pub fn provenance(job: &Job, row: u64) -> Provenance {
+    let created_at = job.event_at.unwrap_or(job.created_at);
+    Provenance::of(&job.object, created_at.as_millisecond(), row, write_epoch(job))
 }
 
 /// The partition key of row `row` of a write epoch of a job's rows that are spread over `shards` partitions.
@@ -278,7 +299,9 @@ mod tests {
             assert!(of(repeatable).get("write_epoch").is_none());
         }
         assert!(command["rows_prefix"].as_str().unwrap().ends_with(":3"), "{command}");
-        assert!(of("key = \"{id}\"\n").get("rows_prefix").is_none());
+        for elsewhere in ["key = \"{id}\"\n", "table = \"shop\"\n"] {
+            assert!(of(elsewhere).get("rows_prefix").is_none());
+        }
         for newer in ["write_epoch", "rows_prefix"] {
             command.as_object_mut().unwrap().remove(newer);
         }

@@ -54,6 +54,23 @@ pub fn shortened(text: &str, most: usize) -> String {
     format!("{head}...{tail}")
 }
 
+/// The duration that a text such as `90s`, `15m`, `2h` or `7d` stands for.
+#[must_use]
+pub fn duration(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    if !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse::<u64>().ok()?.checked_mul(seconds).map(Duration::from_secs)
+}
+
 /// A duration as a person says it: `4.2 s`, `2 min 5 s`, `3 h 20 min`.
 #[must_use]
 pub fn in_words(duration: Duration) -> String {

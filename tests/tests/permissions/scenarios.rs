@@ -41,6 +41,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario!("a sweep", dedicated, sweep),
     scenario!("rows collected", dedicated, collect),
     scenario!("a command", commanded, command),
+    scenario!("a table of one's own", own_table, write_own_table),
     scenario!("bad input", dedicated, mails::bad),
     scenario!("bad input of the pool", pooled, mails::bad),
     scenario!("grouped mails", plan, mails::grouped),
@@ -100,6 +101,23 @@ fn commanded() -> Plan {
     let pipelines = "version = 1\n[[pipeline]]\nname = \"all\"\n\n[[schedule]]\nname = \"nightly\"\n\
                      cron = \"0 3 * * ? *\"\ncommand = [\"python3\", \"report.py\"]\n";
     plan().pipelines(pipelines).dedicated_tasks()
+}
+
+/// One pipeline for each way to write to a table of one's own.
+fn own_table() -> Plan {
+    let mut pipelines = "version = 1\n[[table]]\nname = \"people\"\n\
+                         partition_key = { name = \"id\", type = \"N\" }\n"
+        .to_owned();
+    for (name, keys) in [
+        ("replace", "write = \"replace\""),
+        ("merge", "write = \"merge\""),
+        ("batch", "provenance = \"none\""),
+    ] {
+        pipelines.push_str(&format!(
+            "\n[[pipeline]]\nname = \"{name}\"\nmatch = {{ prefix = \"uploads/{name}/\" }}\ntable = \"people\"\n{keys}\n"
+        ));
+    }
+    plan().pipelines(&pipelines).dedicated_tasks()
 }
 
 /// Tasks whose network interface does not come.
@@ -214,6 +232,16 @@ async fn collect(env: &TestEnv) {
     minutes(120).await;
     env.swept().await;
     assert_eq!(env.contents().rows, 3);
+}
+
+async fn write_own_table(env: &TestEnv) {
+    for (folder, rows) in [("batch", 1), ("merge", 2), ("replace", 4), ("replace", 3)] {
+        let key = format!("uploads/{folder}/a.csv");
+        let version = env.put(&key, csv(rows)).await;
+        env.settle().await;
+        env.job_of(&version).await.assert_done();
+    }
+    assert_eq!(env.items("people").len(), 3);
 }
 
 /// No process can be run here, so it fails, and the failure is mailed.

@@ -16,6 +16,7 @@ mod mail;
 mod messages;
 mod natural;
 mod overwrite;
+mod own_table;
 mod parquet;
 mod seeds;
 mod stops;

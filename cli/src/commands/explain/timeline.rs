@@ -162,9 +162,13 @@ fn settled(job: &Job) -> String {
         JobState::Done(Done { progress, .. }) => {
             let format = progress.format.as_deref().unwrap_or("unknown");
             let records = count(progress.records, "record");
-            let visible = match job.pipeline.key {
-                None => format!("{records} became visible at once ({})", safe(format)),
-                Some(_) => format!("{records} written under their own keys ({})", safe(format)),
+            let visible = match (&job.pipeline.destination, &job.pipeline.key) {
+                (Some(destination), _) => {
+                    let counts = progress.table.map_or(records, |counts| counts.to_string());
+                    format!("table {}: {counts} ({})", safe(destination.table.as_str()), safe(format))
+                }
+                (None, None) => format!("{records} became visible at once ({})", safe(format)),
+                (None, Some(_)) => format!("{records} written under their own keys ({})", safe(format)),
             };
             let repaired = match progress.repaired {
                 0 => String::new(),

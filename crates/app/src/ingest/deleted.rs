@@ -78,6 +78,12 @@ impl Ingest {
                     "{uri} was deleted, and its records under natural keys stay: on_delete = \"remove\" cannot find them"
                 );
             }
+            Unaffected::OwnTable => {
+                warn!(
+                    object.key = deletion.key,
+                    "{uri} was deleted, and its items in a table of your own stay: on_delete = \"remove\" is not yet for them"
+                );
+            }
             _ => {
                 info!(object.key = deletion.key, ?why, "a deletion of {uri} changes nothing that is visible")
             }

@@ -16,7 +16,8 @@ use super::{
     command::CommandPermit,
     job_exit::{JobExit, Written},
     job_run::JobRun,
-    rows::{read_once, read_options, read_twice},
+    reading::read_options,
+    rows::{read_once, read_twice},
     source::Source,
 };
 

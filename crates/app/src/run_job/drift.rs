@@ -14,7 +14,7 @@ use domain::{
 use readers::{Checked, Layout, Options};
 use tracing::{info, warn};
 
-use super::{job_exit::JobExit, job_run::JobRun};
+use super::{job_exit::JobExit, job_run::JobRun, reading::columns_in_object};
 
 /// What is known of a pipeline's columns while one of its objects is read.
 pub(crate) struct PipelineColumns<'a> {
@@ -51,7 +51,7 @@ impl<'a> PipelineColumns<'a> {
         let Decision { next, drifts, types, .. } = self.remember(&checked.observed, records).await?;
         let mut is_other = false;
         if let Layout::Delimited(_) = checked.schema.layout {
-            let declared = &self.run.job.pipeline.columns;
+            let declared = columns_in_object(&self.run.job.pipeline);
             let observed = checked.observed.columns.iter();
             for (column, observed) in checked.schema.columns.iter_mut().zip(observed) {
                 let known = types.get(&*column.name).filter(|_| !declared.contains_key(&*column.name));

@@ -6,6 +6,7 @@ use domain::{
     job::{Change, Progress, Reason, ReasonCode},
     manifest::Manifest,
     verdict::Kind,
+    volume::Excess,
 };
 
 use super::source;
@@ -49,6 +50,13 @@ impl From<CallError> for JobExit {
     fn from(error: CallError) -> Self {
         let code = if error.is_retryable() { Kind::TryAgain } else { Kind::Misconfigured };
         Self::new(Change::Requeue, code, telemetry::causes(&error))
+    }
+}
+
+/// The object would become too much.
+impl From<Excess> for JobExit {
+    fn from(excess: Excess) -> Self {
+        Self::new(Change::Fail, excess.reason(), excess.to_string())
     }
 }
 

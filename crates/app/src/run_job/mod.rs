@@ -14,6 +14,7 @@
 //! [`readers`] turns bytes into records. A pipeline may instead run a program of the image that prints the records
 //! (`command`), or ask only for the metadata of the object (`object_metadata`).
 
+mod batches;
 mod command;
 mod command_output;
 mod drift;
@@ -22,10 +23,13 @@ mod job_progress;
 mod job_run;
 mod memory;
 mod object_metadata;
+mod own_table;
 mod preview;
 mod process_job;
 mod read_and_write;
+mod reading;
 mod rejects;
+mod replace;
 mod rows;
 mod services;
 mod source;

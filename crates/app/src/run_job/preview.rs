@@ -18,7 +18,7 @@ use readers::{
 };
 
 use super::{
-    rows::{format_of, read_options, tolerance},
+    reading::{format_of, read_options, tolerance},
     write,
 };
 

@@ -8,6 +8,7 @@ use aws::{
     publish::Published,
 };
 use domain::{
+    destination::{Destination, WriteMode},
     exit_code::ExitCode,
     job::{Change, Job, JobId},
     pipelines::Format,
@@ -24,6 +25,7 @@ use super::{
     job_progress::JobProgress,
     job_run::JobRun,
     read_and_write::read_and_write,
+    replace,
     services::Services,
     usage::Usage,
 };
@@ -116,7 +118,31 @@ pub async fn process_job(
         },
         Err(exit) => exit,
     };
-    leave(run, mode, exit).await
+    match take_back(run, exit).await {
+        Some(exit) => leave(run, mode, exit).await,
+        None => Outcome::ClaimLost,
+    }
+}
+
+/// A version that replaces items and was overtaken deletes its own before its job settles: the newer version may have looked
+/// for them before they were written. If that fails, the job is returned and does it in its next attempt. None if the claim
+/// is lost meanwhile.
+async fn take_back(run: JobRun<'_>, exit: JobExit) -> Option<JobExit> {
+    let job = run.job;
+    let replaces = |destination: &Destination| destination.write == WriteMode::Replace;
+    // Of an attempt that found the newer version before it wrote anything, and had none before it, nothing is there.
+    let may_have_written = job.fence > 1 || run.progress.rows_written() > 0;
+    if exit.change != Change::Supersede
+        || !job.pipeline.destination.as_ref().is_some_and(replaces)
+        || !may_have_written
+    {
+        return Some(exit);
+    }
+    let work = with_timeout_catching_panics(job.pipeline.timeout, replace::take_back(run));
+    tokio::select! {
+        taken_back = work => Some(taken_back.err().unwrap_or(exit)),
+        () = renew_until_lost(run) => None,
+    }
 }
 
 /// Claims the attempt, or says why this worker does not have it.
@@ -227,6 +253,7 @@ async fn publish(run: JobRun<'_>, written: &Written) -> Result<Outcome, JobExit>
                     job.id = %id,
                     trace.id = job.trace,
                     records = progress.records,
+                    table = progress.table.map(|counts| counts.to_string()),
                     memory.peak_bytes = memory,
                     "published job {id} ({}): all its records are visible",
                     job.object.key

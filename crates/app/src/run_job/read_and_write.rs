@@ -9,7 +9,9 @@ use super::{
     job_run::JobRun,
     memory::MemoryPermit,
     object_metadata,
-    rows::{read_options, read_twice},
+    reading::read_options,
+    replace,
+    rows::read_twice,
     source::Source,
 };
 
@@ -51,7 +53,8 @@ pub(crate) async fn read_and_write(
             _,
         ) => {
             let options = read_options(&job.pipeline, services.memory.buffers());
-            read_twice(run, &options, || source.reader()).await
+            let written = read_twice(run, &options, || source.reader()).await?;
+            replace::delete_missing(run, written).await
         }
     }
 }

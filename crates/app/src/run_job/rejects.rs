@@ -5,7 +5,10 @@ use aws::{
     CallError,
     objects::{Objects, Writing},
 };
-use domain::job::Job;
+use domain::{
+    job::Job,
+    record::{self, Record},
+};
 use serde_json::json;
 
 use readers::Reject;
@@ -38,4 +41,13 @@ impl Rejects {
     pub(crate) async fn finish(self) -> Result<(), CallError> {
         self.0.finish().await
     }
+}
+
+/// The first KiB of a record as JSON.
+pub(crate) fn beginning_as_json(record: &Record) -> String {
+    let mut json = Vec::new();
+    // Writing to memory does not fail.
+    drop(record::write_record_json(record, &mut json));
+    json.truncate(1_024);
+    String::from_utf8_lossy(&json).into_owned()
 }

@@ -1,6 +1,6 @@
 //! What a worker needs to run jobs: its adapters, its memory budget and the limits for pipelines' commands.
 
-use aws::{Clients, fleet::Fleet, ledger::Ledger, objects::Objects, records::Records};
+use aws::{Clients, fleet::Fleet, ledger::Ledger, objects::Objects, records::Records, tables::Tables};
 use clock::Clock;
 use domain::settings::{Settings, SettingsError, variables};
 
@@ -17,6 +17,7 @@ pub struct Services {
     pub(crate) objects: Objects,
     /// The prefix of the keys that are watched: a pipeline that takes all of them does not say what its objects are.
     pub(crate) watched_prefix: String,
+    pub(crate) tables: Tables,
     pub(crate) rejects_prefix: String,
     /// The revision of the task definition that this task runs; `None` when an older function launched the task.
     pub revision: Option<String>,
@@ -44,6 +45,7 @@ impl Services {
             fleet: Fleet::new(clients, &settings.get(variables::FLEET_TABLE)?),
             objects: Objects::new(clients),
             watched_prefix: settings.get(variables::WATCHED_PREFIX)?,
+            tables: Tables::new(clients),
             rejects_prefix: settings.get(variables::REJECTS_PREFIX)?,
             revision: settings.optional(variables::TIDEMILL_REVISION)?,
             clock,

@@ -1,11 +1,14 @@
 //! Writes batches of rows to the records table as fast as the table accepts them.
 
-use aws::{CallError, records::Batch};
+use std::sync::Arc;
+
+use aws::{CallError, records::Batch, tables::Table};
 use domain::{
+    destination::{TableCounts, TableItem},
     job::{Change, Progress},
     manifest::Manifest,
     pipelines::KeyTemplate,
-    record::{self, Record},
+    record::Record,
     retry::WRITE_ROWS,
     text::count,
     verdict::Kind,
@@ -17,13 +20,35 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use super::{
     job_exit::{JobExit, Written},
     job_run::JobRun,
+    own_table::{CALLS_IN_FLIGHT, OwnTable},
+    rejects::beginning_as_json,
 };
 
 /// Rows to write, with the part of the memory budget that they hold until they are written.
 #[derive(Debug)]
 pub(crate) struct Batched {
-    pub(crate) rows: Vec<(u64, Record)>,
+    pub(crate) rows: BatchedRows,
     pub(crate) permit: OwnedSemaphorePermit,
+}
+
+/// Rows for the records table, or items for a table of the user's own.
+#[derive(Debug)]
+pub(crate) enum BatchedRows {
+    Records(Vec<(u64, Record)>),
+    Items(Vec<TableItem>),
+}
+
+impl BatchedRows {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Records(records) => records.len(),
+            Self::Items(items) => items.len(),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// How many batches are parsed ahead of the calls.
@@ -45,6 +70,8 @@ const PUTS_IN_FLIGHT: usize = 64;
 pub(crate) struct RowWriter<'a> {
     pub(crate) run: JobRun<'a>,
     pub(crate) shards: u32,
+    /// Where the rows go, if not to the records table.
+    pub(crate) table: Option<&'a OwnTable>,
 }
 
 impl RowWriter<'_> {
@@ -54,20 +81,35 @@ impl RowWriter<'_> {
     /// # Errors
     /// [`CallError`] of the first batch or record that could not be written.
     pub(crate) async fn write(self, batches: mpsc::Receiver<Batched>) -> Result<(), CallError> {
-        match &self.run.job.pipeline.key {
-            None => self.write_batches(batches).await,
-            Some(key) => self.put_records(key, batches).await,
+        match (self.table, &self.run.job.pipeline.key) {
+            (Some(table), _) if table.is_guarded() => self.write_items(table, batches).await,
+            (Some(_), _) | (None, None) => self.write_batches(batches).await,
+            (None, Some(key)) => self.put_records(key, batches).await,
         }
     }
 
     /// What publishes the rows, if DynamoDB has taken all of them.
-    pub(crate) fn finish(self, progress: Progress, write_units: u64) -> Result<Written, JobExit> {
+    pub(crate) fn finish(
+        self,
+        progress: Progress,
+        duplicates: u64,
+        write_units: u64,
+    ) -> Result<Written, JobExit> {
         let JobRun { services, job, progress: written } = self.run;
+        let counts = self.table.map(|_| TableCounts { duplicates, ..written.table_counts() });
         let rows = written.rows_written();
+        // Where rows are written as they are read, only the writes show which of them have the same key.
+        let unseen = if counts.is_some() { written.table_counts().duplicates } else { 0 };
         if rows != progress.records {
             let differs = format!("read {}, but wrote {rows}", count(progress.records, "record"));
             return Err(JobExit::new(Change::Requeue, Kind::InternalError, differs));
         }
+        let progress = Progress {
+            records: progress.records - unseen,
+            table: counts.map(|counts| TableCounts { duplicates: counts.duplicates + unseen, ..counts }),
+            ..progress
+        };
+        let rows = progress.records;
         let manifest = Manifest::of(job, self.shards, rows, services.clock.now());
         Ok(Written { manifest, progress, write_units })
     }
@@ -101,13 +143,21 @@ impl RowWriter<'_> {
     async fn write_batch(self, batch: Batched) -> Result<Accepted, CallError> {
         // The permit is given back when the rows are written.
         let Batched { rows, permit: _permit } = batch;
-        let mut batch = Batch::of(self.run.job, self.shards, rows);
+        let mut batch = match rows {
+            BatchedRows::Records(rows) => Batch::of(self.run.job, self.shards, rows),
+            BatchedRows::Items(items) => Table::batch(items),
+        };
         let mut fruitless = 0;
         let mut accepted = Accepted::Whole;
         loop {
             let rows = batch.len();
-            batch = self.run.services.records.write(batch).await?.unprocessed;
+            let written = match self.table {
+                Some(table) => table.table().write_batch(batch).await?,
+                None => self.run.services.records.write(batch).await?,
+            };
+            batch = written.unprocessed;
             self.run.progress.add_rows((rows - batch.len()) as u64);
+            self.run.progress.add_written((rows - batch.len()) as u64);
             if batch.is_empty() {
                 return Ok(accepted);
             }
@@ -123,6 +173,40 @@ impl RowWriter<'_> {
         }
     }
 
+    /// Writes every item that arrives, many at a time over the ends of batches. A batch's memory is given back when its last
+    /// item is written.
+    async fn write_items(
+        self,
+        table: &OwnTable,
+        mut batches: mpsc::Receiver<Batched>,
+    ) -> Result<(), CallError> {
+        let mut in_flight = FuturesUnordered::new();
+        let mut open = true;
+        while open || !in_flight.is_empty() {
+            tokio::select! {
+                batch = batches.recv(), if open && in_flight.len() < CALLS_IN_FLIGHT => match batch {
+                    Some(Batched { rows: BatchedRows::Items(items), permit }) => {
+                        let permit = Arc::new(permit);
+                        in_flight.extend(items.into_iter().map(|item| self.write_item(table, item, permit.clone())));
+                    }
+                    Some(Batched { rows: BatchedRows::Records(_), .. }) => {}
+                    None => open = false,
+                },
+                Some(result) = in_flight.next(), if !in_flight.is_empty() => result?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_item(
+        self,
+        table: &OwnTable,
+        item: TableItem,
+        _permit: Arc<OwnedSemaphorePermit>,
+    ) -> Result<(), CallError> {
+        table.write_item(self.run.job, item, self.run.progress).await
+    }
+
     /// Writes every record under its natural key. Records that DynamoDB refuses count too: a newer version of the object
     /// has written their keys.
     async fn put_records(
@@ -131,7 +215,7 @@ impl RowWriter<'_> {
         mut batches: mpsc::Receiver<Batched>,
     ) -> Result<(), CallError> {
         let JobRun { services, job, progress } = self.run;
-        while let Some(Batched { rows, permit }) = batches.recv().await {
+        while let Some(Batched { rows: BatchedRows::Records(rows), permit }) = batches.recv().await {
             let puts = rows.into_iter().map(async |(row, record)| {
                 // A record without its key was rejected before.
                 let Ok(key) = natural_key(key, &record) else { return Ok(()) };
@@ -167,13 +251,4 @@ pub(crate) fn natural_key(key: &KeyTemplate, record: &Record) -> Result<String, 
 /// The reject of the record at `place`, which has no natural key for the reason in `message`.
 pub(crate) fn without_key(place: Place, message: String, record: &Record) -> Reject {
     Reject { reason: Reason::BadKey, place, message, raw: beginning_as_json(record) }
-}
-
-/// The first KiB of a record as JSON.
-fn beginning_as_json(record: &Record) -> String {
-    let mut json = Vec::new();
-    // Writing to memory does not fail.
-    drop(record::write_record_json(record, &mut json));
-    json.truncate(1_024);
-    String::from_utf8_lossy(&json).into_owned()
 }

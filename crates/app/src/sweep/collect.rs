@@ -138,7 +138,7 @@ impl Sweep {
     fn has_lost_write_epochs(&self, job: &Job) -> bool {
         let JobState::Done(Done { settled_at, replaced: None, .. }) = job.state else { return false };
         !job.pipeline.format.is_repeatable()
-            && job.pipeline.key.is_none()
+            && job.pipeline.publishes_at_once()
             && job.fence > 1
             && self.is_old(settled_at)
     }
@@ -157,8 +157,8 @@ impl Sweep {
             JobState::Failed(failed) => failed.settled_at,
             JobState::Superseded(dropped) | JobState::SourceDeleted(dropped) => dropped.settled_at,
         };
-        // Records with natural keys are not stored under their job, and a job that was never claimed has no rows.
-        self.is_old(since) && job.pipeline.key.is_none() && job.fence > 0
+        // Records with natural keys and in tables of the user's own are not stored under their job, and a job that was never claimed has no rows.
+        self.is_old(since) && job.pipeline.publishes_at_once() && job.fence > 0
     }
 }
 

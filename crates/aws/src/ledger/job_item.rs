@@ -12,11 +12,12 @@
 //!
 //! Anywhere else one of these contradicts the state, and the item is [not read](UnreadableJob) as a job. Other attributes
 //! stay where they say nothing any more, and are passed over there: `holder` after a replay; `records`, `rejected`, `repaired`,
-//! `format`, `drifts` and `progress` of an attempt that ended; `deferred_until` of a launch that came. What only the ledger's own
-//! writes use, such as `collected_at`, is not read at all.
+//! `format`, `drifts`, `table_counts` and `progress` of an attempt that ended; `deferred_until` of a launch that came. What
+//! only the ledger's own writes use, such as `collected_at`, is not read at all.
 
 use domain::{
     audit::AuditEntry,
+    destination::TableCounts,
     drift::Drifts,
     job::{
         Attempt, Claimed, Done, Dropped, Failed, Job, JobId, JobState, Notification, Progress, Reason,
@@ -84,6 +85,9 @@ pub struct JobItem {
     /// How the object's columns differ from those of earlier objects of the pipeline.
     #[serde(default, skip_serializing_if = "Drifts::is_empty")]
     pub drifts: Drifts,
+    /// What became of the rows in a table of the user's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_counts: Option<TableCounts>,
     /// Why it is where it is, when that is not plain success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
@@ -311,7 +315,7 @@ impl JobItem {
     fn take_progress(&mut self) -> Progress {
         let (records, rejected, repaired) = (self.records, self.rejected, self.repaired);
         let (format, drifts) = (self.format.take(), std::mem::take(&mut self.drifts));
-        Progress { records, rejected, repaired, format, drifts }
+        Progress { records, rejected, repaired, format, drifts, table: self.table_counts }
     }
 
     fn take_dropped(&mut self) -> Result<Dropped, Problem> {
@@ -361,6 +365,7 @@ impl From<&Job> for JobItem {
             repaired: job.repaired(),
             format: job.format().map(str::to_owned),
             drifts: job.drifts().cloned().unwrap_or_default(),
+            table_counts: job.progress().and_then(|progress| progress.table),
             reason: job.reason().cloned(),
             write_units: job.write_units(),
             event_at: job.event_at,

@@ -1,6 +1,6 @@
 //! How the holder of a claim leaves its job: by one write, or, with its records, by one half of the publish transaction.
 
-use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, Update};
 use jiff::Timestamp;
 
 use super::{
@@ -11,6 +11,7 @@ use crate::{
     CallError,
     attributes::{number, text},
 };
+use domain::destination::TableCounts;
 use domain::job::{Attempt, Change, Job, Progress, Reason};
 
 /// How a worker leaves a job.
@@ -47,6 +48,7 @@ impl Ledger {
         };
         let format = if progress.format.is_some() { ", #format = :format" } else { "" };
         let drifts = if progress.drifts.is_empty() { "" } else { ", drifts = :drifts" };
+        let counts = if progress.table.is_some() { ", table_counts = :table_counts" } else { "" };
         let ended = worker.filter(|_| change == Change::Fail).map(|worker| Attempt {
             number: job.attempt,
             task: worker.to_owned(),
@@ -58,7 +60,7 @@ impl Ledger {
         let mut write = Write::new(
             &format!(
                 "SET #state = :to, reason = :reason, records = :records, rejected = :rejected, \
-                 repaired = :repaired{settled}{format}{drifts}{history} \
+                 repaired = :repaired{settled}{format}{drifts}{counts}{history} \
                  REMOVE lease_until"
             ),
             "fence = :fence",
@@ -80,6 +82,9 @@ impl Ledger {
         }
         if !drifts.is_empty() {
             write = write.value(":drifts", write::drifts_value(&progress.drifts)?);
+        }
+        if let Some(counts) = progress.table {
+            write = write.value(":table_counts", counts_value(counts)?);
         }
         if let Some(ended) = &ended {
             write = write.name("#history", "history").value(":ended", write::attempts(ended)?);
@@ -105,10 +110,11 @@ impl Ledger {
         // What an earlier attempt found is not what this one found.
         let (set, remove) =
             if progress.drifts.is_empty() { ("", ", drifts") } else { (", drifts = :drifts", "") };
+        let counts = if progress.table.is_some() { ", table_counts = :table_counts" } else { "" };
         let mut write = Write::new(
             &format!(
                 "SET #state = :to, records = :records, rejected = :rejected, repaired = :repaired, #format = :format, \
-                 write_units = :units, settled_at = :now, status_shard = :status_shard, status_at = :now{set} \
+                 write_units = :units, settled_at = :now, status_shard = :status_shard, status_at = :now{set}{counts} \
                  REMOVE lease_until, reason, #progress{remove}"
             ),
             "fence = :fence",
@@ -126,6 +132,9 @@ impl Ledger {
         if !set.is_empty() {
             write = write.value(":drifts", write::drifts_value(&progress.drifts)?);
         }
+        if let Some(counts) = progress.table {
+            write = write.value(":table_counts", counts_value(counts)?);
+        }
         Update::builder()
             .table_name(&self.table)
             .key("job", text(&job.id))
@@ -137,4 +146,9 @@ impl Ledger {
             .build()
             .map_err(|e| CallError::malformed_response(format!("publish job {}", job.id), e))
     }
+}
+
+fn counts_value(counts: TableCounts) -> Result<AttributeValue, CallError> {
+    serde_dynamo::to_attribute_value(counts)
+        .map_err(|e| CallError::malformed_response("write the counts of a job", e))
 }

@@ -96,10 +96,14 @@ fn a_repeat_is_known_and_a_later_deletion_moves_the_place() {
 }
 
 #[test]
-fn records_under_natural_keys_stay() {
-    let visible = manifest(Some("v1"), "02", "key = \"{id}\"");
-    assert_eq!(effect(&hidden("03"), Some(&visible), false), Effect::None(Unaffected::NaturalKeys));
-    assert_eq!(visible.replaceable_job(), None);
+fn records_under_keys_of_their_own_stay() {
+    for (key, why) in
+        [("key = \"{id}\"", Unaffected::NaturalKeys), ("table = \"shop\"", Unaffected::OwnTable)]
+    {
+        let visible = manifest(Some("v1"), "02", key);
+        assert_eq!(effect(&hidden("03"), Some(&visible), false), Effect::None(why));
+        assert_eq!(visible.replaceable_job(), None);
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 
 use super::{reason::Reason, state::State};
+use crate::destination::TableCounts;
 use crate::drift::Drifts;
 
 /// Where a job is, with what only a job there has.
@@ -147,6 +148,8 @@ pub struct Progress {
     pub format: Option<String>,
     /// How the object's columns differ from those of earlier objects.
     pub drifts: Drifts,
+    /// What became of the rows in a table of the user's own.
+    pub table: Option<TableCounts>,
 }
 
 impl Failed {

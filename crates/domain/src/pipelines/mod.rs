@@ -24,10 +24,12 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
+use crate::destination::{Destination, Prefix, TableDefinition};
 use crate::drift::OnDrift;
 use crate::fargate::Size;
 use pricing::Dollars;
 
+pub use crate::text::duration;
 pub use column_type::ColumnType;
 pub use command::Command;
 pub use delimited::{
@@ -37,7 +39,6 @@ pub use delimited::{
 pub use key::{KeyTemplate, KeyTemplateError, MissingColumn};
 pub use on_delete::OnDelete;
 pub use preset::{Preset, PresetLayout, PresetNames, PresetTable, Quotes};
-pub use read::duration;
 pub use schedule::{Hours, HoursError, Run, Schedule, due};
 
 /// All pipelines, in the order of the file.
@@ -46,6 +47,7 @@ pub struct Pipelines {
     ignored: Vec<Match>,
     pipelines: Vec<Pipeline>,
     schedules: Vec<Schedule>,
+    tables: Vec<TableDefinition>,
 }
 
 impl Pipelines {
@@ -82,6 +84,12 @@ impl Pipelines {
         &self.schedules
     }
 
+    /// The tables that the file defines.
+    #[must_use]
+    pub fn tables(&self) -> &[TableDefinition] {
+        &self.tables
+    }
+
     /// All of them, in the order of the file, which is the order of trying.
     pub fn iter(&self) -> impl Iterator<Item = &Pipeline> {
         self.pipelines.iter()
@@ -90,7 +98,7 @@ impl Pipelines {
 
 /// One pipeline. Only [`Pipelines::parse`] and reading a stored one back make one.
 ///
-/// As JSON it carries `"v": 1`, or `"v": 2` if it has one of the fields that came with that version and that an old
+/// As JSON it carries `"v": 1`, or a later version if it has one of the fields that came with that version and that an old
 /// reader would get wrong by leaving it out. Readers ignore fields they do not know, so adding any other field keeps the
 /// version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,6 +134,9 @@ pub struct Pipeline {
     /// The natural key of its records. Absent: rows are keyed by object version and row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<KeyTemplate>,
+    /// The table of the user's own that its records go to. Absent: the stack's records table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<Destination>,
     /// What becomes of its records when their object is deleted. Read from the file in use, not from a job.
     #[serde(default, skip_serializing_if = "on_delete::is_default")]
     pub on_delete: OnDelete,
@@ -175,7 +186,7 @@ pub struct Pipeline {
 pub struct Match {
     /// What the full key begins with.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub prefix: Option<String>,
+    pub prefix: Option<Prefix>,
     /// What the full key ends with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suffix: Option<String>,
@@ -185,6 +196,15 @@ pub struct Match {
     /// The greatest size, itself included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_bytes: Option<u64>,
+}
+
+impl Pipeline {
+    /// Whether its records become visible at once, by the manifest: those under natural keys, and those in a table of the
+    /// user's own, are visible as they are written.
+    #[must_use]
+    pub fn publishes_at_once(&self) -> bool {
+        self.key.is_none() && self.destination.is_none()
+    }
 }
 
 impl Match {
@@ -200,7 +220,7 @@ impl Match {
     }
 
     fn takes_name(&self, key: &str) -> bool {
-        self.prefix.as_deref().is_none_or(|prefix| key.starts_with(prefix))
+        self.prefix.as_ref().is_none_or(|prefix| prefix.captures(key).is_some())
             && self.suffix.as_deref().is_none_or(|suffix| key.ends_with(suffix))
     }
 
@@ -208,7 +228,7 @@ impl Match {
     /// one, or a suffix that is more than an extension.
     #[must_use]
     pub fn says_what(&self, watched: &str) -> bool {
-        self.prefix.as_deref().is_some_and(|prefix| !watched.starts_with(prefix))
+        self.prefix.as_ref().is_some_and(|prefix| prefix.narrows(watched))
             || self.suffix.as_deref().is_some_and(|suffix| !suffix.is_empty() && !suffix.starts_with('.'))
     }
 
@@ -219,7 +239,8 @@ impl Match {
     /// Whether this takes every object that `other` takes.
     fn covers(&self, other: &Self) -> bool {
         let text = |mine: &Option<String>| mine.clone().unwrap_or_default();
-        text(&other.prefix).starts_with(&text(&self.prefix))
+        let begins = |mine: &Prefix| other.prefix.as_ref().is_some_and(|other| mine.covers(other));
+        self.prefix.as_ref().is_none_or(begins)
             && text(&other.suffix).ends_with(&text(&self.suffix))
             && self.min_bytes.is_none_or(|mine| other.min_bytes.is_some_and(|other| other >= mine))
             && self.max_bytes.is_none_or(|mine| other.max_bytes.is_some_and(|other| other <= mine))
@@ -356,7 +377,10 @@ struct Version(u32);
 
 impl Version {
     const OLD: Self = Self(1);
-    const NEW: Self = Self(2);
+    /// With more than the first version had on delimited text and its encoding.
+    const DELIMITED: Self = Self(2);
+    /// With a table of the user's own.
+    const DESTINATION: Self = Self(3);
 
     /// The oldest version whose readers understand all that the pipeline says.
     fn of(pipeline: &Pipeline) -> Self {
@@ -365,7 +389,13 @@ impl Version {
             && pipeline.bad_rows != BadRows::Repair
             && pipeline.delimiter != Some(NO_DELIMITER)
             && pipeline.on_drift != Some(OnDrift::Reject);
-        if is_old { Self::OLD } else { Self::NEW }
+        if pipeline.destination.is_some() {
+            Self::DESTINATION
+        } else if is_old {
+            Self::OLD
+        } else {
+            Self::DELIMITED
+        }
     }
 }
 
@@ -373,10 +403,10 @@ impl TryFrom<u32> for Version {
     type Error = String;
 
     fn try_from(version: u32) -> Result<Self, String> {
-        if (Self::OLD.0..=Self::NEW.0).contains(&version) {
+        if (Self::OLD.0..=Self::DESTINATION.0).contains(&version) {
             Ok(Self(version))
         } else {
-            Err(format!("pipeline format version {version} is not known here; known: 1 and 2"))
+            Err(format!("pipeline format version {version} is not known here; known: 1 to 3"))
         }
     }
 }

@@ -8,6 +8,7 @@ mod command;
 mod delimited;
 mod impossible;
 mod schedule;
+mod table;
 mod walk;
 
 use std::collections::BTreeMap;
@@ -19,12 +20,12 @@ use super::{
     BadRows, ColumnType, Format, Match, OnDelete, Pipeline, Pipelines, PipelinesError, Preset, Problem,
     Version, default_attempts, default_dedicated_above, default_task, default_timeout,
 };
+use crate::destination::{PrefixError, TableDefinition};
 use crate::drift::OnDrift;
 use crate::fargate::{Size, SizeError};
+use crate::text::duration;
 use pricing::Dollars;
 use walk::{Field, Reader, below, integer, string};
-
-pub use walk::duration;
 
 /// The keys of a pipeline, in the order in which an error lists them.
 fn pipeline_keys() -> Vec<&'static str> {
@@ -43,6 +44,7 @@ fn pipeline_keys() -> Vec<&'static str> {
             "encoding",
         ],
         &delimited::KEYS,
+        &table::KEYS,
         &["on_delete", "max_records", "max_cost", "attempts", "timeout", "task", "dedicated_above"],
     ]
     .concat()
@@ -127,7 +129,7 @@ fn read<const SCHEDULES: bool>(text: &str, watched: Option<&str>) -> Result<Pipe
 
 impl<'t> Reader<'t> {
     fn file<const SCHEDULES: bool>(&mut self, document: &'t DeTable<'t>) -> Pipelines {
-        let fields = self.fields("", document, &["version", "ignore", "pipeline", "schedule"]);
+        let fields = self.fields("", document, &["version", "ignore", "pipeline", "schedule", "table"]);
         match fields.get("version") {
             None => self.problem(&(0..0), "version", "it is missing; allowed: 1".to_owned()),
             Some(field) => {
@@ -136,10 +138,12 @@ impl<'t> Reader<'t> {
                 }
             }
         }
+        let tables = self.tables(fields.get("table"));
         Pipelines {
             ignored: self.ignored(fields.get("ignore")),
-            pipelines: self.list(fields.get("pipeline")),
+            pipelines: self.list(fields.get("pipeline"), &tables),
             schedules: if SCHEDULES { self.schedules(fields.get("schedule")) } else { Vec::new() },
+            tables,
         }
     }
 
@@ -162,7 +166,7 @@ impl<'t> Reader<'t> {
         ignored
     }
 
-    fn list(&mut self, field: Option<&Field<'t>>) -> Vec<Pipeline> {
+    fn list(&mut self, field: Option<&Field<'t>>, tables: &[TableDefinition]) -> Vec<Pipeline> {
         let Some(list) = field else {
             self.problem(
                 &(0..0),
@@ -183,7 +187,7 @@ impl<'t> Reader<'t> {
             let path = format!("pipeline[{}]", index + 1);
             let field = Field { path, span: entry.span(), value: entry.get_ref() };
             if let DeValue::Table(table) = field.value {
-                let pipeline = self.pipeline(&field, table, &pipelines);
+                let pipeline = self.pipeline(&field, table, &pipelines, tables);
                 pipelines.push(pipeline);
             } else {
                 self.wrong(&field, "a table");
@@ -192,7 +196,13 @@ impl<'t> Reader<'t> {
         pipelines
     }
 
-    fn pipeline(&mut self, place: &Field<'t>, table: &'t DeTable<'t>, above: &[Pipeline]) -> Pipeline {
+    fn pipeline(
+        &mut self,
+        place: &Field<'t>,
+        table: &'t DeTable<'t>,
+        above: &[Pipeline],
+        tables: &[TableDefinition],
+    ) -> Pipeline {
         let fields = self.fields(&place.path, table, &pipeline_keys());
         let get = |key: &str| fields.get(key);
         let format = get("format").and_then(|field| self.one_of(field, &formats())).unwrap_or_default();
@@ -207,7 +217,8 @@ impl<'t> Reader<'t> {
             encoding: get("encoding").and_then(|field| self.encoding(field, format)),
             records: get("records").and_then(|field| self.records(field, format)),
             columns: get("columns").map(|field| self.columns(field, format)).unwrap_or_default(),
-            key: get("key").and_then(|field| self.parsed(field, "a template such as \"{customer_id}\"")),
+            key: get("key").and_then(|field| self.natural_key(field, get("table").is_some())),
+            destination: self.destination(&fields),
             on_delete: self.on_delete(&fields),
             bad_rows: get("bad_rows").and_then(|field| self.one_of(field, &BAD_ROWS)).unwrap_or_default(),
             max_rejected: get("max_rejected").and_then(|field| self.share_of_rows(field)),
@@ -226,6 +237,7 @@ impl<'t> Reader<'t> {
         pipeline.v = Version::of(&pipeline);
         self.contradictions(&fields, &pipeline);
         self.impossible(&fields, &pipeline);
+        self.table_contradictions(&fields, &pipeline, above, tables);
         if let Some(first) = above.iter().find(|other| other.matches.covers(&pipeline.matches)) {
             let words = format!(
                 "it can never match: pipeline \"{}\" above takes all of its objects, and the first match wins",
@@ -273,7 +285,16 @@ impl<'t> Reader<'t> {
                 }
             }
         };
-        let (prefix, suffix) = (text("prefix"), text("suffix"));
+        let suffix = text("suffix");
+        let prefix = text("prefix").map(|text| text.parse());
+        let prefix = match (prefix, fields.get("prefix")) {
+            (Some(Err(error)), Some(field)) => {
+                let error: PrefixError = error;
+                self.wrong(field, &format!("a prefix such as \"uploads/{{tenant}}/orders/\": {error}"));
+                None
+            }
+            (prefix, _) => prefix.and_then(Result::ok),
+        };
         let mut bytes = |key: &str| fields.get(key).and_then(|field| self.bytes(field));
         let (min_bytes, max_bytes) = (bytes("min_bytes"), bytes("max_bytes"));
         if let (Some(least), Some(most), Some(field)) = (min_bytes, max_bytes, fields.get("max_bytes"))
@@ -332,7 +353,9 @@ impl<'t> Reader<'t> {
     fn on_delete(&mut self, fields: &BTreeMap<&'t str, Field<'t>>) -> OnDelete {
         let Some(field) = fields.get("on_delete") else { return OnDelete::default() };
         let on_delete = self.one_of(field, &ON_DELETE).unwrap_or_default();
-        if on_delete == OnDelete::Remove && fields.contains_key("key") {
+        if on_delete == OnDelete::Remove && fields.contains_key("table") {
+            self.wrong(field, "only \"keep\" with table: \"remove\" is not yet for a table of one's own");
+        } else if on_delete == OnDelete::Remove && fields.contains_key("key") {
             self.wrong(
                 field,
                 "only \"keep\" with key: records under natural keys are not found by their object",

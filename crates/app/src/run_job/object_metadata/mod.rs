@@ -22,6 +22,7 @@ use domain::{
     record::{self, Record},
     verdict::Kind,
 };
+use readers::Place;
 use sha2::{Digest, Sha256};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
@@ -33,8 +34,9 @@ use self::values::{number, text};
 use crate::run_job::{
     job_exit::{JobExit, Written},
     job_run::JobRun,
+    own_table::OwnTable,
     source::Source,
-    write::{Batched, RowWriter, natural_key},
+    write::{Batched, BatchedRows, RowWriter, natural_key},
 };
 
 /// How much of the object is held to find headers. EXIF lies in the first 64 KiB of a JPEG; in other formats other data
@@ -53,21 +55,29 @@ pub(crate) async fn read_and_write(run: JobRun<'_>, source: &Source) -> Result<W
         natural_key(key, &record)
             .map_err(|message| JobExit::new(Change::Fail, readers::Reason::BadKey, message))?;
     }
+    let table = OwnTable::open(run).await?;
     let progress =
         Progress { records: 1, rejected: 0, format: Some("object".to_owned()), ..Progress::default() };
     info!(job.id = %job.id, "read the metadata of the object of job {}", job.id);
-    let size = record::size_bytes(&record);
+    let (size, rows) = match &table {
+        None => (record::size_bytes(&record), BatchedRows::Records(vec![(1, record)])),
+        Some(table) => {
+            let item = table.item(1, Place::Line(1), record);
+            let item = item.map_err(|reject| JobExit::new(Change::Fail, reject.reason, reject.message))?;
+            (item.bytes, BatchedRows::Items(vec![item]))
+        }
+    };
     let (units, permits) = (readers::write_units(size), u32::try_from(size).unwrap_or(u32::MAX));
     let permit = services.memory.rows().acquire_many_owned(permits).await.map_err(|closed| {
         JobExit::new(Change::Requeue, Kind::InternalError, format!("the memory budget is closed: {closed}"))
     })?;
     let (send, batches) = mpsc::channel(1);
     // The channel holds one batch and its receiver is alive: the send succeeds.
-    drop(send.send(Batched { rows: vec![(1, record)], permit }).await);
+    drop(send.send(Batched { rows, permit }).await);
     drop(send);
-    let writer = RowWriter { run, shards: manifest::shards(units) };
+    let writer = RowWriter { run, shards: manifest::shards(units), table: table.as_ref() };
     writer.write(batches).await?;
-    writer.finish(progress, units)
+    writer.finish(progress, 0, units)
 }
 
 /// What one read of an object finds out.

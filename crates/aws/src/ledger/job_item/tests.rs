@@ -217,7 +217,8 @@ fn full_states() -> Vec<JobState> {
     let listed = [("tip", Change::New), ("note", Change::Missing), ("zip", changed)];
     let listed = listed.map(|(column, change)| Drift { column: column.into(), change });
     let drifts = Drifts { listed: listed.into(), total: 3, emptied: Some(7) };
-    let progress = Progress { records: 7, rejected: 2, repaired: 3, format: Some("csv.gz".into()), drifts };
+    let progress =
+        Progress { records: 7, rejected: 2, repaired: 3, format: Some("csv.gz".into()), drifts, table: None };
     let (collecting_until, settled_at) = (Some(at(99)), at(9));
     let dropped = Dropped {
         settled_at,

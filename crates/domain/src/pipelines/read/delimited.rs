@@ -212,7 +212,10 @@ impl<'t> Reader<'t> {
             self.wrong(field, "another sign than that of decimal, which is \".\" if it is not given");
         }
         if let Some(Header::Names(names)) = &said.header {
-            self.names_are_known(fields, names, pipeline.key.as_ref());
+            let renamed = pipeline.destination.as_ref().map(|destination| &destination.rename);
+            let new = |name: &String| renamed.and_then(|renamed| renamed.get(name)).unwrap_or(name).clone();
+            let names: Vec<String> = names.iter().map(new).collect();
+            self.names_are_known(fields, &names, pipeline.key.as_ref());
         }
     }
 

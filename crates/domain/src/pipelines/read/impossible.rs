@@ -6,6 +6,7 @@ use toml::de::DeValue;
 
 use super::delimited;
 use super::walk::{Field, Reader};
+use crate::destination::{Prefix, Template};
 use crate::manifest::RESERVED;
 use crate::pipelines::{Format, Header, Match, NO_DELIMITER, Pipeline};
 use crate::volume::cost_of_writing;
@@ -23,7 +24,7 @@ impl<'t> Reader<'t> {
                 self.wrong(field, "not with records, which reads JSON");
             }
         }
-        for (name, place) in declared(fields) {
+        for (name, place) in declared(fields, pipeline) {
             if RESERVED.contains(&name) {
                 self.wrong(
                     &place,
@@ -52,24 +53,27 @@ impl<'t> Reader<'t> {
             number.is_some_and(|number| number > 0 && name == format!("column_{number}"))
         };
         let allowed = "a name such as column_1, as header = false names the columns";
-        for (name, place) in declared(fields) {
+        for (name, place) in declared(fields, pipeline) {
             if !is_numbered(name) {
                 self.wrong(&place, allowed);
             }
         }
-        let odd = pipeline.key.as_ref().and_then(|key| key.columns().find(|name| !is_numbered(name)));
-        if let (Some(name), Some(field)) = (odd, fields.get("key")) {
-            self.wrong(
-                field,
-                &format!("columns such as {{column_1}}, as header = false names them; `{name}` is none"),
-            );
+        for key in ["key", "set"] {
+            let odd = in_templates(pipeline, key).into_iter().find(|name| !is_numbered(name));
+            if let (Some(name), Some(field)) = (odd, fields.get(key)) {
+                self.wrong(
+                    field,
+                    &format!("columns such as {{column_1}}, as header = false names them; `{name}` is none"),
+                );
+            }
         }
     }
 
     /// Each line is one field.
     fn one_column_is_enough(&mut self, fields: &BTreeMap<&'t str, Field<'t>>, pipeline: &Pipeline) {
-        let mut names: Vec<&str> = pipeline.key.iter().flat_map(|key| key.columns()).collect();
-        names.extend(pipeline.columns.keys().map(String::as_str));
+        let mut names = in_templates(pipeline, "key");
+        names.extend(in_templates(pipeline, "set"));
+        names.extend(pipeline.columns.keys().map(|name| in_object(pipeline, name)));
         names.sort_unstable();
         names.dedup();
         let allowed = "one column at most, as delimiter = \"none\" makes each line one field";
@@ -78,7 +82,7 @@ impl<'t> Reader<'t> {
         {
             self.wrong(field, allowed);
         } else if names.len() > 1
-            && let Some(field) = fields.get("columns").or_else(|| fields.get("key"))
+            && let Some(field) = ["columns", "key", "set"].into_iter().find_map(|key| fields.get(key))
         {
             self.wrong(field, allowed);
         }
@@ -86,7 +90,8 @@ impl<'t> Reader<'t> {
 
     /// Reports conditions that no key of the watched objects meets.
     pub(super) fn never_matches(&mut self, fields: &BTreeMap<&'t str, Field<'t>>, matches: &Match) {
-        for (key, text) in [("prefix", &matches.prefix), ("suffix", &matches.suffix)] {
+        let prefix = matches.prefix.as_ref().map(ToString::to_string);
+        for (key, text) in [("prefix", &prefix), ("suffix", &matches.suffix)] {
             let has_star = text.as_deref().is_some_and(|text| text.contains('*'));
             if let (true, Some(field)) = (has_star, fields.get(key)) {
                 self.wrong(
@@ -95,8 +100,10 @@ impl<'t> Reader<'t> {
                 );
             }
         }
+        // What stands for a name in braces may be anything.
+        let literal = matches.prefix.as_ref().map(Prefix::literal);
         if let (Some(watched), Some(prefix), Some(field)) =
-            (self.watched, matches.prefix.as_deref(), fields.get("prefix"))
+            (self.watched, literal.as_deref(), fields.get("prefix"))
             && !prefix.starts_with(watched)
             && !watched.starts_with(prefix)
         {
@@ -108,11 +115,31 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// The columns with a declared type, each with its place.
-fn declared<'t>(fields: &BTreeMap<&'t str, Field<'t>>) -> Vec<(&'t str, Field<'t>)> {
+/// The columns with a declared type, as the object names them, each with its place.
+fn declared<'a, 't: 'a>(
+    fields: &BTreeMap<&'t str, Field<'t>>,
+    pipeline: &'a Pipeline,
+) -> Vec<(&'a str, Field<'t>)> {
     let Some(field) = fields.get("columns") else { return Vec::new() };
     let DeValue::Table(table) = field.value else { return Vec::new() };
     let place =
         |name: &str, value: &'t toml::Spanned<DeValue<'t>>| super::walk::below(&field.path, name, value);
-    table.iter().map(|(name, value)| (&**name.get_ref(), place(name.get_ref(), value))).collect()
+    let columns = table.iter();
+    columns.map(|(name, value)| (in_object(pipeline, name.get_ref()), place(name.get_ref(), value))).collect()
+}
+
+/// The columns that the templates of `key` or of `set` name, as the object names them.
+fn in_templates<'a>(pipeline: &'a Pipeline, key: &str) -> Vec<&'a str> {
+    let Some(destination) = &pipeline.destination else {
+        return pipeline.key.iter().filter(|_| key == "key").flat_map(|key| key.columns()).collect();
+    };
+    let captured: Vec<&str> = pipeline.matches.prefix.iter().flat_map(|prefix| prefix.names()).collect();
+    let templates = if key == "key" { &destination.keys } else { &destination.set };
+    let columns = templates.values().flat_map(Template::names).filter(|name| !captured.contains(name));
+    columns.map(|name| destination.name_in_object(name)).collect()
+}
+
+/// A column as the object names it.
+fn in_object<'a>(pipeline: &'a Pipeline, column: &'a str) -> &'a str {
+    pipeline.destination.as_ref().map_or(column, |destination| destination.name_in_object(column))
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use toml::de::{DeTable, DeValue};
 
-use super::walk::{Field, Reader, duration, string};
+use super::walk::{Field, Reader, string};
 use crate::pipelines::schedule::{Hours, Run, Schedule, zone};
+use crate::text::duration;
 
 /// RunTask's overrides are limited to 8,192 characters of JSON, in which a character may take six.
 const COMMAND_BYTES: usize = 1_024;

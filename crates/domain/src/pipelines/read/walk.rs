@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -119,23 +118,6 @@ pub(super) fn string<'t>(value: &'t DeValue<'t>) -> Option<&'t str> {
 pub(super) fn integer(value: &DeValue<'_>) -> Option<i64> {
     let DeValue::Integer(integer) = value else { return None };
     i64::from_str_radix(integer.as_str(), integer.radix()).ok()
-}
-
-/// The duration that a text such as `90s`, `15m`, `2h` or `7d` stands for.
-#[must_use]
-pub fn duration(text: &str) -> Option<Duration> {
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return None,
-    };
-    if !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    digits.parse::<u64>().ok()?.checked_mul(seconds).map(Duration::from_secs)
 }
 
 /// What stands there, short enough for one line.
