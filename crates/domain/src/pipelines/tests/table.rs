@@ -66,7 +66,7 @@ fn what_cannot_work_is_an_error_with_advice() {
         (table("write = \"replce\""), "did you mean \"replace\"?"),
         (table("on_delete = \"remove\""), "\"remove\" is not yet for a table of one's own"),
         (table("header = false\nkey = { id = \"{id}\" }"), "`id` is none"),
-        (table("header = false\nset = { a = \"{day}{x}\" }"), "`x` is none"),
+        (table("header = false\nset = { a = \"{day}-{x}\" }"), "`x` is none"),
         (table("delimiter = \"none\"\nkey = { id = \"{a}\" }\nset = { b = \"{c}\" }"), "one column at most"),
         (table("provenance = \"none\"\nwrite = \"insert\""), "\"none\" only with write \"upsert\""),
         (
