@@ -49,6 +49,13 @@ impl Verb {
         Self { service, operation, matches: Arc::new(matches) }
     }
 
+    /// Of these calls only those whose input satisfies this too.
+    #[must_use]
+    pub fn only(self, also: impl Fn(&Value) -> bool + Send + Sync + 'static) -> Self {
+        let Self { service, operation, matches } = self;
+        Self::that(service, operation, move |input| matches(input) && also(input))
+    }
+
     /// A rule by which these calls meet this fault: every one of them, unless the rule is narrowed.
     #[must_use]
     pub fn meets(self, fault: Call) -> Rule {
