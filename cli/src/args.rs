@@ -1,9 +1,12 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, builder::PossibleValuesParser};
-use domain::job::{ReasonCode, State};
+use domain::{
+    job::{ReasonCode, State},
+    sweep::TimeArg,
+};
 
 /// Turn files into DynamoDB records, on AWS or on this machine.
 #[derive(Debug, Parser)]
@@ -19,26 +22,48 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Start the local cloud, upload files, and show the outcome of each.
     ///
-    /// Exit code: 0 when every job is done; 1 when a job is not done, or the run could not start; 2 for wrong usage; 130
-    /// after Ctrl-C; 143 after SIGTERM.
+    /// Ctrl-C shows the outcomes so far; a second one ends the command at once. Exit code: 0 when every job is done; 1 when
+    /// a job is not done, or the run could not start; 2 for wrong usage; 130 after Ctrl-C; 143 after SIGTERM.
+    #[command(
+        after_long_help = "Examples:\n  tidemill run samples\n  tidemill run orders.csv returns.csv.gz --out records.jsonl\n  gunzip -c orders.csv.gz | tidemill run - --name orders.csv"
+    )]
     Run(RunArguments),
     /// Run the local cloud until Ctrl-C, for any AWS client.
+    ///
+    /// `eval "$(tidemill env)"` then lets AWS clients find it.
     ///
     /// Prints how to connect, a line for each job that settles, and a line for each mail. With --json, prints JSON Lines:
     /// {"event": "ready" | "uploaded" | "removed" | "problem" | "settled" | "mail", …}. Exit code: 0 after Ctrl-C or
     /// SIGTERM; 1 when the local cloud could not start; 2 for wrong usage.
+    #[command(
+        after_long_help = "Examples:\n  tidemill up --watch incoming --data state\n  eval \"$(tidemill env)\"      in another terminal"
+    )]
     Up(UpArguments),
+    /// Print the variables by which AWS clients find the local cloud that `tidemill up` runs.
+    ///
+    /// For a shell: eval "$(tidemill env)". With --json, prints one JSON document. Exit code: 0 when a local cloud runs; 1
+    /// when none does; 2 for wrong usage.
+    Env(EnvArguments),
     /// List jobs: the open ones, then those that settled recently, newest first.
     ///
     /// With --json, prints JSON Lines: one job per line.
+    #[command(
+        after_long_help = "Examples:\n  tidemill jobs --state failed --since 7d\n  tidemill jobs --prefix uploads/2026/ --limit 20\n  tidemill jobs --watch"
+    )]
     Jobs(JobsArguments),
     /// Show the timeline of an object or a job.
     ///
     /// With --json, prints one JSON document.
+    #[command(
+        after_long_help = "Examples:\n  tidemill explain orders.csv\n  tidemill explain s3://BUCKET/uploads/orders.csv\n  tidemill explain da4845"
+    )]
     Explain(ExplainArguments),
     /// Print the visible records of an object, in row order.
     ///
     /// As JSON Lines, {"object","version","row","record"}, or as CSV, of which the first line is the header. Exit code: 0 when a version of the object is visible, even an empty one; 1 when none is; 2 for wrong usage.
+    #[command(
+        after_long_help = "Examples:\n  tidemill records orders.csv --limit 10\n  tidemill records s3://BUCKET/uploads/orders.csv --format csv"
+    )]
     Records(RecordsArguments),
     /// Show the columns that a pipeline's objects had so far, or forget them.
     ///
@@ -55,6 +80,17 @@ pub(crate) enum Command {
     /// With --json, prints JSON Lines: {"item", "replayed", "message", …}. Exit code: 0 when everything was replayed; 1
     /// when something could not be; 2 for wrong usage.
     Replay(ReplayArguments),
+    /// Print the rejected rows of an object's newest version that has any: line, reason and raw text.
+    ///
+    /// They are kept for pipelines with bad_rows = "quarantine" or "repair". With --json, prints JSON Lines: {"row", "line",
+    /// "reason", "message", "raw"}. Exit code: 0 when there are some; 1 when there are none; 2 for wrong usage.
+    #[command(after_long_help = "Examples:\n  tidemill rejects orders.csv --limit 10")]
+    Rejects(RejectsArguments),
+    /// List the mails that a local cloud has sent since it started, or print one of them.
+    ///
+    /// With --json, prints JSON Lines: {"number", "sent_at", "to", "subject", "body"}. Exit code: 0; 1 when there is no such
+    /// mail, or the endpoint is not a local cloud's; 2 for wrong usage.
+    Mails(MailsArguments),
     /// Stop a job: it fails with the reason "cancelled", and a failure mail is sent.
     ///
     /// With --json, prints one JSON document. Exit code: 0 when the job is stopped or its task is stopping; 1 when the job
@@ -65,11 +101,32 @@ pub(crate) enum Command {
     /// Reads the files as the worker would and writes nothing; needs no cloud. With --json, prints one JSON document:
     /// {"files": [{"file", "key", "bytes", "pipeline", "not_read", "failure", "found", "suggestion"}]}; docs/pipelines.md
     /// describes it. Exit code: 0 when no job would fail; 1 when one would, or a file cannot be read; 2 for wrong usage.
+    #[command(
+        after_long_help = "Examples:\n  tidemill preview orders.csv\n  curl -s URL | tidemill preview - --name orders.csv"
+    )]
     Preview(PreviewArguments),
     /// Check a pipelines file and a template, and print every error in them.
     ///
     /// With --json, prints one JSON document. Exit code: 0 when there are no errors; 1 when there are; 2 for wrong usage.
     Check(CheckArguments),
+    /// Write the template and the default pipelines, which this command contains, into a folder, to change them there.
+    ///
+    /// A file that is there already stays as it is.
+    Init(InitArguments),
+    /// Print the completions for a shell, to be sourced by it.
+    #[command(
+        after_long_help = "Examples:\n  source <(tidemill completions bash)\n  tidemill completions zsh >~/.zfunc/_tidemill"
+    )]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print this command's manual page, or write a page for each command into a folder.
+    Man {
+        /// The folder.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
     /// Run a deployed function: the local cloud starts it this way.
     #[command(hide = true)]
     Function {
@@ -91,19 +148,20 @@ pub(crate) struct LocalArguments {
     /// Use this pipelines file instead of the one that the template ships.
     #[arg(long, value_name = "FILE")]
     pub(crate) pipelines: Option<PathBuf>,
-    /// Keep objects, tables, mails and logs in this folder, and continue from what it holds.
+    /// Keep objects, tables, queues, mails and logs in this folder, and continue from what it holds.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// The template to run.
-    #[arg(long, value_name = "FILE", default_value = "template.yaml")]
-    pub(crate) template: PathBuf,
+    /// The template to run; defaults to template.yaml, and where there is none, to the one that this command contains.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) template: Option<PathBuf>,
     /// Run tasks as containers of this image instead of processes, with podman or docker. CONTAINER_RUNTIME selects one.
     /// Linux only.
     #[arg(long, value_name = "IMAGE", value_parser = image)]
     pub(crate) containers: Option<String>,
-    /// Listen on this port of 127.0.0.1; 0 picks a free port.
-    #[arg(long, default_value_t = 0)]
-    pub(crate) port: u16,
+    /// Listen on this port of 127.0.0.1; 0 picks a free one. `up` takes 4566 by default, or the next one that is free; `run`
+    /// takes any.
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
 }
 
 /// The name of an image, as the template's parameter accepts it.
@@ -116,6 +174,23 @@ fn image(name: &str) -> Result<String, String> {
         .to_owned())
 }
 
+/// The name of a file, without a folder.
+fn file_name(name: &str) -> Result<String, String> {
+    match name {
+        "" | "." | ".." => Err("not the name of a file".to_owned()),
+        _ if name.contains(['/', '\0']) => Err("a name has no folder in it, such as orders.csv".to_owned()),
+        _ => Ok(name.to_owned()),
+    }
+}
+
+/// A length of time.
+fn duration(text: &str) -> Result<Duration, String> {
+    match TimeArg::try_from(text.to_owned()) {
+        Ok(TimeArg::Ago(duration)) => Ok(duration),
+        _ => Err("write a number and its unit, such as 30s, 5m or 2h".to_owned()),
+    }
+}
+
 /// The states that a job can be in.
 fn states() -> PossibleValuesParser {
     State::ALL.map(State::as_str).into()
@@ -124,9 +199,16 @@ fn states() -> PossibleValuesParser {
 /// The arguments of `run`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// Files and folders to upload. The key of a file in a folder is its path inside that folder.
+    /// Files and folders to upload, or - for standard input. The key of a file in a folder is its path inside that folder;
+    /// hidden files in folders are left out.
     #[arg(required = true, value_name = "FILES")]
     pub(crate) inputs: Vec<PathBuf>,
+    /// The name under which standard input is uploaded, such as orders.csv: pipelines match by it.
+    #[arg(long, value_name = "NAME", default_value = "stdin", value_parser = file_name)]
+    pub(crate) name: String,
+    /// Stop waiting after this time, such as 30s or 5m, and report what is done.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
     /// Write the visible records to this file as JSON Lines: {"object","version","row","record"}.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
@@ -152,6 +234,17 @@ pub(crate) struct UpArguments {
     pub(crate) local: LocalArguments,
 }
 
+/// The arguments of `env`.
+#[derive(Debug, Args)]
+pub(crate) struct EnvArguments {
+    /// The port of the local cloud; defaults to the first of 4566 to 4575 on which one runs.
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+    /// Print JSON instead of shell commands.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// The deployment to use, found through the standard AWS environment (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL, …).
 #[derive(Debug, Args)]
 pub(crate) struct Target {
@@ -175,6 +268,12 @@ pub(crate) struct JobsArguments {
     /// Only jobs that settled since then: a duration ago, such as 2h or 30d, or a time, such as 2026-11-21T10:00Z.
     #[arg(long, value_name = "TIME", default_value = "24h")]
     pub(crate) since: String,
+    /// Stop after this number of jobs.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: Option<u64>,
+    /// Go on, and list each job again when its state or attempt changes, until Ctrl-C.
+    #[arg(long)]
+    pub(crate) watch: bool,
     /// The deployment.
     #[command(flatten)]
     pub(crate) target: Target,
@@ -183,7 +282,7 @@ pub(crate) struct JobsArguments {
 /// The arguments of `explain`.
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArguments {
-    /// An object, as s3://BUCKET/KEY, or the id of a job.
+    /// An object (s3://BUCKET/KEY, its URL, or its key) or a job (its id, or the first 6 characters of it or more).
     #[arg(value_name = "OBJECT or JOB")]
     pub(crate) what: String,
     /// Only this version of the object.
@@ -210,7 +309,7 @@ pub(crate) enum RecordsFormat {
 /// The arguments of `records`.
 #[derive(Debug, Args)]
 pub(crate) struct RecordsArguments {
-    /// The object, as s3://BUCKET/KEY.
+    /// The object: s3://BUCKET/KEY, its URL, or its key.
     #[arg(value_name = "OBJECT")]
     pub(crate) object: String,
     /// How to write them.
@@ -277,10 +376,35 @@ pub(crate) struct ReplayArguments {
     pub(crate) target: Target,
 }
 
+/// The arguments of `rejects`.
+#[derive(Debug, Args)]
+pub(crate) struct RejectsArguments {
+    /// The object: s3://BUCKET/KEY, its URL, or its key.
+    #[arg(value_name = "OBJECT")]
+    pub(crate) object: String,
+    /// Stop after this number of rows.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: Option<u64>,
+    /// The deployment.
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// The arguments of `mails`.
+#[derive(Debug, Args)]
+pub(crate) struct MailsArguments {
+    /// Print the mail of this number; the list has the numbers.
+    #[arg(value_name = "NUMBER")]
+    pub(crate) number: Option<u64>,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// The arguments of `stop`.
 #[derive(Debug, Args)]
 pub(crate) struct StopArguments {
-    /// The id of the job.
+    /// The id of the job, or the first 6 characters of it or more.
     #[arg(value_name = "JOB")]
     pub(crate) job: String,
     /// The deployment.
@@ -291,19 +415,31 @@ pub(crate) struct StopArguments {
 /// The arguments of `preview`.
 #[derive(Debug, Args)]
 pub(crate) struct PreviewArguments {
-    /// Files and folders to look at. The key of a file is the one that `tidemill run` would upload it under.
+    /// Files and folders to look at, or - for standard input. The key of a file is the one that `tidemill run` would upload
+    /// it under.
     #[arg(required = true, value_name = "FILES")]
     pub(crate) inputs: Vec<PathBuf>,
-    /// Use this pipelines file; defaults to the one that the template ships, and without a template to one pipeline that
-    /// detects everything.
+    /// The name that standard input has, such as orders.csv: pipelines match by it.
+    #[arg(long, value_name = "NAME", default_value = "stdin", value_parser = file_name)]
+    pub(crate) name: String,
+    /// Use this pipelines file; defaults to the one that the template ships.
     #[arg(long, value_name = "FILE")]
     pub(crate) pipelines: Option<PathBuf>,
-    /// The template whose pipelines file is used.
-    #[arg(long, value_name = "FILE", default_value = "template.yaml")]
-    pub(crate) template: PathBuf,
+    /// The template whose pipelines file is used; defaults to template.yaml, and where there is none, to the one that this
+    /// command contains.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) template: Option<PathBuf>,
     /// Print one JSON document instead of text.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// The arguments of `init`.
+#[derive(Debug, Args)]
+pub(crate) struct InitArguments {
+    /// The folder; it is made if it is not there.
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(crate) folder: PathBuf,
 }
 
 /// The arguments of `check`.
@@ -312,9 +448,9 @@ pub(crate) struct CheckArguments {
     /// The pipelines file; defaults to the one that the template ships.
     #[arg(long, value_name = "FILE")]
     pub(crate) pipelines: Option<PathBuf>,
-    /// The template to check.
-    #[arg(long, value_name = "FILE", default_value = "template.yaml")]
-    pub(crate) template: PathBuf,
+    /// The template to check; defaults to template.yaml, and where there is none, to the one that this command contains.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) template: Option<PathBuf>,
     /// Print one JSON document instead of text.
     #[arg(long)]
     pub(crate) json: bool,

@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     convert::Infallible,
     io,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -26,7 +26,7 @@ use localcloud::{
     wire::{ACCOUNT, REGION},
 };
 
-use crate::{args::LocalArguments, output::one_line};
+use crate::{args::LocalArguments, built_in::TemplateFile, endpoint, output::one_line};
 
 /// The functions: their names in the template, and as folder, crate and binary.
 const FUNCTIONS: [(&str, &str); 5] = [
@@ -52,14 +52,14 @@ const PARAMETERS: [(&str, &str); 2] = [("NotifyEmail", "you@example.com"), ("Wor
 /// When the path of this program cannot be had.
 fn cloud(
     template: &Path,
-    port: u16,
+    addresses: Vec<SocketAddr>,
     containers: Option<&Containers>,
     pipelines: &Pipelines,
 ) -> io::Result<Builder> {
     let program = std::env::current_exe()?;
     let start =
         |arguments: &[&str]| process(program.clone(), arguments.iter().map(ToString::to_string).collect());
-    let mut builder = Cloud::builder(template).serve(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let mut builder = Cloud::builder(template).serve_first(addresses);
     for (name, value) in PARAMETERS {
         builder = builder.parameter(name, value);
     }
@@ -80,6 +80,8 @@ fn table_arns(pipelines: &Pipelines) -> String {
 
 /// The template and the pipelines, read before anything starts, so that an error in them leaves nothing behind.
 pub(crate) struct Plan {
+    /// The template.
+    template: TemplateFile,
     /// The resolved template.
     pub(crate) stack: Stack,
     /// The pipelines that the functions will route by.
@@ -94,8 +96,9 @@ impl Plan {
     /// # Errors
     /// What is wrong with them, or with the data folder.
     pub(crate) fn of(arguments: &LocalArguments) -> anyhow::Result<Self> {
-        let stack = stack(&arguments.template)?;
-        let (name, text) = pipelines_text(arguments.pipelines.as_deref(), &arguments.template, &stack)?;
+        let template = TemplateFile::find(arguments.template.as_deref())?;
+        let stack = stack(template.path())?;
+        let (name, text) = pipelines_text(arguments.pipelines.as_deref(), template.path(), &stack)?;
         // A template without the output is not Tidemill's, which is reported where it is needed.
         let pipelines = match stack.outputs.get("WatchedPrefix") {
             Some(watched) => Pipelines::parse_watched(&text, &name, watched)?,
@@ -104,7 +107,7 @@ impl Plan {
         if let Some(data) = arguments.data.as_ref().filter(|data| data.exists() && !data.is_dir()) {
             anyhow::bail!("cannot keep data in {}: it is not a folder", data.display());
         }
-        Ok(Self { stack, pipelines, text })
+        Ok(Self { template, stack, pipelines, text })
     }
 
     /// An output of the template. The command needs some, and a template without them is not Tidemill's.
@@ -200,11 +203,15 @@ impl Local {
     }
 }
 
-/// Starts the local cloud.
+/// Starts the local cloud, on the port that the arguments name, else on the first of these that is free.
 ///
 /// # Errors
 /// When it cannot be; nothing is left running then.
-pub(crate) async fn start(arguments: &LocalArguments, pipelines: &Pipelines) -> anyhow::Result<Local> {
+pub(crate) async fn start(
+    arguments: &LocalArguments,
+    plan: &Plan,
+    ports: impl IntoIterator<Item = u16>,
+) -> anyhow::Result<Local> {
     let containers = match &arguments.containers {
         Some(image) => {
             let wanted = std::env::var(RUNTIME).ok().filter(|wanted| !wanted.is_empty());
@@ -213,7 +220,9 @@ pub(crate) async fn start(arguments: &LocalArguments, pipelines: &Pipelines) -> 
         }
         None => None,
     };
-    let mut builder = cloud(&arguments.template, arguments.port, containers.as_ref(), pipelines)?;
+    let ports = arguments.port.map_or_else(|| ports.into_iter().collect(), |port| vec![port]);
+    let addresses = ports.into_iter().map(endpoint::address).collect();
+    let mut builder = cloud(plan.template.path(), addresses, containers.as_ref(), &plan.pipelines)?;
     if let Some(image) = &arguments.containers {
         builder = builder.parameter("WorkerImage", image);
     }
@@ -237,6 +246,12 @@ pub(crate) async fn print_refusals(cloud: &Cloud) -> Infallible {
         eprintln!("tidemill: {}", one_line(&refused.advice()));
         printed += 1;
     }
+}
+
+/// The error of a local cloud whose disk is full.
+pub(crate) fn disk_is_full(arguments: &LocalArguments) -> anyhow::Error {
+    let folder = arguments.data.clone().unwrap_or_else(std::env::temp_dir);
+    anyhow::anyhow!("the disk that holds {} is full; free some space, and run it again", folder.display())
 }
 
 /// Checks that the local cloud can enforce the template's policies.

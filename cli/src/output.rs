@@ -1,16 +1,16 @@
 //! What the command prints: results on standard output, and an error as one line on standard error.
 //!
-//! Counts and durations look the same in every command: [`count`](domain::text::count) and [`duration`].
+//! Counts and durations look the same in every command: [`count`](domain::text::count) and
+//! [`in_words`](domain::text::in_words).
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     process::ExitCode,
-    time::Duration,
 };
 
 use anyhow::Context;
 use aws::{CallError, CallErrorKind};
-use domain::text::{escaped, in_words};
+use domain::text::escaped;
 use serde_json::Value;
 
 /// Prints to standard output. The reader may close it at any line; the error of that is an ordinary end to
@@ -36,14 +36,57 @@ pub(crate) fn one_line(text: &str) -> String {
     escaped(text)
 }
 
-/// `312 ms`, `4.2 s`, `2 min 5 s`, `3 h 20 min`.
-pub(crate) fn duration(duration: Duration) -> String {
-    if duration < Duration::from_secs(1) {
-        format!("{} ms", duration.as_millis())
-    } else {
-        in_words(duration)
-    }
+/// The columns of standard output's terminal: as `COLUMNS` says, else as the terminal does. None for a pipe or a file, whose
+/// lines are as long as they are.
+pub(crate) fn columns() -> Option<usize> {
+    let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let asked = || {
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+        Some(usize::from(size.ws_col))
+    };
+    said.or_else(|| io::stdout().is_terminal().then(asked).flatten()).filter(|columns| *columns > 0)
 }
+
+/// The head, then the text, broken between words so that no line is longer than `width`; each further line starts below the
+/// first word.
+pub(crate) fn hanging(head: &str, text: &str, width: usize) -> String {
+    let indent = head.chars().count();
+    let (mut lines, mut column) = (head.to_owned(), indent);
+    for (n, word) in text.split(' ').enumerate() {
+        let length = word.chars().count();
+        if n > 0 && column + 1 + length > width {
+            lines += &format!("\n{:indent$}", "");
+            column = indent;
+        } else if n > 0 {
+            lines.push(' ');
+            column += 1;
+        }
+        lines += word;
+        column += length;
+    }
+    lines + "\n"
+}
+
+/// A line of a text that others wrote, broken between words so that none is longer than `width`; each line begins with the
+/// head, and a further one also with the blanks that the first has after it.
+pub(crate) fn wrapped(head: &str, line: &str, width: usize) -> String {
+    let blanks = line.len() - line.trim_start_matches(' ').len();
+    let indent = format!("{head}{}", &line[..blanks]);
+    let broken = hanging(&indent, &line[blanks..], width);
+    let under = " ".repeat(indent.chars().count());
+    let lines = broken
+        .lines()
+        .map(|line| line.strip_prefix(&under).map_or(line.to_owned(), |rest| format!("{indent}{rest}")));
+    lines.map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// An argument that cannot be what it is given for. The message says what can.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct WrongUse(pub(crate) String);
+
+/// The exit code of wrong usage, as clap has it.
+const WRONG_USE: u8 = 2;
 
 /// Prints the error with its causes, and returns the exit code.
 pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
@@ -51,7 +94,7 @@ pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     eprintln!("tidemill: {}", describe(error));
-    ExitCode::FAILURE
+    if error.is::<WrongUse>() { ExitCode::from(WRONG_USE) } else { ExitCode::FAILURE }
 }
 
 /// Whether the error is only that the reader closed standard output.
@@ -101,9 +144,10 @@ mod tests {
     }
 
     #[test]
-    fn durations_have_their_unit() {
-        assert_eq!(duration(Duration::from_millis(312)), "312 ms");
-        assert_eq!(duration(Duration::from_millis(4_200)), "4.2 s");
+    fn each_line_of_a_broken_text_has_the_head() {
+        assert_eq!(wrapped("  | ", "  one two three", 14), "  |   one two\n  |   three\n");
+        assert_eq!(wrapped("  | ", "", 14), "  |\n");
+        assert_eq!(wrapped("", "one two", 80), "one two\n");
     }
 
     #[test]

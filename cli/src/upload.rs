@@ -20,7 +20,7 @@ use domain::{
     object::{Object, Sequencer},
     pipelines::Pipelines,
 };
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
 use localcloud::wire::{OWNER_KEY, REGION, SECRET};
 
@@ -31,8 +31,6 @@ const AT_ONCE: usize = 8;
 
 /// A file that was uploaded.
 pub(crate) struct Uploaded {
-    /// The file.
-    pub(crate) upload: Upload,
     /// When the PUT was answered.
     pub(crate) at: Timestamp,
     /// The id of its job; none when no pipeline matches it.
@@ -46,16 +44,17 @@ pub(crate) async fn config(endpoint: &str) -> SdkConfig {
     loader.credentials_provider(credentials).load().await
 }
 
-/// Uploads every file, several at once. The results are in the order given.
-pub(crate) async fn all(
+/// Uploads every file, several at once, and yields them in the order given: those that were uploaded, and why the others
+/// were not.
+pub(crate) fn all<'u>(
     config: &SdkConfig,
-    bucket: &str,
-    uploads: &[Upload],
-    pipelines: &Pipelines,
-) -> anyhow::Result<Vec<Uploaded>> {
+    bucket: &'u str,
+    uploads: &'u [Upload],
+    pipelines: &'u Pipelines,
+) -> impl Stream<Item = anyhow::Result<Uploaded>> {
     let client = client(config);
-    let one = |upload: &Upload| one(client.clone(), bucket.to_owned(), upload.clone(), pipelines.clone());
-    stream::iter(uploads.iter().map(one)).buffered(AT_ONCE).try_collect().await
+    let one = move |upload: &'u Upload| one(client.clone(), bucket, upload, pipelines);
+    stream::iter(uploads.iter().map(one)).buffered(AT_ONCE)
 }
 
 /// A client of the local cloud's S3.
@@ -65,15 +64,15 @@ pub(crate) fn client(config: &SdkConfig) -> Client {
 
 async fn one(
     client: Client,
-    bucket: String,
-    upload: Upload,
-    pipelines: Pipelines,
+    bucket: &str,
+    upload: &Upload,
+    pipelines: &Pipelines,
 ) -> anyhow::Result<Uploaded> {
-    let answer = put(&client, &bucket, &upload, None).await?;
+    let answer = put(&client, bucket, upload, None).await?;
     let at = Timestamp::now();
     let pipeline = pipelines.route(&upload.key, Some(upload.bytes));
     let object = Object {
-        bucket,
+        bucket: bucket.to_owned(),
         key: upload.key.clone(),
         version_id: answer.version_id,
         etag: answer.e_tag,
@@ -81,7 +80,7 @@ async fn one(
         size_bytes: Some(upload.bytes),
     };
     let job = pipeline.map(|pipeline| JobId::derive(&pipeline.name, &object));
-    Ok(Uploaded { upload, at, job })
+    Ok(Uploaded { at, job })
 }
 
 /// Uploads a file. Its time of change, if given, becomes metadata of the object, for [`is_there`].

@@ -91,7 +91,7 @@ class Local(Cloud):
     EVENTS_HAVE_VERSIONS = True
 
     def start(self):
-        command = [self.setup.binaries / "tidemill", "up", "--json", "--data", self.folder / "data"]
+        command = [self.setup.binaries / "tidemill", "up", "--json", "--port", "0", "--data", self.folder / "data"]
         command += ["--template", self.setup.template, "--pipelines", self.setup.pipelines]
         self.program = Program(command, self.folder, "up", {})
         ready = until("tidemill up", lambda: self.program.must_run() or self.events("ready"))

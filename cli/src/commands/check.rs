@@ -2,12 +2,16 @@
 
 use std::{path::Path, process::ExitCode};
 
-use domain::pipelines::{Pipelines, Problem};
+use domain::{
+    pipelines::{Pipelines, Problem},
+    text::count,
+};
 use localcloud::{iam::PolicyError, template::TemplateError};
 use serde_json::{Value, json};
 
 use crate::{
     args::CheckArguments,
+    built_in::TemplateFile,
     local,
     output::{failed, one_line, print, print_document},
 };
@@ -21,16 +25,33 @@ struct FileError {
     message: String,
 }
 
+/// What was looked at, and what is wrong with it.
+#[derive(Debug, Default)]
+struct Findings {
+    /// The template, and the pipelines file where it was read.
+    files: Vec<String>,
+    pipelines: usize,
+    schedules: usize,
+    errors: Vec<FileError>,
+}
+
 /// Checks both files. Exit code 1 when there is an error.
 pub(crate) fn main(arguments: &CheckArguments) -> ExitCode {
-    let errors = find_errors(arguments);
+    let findings = match find(arguments) {
+        Ok(findings) => findings,
+        Err(error) => return failed(&error),
+    };
+    let errors = &findings.errors;
     let printed = if arguments.json {
         print_document(&json!({
             "ok": errors.is_empty(),
+            "files": findings.files,
+            "pipelines": findings.pipelines,
+            "schedules": findings.schedules,
             "problems": errors.iter().map(FileError::to_json).collect::<Vec<_>>(),
         }))
     } else if errors.is_empty() {
-        print("no errors found\n")
+        print(&findings.to_text())
     } else {
         print(&errors.iter().map(FileError::to_text).collect::<String>())
     };
@@ -40,9 +61,52 @@ pub(crate) fn main(arguments: &CheckArguments) -> ExitCode {
     }
 }
 
-fn find_errors(arguments: &CheckArguments) -> Vec<FileError> {
-    let template = &arguments.template;
-    let mut errors: Vec<FileError> = local::template_problems(template).iter().map(of_template).collect();
+impl Findings {
+    /// Of files without errors.
+    fn to_text(&self) -> String {
+        let files: Vec<String> = self.files.iter().map(|file| one_line(file)).collect();
+        let (pipelines, schedules) = (count(self.pipelines, "pipeline"), count(self.schedules, "schedule"));
+        format!("{pipelines}, {schedules} in {}: no problems\n", files.join(" and "))
+    }
+}
+
+fn find(arguments: &CheckArguments) -> anyhow::Result<Findings> {
+    let file = TemplateFile::find(arguments.template.as_deref())?;
+    let mut findings = Findings::default();
+    let text = read(arguments, file.path(), &mut findings.errors);
+    if let Some((name, text, watched)) = text {
+        let parsed = match &watched {
+            Some(watched) => Pipelines::parse_watched(&text, &name, watched),
+            None => Pipelines::parse(&text, &name),
+        };
+        match parsed {
+            Ok(pipelines) => {
+                findings.pipelines = pipelines.iter().count();
+                findings.schedules = pipelines.schedules().len();
+            }
+            Err(error) => {
+                findings
+                    .errors
+                    .extend(error.problems.iter().map(|problem| of_pipelines(&error.file, problem)));
+            }
+        }
+        findings.files.push(file.shown(&name));
+    }
+    findings.files.push(file.shown(&file.path().display().to_string()));
+    for error in &mut findings.errors {
+        error.file = file.shown(&error.file);
+    }
+    Ok(findings)
+}
+
+/// Reads both files: the name and the text of the pipelines file, and the prefix that the template watches. What is wrong
+/// with the template, or keeps either from being read, is among the errors.
+fn read(
+    arguments: &CheckArguments,
+    template: &Path,
+    errors: &mut Vec<FileError>,
+) -> Option<(String, String, Option<String>)> {
+    errors.extend(local::template_problems(template).iter().map(of_template));
     let whole = |message: String, file: String| FileError { file, line: None, column: None, message };
     let stack = local::stack(template);
     if let Ok(stack) = &stack
@@ -61,21 +125,15 @@ fn find_errors(arguments: &CheckArguments) -> Vec<FileError> {
         (None, Ok(stack)) => local::pipelines_text(None, template, &stack)
             .map_err(|error| whole(format!("{error:#}"), template.display().to_string())),
         // The template names the file that it ships, and the template cannot be read.
-        (None, Err(_)) => return errors,
+        (None, Err(_)) => return None,
     };
     match text {
-        Ok((name, text)) => {
-            let parsed = match &watched {
-                Some(watched) => Pipelines::parse_watched(&text, &name, watched),
-                None => Pipelines::parse(&text, &name),
-            };
-            if let Err(error) = parsed {
-                errors.extend(error.problems.iter().map(|problem| of_pipelines(&error.file, problem)));
-            }
+        Ok((name, text)) => Some((name, text, watched)),
+        Err(unread) => {
+            errors.push(unread);
+            None
         }
-        Err(unread) => errors.push(unread),
     }
-    errors
 }
 
 fn of_pipelines(file: &str, problem: &Problem) -> FileError {

@@ -1,6 +1,9 @@
 //! The deployment that a command uses.
 
+use std::collections::BTreeSet;
+
 use anyhow::Context;
+use app::item_failures::ItemFailures;
 use aws::{
     Clients, SdkConfig,
     cluster::Cluster,
@@ -18,10 +21,14 @@ use domain::{
     job::{Job, JobId},
     pipelines::Pipelines,
     sweep::KeptPipelines,
+    text::count,
 };
 use jiff::Timestamp;
 
-use super::uri::ObjectUri;
+use super::{
+    job_pages::{OpenJobs, SettledJobs},
+    uri::{JobName, ObjectName, ObjectUri},
+};
 use crate::args::Target;
 
 /// A deployment, found by its stack's name.
@@ -35,6 +42,9 @@ pub(super) struct Deployment {
     /// The bucket's objects.
     pub(super) objects: Objects,
 }
+
+/// How far back jobs are searched for by the beginning of their ids.
+const SEARCHED: &str = "30d";
 
 /// The default name of the stack: the README deploys it under this name.
 const STACK: &str = "tidemill";
@@ -82,19 +92,64 @@ impl Deployment {
         Ok(self.stack.output("WatchedPrefix")?)
     }
 
-    /// Checks that an object is in the deployment's bucket.
+    /// The object that an argument names: a key alone is one of the deployment's bucket, with or without the watched prefix.
     ///
     /// # Errors
     /// When it is in another bucket.
-    pub(super) fn check_bucket(&self, object: &ObjectUri) -> anyhow::Result<()> {
+    pub(super) fn object(&self, name: ObjectName) -> anyhow::Result<ObjectUri> {
         let bucket = self.bucket()?;
-        anyhow::ensure!(
-            object.bucket == bucket,
-            "{:?} is not the bucket of the stack {}; its bucket is {bucket}",
-            object.bucket,
-            self.stack.name
-        );
-        Ok(())
+        match name {
+            ObjectName::Uri(object) => {
+                anyhow::ensure!(
+                    object.bucket == bucket,
+                    "{:?} is not the bucket of the stack {}; its bucket is {bucket}",
+                    object.bucket,
+                    self.stack.name
+                );
+                Ok(object)
+            }
+            ObjectName::Key(key) => {
+                let watched = self.watched_prefix()?;
+                let key = if key.starts_with(watched) { key } else { format!("{watched}{key}") };
+                Ok(ObjectUri { bucket: bucket.to_owned(), key })
+            }
+        }
+    }
+
+    /// The id of the job that an argument names. The beginning of an id is looked for among the open jobs and those that
+    /// settled in the last [`SEARCHED`].
+    ///
+    /// # Errors
+    /// When no job or more than one has an id that begins so.
+    pub(super) async fn job_id(&self, name: JobName) -> anyhow::Result<JobId> {
+        let beginning = match name {
+            JobName::Id(id) => return Ok(id),
+            JobName::Beginning(beginning) => beginning,
+        };
+        let (mut failures, mut found) = (ItemFailures::default(), BTreeSet::new());
+        let now = now();
+        let mut keep = |jobs: Vec<Job>| {
+            found.extend(jobs.into_iter().map(|job| job.id).filter(|id| id.as_str().starts_with(&beginning)));
+        };
+        let mut open = OpenJobs::new(&self.ledger);
+        while let Some(jobs) = open.next(&mut failures).await? {
+            keep(jobs);
+        }
+        let mut settled = SettledJobs::since(&self.ledger, super::time_arg(SEARCHED, now)?, now);
+        while let Some(jobs) = settled.next(&mut failures).await? {
+            keep(jobs);
+        }
+        let stack = &self.stack.name;
+        match (found.pop_first(), found.len()) {
+            (Some(id), 0) => Ok(id),
+            (None, _) => anyhow::bail!(
+                "the stack {stack} has no job of the last {SEARCHED} whose id begins with {beginning}; `tidemill jobs` lists its jobs"
+            ),
+            (Some(first), more) => anyhow::bail!(
+                "{beginning} is the beginning of {}, such as {first}; write more of it",
+                count(more + 1, "job id")
+            ),
+        }
     }
 
     /// The queue whose URL is in this output.

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use domain::job::Job;
+use domain::{
+    audit::AuditKind,
+    job::{Job, JobState},
+    text::in_words,
+};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-
-use crate::output::duration;
 
 /// A job as every JSON output shows it.
 pub(crate) fn job_to_json(job: &Job) -> Value {
@@ -26,6 +28,7 @@ pub(crate) fn job_to_json(job: &Job) -> Value {
         "rejected": job.rejected(),
         "repaired": job.repaired(),
         "drifts": job.drifts(),
+        "progress": progress(job),
         "task": job.task,
         "event_at": job.event_at,
         "trace": job.trace,
@@ -39,15 +42,26 @@ pub(crate) fn job_to_json(job: &Job) -> Value {
     })
 }
 
-/// The time from recording a job until it settled, if it has.
+/// How far a running job's command says it is.
+pub(crate) fn progress(job: &Job) -> Option<&str> {
+    match &job.state {
+        JobState::Running(running) => running.progress.as_deref(),
+        _ => None,
+    }
+}
+
+/// The time from recording or last replaying a job until it settled, if it has.
 pub(super) fn took(job: &Job) -> Option<Duration> {
-    Duration::try_from(job.settled_at()?.duration_since(job.created_at)).ok()
+    let settled_at = job.settled_at()?;
+    let replays = job.audit.iter().filter(|entry| entry.kind == AuditKind::Replayed).map(|entry| entry.at);
+    let begun = replays.filter(|at| *at <= settled_at).fold(job.created_at, Timestamp::max);
+    Duration::try_from(settled_at.duration_since(begun)).ok()
 }
 
 /// How long ago this was.
 pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
     let since = Duration::try_from(now.duration_since(at)).unwrap_or_default();
-    duration(since)
+    in_words(since)
 }
 
 /// The state of a job, and the reason when it is not done.

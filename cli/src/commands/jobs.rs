@@ -1,53 +1,78 @@
 //! `tidemill jobs`: lists open jobs and those that settled recently.
 
+use std::{collections::HashMap, time::Duration};
+
 use anyhow::Context;
 use app::item_failures::ItemFailures;
-use domain::{job::Job, text::grouped};
+use domain::{
+    job::{Job, JobId, State},
+    text::{grouped, in_words, shortened},
+};
 use jiff::Timestamp;
 
 use super::{
     deployment::{self, Deployment},
-    format_job::{self, Columns, Row, job_to_json},
+    format_job::{self, Columns, Row, job_to_json, progress},
     job_pages::{OpenJobs, SettledJobs},
     time_arg,
 };
 use crate::{
     args::JobsArguments,
-    output::{duration, one_line, print, print_line},
+    output::{one_line, print, print_line},
+    signals::Signals,
 };
 
-/// Lists the open jobs, then the settled ones, newest first.
+/// Lists the open jobs, then the settled ones, newest first; with `--watch`, then each job that changes.
 pub(crate) async fn run(arguments: &JobsArguments) -> anyhow::Result<u8> {
     let now = deployment::now();
     let since = time_arg(&arguments.since, now)?;
+    let mut signals = Signals::listen().context("cannot listen for signals")?;
     let deployment = Deployment::find(&arguments.target).await?;
-    let mut list = List { arguments, now, columns: Columns::default(), rows: Vec::new(), listed: false };
-    let mut failures = ItemFailures::default();
-    let mut open = OpenJobs::new(&deployment.ledger);
-    while let Some(jobs) = open.next(&mut failures).await? {
-        list.print(&jobs)?;
-    }
-    let mut settled = SettledJobs::since(&deployment.ledger, since, now);
-    while let Some(jobs) = settled.next(&mut failures).await? {
-        let settled: Vec<Job> = jobs.into_iter().filter(|job| job.state().is_settled()).collect();
-        list.print(&settled)?;
-    }
-    list.flush()?;
-    failures.finish().context("some jobs could not be listed")?;
-    if !list.listed && !arguments.target.json {
+    let mut list = List::new(arguments);
+    list.round(&deployment, since, now).await?;
+    if !list.listed && !arguments.target.json && !arguments.watch {
         eprintln!("no matching job is open, and none has settled since {since:.0}");
+    }
+    let mut read_at = now;
+    while arguments.watch && !list.is_full() {
+        tokio::select! {
+            () = tokio::time::sleep(ROUND) => {}
+            asked = signals.asked() => return Ok(asked.exit_code()),
+        }
+        let now = deployment::now();
+        // A settled job carries the time at which its last write began.
+        list.round(&deployment, read_at.checked_sub(OVERLAP).unwrap_or(Timestamp::MIN), now).await?;
+        read_at = now;
     }
     Ok(0)
 }
 
+/// The time between two rounds of `--watch`.
+const ROUND: Duration = Duration::from_secs(2);
+
+/// How far each round reads back before the one before.
+const OVERLAP: Duration = Duration::from_secs(30);
+
 /// The list while it is printed.
 struct List<'a> {
     arguments: &'a JobsArguments,
-    now: Timestamp,
     columns: Columns,
     /// Jobs that wait until the widths of the columns are known.
     rows: Vec<Row>,
     listed: bool,
+    /// How many more jobs may be listed.
+    left: u64,
+    /// What was printed of jobs that were open or, with `--watch`, settled since: such a job is listed again only when it has
+    /// changed.
+    printed: HashMap<JobId, (Printed, u32)>,
+    round: u32,
+}
+
+/// What of a job is news when it changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Printed {
+    state: State,
+    attempt: u32,
 }
 
 /// The number of rows that set the widths of the columns.
@@ -59,18 +84,78 @@ const TITLES: [&str; 5] = ["job", "state", "records", "age", "took"];
 /// The column of these that holds numbers.
 const NUMBERS: [usize; 1] = [2];
 
-impl List<'_> {
-    fn print(&mut self, jobs: &[Job]) -> anyhow::Result<()> {
+impl<'a> List<'a> {
+    fn new(arguments: &'a JobsArguments) -> Self {
+        Self {
+            arguments,
+            columns: Columns::default(),
+            rows: Vec::new(),
+            listed: false,
+            left: arguments.limit.unwrap_or(u64::MAX),
+            printed: HashMap::new(),
+            round: 0,
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Lists the open jobs and those that settled since then.
+    async fn round(
+        &mut self,
+        deployment: &Deployment,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        let mut failures = ItemFailures::default();
+        let mut open = OpenJobs::new(&deployment.ledger);
+        while let (false, Some(jobs)) = (self.is_full(), open.next(&mut failures).await?) {
+            self.print(&jobs, now)?;
+        }
+        let mut settled = SettledJobs::since(&deployment.ledger, since, now);
+        while let (false, Some(jobs)) = (self.is_full(), settled.next(&mut failures).await?) {
+            let settled: Vec<Job> = jobs.into_iter().filter(|job| job.state().is_settled()).collect();
+            self.print(&settled, now)?;
+        }
+        self.flush()?;
+        // What is not read any more cannot be listed again.
+        let round = self.round;
+        self.printed.retain(|_, (_, read_in)| *read_in == round);
+        self.round += 1;
+        failures.finish().context("some jobs could not be listed")
+    }
+
+    fn print(&mut self, jobs: &[Job], now: Timestamp) -> anyhow::Result<()> {
         let wanted: Vec<&Job> = jobs.iter().filter(|job| self.wants(job)).collect();
-        if wanted.is_empty() {
-            return Ok(());
+        for job in wanted {
+            if self.is_full() || !self.is_news(job) {
+                continue;
+            }
+            self.listed = true;
+            self.left -= 1;
+            if self.arguments.target.json {
+                print_line(&job_to_json(job))?;
+            } else {
+                self.rows.push(row(job, now));
+            }
         }
-        self.listed = true;
-        if self.arguments.target.json {
-            return wanted.iter().try_for_each(|job| print_line(&job_to_json(job)));
-        }
-        self.rows.extend(wanted.iter().map(|job| row(job, self.now)));
         if self.rows.len() < ROWS { Ok(()) } else { self.flush() }
+    }
+
+    /// Whether a job was not listed yet as it is. One that settles while the open ones are read comes a second time among the
+    /// settled ones.
+    fn is_news(&mut self, job: &Job) -> bool {
+        let now = Printed { state: job.state(), attempt: job.attempt };
+        let remembers = self.arguments.watch || !job.state().is_settled();
+        let before = match remembers {
+            true => self.printed.insert(job.id.clone(), (now, self.round)),
+            false => self.printed.get(&job.id).copied(),
+        };
+        match before {
+            None => true,
+            Some((before, _)) => self.arguments.watch && before != now,
+        }
     }
 
     fn flush(&mut self) -> anyhow::Result<()> {
@@ -85,10 +170,14 @@ impl List<'_> {
     }
 }
 
+/// The most characters of a command's progress.
+const PROGRESS: usize = 60;
+
 /// A job, with its object on a line of its own: keys are long.
 fn row(job: &Job, now: Timestamp) -> Row {
     let reason =
         job.reason().map(|reason| format!(": {}", one_line(reason.code.as_str()))).unwrap_or_default();
+    let progress = progress(job).map(|said| format!(": {}", shortened(&one_line(said), PROGRESS)));
     let attempt = if job.attempt > 1 { format!(", attempt {}", job.attempt) } else { String::new() };
     Row {
         cells: vec![
@@ -96,9 +185,14 @@ fn row(job: &Job, now: Timestamp) -> Row {
             job.state().as_str().to_owned(),
             grouped(job.records()),
             format_job::ago(job.created_at, now),
-            format_job::took(job).map(duration).unwrap_or_default(),
+            format_job::took(job).map(in_words).unwrap_or_default(),
         ],
-        below: format!("  {} ({}){reason}{attempt}", one_line(&job.object.key), job.pipeline.name),
+        below: format!(
+            "  {} ({}){reason}{attempt}{}",
+            one_line(&job.object.key),
+            job.pipeline.name,
+            progress.unwrap_or_default()
+        ),
     }
 }
 

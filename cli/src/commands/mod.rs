@@ -8,12 +8,15 @@ pub(crate) mod check;
 pub(crate) mod columns;
 pub(crate) mod dead;
 mod deployment;
+pub(crate) mod env;
 pub(crate) mod explain;
 pub(crate) mod format_job;
 mod job_pages;
 pub(crate) mod jobs;
+pub(crate) mod mails;
 pub(crate) mod preview;
 pub(crate) mod records;
+pub(crate) mod rejects;
 pub(crate) mod replay;
 pub(crate) mod stop;
 mod uri;
@@ -24,7 +27,7 @@ use anyhow::Context;
 use domain::sweep::TimeArg;
 use jiff::Timestamp;
 
-use crate::output::failed;
+use crate::output::{WrongUse, failed};
 
 /// Runs a command to its exit code; prints its error.
 pub(crate) fn main(command: impl Future<Output = anyhow::Result<u8>>) -> ExitCode {
@@ -38,7 +41,8 @@ pub(crate) fn main(command: impl Future<Output = anyhow::Result<u8>>) -> ExitCod
 
 /// The time that this text means: a duration before now, or a time.
 fn time_arg(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
-    Ok(TimeArg::try_from(text.to_owned())?.at(now))
+    let time = TimeArg::try_from(text.to_owned()).map_err(|error| WrongUse(error.to_string()))?;
+    Ok(time.at(now))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{deployment::Deployment, uri::ObjectUri};
+use super::{deployment::Deployment, uri};
 use crate::{
     args::{RecordsArguments, RecordsFormat},
     csv_spool::CsvSpool,
@@ -11,9 +11,9 @@ use crate::{
 
 /// Prints them.
 pub(crate) async fn run(arguments: &RecordsArguments) -> anyhow::Result<u8> {
-    let object = ObjectUri::parse(&arguments.object)?;
+    let object = uri::object(&arguments.object)?;
     let deployment = Deployment::find(&arguments.target).await?;
-    deployment.check_bucket(&object)?;
+    let object = deployment.object(object)?;
     let mut out = io::BufWriter::new(io::stdout());
     let (records, limit) = (&deployment.records, arguments.limit);
     let mut csv = match arguments.format {

@@ -15,8 +15,9 @@ use crate::{
 
 /// Stops the job.
 pub(crate) async fn run(arguments: &StopArguments) -> anyhow::Result<u8> {
-    let id = uri::job(&arguments.job)?;
+    let name = uri::job(&arguments.job)?;
     let deployment = Deployment::find(&arguments.target).await?;
+    let id = deployment.job_id(name).await?;
     let who = deployment.caller().await?;
     let (cluster, stops) = (deployment.cluster()?, deployment.queue("StopsQueue")?);
     let cancel = Cancel { ledger: &deployment.ledger, cluster, stops };

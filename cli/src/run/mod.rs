@@ -1,12 +1,18 @@
 //! `tidemill run`: starts the local cloud, uploads files, waits until every job settles, and reports the outcomes.
 
 mod flush_alerts;
+mod outcome;
+mod progress;
 pub(crate) mod report;
 mod stall;
+mod table;
+mod until;
+mod waiting;
 mod watch;
 
 use std::{
     path::Path,
+    pin::pin,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -14,31 +20,34 @@ use std::{
 use anyhow::Context;
 use aws::{Clients, ledger::Ledger, records::Records};
 use domain::{
-    job::{Job, JobId},
-    text::count,
+    job::Job,
+    text::{count, in_words},
 };
-use localcloud::Cloud;
+use futures::StreamExt;
+use localcloud::{Cloud, connector, faults::Faults, frontend::Frontend, wire::OWNER_KEY};
 use pricing::Bill;
 
 use self::{
     report::{Became, Report, Sent},
-    watch::{Settled, Watch},
+    stall::Stall,
+    until::Until,
+    watch::{Followed, Settled, Watch},
 };
 use crate::{
     args::RunArguments,
     export,
-    files::{self, Upload},
+    files::{Collected, Inputs},
     local::{self, Plan},
-    output::{duration, failed, is_unread, print},
+    output::{failed, is_unread, print},
     signals::{Asked, Signals},
-    upload::{self, Uploaded},
+    upload,
 };
 
 /// How a run ended.
 enum End {
     /// With this report.
     Reported(Box<Report>),
-    /// By a signal.
+    /// By a signal, before anything was uploaded.
     Asked(Asked),
 }
 
@@ -46,11 +55,7 @@ enum End {
 /// SIGTERM.
 pub(crate) fn main(arguments: &RunArguments) -> ExitCode {
     let begun = Instant::now();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&error.into()),
-    };
-    let end = runtime.block_on(run(arguments, begun)).and_then(|end| {
+    let end = run_to_end(arguments, begun).and_then(|end| {
         if let End::Reported(report) = &end {
             let text = if arguments.json { format!("{:#}\n", report.to_json()) } else { report.to_text() };
             // The reader of the report may close it at any line.
@@ -58,30 +63,45 @@ pub(crate) fn main(arguments: &RunArguments) -> ExitCode {
         }
         Ok(end)
     });
-    match end {
-        Ok(End::Reported(report)) => ExitCode::from(u8::from(!report.all_done())),
-        Ok(End::Asked(asked)) => {
-            eprintln!("tidemill: {}", asked.words());
-            ExitCode::from(asked.exit_code())
-        }
-        Err(error) => failed(&error),
-    }
+    let asked = match end {
+        Ok(End::Asked(asked)) => asked,
+        Ok(End::Reported(report)) => match report.stall {
+            Some(Stall::Asked(asked)) => asked,
+            _ => return ExitCode::from(u8::from(!report.all_done())),
+        },
+        Err(error) => return failed(&error),
+    };
+    eprintln!("tidemill: {}", asked.words());
+    ExitCode::from(asked.exit_code())
 }
 
-async fn run(arguments: &RunArguments, begun: Instant) -> anyhow::Result<End> {
+fn run_to_end(arguments: &RunArguments, begun: Instant) -> anyhow::Result<End> {
+    // Before the signals are listened to.
+    let inputs = Inputs::gather(&arguments.inputs, &arguments.name)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("cannot start the runtime")?.block_on(run(arguments, &inputs, begun))
+}
+
+async fn run(arguments: &RunArguments, inputs: &Inputs, begun: Instant) -> anyhow::Result<End> {
     let mut signals = Signals::listen().context("cannot listen for signals")?;
-    let (plan, uploads) = plan(arguments)?;
+    let (plan, collected) = plan(arguments, inputs)?;
+    if collected.hidden > 0 {
+        eprintln!("left out {}", count(collected.hidden, "hidden file"));
+    }
     let local = tokio::select! {
-        started = local::start(&arguments.local, &plan.pipelines) => started?,
+        started = local::start(&arguments.local, &plan, [0]) => started?,
         // Dropping the future stops what was started.
         asked = signals.asked() => return Ok(End::Asked(asked)),
     };
     let ready = begun.elapsed();
-    eprintln!("local cloud at {}, ready in {}", local.cloud.endpoint(), duration(ready));
+    eprintln!("local cloud at {}, ready in {}", local.cloud.endpoint(), in_words(ready));
+    let run = Run { cloud: &local.cloud, plan: &plan, arguments, ready };
     let end = tokio::select! {
-        report = process(&local.cloud, &plan, &uploads, arguments, ready) => report.map(|report| End::Reported(Box::new(report))),
-        asked = signals.asked() => Ok(End::Asked(asked)),
+        // Looked at first, so that a full disk is told as such and not by the call that met it.
+        biased;
+        () = local.cloud.frontend().disk_full() => Err(local::disk_is_full(&arguments.local)),
         never = local::print_refusals(&local.cloud) => match never {},
+        report = run.process(collected, &mut signals) => report.map(|report| End::Reported(Box::new(report))),
     };
     tokio::select! {
         () = local.shutdown() => {}
@@ -91,75 +111,130 @@ async fn run(arguments: &RunArguments, begun: Instant) -> anyhow::Result<End> {
     end
 }
 
-fn plan(arguments: &RunArguments) -> anyhow::Result<(Plan, Vec<Upload>)> {
+fn plan(arguments: &RunArguments, inputs: &Inputs) -> anyhow::Result<(Plan, Collected)> {
     let plan = Plan::of(&arguments.local)?;
-    let uploads = files::collect(&arguments.inputs, plan.output("WatchedPrefix")?)?;
+    let collected = inputs.collect(plan.output("WatchedPrefix")?)?;
     if let Some(out) = &arguments.out {
         let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
         let there = folder.is_none_or(Path::is_dir);
         anyhow::ensure!(there, "cannot write {}: its folder does not exist", out.display());
         anyhow::ensure!(!out.is_dir(), "cannot write {}: it is a folder", out.display());
     }
-    Ok((plan, uploads))
+    Ok((plan, collected))
 }
 
-async fn process(
-    cloud: &Cloud,
-    plan: &Plan,
-    uploads: &[Upload],
-    arguments: &RunArguments,
+/// A run in a cloud that has started.
+struct Run<'r> {
+    cloud: &'r Cloud,
+    plan: &'r Plan,
+    arguments: &'r RunArguments,
     ready: Duration,
-) -> anyhow::Result<Report> {
-    let named = |name| plan.output(name);
-    let config = upload::config(cloud.endpoint()).await;
-    let clients = Clients::new(&config);
-    let bucket = named("Bucket")?;
-    plan.create_tables(&clients).await?;
-    if arguments.local.data.is_some() {
-        plan.free_slots(&clients).await?;
+}
+
+impl Run<'_> {
+    /// Uploads the files and follows their jobs to the end, or until the run has to end.
+    async fn process(&self, collected: Collected, signals: &mut Signals) -> anyhow::Result<Report> {
+        let Self { cloud, plan, arguments, .. } = self;
+        let named = |name| plan.output(name);
+        let config = upload::config(cloud.endpoint()).await;
+        let clients = Clients::new(&config);
+        let bucket = named("Bucket")?;
+        plan.create_tables(&clients).await?;
+        if arguments.local.data.is_some() {
+            plan.free_slots(&clients).await?;
+        }
+        let (begun, mut until) = (Instant::now(), Until::new(signals, arguments.timeout));
+        let (mut became, cut) = self.upload(&config, bucket, collected.uploads, &mut until).await?;
+        let ledger = Ledger::new(&self.observer(), named("LedgerTable")?);
+        let queues =
+            [named("DeadLetterQueue")?, named("UploadsQueue")?, named("JobsQueue")?, named("StopsQueue")?];
+        let watch = Watch { cloud, ledger: &ledger, pipelines: &plan.pipelines, queues };
+        let followed: Vec<Followed<'_>> = became.iter().filter_map(Became::followed).collect();
+        let Settled { jobs, dead_letters, stall } = match cut {
+            None => watch.settle(&followed, &mut until).await?,
+            Some(stall) => watch.now(&followed, stall).await?,
+        };
+        drop(followed);
+        if stall.is_some_and(Stall::is_unexplained) {
+            watch.show_logs();
+        }
+        let mut jobs = jobs.into_iter();
+        for became in became.iter_mut().filter(|became| became.id.is_some()) {
+            became.job = jobs.next().flatten();
+        }
+        self.export(&clients, bucket, &became).await?;
+        flush_alerts::send(&clients, plan).await?;
+        let mails = cloud.services().sns.mails();
+        let mut usage = cloud.usage();
+        usage.write_units +=
+            became.iter().filter_map(|became| became.job.as_ref()).map(Job::write_units).sum::<u64>();
+        Ok(Report {
+            bucket: bucket.to_owned(),
+            prefix: named("WatchedPrefix")?.to_owned(),
+            ready: self.ready,
+            took: begun.elapsed(),
+            became,
+            problems: collected.problems.iter().map(|problem| telemetry::causes(problem)).collect(),
+            stall,
+            tasks: cloud.services().ecs.tasks(),
+            mails: mails.into_iter().map(|mail| Sent { subject: mail.subject, body: mail.body }).collect(),
+            dead_letters,
+            mailbox: arguments.local.data.as_ref().map(|folder| folder.join("mailbox")),
+            cost: Bill::of(&usage),
+        })
     }
-    let uploaded = upload::all(&config, bucket, uploads, &plan.pipelines).await?;
-    let ids: Vec<JobId> = uploaded.iter().filter_map(|uploaded| uploaded.job.clone()).collect();
-    let ledger = Ledger::new(&clients, named("LedgerTable")?);
-    let queues =
-        [named("DeadLetterQueue")?, named("UploadsQueue")?, named("JobsQueue")?, named("StopsQueue")?];
-    let watch = Watch { cloud, ledger: &ledger, pipelines: &plan.pipelines, queues };
-    let Settled { jobs, dead_letters, stall } = watch.settle(&ids).await?;
-    if stall.is_some() {
-        watch.show_logs();
+
+    /// Clients that look at the cloud from outside: not through the socket, since reading thousands of jobs again and again
+    /// would take longer than processing them, and not counted as what the run would cost.
+    fn observer(&self) -> Clients {
+        let clock = self.cloud.clock();
+        let frontend = Frontend::new(self.cloud.services().clone(), Faults::default(), clock);
+        Clients::new(&connector::sdk_config(&frontend, clock, OWNER_KEY))
     }
-    if let Some(out) = &arguments.out {
-        let records = Records::new(&clients, named("RecordsTable")?);
-        let keys =
-            uploaded.iter().filter(|uploaded| uploaded.job.is_some()).map(|uploaded| &*uploaded.upload.key);
+
+    /// Uploads the files: those that were uploaded, and why not all were, if so.
+    async fn upload(
+        &self,
+        config: &aws::SdkConfig,
+        bucket: &str,
+        uploads: Vec<crate::files::Upload>,
+        until: &mut Until<'_>,
+    ) -> anyhow::Result<(Vec<Became>, Option<Stall>)> {
+        let mut uploaded = Vec::with_capacity(uploads.len());
+        let mut cut = None;
+        {
+            let mut uploading = pin!(upload::all(config, bucket, &uploads, &self.plan.pipelines));
+            loop {
+                tokio::select! {
+                    next = uploading.next() => match next {
+                        Some(next) => uploaded.push(next?),
+                        None => break,
+                    },
+                    ended = until.reached() => {
+                        cut = Some(ended);
+                        break;
+                    }
+                }
+            }
+        }
+        let became =
+            uploads.into_iter().zip(uploaded.into_iter().map(Some).chain(std::iter::repeat_with(|| None)));
+        let became = became.map(|(upload, uploaded)| match uploaded {
+            Some(upload::Uploaded { at, job }) => {
+                Became { upload, uploaded_at: Some(at), id: job, job: None }
+            }
+            None => Became { upload, uploaded_at: None, id: None, job: None },
+        });
+        Ok((became.collect(), cut))
+    }
+
+    /// Writes the visible records to the file that the arguments name, if they do.
+    async fn export(&self, clients: &Clients, bucket: &str, became: &[Became]) -> anyhow::Result<()> {
+        let Some(out) = &self.arguments.out else { return Ok(()) };
+        let records = Records::new(clients, self.plan.output("RecordsTable")?);
+        let keys = became.iter().filter(|became| became.id.is_some()).map(|became| &*became.upload.key);
         let lines = export::export(&records, bucket, keys, out).await?;
         eprintln!("wrote {} to {}", count(lines, "record"), out.display());
+        Ok(())
     }
-    let mut jobs = jobs.into_iter();
-    let became: Vec<Became> = uploaded
-        .into_iter()
-        .map(|Uploaded { upload, at, job }| Became {
-            upload,
-            uploaded_at: at,
-            job: job.as_ref().and_then(|_| jobs.next()).flatten(),
-            id: job,
-        })
-        .collect();
-    flush_alerts::send(&clients, plan).await?;
-    let mails = cloud.services().sns.mails();
-    let mut usage = cloud.usage();
-    usage.write_units +=
-        became.iter().filter_map(|became| became.job.as_ref()).map(Job::write_units).sum::<u64>();
-    Ok(Report {
-        bucket: bucket.to_owned(),
-        prefix: named("WatchedPrefix")?.to_owned(),
-        ready,
-        became,
-        stall,
-        tasks: cloud.services().ecs.tasks(),
-        mails: mails.into_iter().map(|mail| Sent { subject: mail.subject, body: mail.body }).collect(),
-        dead_letters,
-        mailbox: arguments.local.data.as_ref().map(|folder| folder.join("mailbox")),
-        cost: Bill::of(&usage),
-    })
 }

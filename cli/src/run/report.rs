@@ -2,36 +2,50 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table, presets};
+use comfy_table::Color;
 use domain::{
     drift::Drifts,
     job::{Job, JobId, JobState, Reason, State},
     object,
-    text::{count, grouped, shortened},
+    text::{count, grouped, in_words, shortened},
 };
 use jiff::Timestamp;
 use localcloud::ecs::TaskSnapshot;
 use pricing::Bill;
 use serde_json::{Value, json};
 
-use super::stall::Stall;
+use super::{
+    outcome::outcome,
+    stall::Stall,
+    table::{self, Row},
+    watch::Followed,
+};
 use crate::{
     dead_letter::DeadLetter,
     files::Upload,
-    output::{duration, one_line},
+    output::{columns, hanging, one_line, wrapped},
 };
 
 /// How many objects that differ from earlier ones are named, and how long such a line is at most.
 const DRIFTED: usize = 5;
 const LINE_CHARS: usize = 76;
 
+/// Up to this many objects, the table has all of them; of more, those that are not done.
+const LISTED: usize = 40;
+
+/// How many of those it has, and how many failures are told in words.
+const MOST_FAILURES: usize = 20;
+
+/// How many subjects of mails are listed.
+const MOST_MAILS: usize = 10;
+
 /// An uploaded file and its outcome.
 #[derive(Debug)]
 pub(crate) struct Became {
     /// The file.
     pub(crate) upload: Upload,
-    /// When the PUT was answered.
-    pub(crate) uploaded_at: Timestamp,
+    /// When the PUT was answered; none if the run ended before.
+    pub(crate) uploaded_at: Option<Timestamp>,
     /// The id of its job; none when no pipeline matches it.
     pub(crate) id: Option<JobId>,
     /// The job in the ledger; none when it was never recorded.
@@ -47,8 +61,12 @@ pub(crate) struct Report {
     pub(crate) prefix: String,
     /// How long the local cloud took to start.
     pub(crate) ready: Duration,
-    /// Every uploaded file.
+    /// How long it took from the first upload on.
+    pub(crate) took: Duration,
+    /// Every file that can be uploaded.
     pub(crate) became: Vec<Became>,
+    /// Why others cannot be.
+    pub(crate) problems: Vec<String>,
     /// Why some jobs have not settled, if so.
     pub(crate) stall: Option<Stall>,
     /// The tasks that ran.
@@ -77,6 +95,7 @@ impl Report {
     pub(crate) fn all_done(&self) -> bool {
         let done = |job: &Job| job.state() == State::Done;
         self.stall.is_none()
+            && self.problems.is_empty()
             && self.became.iter().all(|became| became.id.is_none() || became.job.as_ref().is_some_and(done))
     }
 
@@ -91,7 +110,9 @@ impl Report {
             "bucket": self.bucket,
             "ready_ms": self.ready.as_secs_f64() * 1e3,
             "jobs": jobs.collect::<Vec<_>>(),
-            "ignored": uris(|became| became.id.is_none()),
+            "ignored": uris(Became::is_ignored),
+            "not_uploaded": uris(|became| became.uploaded_at.is_none()),
+            "problems": self.problems,
             "unrecorded": uris(|became| became.id.is_some() && became.job.is_none()),
             "stalled": self.stall.map(|stall| stall.to_string()),
             "tasks": self.tasks.iter().map(task_to_json).collect::<Vec<_>>(),
@@ -101,48 +122,80 @@ impl Report {
         })
     }
 
-    /// The report as tables.
+    /// The report as a table and what follows from it, for a terminal of this width.
     pub(crate) fn to_text(&self) -> String {
-        let mut text = format!("{}\n", self.table());
-        let jobs = || self.became.iter().filter_map(|became| became.job.as_ref());
-        let reasons = jobs().filter_map(|job| match &job.state {
-            JobState::Failed(failed) => Some((job, &failed.reason)),
-            _ => None,
-        });
-        let failed: Vec<(&Job, &Reason)> = reasons.collect();
-        for (job, reason) in &failed {
-            let (key, why) = (one_line(&job.object.key), one_line(&reason.message));
-            text += &format!("\n{key} failed: {why}\n  {}", job.advice());
-        }
-        if !failed.is_empty() {
+        let listed: Vec<&Became> = if self.became.len() <= LISTED {
+            self.became.iter().collect()
+        } else {
+            self.became.iter().filter(|it| !it.is_done() && !it.is_ignored()).take(MOST_FAILURES).collect()
+        };
+        let mut text = String::new();
+        if !listed.is_empty() {
+            let rows = listed.iter().map(|became| became.to_row(&self.prefix)).collect();
+            let table = table::table(rows, columns()).to_string();
+            table.lines().for_each(|line| text += &format!("{}\n", line.trim_end()));
             text += "\n";
         }
+        text += &format!("{}\n", self.summary());
+        text += &self.failures_to_text();
         if let Some(stall) = self.stall {
-            let left = |became: &&Became| became.id.is_some() && !became.job.as_ref().is_some_and(is_settled);
+            let left = |became: &&Became| became.is_left();
             let left = self.became.iter().filter(left).count();
-            text += &format!("\n{} not settled: {stall}.\n", count(left as u64, "object"));
+            text += &hanging("\n", &format!("{} not settled: {stall}.", count(left, "object")), width());
         }
         text += &self.drifts_to_text();
         text += &self.mails_to_text();
         format!("{text}\nOn AWS this run would have cost:\n{}\n", self.cost)
     }
 
-    fn table(&self) -> Table {
-        let mut table = Table::new();
-        // A line for each object, and none between them.
-        let style = presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none());
-        table.load_style(style).set_content_arrangement(ContentArrangement::Dynamic);
-        let titles = ["object", "pipeline", "format", "records", "rejected", "attempts", "outcome", "time"];
-        table.set_header(titles.map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
-        for column in [3, 4, 5, 7] {
-            if let Some(column) = table.column_mut(column) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
+    /// How many objects became what, in one line.
+    fn summary(&self) -> String {
+        let jobs = || self.became.iter().filter_map(|became| became.job.as_ref());
+        let in_state = |state: State| jobs().filter(|job| job.state() == state).count();
+        let counts = [
+            (in_state(State::Done), "done"),
+            (in_state(State::Failed), "failed"),
+            (in_state(State::Superseded), "superseded"),
+            (in_state(State::SourceDeleted), "source_deleted"),
+            (self.became.iter().filter(|became| became.is_left()).count(), "not settled"),
+            (self.became.iter().filter(|became| became.is_ignored()).count(), "ignored"),
+            (
+                self.became.iter().filter(|became| became.uploaded_at.is_none()).count()
+                    + self.problems.len(),
+                "not uploaded",
+            ),
+        ];
+        let counts = counts.iter().enumerate().filter(|(at, (number, _))| *at == 0 || *number > 0);
+        let counts: Vec<String> =
+            counts.map(|(_, (number, what))| format!("{} {what}", grouped(*number as u64))).collect();
+        let done = jobs().filter(|job| job.state() == State::Done);
+        let records = count(done.map(Job::records).sum::<u64>(), "record");
+        format!("{}; {records} in {}", counts.join(", "), in_words(self.took))
+    }
+
+    /// What failed and why, and what to do.
+    fn failures_to_text(&self) -> String {
+        let failed = self.became.iter().filter_map(|became| became.job.as_ref());
+        let failed = failed.filter_map(|job| match &job.state {
+            JobState::Failed(failed) => Some((job, &failed.reason)),
+            _ => None,
+        });
+        let failed: Vec<(&Job, &Reason)> = failed.collect();
+        let (mut text, width) = (String::new(), width());
+        for problem in self.problems.iter().take(MOST_FAILURES) {
+            text += &hanging("\nnot uploaded: ", &one_line(problem), width);
         }
-        for became in &self.became {
-            table.add_row(became.to_row(&self.prefix));
+        for (job, reason) in failed.iter().take(MOST_FAILURES) {
+            let (key, why) = (one_line(&job.object.key), one_line(&reason.message));
+            text += &hanging("\n", &format!("{key} failed: {why}"), width);
+            text += &hanging("  ", &job.advice().to_string(), width);
         }
-        table
+        let more =
+            failed.len().saturating_sub(MOST_FAILURES) + self.problems.len().saturating_sub(MOST_FAILURES);
+        if more > 0 {
+            text += &format!("\n{} failed; --json lists all of them\n", count(more, "more object"));
+        }
+        text
     }
 
     /// The objects whose columns differ from those of earlier objects of their pipeline, the first few in full.
@@ -171,29 +224,23 @@ impl Report {
         let mails = count(self.mails.len() as u64, "mail");
         let folder = self.mailbox.as_ref().map(|folder| format!(" in {}", folder.display()));
         let mut text = format!("\n{mails}{}:\n", folder.unwrap_or_default());
-        for mail in &self.mails {
+        for mail in self.mails.iter().take(MOST_MAILS) {
             text += &format!("  {}\n", mail.subject);
+        }
+        if let Some(more @ 1..) = self.mails.len().checked_sub(MOST_MAILS) {
+            text += &format!("  and {}\n", count(more, "more mail"));
         }
         text += &format!("\nThe mail {}\n", shown.subject);
         for line in shown.body.lines() {
-            text += format!("  | {line}").trim_end();
-            text += "\n";
+            text += &wrapped("  | ", line, width());
         }
         text
     }
 }
 
-fn is_settled(job: &Job) -> bool {
-    job.state().is_settled()
-}
-
-/// The state of a job, and the reason when it is not done.
-pub(crate) fn outcome(job: &Job) -> String {
-    match (job.reason(), job.repaired()) {
-        (Some(reason), _) => format!("{}: {}", job.state().as_str(), reason.code),
-        (None, 0) => job.state().as_str().to_owned(),
-        (None, rows) => format!("{}, {} repaired", job.state().as_str(), count(rows, "row")),
-    }
+/// Where lines are broken.
+fn width() -> usize {
+    columns().unwrap_or(usize::MAX)
 }
 
 impl Sent {
@@ -203,10 +250,29 @@ impl Sent {
 }
 
 impl Became {
+    /// Its job to follow, if it has one.
+    pub(super) fn followed(&self) -> Option<Followed<'_>> {
+        Some(Followed { key: &self.upload.key, id: self.id.clone()? })
+    }
+
+    /// Whether no pipeline matches it.
+    fn is_ignored(&self) -> bool {
+        self.uploaded_at.is_some() && self.id.is_none()
+    }
+
+    fn is_done(&self) -> bool {
+        self.job.as_ref().is_some_and(|job| job.state() == State::Done)
+    }
+
+    /// Whether its job has not settled.
+    fn is_left(&self) -> bool {
+        self.id.is_some() && !self.job.as_ref().is_some_and(|job| job.state().is_settled())
+    }
+
     /// From the answer of the PUT until the records became visible, or the job settled without records.
     fn took(&self) -> Option<Duration> {
         let settled_at = self.job.as_ref()?.settled_at()?;
-        Some(Duration::try_from(settled_at.duration_since(self.uploaded_at)).unwrap_or_default())
+        Some(Duration::try_from(settled_at.duration_since(self.uploaded_at?)).unwrap_or_default())
     }
 
     fn to_json(&self, job: &Job) -> Value {
@@ -232,33 +298,34 @@ impl Became {
         })
     }
 
-    fn to_row(&self, prefix: &str) -> Vec<Cell> {
+    fn to_row(&self, prefix: &str) -> Row {
         let key = &self.upload.key;
-        let name = Cell::new(one_line(key.strip_prefix(prefix).unwrap_or(key)));
+        let name = one_line(key.strip_prefix(prefix).unwrap_or(key));
         let Some(job) = &self.job else {
-            let (pipeline, outcome) = match &self.id {
-                None => ("none", Cell::new("ignored").add_attribute(Attribute::Dim)),
-                Some(_) => ("", Cell::new("not recorded").fg(Color::Yellow)),
+            let (pipeline, outcome, color) = match (self.uploaded_at, &self.id) {
+                (None, _) => ("", "not uploaded", Some(Color::Yellow)),
+                (Some(_), None) => ("none", "ignored", None),
+                (Some(_), Some(_)) => ("", "not recorded", Some(Color::Yellow)),
             };
-            let [format, records, rejected, attempts] = ["", "", "", ""].map(Cell::new);
-            return vec![name, Cell::new(pipeline), format, records, rejected, attempts, outcome];
+            let cells = [&name, pipeline, "", "", "", "", outcome, ""].map(str::to_owned);
+            return Row { cells, color };
         };
         let color = match job.state() {
             State::Done => Color::Green,
             State::Failed => Color::Red,
             _ => Color::Yellow,
         };
-        let took = self.took().map(duration).unwrap_or_default();
-        vec![
+        let cells = [
             name,
-            Cell::new(&job.pipeline.name),
-            Cell::new(job.format().unwrap_or_default()),
-            Cell::new(grouped(job.records())),
-            Cell::new(grouped(job.rejected())),
-            Cell::new(job.attempt),
-            Cell::new(outcome(job)).fg(color),
-            Cell::new(took),
-        ]
+            job.pipeline.name.clone(),
+            job.format().unwrap_or_default().to_owned(),
+            grouped(job.records()),
+            grouped(job.rejected()),
+            job.attempt.to_string(),
+            outcome(job),
+            self.took().map(in_words).unwrap_or_default(),
+        ];
+        Row { cells, color: Some(color) }
     }
 }
 

@@ -1,9 +1,9 @@
 //! Tells a run that can never end from one that takes long.
 
-use domain::text::count;
+use domain::text::{count, in_words};
 use std::{fmt, time::Duration};
 
-use crate::output::duration;
+use crate::signals::Asked;
 
 /// Work in progress in the cloud that the ledger does not show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,17 @@ pub(crate) enum Stall {
         /// Time since a job last changed.
         since: Duration,
     },
+    /// A signal ended the wait.
+    Asked(Asked),
+    /// The time that it was given is over.
+    TimedOut(Duration),
+}
+
+impl Stall {
+    /// Whether it ended for a reason that logs may tell.
+    pub(crate) fn is_unexplained(self) -> bool {
+        matches!(self, Self::Dead | Self::Idle | Self::Unhandled { .. })
+    }
 }
 
 /// With no work in progress, an event between two queues arrives within this time.
@@ -55,9 +66,11 @@ impl fmt::Display for Stall {
             Self::Dead => f.write_str("the messages that would settle them are in the dead-letter queue"),
             Self::Idle => f.write_str("no task is running and no message is queued, so they cannot settle"),
             Self::Unhandled { messages, since } => {
-                let (messages, since) = (count(*messages as u64, "message"), duration(*since));
+                let (messages, since) = (count(*messages as u64, "message"), in_words(*since));
                 write!(f, "{messages} delivered to a function, and no job has changed for {since}")
             }
+            Self::Asked(_) => f.write_str("the run was interrupted"),
+            Self::TimedOut(timeout) => write!(f, "--timeout {} is over", in_words(*timeout)),
         }
     }
 }

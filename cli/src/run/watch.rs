@@ -1,35 +1,44 @@
 //! Follows the uploaded objects in the ledger until each job settles.
 
-use std::{
-    io::{IsTerminal, stderr},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
-use aws::{CallError, ledger::Ledger};
+use aws::ledger::Ledger;
 use domain::{
-    job::{Job, JobId, State},
+    job::{Job, JobId},
+    mail::{LogLine, readable},
     pipelines::Pipelines,
-    text::count,
 };
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
 use localcloud::{Cloud, ecs::Status, sqs::Sqs};
 use telemetry::metrics::is_line as is_metrics;
 use tokio::time::Instant;
 
 use super::{
-    report::outcome,
+    progress::Progress,
     stall::{self, Stall, UnderWay},
+    until::Until,
 };
-use crate::{dead_letter::DeadLetter, output::one_line};
+use crate::{
+    dead_letter::{DeadLetter, job_of},
+    output::one_line,
+};
 
 /// The shortest time between two rounds over the ledger. A round over many jobs takes longer and sets the pace.
 const ROUND: Duration = Duration::from_millis(10);
 
-/// After this time without a change, the last log lines are shown.
-const STALL: Duration = Duration::from_secs(60);
+/// How many jobs are read in one call.
+const BATCH: usize = 100;
 
 /// How many log lines are shown when a run makes no progress.
 const LOG_LINES: usize = 10;
+
+/// An object that is followed.
+pub(crate) struct Followed<'u> {
+    /// Its key.
+    pub(crate) key: &'u str,
+    /// The id of its job.
+    pub(crate) id: JobId,
+}
 
 /// The outcome of a run.
 pub(crate) struct Settled {
@@ -54,51 +63,86 @@ pub(crate) struct Watch<'c> {
 }
 
 impl Watch<'_> {
-    /// Waits until each of these jobs has settled, and its mail was sent if it failed, or until that cannot happen.
-    pub(crate) async fn settle(&self, ids: &[JobId]) -> Result<Settled, CallError> {
-        let mut jobs: Vec<Option<Job>> = ids.iter().map(|_| None).collect();
-        let mut progress = Progress::new(ids.len());
+    /// Waits until each of these jobs has settled, and its mail was sent if it failed, or until that cannot happen, or the
+    /// run has to end.
+    pub(crate) async fn settle(
+        &self,
+        objects: &[Followed<'_>],
+        until: &mut Until<'_>,
+    ) -> anyhow::Result<Settled> {
+        let mut jobs: Vec<Option<Job>> = objects.iter().map(|_| None).collect();
+        let mut progress = Progress::new(objects.len());
         let mut changed_at = Instant::now();
-        let mut shown = false;
         loop {
             let round = Instant::now();
             // Read before the ledger: a job fails in the ledger before it enters the dead-letter queue.
             let dead_letters = self.dead_letters();
-            for (id, known) in ids.iter().zip(&mut jobs) {
-                if known.as_ref().is_some_and(Job::is_over) {
-                    continue;
-                }
-                let found = self.ledger.read(id).await?;
-                if found != *known {
-                    *known = found;
-                    changed_at = Instant::now();
-                    if let Some(job) = known.as_ref().filter(|job| job.is_over()) {
-                        progress.settled(job);
-                    }
-                }
+            if self.read(objects, &mut jobs, &mut progress).await? {
+                changed_at = Instant::now();
             }
             progress.show(&jobs);
-            let mut left = ids.iter().zip(&jobs).filter(|(_, job)| !job.as_ref().is_some_and(Job::is_over));
-            let over = left.clone().next().is_none();
-            let dead = left.all(|(id, job)| dead_letters.iter().any(|letter| letter.ends(id, job.as_ref())));
-            let stall = match (over, dead) {
-                (true, _) => None,
-                (false, true) => Some(Stall::Dead),
-                (false, false) => stall::stall_of(self.under_way(), changed_at.elapsed()),
+            let left: Vec<(&Followed<'_>, Option<&Job>)> = objects
+                .iter()
+                .zip(jobs.iter().map(Option::as_ref))
+                .filter(|(_, job)| !job.is_some_and(Job::is_over))
+                .collect();
+            let dead = || {
+                left.iter()
+                    .all(|(object, job)| dead_letters.iter().any(|letter| letter.ends(&object.id, *job)))
             };
-            if over || stall.is_some() {
-                progress.bar.finish_and_clear();
-                return Ok(Settled { jobs, dead_letters: self.dead_letters(), stall });
+            let mut stall = match () {
+                () if left.is_empty() => None,
+                () if dead() => Some(Stall::Dead),
+                () => stall::stall_of(self.under_way(), changed_at.elapsed()),
+            };
+            if stall.is_none() && !left.is_empty() {
+                let waiting = left.iter().map(|(object, job)| (object.key, *job));
+                progress.explain(changed_at.elapsed(), waiting, || self.due());
+                tokio::select! {
+                    () = tokio::time::sleep(ROUND.max(round.elapsed() * 2)) => continue,
+                    ended = until.reached() => stall = Some(ended),
+                }
             }
-            if !shown && changed_at.elapsed() > STALL {
-                shown = true;
-                progress.bar.suspend(|| {
-                    eprintln!("no job has changed for a minute");
-                    self.show_logs();
-                });
-            }
-            tokio::time::sleep(ROUND.max(round.elapsed() * 2)).await;
+            progress.end();
+            return Ok(Settled { jobs, dead_letters: self.dead_letters(), stall });
         }
+    }
+
+    /// The jobs as they are now.
+    pub(crate) async fn now(&self, objects: &[Followed<'_>], stall: Stall) -> anyhow::Result<Settled> {
+        let mut jobs: Vec<Option<Job>> = objects.iter().map(|_| None).collect();
+        self.read(objects, &mut jobs, &mut Progress::new(objects.len())).await?;
+        Ok(Settled { jobs, dead_letters: self.dead_letters(), stall: Some(stall) })
+    }
+
+    /// Reads the jobs that are not over, and says whether one has changed.
+    async fn read(
+        &self,
+        objects: &[Followed<'_>],
+        jobs: &mut [Option<Job>],
+        progress: &mut Progress,
+    ) -> anyhow::Result<bool> {
+        let is_open = |job: &Option<Job>| !job.as_ref().is_some_and(Job::is_over);
+        let open: Vec<usize> = (0..objects.len()).filter(|at| is_open(&jobs[*at])).collect();
+        let mut changed = false;
+        for some in open.chunks(BATCH) {
+            let ids: Vec<JobId> = some.iter().map(|at| objects[*at].id.clone()).collect();
+            let found = self.ledger.read_all(&ids).await?.into_iter();
+            let mut found: HashMap<JobId, Job> =
+                found.map(|job| job.map(|job| (job.id.clone(), job))).collect::<Result<_, _>>()?;
+            for at in some {
+                let job = found.remove(&objects[*at].id);
+                if job == jobs[*at] {
+                    continue;
+                }
+                changed = true;
+                jobs[*at] = job;
+                if let Some(job) = jobs[*at].as_ref().filter(|job| job.is_over()) {
+                    progress.settled(job);
+                }
+            }
+        }
+        Ok(changed)
     }
 
     /// Prints the last log lines of functions and workers.
@@ -106,7 +150,7 @@ impl Watch<'_> {
         eprintln!("last log lines of functions and workers:");
         let lines = self.cloud.services().logs.last(LOG_LINES).into_iter();
         for line in lines.filter(|line| !is_metrics(&line.text)) {
-            eprintln!("  {}", one_line(&line.text));
+            eprintln!("  {}", one_line(&readable(&LogLine { at: Some(line.at), text: line.text })));
         }
     }
 
@@ -114,6 +158,13 @@ impl Watch<'_> {
         // The template creates this queue; a missing queue is empty.
         let found = self.cloud.services().sqs.peek(&arn(self.queues[0])).unwrap_or_default();
         found.iter().map(|message| DeadLetter::read(message, self.pipelines)).collect()
+    }
+
+    /// When the next attempts of jobs begin: their messages are delayed until then.
+    fn due(&self) -> HashMap<JobId, Timestamp> {
+        let sqs = &self.cloud.services().sqs;
+        let delayed = self.queues[1..].iter().flat_map(|queue| sqs.delayed(&arn(queue)).unwrap_or_default());
+        delayed.filter_map(|(message, at)| Some((job_of(&message.body, self.pipelines)?, at))).collect()
     }
 
     fn under_way(&self) -> UnderWay {
@@ -132,40 +183,4 @@ impl Watch<'_> {
 /// The ARN of the queue with this URL.
 fn arn(url: &str) -> String {
     Sqs::arn(url.rsplit('/').next().unwrap_or_default())
-}
-
-/// The progress on standard error: a bar on a terminal, elsewhere a line for each settled object.
-struct Progress {
-    bar: ProgressBar,
-    lines: bool,
-    settled: usize,
-    jobs: usize,
-}
-
-impl Progress {
-    fn new(jobs: usize) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(jobs as u64), ProgressDrawTarget::stderr());
-        // The template is a constant: it parses.
-        if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} objects settled, {msg}") {
-            bar.set_style(style);
-        }
-        Self { bar, lines: !stderr().is_terminal(), settled: 0, jobs }
-    }
-
-    fn settled(&mut self, job: &Job) {
-        self.settled += 1;
-        if self.lines {
-            let (name, outcome) = (one_line(&job.object.key), outcome(job));
-            eprintln!("{}/{} {name}: {outcome}, {}", self.settled, self.jobs, count(job.records(), "record"));
-        }
-    }
-
-    fn show(&self, jobs: &[Option<Job>]) {
-        let known = || jobs.iter().flatten();
-        let running = known().filter(|job| job.state() == State::Running).count();
-        let failed = known().filter(|job| job.state() == State::Failed).count();
-        let records: u64 = known().map(Job::records).sum();
-        self.bar.set_position(self.settled as u64);
-        self.bar.set_message(format!("{running} running, {failed} failed, {}", count(records, "record")));
-    }
 }

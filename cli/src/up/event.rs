@@ -6,14 +6,12 @@ use domain::{
     job::{Done, Job, JobState},
     text::count,
 };
-use localcloud::{
-    sns::Mail,
-    wire::{OWNER_KEY, REGION, SECRET},
-};
+use localcloud::sns::Mail;
 use serde_json::{Value, json};
 
 use crate::{
     commands::format_job::job_to_json,
+    endpoint::{self, variables},
     output::{one_line, print, print_line},
 };
 
@@ -75,7 +73,7 @@ impl Printer<'_> {
                 "endpoint": endpoint,
                 "bucket": self.bucket,
                 "prefix": self.prefix,
-                "environment": environment(endpoint).into_iter().collect::<serde_json::Map<_, _>>(),
+                "environment": variables(endpoint).map(|(name, value)| (name.to_owned(), value.into())).into_iter().collect::<serde_json::Map<_, _>>(),
             }),
             Event::Uploaded { key, bytes } => {
                 json!({ "event": "uploaded", "object": uri(key), "bytes": bytes })
@@ -110,12 +108,15 @@ impl Printer<'_> {
 
     fn welcome(&self, endpoint: &str, watched: Option<&Path>) -> String {
         let Self { bucket, prefix, .. } = self;
+        let port = endpoint::argument(endpoint);
         let mut text = String::from("\n");
-        for (name, value) in environment(endpoint) {
-            text += &format!("export {name}={}\n", value.as_str().unwrap_or_default());
+        for (name, value) in variables(endpoint) {
+            text += &format!("export {name}={value}\n");
         }
         text += &format!(
-            "\nUpload a file, list the jobs, see what happened to the file, print its records:\n\
+            "\nIn another terminal, let AWS clients find this cloud:\n\
+             eval \"$(tidemill env{port})\"\n\n\
+             Upload a file, list the jobs, see what happened to the file, print its records:\n\
              aws s3 cp FILE s3://{bucket}/{prefix}\n\
              tidemill jobs\n\
              tidemill explain s3://{bucket}/{prefix}FILE\n\
@@ -129,19 +130,6 @@ impl Printer<'_> {
         }
         text + "Press Ctrl-C to stop.\n\n"
     }
-}
-
-/// The variables by which AWS clients find this cloud. Python's boto3 does not read `AWS_REGION`, and the other SDKs do not read
-/// `AWS_DEFAULT_REGION`.
-fn environment(endpoint: &str) -> [(String, Value); 5] {
-    [
-        ("AWS_ENDPOINT_URL", endpoint),
-        ("AWS_ACCESS_KEY_ID", OWNER_KEY),
-        ("AWS_SECRET_ACCESS_KEY", SECRET),
-        ("AWS_REGION", REGION),
-        ("AWS_DEFAULT_REGION", REGION),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.into()))
 }
 
 fn outcome(job: &Job) -> String {

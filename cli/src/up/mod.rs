@@ -12,6 +12,7 @@ use std::{
 use anyhow::Context;
 use app::restart;
 use aws::{Clients, ledger::Ledger, queue::Queue};
+use domain::text::in_words;
 use jiff::Timestamp;
 use localcloud::Cloud;
 
@@ -22,8 +23,9 @@ use self::{
 };
 use crate::{
     args::UpArguments,
+    endpoint,
     local::{self, Plan},
-    output::{duration, failed},
+    output::failed,
     signals::Signals,
     upload,
 };
@@ -50,11 +52,14 @@ async fn run(arguments: &UpArguments, begun: Instant) -> anyhow::Result<()> {
         anyhow::ensure!(about.is_dir(), "cannot watch {}: it is not a folder", folder.display());
     }
     let local = tokio::select! {
-        started = local::start(&arguments.local, &plan.pipelines) => started?,
+        started = local::start(&arguments.local, &plan, endpoint::PORTS.chain([0])) => started?,
         // Dropping the future stops what was started.
         _ = signals.asked() => return Ok(()),
     };
     let ended = tokio::select! {
+        // Looked at first, so that a full disk is told as such and not by the call that met it.
+        biased;
+        () = local.cloud.frontend().disk_full() => Err(local::disk_is_full(&arguments.local)),
         ended = serve(&local.cloud, &plan, arguments, begun.elapsed()) => ended,
         _ = signals.asked() => Ok(()),
         never = local::print_refusals(&local.cloud) => match never {},
@@ -91,7 +96,10 @@ async fn serve(cloud: &Cloud, plan: &Plan, arguments: &UpArguments, ready: Durat
         plan.free_slots(&clients).await?;
         continue_jobs(&clients, plan).await?;
     }
-    eprintln!("local cloud at {}, ready in {}", cloud.endpoint(), duration(ready));
+    eprintln!("local cloud at {}, ready in {}", cloud.endpoint(), in_words(ready));
+    if let (None, Some(note)) = (arguments.local.port, endpoint::note(cloud.endpoint())) {
+        eprintln!("{note}");
+    }
     printer.print(&Event::Ready { endpoint: cloud.endpoint(), watched: arguments.watch.as_deref() })?;
     let watch = async {
         let Some(root) = &arguments.watch else { return std::future::pending().await };

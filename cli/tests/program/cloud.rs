@@ -23,10 +23,10 @@ pub(crate) struct Up {
 }
 
 impl Up {
-    /// Starts it, with these arguments, and waits until it takes calls.
+    /// Starts it on a free port, with these arguments, and waits until it takes calls.
     pub(crate) fn start(arguments: &[&OsStr]) -> Self {
         let mut command = Command::new(PROGRAM);
-        command.args(["up", "--json"]).args(arguments).current_dir(root());
+        command.args(["up", "--json", "--port", "0"]).args(arguments).current_dir(root());
         let mut run = Running::start(&mut command);
         let ready = parsed(&next_line(&mut run));
         assert_eq!(ready["event"], "ready", "{ready}");
@@ -107,6 +107,12 @@ impl Up {
         });
     }
 
+    /// Where it listens.
+    pub(crate) fn endpoint(&self) -> String {
+        let found = self.environment.iter().find(|(name, _)| name == "AWS_ENDPOINT_URL");
+        found.map(|(_, value)| value.clone()).expect("the ready event has it")
+    }
+
     /// Lets `act` make calls with the SDK.
     pub(crate) fn with_sdk<T>(&self, act: impl AsyncFnOnce(&SdkConfig) -> T) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -115,7 +121,7 @@ impl Up {
             found.map(|(_, value)| value.clone()).expect("the ready event has it")
         };
         runtime.expect("a runtime").block_on(async {
-            let endpoint = of("AWS_ENDPOINT_URL");
+            let endpoint = self.endpoint();
             let (key, secret) = (of("AWS_ACCESS_KEY_ID"), of("AWS_SECRET_ACCESS_KEY"));
             let credentials = Credentials::new(key, secret, None, None, "the test's");
             let loader = sdk_loader(&endpoint).endpoint_url(&endpoint).region(Region::new(of("AWS_REGION")));
@@ -162,7 +168,12 @@ pub(crate) fn parsed(line: &str) -> Value {
 
 /// What a command that refuses to work prints: one line that holds these parts, and exit code 1.
 pub(crate) fn complains(ended: Ended, parts: &[&str]) {
-    let ended = ended.with_code(1);
+    complains_with(1, ended, parts);
+}
+
+/// The same with another exit code.
+pub(crate) fn complains_with(code: i32, ended: Ended, parts: &[&str]) {
+    let ended = ended.with_code(code);
     assert_eq!(ended.stdout, "");
     assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
     let said = ended.stderr.strip_prefix("tidemill: ").unwrap_or_else(|| panic!("{}", ended.stderr));

@@ -32,7 +32,7 @@ use format::{LINE_CHARS, SUBJECT_CHARS, ascii, bounded, last};
 pub use grouped_failures::grouped_failures;
 pub use launches_paused::launches;
 pub use links::{ConsoleLinks, explain};
-pub use log::{LOG_LINES, Log, LogLine};
+pub use log::{LOG_LINES, Log, LogLine, readable};
 
 /// How many earlier attempts are shown, the last ones.
 const HISTORY_LINES: usize = 10;

@@ -39,6 +39,14 @@ pub fn uri(bucket: &str, key: &str) -> String {
     format!("s3://{bucket}/{key}")
 }
 
+/// The key of the object with the rejected rows of a job, under `prefix`, which no rule watches. A key has at most 1,024 bytes
+/// and must end with the job's id, so a long object key is cut.
+#[must_use]
+pub fn rejects_key(prefix: &str, key: &str, job: &str) -> String {
+    let kept = key.floor_char_boundary(1_024_usize.saturating_sub(prefix.len() + 40));
+    format!("{prefix}{}/{job}.jsonl", &key[..kept])
+}
+
 impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "s3://{}/{}", self.bucket, self.key)?;
@@ -110,7 +118,18 @@ impl Sequencer {
 
 #[cfg(test)]
 mod tests {
-    use super::Sequencer;
+    use super::{Sequencer, rejects_key};
+
+    #[test]
+    fn the_key_of_rejected_rows_is_no_longer_than_s3_allows() {
+        let job = "0".repeat(32);
+        assert_eq!(
+            rejects_key("rejects/", "uploads/a.csv", &job),
+            format!("rejects/uploads/a.csv/{job}.jsonl")
+        );
+        let cut = rejects_key("rejects/", &"ü".repeat(512), &job);
+        assert!((1_020..=1_024).contains(&cut.len()) && cut.ends_with(&format!("ü/{job}.jsonl")), "{cut}");
+    }
 
     #[test]
     fn sequencers_are_padded_on_the_right_and_compared_as_text() {

@@ -71,12 +71,13 @@ pub fn duration(text: &str) -> Option<Duration> {
     digits.parse::<u64>().ok()?.checked_mul(seconds).map(Duration::from_secs)
 }
 
-/// A duration as a person says it: `4.2 s`, `2 min 5 s`, `3 h 20 min`.
+/// A duration as a person says it: `312 ms`, `4.2 s`, `2 min 5 s`, `3 h 20 min`.
 #[must_use]
 pub fn in_words(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
-        0..60 => format!("{:.1} s", duration.as_secs_f64()),
+        0 => format!("{} ms", duration.as_millis()),
+        1..60 => format!("{:.1} s", duration.as_secs_f64()),
         60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
     }
@@ -119,7 +120,15 @@ fn plural(noun: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{count, grouped};
+    use std::time::Duration;
+
+    use super::{count, grouped, in_words};
+
+    #[test]
+    fn durations_have_their_unit() {
+        let shown = [312, 4_200, 125_000, 12_000_000].map(|ms| in_words(Duration::from_millis(ms)));
+        assert_eq!(shown, ["312 ms", "4.2 s", "2 min 5 s", "3 h 20 min"]);
+    }
 
     #[test]
     fn one_thing_is_singular_and_any_other_number_is_plural() {

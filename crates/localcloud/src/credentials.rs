@@ -12,16 +12,16 @@ use s3s::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::wire::{Caller, OWNER_KEY, SECRET};
+use crate::wire::{Caller, OWNER_KEY, SECRET, TEST_KEY};
 
 /// The access keys. The host of a function or a task registers one for its role. Clones share the table.
 #[derive(Debug, Clone)]
 pub struct Credentials(Arc<Mutex<BTreeMap<String, Option<String>>>>);
 
 impl Default for Credentials {
-    /// Knows the account's owner only.
+    /// Knows the account's owner only, by both keys.
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(BTreeMap::from([(OWNER_KEY.to_owned(), None)]))))
+        Self(Arc::new(Mutex::new([OWNER_KEY, TEST_KEY].map(|key| (key.to_owned(), None)).into())))
     }
 }
 
@@ -33,7 +33,7 @@ impl Credentials {
 
     /// Ends an access key, as when the task it was made for has stopped.
     pub fn forget(&self, access_key: &str) {
-        if access_key != OWNER_KEY {
+        if ![OWNER_KEY, TEST_KEY].contains(&access_key) {
             self.lock().remove(access_key);
         }
     }
@@ -54,6 +54,7 @@ impl Credentials {
 impl S3Auth for Credentials {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
         match self.find(access_key) {
+            Some(_) if access_key == TEST_KEY => Ok(SecretKey::from(TEST_KEY)),
             Some(_) => Ok(SecretKey::from(SECRET)),
             None => Err(s3_error!(
                 InvalidAccessKeyId,

@@ -15,6 +15,7 @@
 pub mod connector;
 pub mod credentials;
 mod deploy;
+mod disk;
 pub mod faults;
 pub mod frontend;
 pub mod host;
@@ -30,5 +31,6 @@ mod usage;
 pub mod wire;
 
 pub use deploy::{Builder, Cloud, DeployError};
+pub use frontend::MAILS_PATH;
 pub use registry::resource_types;
 pub use services::*;

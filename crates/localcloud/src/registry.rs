@@ -50,6 +50,7 @@ static SERVICES: &[Service] = &[
                 target: "DynamoDB_20120810",
                 error_prefix: "com.amazonaws.dynamodb.v20120810#",
                 checksum: true,
+                cbor: false,
                 query_error: None,
                 serve: |services, operation, input, caller| {
                     services.dynamodb.call(operation, input, caller).boxed()
@@ -72,6 +73,7 @@ static SERVICES: &[Service] = &[
                 target: "AmazonSQS",
                 error_prefix: "com.amazonaws.sqs#",
                 checksum: false,
+                cbor: false,
                 query_error: Some(sqs::query_error),
                 serve: |services, operation, input, _| services.sqs.call(operation, input).boxed(),
             }),
@@ -238,8 +240,20 @@ static SERVICES: &[Service] = &[
         usage: nothing,
     },
     Service {
-        name: "cloudwatch",
-        api: None,
+        name: "monitoring",
+        api: Some(Api {
+            protocol: Protocol::Json(Json {
+                target: "GraniteServiceVersion20100801",
+                error_prefix: "",
+                checksum: false,
+                cbor: true,
+                query_error: None,
+                serve: |services, operation, input, _| services.cloudwatch.call(operation, input).boxed(),
+            }),
+            required_actions: |_, operation, _| cloudwatch::required_actions::of(operation),
+            access_denied: AccessDenied::JSON,
+            throttled: json_throttled,
+        }),
         resources: &[ResourceKind {
             of: cloudwatch::resources::ALARM,
             create: |to, resource| cloudwatch::resources::alarm(&to.services.cloudwatch, resource),

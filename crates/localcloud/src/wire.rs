@@ -52,7 +52,11 @@ pub enum Partial {
 /// The access key of the account's owner: `AWS_ACCESS_KEY_ID=tidemill`.
 pub const OWNER_KEY: &str = "tidemill";
 
-/// The secret of every access key. Nothing here is secret; a signature is checked so that a client which signs
+/// The other access key of the account's owner, which is its own secret: `test` and `test` are what configurations for
+/// other local clouds have, and they work here unchanged.
+pub const TEST_KEY: &str = "test";
+
+/// The secret of every access key but [`TEST_KEY`]. Nothing here is secret; a signature is checked so that a client which signs
 /// wrongly learns of it before it meets AWS.
 pub const SECRET: &str = "tidemill";
 

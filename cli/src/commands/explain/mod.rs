@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     args::ExplainArguments,
-    output::{one_line, print, print_document},
+    output::{WrongUse, one_line, print, print_document},
 };
 
 /// The most versions of a key that are shown: the newest.
@@ -38,19 +38,20 @@ const SEARCHED: &str = "24h";
 /// Prints the timeline.
 pub(crate) async fn run(arguments: &ExplainArguments) -> anyhow::Result<u8> {
     let subject = subject(&arguments.what)?;
+    if let (Subject::Job(_), Some(_)) = (&subject, &arguments.version) {
+        let words = "--version applies to an object (s3://BUCKET/KEY); a job belongs to one version already";
+        return Err(WrongUse(words.to_owned()).into());
+    }
     let given = arguments.pipelines.as_deref().map(read_pipelines).transpose()?;
     let deployment = Deployment::find(&arguments.target).await?;
     let mut failures = ItemFailures::default();
     let history = match subject {
-        Subject::Job(id) => {
-            anyhow::ensure!(
-                arguments.version.is_none(),
-                "--version applies to an object (s3://BUCKET/KEY); a job belongs to one version already"
-            );
+        Subject::Job(name) => {
+            let id = deployment.job_id(name).await?;
             of_job(&deployment, deployment.job(&id).await?).await?
         }
-        Subject::Object(object) => {
-            deployment.check_bucket(&object)?;
+        Subject::Object(name) => {
+            let object = deployment.object(name)?;
             let pipelines = match given {
                 Some(given) => Some(given),
                 None => deployment.pipelines().await?,
@@ -66,6 +67,14 @@ pub(crate) async fn run(arguments: &ExplainArguments) -> anyhow::Result<u8> {
     }
     failures.finish().context("some jobs could not be read, and are not shown")?;
     Ok(0)
+}
+
+/// The jobs of all versions of an object, the newest version's last.
+pub(super) async fn jobs_of(deployment: &Deployment, object: ObjectUri) -> anyhow::Result<Vec<Job>> {
+    let (pipelines, mut failures) = (deployment.pipelines().await?, ItemFailures::default());
+    let history = of_object(deployment, object, None, pipelines.as_ref(), &mut failures).await?;
+    failures.finish().context("some jobs could not be read")?;
+    Ok(history.versions.into_iter().filter_map(|version| version.job.map(|(job, ..)| *job)).collect())
 }
 
 fn read_pipelines(file: &std::path::Path) -> anyhow::Result<Pipelines> {

@@ -4,7 +4,10 @@ use super::{
     history::{ObjectHistory, VersionHistory},
     timeline::{Line, safe},
 };
-use crate::{commands::format_job, output::one_line};
+use crate::{
+    commands::format_job,
+    output::{hanging, one_line},
+};
 use domain::{
     manifest::{Deleted, Manifest},
     text::count,
@@ -55,7 +58,7 @@ fn of_version(history: &VersionHistory) -> String {
     text += &columns(lines);
     if !advice.is_empty() {
         text += "\n  What to do\n";
-        advice.iter().for_each(|line| text += &hanging("  ", line));
+        advice.iter().for_each(|line| text += &hanging("  ", line, WIDTH));
     }
     text
 }
@@ -65,28 +68,9 @@ pub(super) fn columns(lines: &[Line]) -> String {
     let width = lines.iter().map(|line| line.event.len()).max().unwrap_or_default();
     lines
         .iter()
-        .map(|Line { at, event, text }| hanging(&format!("  {at:.0}  {event:width$}  "), text))
+        .map(|Line { at, event, text }| hanging(&format!("  {at:.0}  {event:width$}  "), text, WIDTH))
         .collect()
 }
 
 /// The width that lines are broken at.
 const WIDTH: usize = 80;
-
-/// The head, then the text, broken between words; each further line starts below the first word.
-fn hanging(head: &str, text: &str) -> String {
-    let indent = head.chars().count();
-    let (mut lines, mut column) = (head.to_owned(), indent);
-    for (n, word) in text.split(' ').enumerate() {
-        let length = word.chars().count();
-        if n > 0 && column + 1 + length > WIDTH {
-            lines += &format!("\n{:indent$}", "");
-            column = indent;
-        } else if n > 0 {
-            lines.push(' ');
-            column += 1;
-        }
-        lines += word;
-        column += length;
-    }
-    lines + "\n"
-}

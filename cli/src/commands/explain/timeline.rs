@@ -206,10 +206,15 @@ fn present(job: &Job, now: Timestamp) -> String {
                 "its lease expired at {until:.0}: the worker is probably lost, and the job is retried automatically"
             )
         }
-        JobState::Running(Running { lease_until: until, records, .. }) => {
+        JobState::Running(Running { lease_until: until, records, progress, .. }) => {
             let worker = job.pooled_worker().map_or("a dedicated task".to_owned(), safe);
             let rows = count(*records, "row");
-            format!("attempt {} in {worker}: {rows} written so far; lease until {until:.0}", job.attempt)
+            let progress = progress.as_deref().map(|said| format!(", progress {}", safe(said)));
+            let progress = progress.unwrap_or_default();
+            format!(
+                "attempt {} in {worker}: {rows} written so far{progress}; lease until {until:.0}",
+                job.attempt
+            )
         }
         _ => match &job.task {
             Some(task) => {

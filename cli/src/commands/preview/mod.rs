@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 use self::outcome::{Found, Outcome, record_text};
 use crate::{
     args::PreviewArguments,
-    files::{self, Upload},
+    built_in::TemplateFile,
+    files::{Inputs, Upload},
     local,
     output::{failed, print, print_document},
 };
@@ -39,9 +40,10 @@ pub(crate) fn main(arguments: &PreviewArguments) -> ExitCode {
 
 async fn run(arguments: &PreviewArguments) -> anyhow::Result<u8> {
     let pipelines = pipelines(arguments)?;
-    let uploads = files::collect(&arguments.inputs, UPLOADS)?;
-    let (mut documents, mut code) = (Vec::new(), 0);
-    for (at, upload) in uploads.into_iter().enumerate() {
+    let inputs = Inputs::gather(&arguments.inputs, &arguments.name)?;
+    let collected = inputs.collect(UPLOADS)?;
+    let (mut documents, mut code) = (Vec::new(), u8::from(!collected.problems.is_empty()));
+    for (at, upload) in collected.uploads.into_iter().enumerate() {
         let outcome = look(&pipelines, upload).await?;
         code |= u8::from(outcome.fails());
         if arguments.json {
@@ -54,16 +56,14 @@ async fn run(arguments: &PreviewArguments) -> anyhow::Result<u8> {
     if arguments.json {
         print_document(&json!({ "files": documents }))?;
     }
+    for problem in &collected.problems {
+        eprintln!("tidemill: {}", telemetry::causes(problem));
+    }
     Ok(code)
 }
 
-/// The pipelines file that is named, or the one that the template ships; where there is neither, one pipeline that finds
-/// out everything.
+/// The pipelines file that is named, or the one that the template ships.
 fn pipelines(arguments: &PreviewArguments) -> anyhow::Result<Pipelines> {
-    if arguments.pipelines.is_none() && !arguments.template.exists() {
-        let text = "version = 1\n[[pipeline]]\nname = \"everything\"\n";
-        return Ok(Pipelines::parse(text, "the built-in pipeline")?);
-    }
     let (name, text) = match &arguments.pipelines {
         Some(file) => {
             let text = std::fs::read_to_string(file);
@@ -72,7 +72,10 @@ fn pipelines(arguments: &PreviewArguments) -> anyhow::Result<Pipelines> {
                 text.with_context(|| format!("cannot read the pipelines file {file:?}"))?,
             )
         }
-        None => local::pipelines_text(None, &arguments.template, &local::stack(&arguments.template)?)?,
+        None => {
+            let template = TemplateFile::find(arguments.template.as_deref())?;
+            local::pipelines_text(None, template.path(), &local::stack(template.path())?)?
+        }
     };
     Ok(Pipelines::parse(&text, &name)?)
 }

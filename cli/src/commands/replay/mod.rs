@@ -24,7 +24,8 @@ pub(crate) async fn run(arguments: &ReplayArguments) -> anyhow::Result<u8> {
     let since = time_arg(arguments.since.as_deref().unwrap_or(SINCE), now)?;
     let deployment = Deployment::find(&arguments.target).await?;
     let mut replay = Progress::new(arguments, &deployment).await?;
-    let asked = if let Some(id) = &job {
+    let asked = if let Some(name) = job {
+        let id = &deployment.job_id(name).await?;
         let job = deployment.job(id).await?;
         let outcome = replay.replay.job(&job, deployment::now()).await?;
         replay.report(&job.object.uri(), Some(id), &outcome)?;

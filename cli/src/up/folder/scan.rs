@@ -7,6 +7,8 @@ use std::{
     time::SystemTime,
 };
 
+use crate::files::is_hidden;
+
 /// The most files that are watched: each takes memory.
 const MOST_FILES: usize = 100_000;
 
@@ -63,7 +65,7 @@ impl Found {
             self.problem(format!("the name of {path:?} is not UTF-8, as S3 keys must be; rename it"));
             return;
         };
-        if name.starts_with('.') {
+        if is_hidden(name) {
             return;
         }
         let key = format!("{prefix}{name}");

@@ -7,7 +7,19 @@ use crate::{cloud::bare, process::Running};
 #[test]
 fn the_shipped_files_have_no_errors() {
     let ended = Running::start(bare().arg("check")).end().with_code(0);
-    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("no errors found\n", ""));
+    let said = "2 pipelines, 0 schedules in pipelines/pipelines.toml and template.yaml: no problems\n";
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), (said, ""));
+
+    // Without a checkout, the files are the command's own.
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let ended = Running::start(bare().arg("check").current_dir(elsewhere.path())).end().with_code(0);
+    assert!(
+        ended.stdout.contains(
+            "in pipelines/pipelines.toml of this command and template.yaml of this command: no problems"
+        ),
+        "{}",
+        ended.stdout
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    cloud::{Up, bare, complains},
+    cloud::{Up, bare, complains, complains_with},
     process::{Ended, Running},
 };
 
@@ -37,15 +37,23 @@ fn wrong_usage_ends_with_2() {
 }
 
 #[test]
-fn a_malformed_argument_is_reported_before_any_call() {
+fn a_malformed_argument_is_wrong_usage_and_is_reported_before_any_call() {
     for (arguments, parts) in [
         (&["jobs", "--since", "yesterday"][..], &["\"yesterday\" is not a time", "26h or 7d"][..]),
-        (&["explain", "orders.csv"], &["\"orders.csv\" is neither an object (s3://BUCKET/KEY) nor"]),
-        (&["records", "s3://bucket"], &["\"s3://bucket\" is not the S3 URI", "s3://BUCKET/KEY"]),
+        (&["explain", "s3://bucket"], &["\"s3://bucket\" is not an object", "s3://BUCKET/KEY"]),
+        (&["records", "https://example.com"], &["is not an object", "s3://BUCKET/KEY"]),
         (&["stop", "x\ny"], &["\"x\\ny\" is not a job id", "`tidemill jobs` lists the ids"]),
         (&["replay", "--job", "x"], &["\"x\" is not a job id"]),
         (&["replay", "--verdict", "x", "--since", "soon"], &["\"soon\" is not a time"]),
-        (&["explain", "s3://b/k", "--pipelines", "none.toml"], &["cannot read the pipelines file none.toml"]),
+        (&["explain", "abcdef", "--version", "x"], &["--version applies to an object"]),
+    ] {
+        complains_with(2, run(bare().args(arguments)), parts);
+    }
+    for (arguments, parts) in [
+        (
+            &["explain", "s3://b/k", "--pipelines", "none.toml"][..],
+            &["cannot read the pipelines file none.toml"][..],
+        ),
         (&["up", "--watch", "no/folder"], &["cannot watch no/folder", "No such file"]),
     ] {
         complains(run(bare().args(arguments)), parts);
@@ -120,6 +128,7 @@ fn a_deployment_that_is_not_there_is_named() {
     );
     complains(up.run(&["explain", "s3://other/k"]), &["\"other\" is not the bucket of the stack tidemill"]);
     complains(up.run(&["stop", &"ab".repeat(16)]), &["the stack tidemill has no job abab"]);
+    complains(up.run(&["stop", "abcdef"]), &["no job of the last 30d whose id begins with abcdef"]);
     let empty = up.run(&["dead"]).with_code(0);
     assert_eq!((empty.stdout.as_str(), empty.stderr.as_str()), ("", "the dead-letter queue is empty\n"));
 }

@@ -1,7 +1,9 @@
 //! The commands for the person on call, as real processes against `tidemill up`.
 
 mod check;
+mod env;
 mod errors;
 mod jobs;
+mod names;
 mod preview;
 mod watch;

@@ -7,3 +7,4 @@ mod input;
 mod names;
 mod samples;
 mod signals;
+mod waiting;

@@ -37,7 +37,9 @@ fn ends_all(signal: Signal, code: i32, word: &str) {
     run.signal(signal);
     let ended = run.end().with_code(code);
     assert!(all_end(&processes), "some are left");
-    assert_eq!(ended.stdout, "");
+    // Not settled, or not even uploaded.
+    assert!(ended.stdout.contains("0 done, 1 not "), "{}", ended.stdout);
+    assert!(ended.stdout.contains("the run was interrupted."), "{}", ended.stdout);
     let lines: Vec<&str> = ended.stderr.lines().filter(|line| line.starts_with("tidemill: ")).collect();
     assert_eq!(lines, [format!("tidemill: {word}; all processes have stopped")]);
 }

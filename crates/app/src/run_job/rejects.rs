@@ -7,6 +7,7 @@ use aws::{
 };
 use domain::{
     job::Job,
+    object::rejects_key,
     record::{self, Record},
 };
 use serde_json::json;
@@ -21,12 +22,7 @@ impl Rejects {
     /// Begins the object in the job's own bucket, under `prefix`, which no rule watches.
     pub(crate) fn create(objects: &Objects, prefix: &str, job: &Job) -> Self {
         let object = &job.object;
-        // A key has at most 1,024 bytes and must end with the job id, so a long object key is cut.
-        let mut kept = 1_024_usize.saturating_sub(prefix.len() + 40).min(object.key.len());
-        while !object.key.is_char_boundary(kept) {
-            kept -= 1;
-        }
-        let key = format!("{prefix}{}/{}.jsonl", &object.key[..kept], job.id);
+        let key = rejects_key(prefix, &object.key, job.id.as_str());
         Self(objects.create(&object.bucket, &key))
     }
 

@@ -64,7 +64,8 @@ pub(super) fn write(log: &Log, out: &mut String) -> std::fmt::Result {
 
 /// A line of ours without its JSON: time, level, message, and every text field that the message does not already hold.
 /// Dotted names, such as `job.id`, are ids for searching and are not shown. Any other line stays as it is.
-fn readable(line: &LogLine) -> String {
+#[must_use]
+pub fn readable(line: &LogLine) -> String {
     let Ok(Value::Object(fields)) = serde_json::from_str(&line.text) else { return line.text.clone() };
     let text = |name: &str| fields.get(name).and_then(Value::as_str);
     let (Some(level), Some(message)) = (text("level"), text("message")) else { return line.text.clone() };

@@ -1,5 +1,6 @@
 //! Why a cloud could not be started.
 
+use super::data_lock::LockError;
 use crate::{
     resource::ResourceError,
     server::BindError,
@@ -16,6 +17,9 @@ pub enum DeployError {
     /// The port cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The data folder is another cloud's, or cannot be had.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// The data folder cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),

@@ -8,6 +8,7 @@
 //! the template's [`Stack`]. What the template cannot say is who runs the code on this machine, and that is given
 //! to the [`Builder`].
 
+mod data_lock;
 mod error;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use std::{
 use aws_config::SdkConfig;
 use clock::Clock;
 
+use self::data_lock::DataLock;
 pub use self::error::DeployError;
 use crate::{
     connector::{self, ENDPOINT},
@@ -50,7 +52,8 @@ pub struct Builder {
     stack: String,
     data: Option<PathBuf>,
     mailbox: Option<PathBuf>,
-    address: Option<SocketAddr>,
+    /// The first that is free is taken.
+    addresses: Vec<SocketAddr>,
     clock: Option<Clock>,
     schedules: bool,
     overrides: BTreeMap<PathBuf, PathBuf>,
@@ -83,8 +86,8 @@ impl Builder {
         self
     }
 
-    /// Keeps objects, tables, mails and logs in this folder, so that the next start finds them. In memory if not
-    /// said. Queues are in memory either way.
+    /// Keeps objects, tables, queues, mails and logs in this folder, so that the next start finds them. In memory if not
+    /// said.
     #[must_use]
     pub fn data(mut self, folder: impl Into<PathBuf>) -> Self {
         self.data = Some(folder.into());
@@ -100,8 +103,14 @@ impl Builder {
 
     /// Serves on this address too (port 0 is any free port). Hosts that are processes need it.
     #[must_use]
-    pub fn serve(mut self, address: SocketAddr) -> Self {
-        self.address = Some(address);
+    pub fn serve(self, address: SocketAddr) -> Self {
+        self.serve_first([address])
+    }
+
+    /// The same, on the first of these addresses that nobody else listens on.
+    #[must_use]
+    pub fn serve_first(mut self, addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
+        self.addresses = addresses.into_iter().collect();
         self
     }
 
@@ -169,9 +178,9 @@ impl Builder {
         let template = Template::load(&self.template, registry::resource_types())?;
         // Before anything is made: wrong parameters or a taken port must not leave a data folder behind.
         template.resolve(&self.parameters, &self.stack, ENDPOINT)?;
-        let listener = match self.address {
-            Some(address) => Some(Listener::bind(address).await?),
-            None => None,
+        let listener = match self.addresses.as_slice() {
+            [] => None,
+            addresses => Some(Listener::bind_first(addresses).await?),
         };
         let new_folder = self.data.clone().filter(|folder| !folder.exists());
         let started = self.build(template, listener).await;
@@ -184,6 +193,7 @@ impl Builder {
 
     async fn build(self, template: Template, listener: Option<Listener>) -> Result<Cloud, DeployError> {
         let clock = self.clock.unwrap_or_else(Clock::system);
+        let lock = self.data.as_deref().map(DataLock::take).transpose()?;
         let services = Services::new(clock, self.data.as_deref(), self.mailbox)?;
         if !self.schedules {
             services.scheduler.hold();
@@ -192,7 +202,7 @@ impl Builder {
         let server = listener.map(|listener| Server::start(frontend.clone(), listener));
         let endpoint = server.as_ref().map_or_else(|| ENDPOINT.to_owned(), Server::url);
         let stack = template.resolve(&self.parameters, &self.stack, &endpoint)?;
-        let cloud = Cloud { frontend, stack, endpoint, server };
+        let cloud = Cloud { frontend, stack, endpoint, server, _lock: lock };
         services.iam.load(&cloud.stack, &self.without)?;
 
         services.set_endpoints(&cloud.endpoint, &cloud.stack);
@@ -253,6 +263,7 @@ pub struct Cloud {
     stack: Stack,
     endpoint: String,
     server: Option<Server>,
+    _lock: Option<DataLock>,
 }
 
 impl Cloud {
@@ -265,7 +276,7 @@ impl Cloud {
             stack: "tidemill".to_owned(),
             data: None,
             mailbox: None,
-            address: None,
+            addresses: Vec::new(),
             clock: None,
             schedules: true,
             overrides: BTreeMap::new(),

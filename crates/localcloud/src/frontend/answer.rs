@@ -1,9 +1,10 @@
 //! Writing answers and errors in the protocol the client chose: AWS JSON, or the query protocol's XML.
 
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use s3s::crypto::Crc32;
 use serde_json::{Map, Value};
 
+use super::cbor;
 use crate::{
     registry,
     rest::respond,
@@ -16,6 +17,8 @@ pub(crate) struct Json {
     pub(crate) service: Option<&'static registry::Json>,
     /// `application/x-amz-json-1.0` or `-1.1`: answered as asked.
     pub(crate) content_type: HeaderValue,
+    /// Whether the same is written in CBOR.
+    pub(crate) cbor: bool,
 }
 
 impl Json {
@@ -57,6 +60,9 @@ impl Json {
     }
 
     fn response(&self, status: StatusCode, value: &Value) -> Response<Body> {
+        if self.cbor {
+            return cbor_response(status, value);
+        }
         let text = match value {
             // Operations without output answer an empty object.
             Value::Null => "{}".to_owned(),
@@ -72,6 +78,16 @@ impl Json {
         }
         response
     }
+}
+
+fn cbor_response(status: StatusCode, value: &Value) -> Response<Body> {
+    let mut response = Response::new(Body::from(cbor::write(value)));
+    *response.status_mut() = status;
+    let (name, protocol) = cbor::PROTOCOL;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/cbor"));
+    headers.insert(name, HeaderValue::from_static(protocol));
+    response
 }
 
 /// The query protocol of one request.
@@ -182,8 +198,11 @@ mod tests {
         let Some(registry::Api { protocol: registry::Protocol::Json(sqs), .. }) = registry::api("sqs") else {
             panic!("SQS speaks JSON");
         };
-        let json =
-            Json { service: Some(sqs), content_type: HeaderValue::from_static("application/x-amz-json-1.0") };
+        let json = Json {
+            service: Some(sqs),
+            content_type: HeaderValue::from_static("application/x-amz-json-1.0"),
+            cbor: false,
+        };
         let answer = json.write(Err(ApiError::client("QueueDoesNotExist", "no such queue")));
         assert_eq!(answer.status(), 400);
         assert_eq!(answer.headers()["x-amzn-query-error"], "AWS.SimpleQueueService.NonExistentQueue;Sender");

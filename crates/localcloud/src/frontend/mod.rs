@@ -9,6 +9,7 @@
 
 mod answer;
 mod authorize;
+mod cbor;
 mod request;
 mod rest;
 
@@ -19,7 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use clock::Clock;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
 
 use self::answer::{Json, Query};
 pub use crate::usage::Calls;
@@ -32,6 +34,9 @@ use crate::{
     wire::{ApiError, Body, Caller, RequestId},
 };
 
+/// Where the mails that were sent can be read. No bucket has such a name.
+pub const MAILS_PATH: &str = "/_tidemill/mails";
+
 /// The frontend. Clones share everything behind it.
 #[derive(Debug, Clone)]
 pub struct Frontend {
@@ -40,13 +45,21 @@ pub struct Frontend {
     credentials: Credentials,
     clock: Clock,
     calls: Arc<Mutex<Calls>>,
+    disk_full: CancellationToken,
 }
 
 impl Frontend {
     /// A frontend to these services, which only the account's owner may pass yet.
     #[must_use]
     pub fn new(services: Services, faults: Faults, clock: Clock) -> Self {
-        Self { services, faults, credentials: Credentials::default(), clock, calls: Arc::default() }
+        Self {
+            services,
+            faults,
+            credentials: Credentials::default(),
+            clock,
+            calls: Arc::default(),
+            disk_full: CancellationToken::new(),
+        }
     }
 
     /// The access keys that may pass.
@@ -73,6 +86,11 @@ impl Frontend {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Resolves when a call has failed because the disk that holds the cloud's data is full.
+    pub async fn disk_full(&self) {
+        self.disk_full.cancelled().await;
+    }
+
     /// The clock of the whole cloud.
     #[must_use]
     pub fn clock(&self) -> Clock {
@@ -87,8 +105,9 @@ impl Frontend {
         }
         let (mut parts, body) = request.into_parts();
         let scope = request::scope(&parts);
-        let target =
-            parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let rpc = cbor::target(&parts);
+        let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+        let target = rpc.clone().or_else(|| target.map(str::to_owned));
         let is_form = parts
             .headers
             .get(header::CONTENT_TYPE)
@@ -96,6 +115,9 @@ impl Frontend {
         if scope.is_none() && is_health_check(&parts) {
             let text = "Tidemill's local cloud is up.\n".to_owned();
             return respond(StatusCode::OK, HeaderValue::from_static("text/plain"), text);
+        }
+        if scope.is_none() && parts.method == Method::GET && parts.uri.path() == MAILS_PATH {
+            return self.mails();
         }
         // Without a scope the shape of the request tells who has to refuse it.
         let service = match (&scope, &target) {
@@ -118,13 +140,17 @@ impl Frontend {
             }
             Some(api @ Api { protocol: Protocol::Json(json), .. }) if target.is_some() => {
                 let target = target.unwrap_or_default();
-                self.call_json((&service, api, json), &target, key, parts, body).await
+                let cbor = rpc.is_some() && json.cbor;
+                self.call_json((&service, api, json), &target, key, (parts, body, cbor)).await
             }
             Some(api @ Api { protocol: Protocol::Query(query), .. }) if is_form => {
                 self.call_query((&service, api, query), key, body, &id).await
             }
             _ => unknown_service(&service),
         };
+        if response.status() == StatusCode::INSUFFICIENT_STORAGE {
+            self.disk_full.cancel();
+        }
         // What HTTP gives no body must have none in process either, where no HTTP library takes it away.
         if head || response.status() == StatusCode::NOT_MODIFIED {
             *response.body_mut() = Body::empty();
@@ -136,17 +162,30 @@ impl Frontend {
         response
     }
 
+    /// The mails that were sent, as JSON: unsigned, since AWS has no call for it.
+    fn mails(&self) -> Response<Body> {
+        let mails = self.services.sns.mails().into_iter().map(|mail| {
+            json!({
+                "sent_at": format!("{:.0}", mail.sent_at),
+                "to": mail.to,
+                "subject": mail.subject,
+                "body": mail.body,
+            })
+        });
+        let text = Value::Array(mails.collect()).to_string();
+        respond(StatusCode::OK, HeaderValue::from_static("application/json"), text)
+    }
+
     async fn call_json(
         &self,
         (service, api, protocol): (&str, &'static Api, &'static registry::Json),
         target: &str,
         key: Option<String>,
-        parts: Parts,
-        body: Body,
+        (parts, body, cbor): (Parts, Body, bool),
     ) -> Response<Body> {
         let default = HeaderValue::from_static("application/x-amz-json-1.0");
         let content_type = parts.headers.get(header::CONTENT_TYPE).cloned().unwrap_or(default);
-        let json = Json { service: Some(protocol), content_type };
+        let json = Json { service: Some(protocol), content_type, cbor };
         let (prefix, operation) = target.split_once('.').unwrap_or((target, ""));
         if prefix != protocol.target {
             return json.write(Err(ApiError::client(
@@ -163,6 +202,7 @@ impl Frontend {
             Ok(caller) => caller,
             Err(error) => return json.write(Err(error)),
         };
+        let parse = if cbor { cbor::read } else { parse };
         let input = match read(body).await.and_then(|bytes| parse(&bytes)) {
             Ok(input) => input,
             Err(error) => return json.write(Err(error)),
@@ -299,7 +339,8 @@ fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
 }
 
 fn unknown_service(service: &str) -> Response<Body> {
-    let json = Json { service: None, content_type: HeaderValue::from_static("application/json") };
+    let content_type = HeaderValue::from_static("application/json");
+    let json = Json { service: None, content_type, cbor: false };
     json.write(Err(ApiError::unsupported(service, "call of this kind")))
 }
 

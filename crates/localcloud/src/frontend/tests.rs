@@ -214,9 +214,9 @@ async fn invocations_that_lambda_refuses_say_why() {
     let nobody = HeaderValue::from_str(&credential("AKIANOBODY", "lambda")).unwrap();
     unsigned.headers_mut().insert("authorization", nobody);
     assert_eq!(refused(unsigned).await, (403, "UnrecognizedClientException".to_owned()));
-    let list =
-        Request::get("/2015-03-31/functions").header("authorization", credential("tidemill", "lambda"));
-    assert_eq!(refused(list.body(Body::empty()).unwrap()).await.0, 501);
+    let unknown =
+        Request::get("/2015-03-31/functions/off").header("authorization", credential("tidemill", "lambda"));
+    assert_eq!(refused(unknown.body(Body::empty()).unwrap()).await.0, 501);
     frontend.faults().on(crate::faults::Rule::new("lambda", "Invoke", Call::Throttle));
     assert_eq!(refused(invoke("off", None, "{}")).await, (429, "TooManyRequestsException".to_owned()));
 }

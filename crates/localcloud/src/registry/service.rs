@@ -66,6 +66,8 @@ pub(crate) struct Json {
     pub(crate) error_prefix: &'static str,
     /// Whether answers carry a checksum (DynamoDB).
     pub(crate) checksum: bool,
+    /// Whether it is also called in CBOR, as the newer SDKs call CloudWatch.
+    pub(crate) cbor: bool,
     /// The code that an error has in the older query protocol, for services that still say it (SQS).
     pub(crate) query_error: Option<fn(&str) -> &str>,
     pub(crate) serve: Serve,
@@ -112,6 +114,6 @@ pub(crate) struct Deployment {
 impl Protocol {
     /// AWS JSON as most services speak it.
     pub(super) const fn json(target: &'static str, serve: Serve) -> Self {
-        Self::Json(Json { target, error_prefix: "", checksum: false, query_error: None, serve })
+        Self::Json(Json { target, error_prefix: "", checksum: false, cbor: false, query_error: None, serve })
     }
 }

@@ -26,6 +26,9 @@ pub enum BindError {
         /// The address asked for.
         address: SocketAddr,
     },
+    /// None was given.
+    #[error("no address to listen on was given")]
+    NoAddress,
     /// Anything else, such as a port below 1024.
     #[error("failed to listen on {address}: choose another port")]
     Refused {
@@ -57,6 +60,21 @@ impl Listener {
         let listener = TcpListener::bind(address).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         Ok(Self { listener, address })
+    }
+
+    /// Takes the first of these addresses that nobody else listens on.
+    ///
+    /// # Errors
+    /// When all are taken, or one is not to be had for another reason.
+    pub async fn bind_first(addresses: &[SocketAddr]) -> Result<Self, BindError> {
+        let mut taken = BindError::NoAddress;
+        for address in addresses {
+            match Self::bind(*address).await {
+                Err(error @ BindError::InUse { .. }) => taken = error,
+                other => return other,
+            }
+        }
+        Err(taken)
     }
 }
 

@@ -51,6 +51,9 @@ pub enum OpenError {
     /// The objects cannot be opened.
     #[error(transparent)]
     Objects(#[from] s3::OpenError),
+    /// The queues cannot be opened.
+    #[error(transparent)]
+    Queues(#[from] sqs::OpenError),
 }
 
 /// The services of one cloud. Clones share them.
@@ -73,7 +76,7 @@ pub struct Services {
 }
 
 impl Services {
-    /// The services on `clock`, empty, each holding those that it calls. Objects, tables and logs are kept in the folder
+    /// The services on `clock`, empty, each holding those that it calls. Objects, tables, queues and logs are kept in the folder
     /// `data`, or in memory without one; mails are written to `mailbox`, or to a folder in `data`, or nowhere.
     ///
     /// # Errors
@@ -86,6 +89,9 @@ impl Services {
         let under = |name: &str| data.map(|folder| folder.join(name));
         let iam = Iam::default();
         let sqs = Sqs::with_iam(clock, iam.clone());
+        if let Some(folder) = data {
+            sqs.keep_in(folder)?;
+        }
         let events = EventBridge::new(clock, sqs.clone());
         let sns = Sns::new(clock, mailbox.or_else(|| under("mailbox"))).with_queues(sqs.clone());
         let logs = Logs::new(clock, under("logs"));

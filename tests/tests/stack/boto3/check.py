@@ -295,6 +295,45 @@ def ecs_tasks_run_and_stop():
     equal(refused(ecs.run_task, **(launch | {"clientToken": "t2", "count": 11}))[0], "InvalidParameterException")
 
 
+def what_the_console_shows_is_listed():
+    formation = client("cloudformation")
+    queue = formation.describe_stack_resource(StackName="tidemill", LogicalResourceId="JobsQueue")["StackResourceDetail"]
+    equal((queue["ResourceType"], queue["ResourceStatus"]), ("AWS::SQS::Queue", "CREATE_COMPLETE"))
+    assert queue["LastUpdatedTimestamp"].year >= 2026
+    equal(refused(formation.describe_stack_resource, StackName="tidemill", LogicalResourceId="None"), ("ValidationError", 400))
+    functions = {function["FunctionName"]: function for function in client("lambda").list_functions()["Functions"]}
+    equal(len(functions), 5)
+    assert functions[known["function"]]["Timeout"] == 30, functions[known["function"]]
+    alarms = client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert len(alarms) > 5
+    first = alarms[0]
+    equal((first["StateValue"], type(first["Threshold"])), ("INSUFFICIENT_DATA", float))
+    assert first["StateUpdatedTimestamp"].year >= 2026
+    named = client("cloudwatch").describe_alarms(AlarmNames=[first["AlarmName"]])["MetricAlarms"]
+    equal([alarm["AlarmArn"] for alarm in named], [first["AlarmArn"]])
+
+
+def partiql_statements_run():
+    statements, table = client("dynamodb"), out["FleetTable"]
+    key = {entry["AttributeName"]: {"S": "partiql"} for entry in statements.describe_table(TableName=table)["Table"]["KeySchema"]}
+    statements.put_item(TableName=table, Item=key | {"n": {"N": "7"}})
+    (name, _), *_ = key.items()
+    found = statements.execute_statement(Statement=f'SELECT * FROM "{table}" WHERE "{name}" = ?', Parameters=[{"S": "partiql"}])
+    equal([item["n"] for item in found["Items"]], [{"N": "7"}])
+    statements.delete_item(TableName=table, Key=key)
+
+
+def the_keys_of_other_local_clouds_work_too():
+    theirs = dict(aws_access_key_id="test", aws_secret_access_key="test")
+    account = client("sts", **theirs).get_caller_identity()["Account"]
+    equal(account, client("sts").get_caller_identity()["Account"])
+    s3 = client("s3", **theirs)
+    s3.put_object(Bucket=out["Bucket"], Key="test/test", Body=b"signed")
+    equal(client("s3").get_object(Bucket=out["Bucket"], Key="test/test")["Body"].read(), b"signed")
+    wrong = client("s3", aws_access_key_id="test", aws_secret_access_key="tidemill")
+    equal(refused(wrong.get_object, Bucket=out["Bucket"], Key="test/test"), ("SignatureDoesNotMatch", 403))
+
+
 def events_reach_rules():
     events = client("events")
     entry = {"Source": "boto3", "DetailType": "Check", "Detail": "{}"}
@@ -384,6 +423,9 @@ CHECKS = [
     an_uploads_event_is_delivered,
     functions_are_invoked,
     sts_knows_the_caller,
+    what_the_console_shows_is_listed,
+    partiql_statements_run,
+    the_keys_of_other_local_clouds_work_too,
 ]
 
 failed = []

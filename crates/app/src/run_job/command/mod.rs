@@ -13,11 +13,12 @@
 //! published. Until then nobody sees the rows, since each claim writes rows of its own
 //! ([`domain::manifest::write_epoch`]).
 //!
-//! The command is the leader of a process group. Whatever ends the attempt drops the group, which ends its processes:
-//! [`process_group`]. If the worker itself is killed, [`orphan_reaper`] does that.
+//! The command is the leader of a process group. Whatever ends the attempt drops the group, which ends its processes, also
+//! those that have left it: [`process_group`] and [`family`]. If the worker itself is killed, [`orphan_reaper`] does that.
 
 mod environment;
 mod exit_status;
+mod family;
 mod memory_watch;
 mod orphan_reaper;
 mod output;

@@ -110,7 +110,7 @@ async fn run(
         Group::spawn(&command.words, environment, running).map_err(|error| not_started(program, &error))?;
     let id = &job.id;
     info!(job.id = %id, program, memory.limit_bytes = limit_bytes, "started the command {program} for job {id}");
-    let watch = Watch::start(group.id(), limit_bytes);
+    let watch = Watch::start(group.family(), limit_bytes);
     let Pipes { stdin, stdout, stderr } = pipes;
     let mut lines = StderrReader::new(id, &progress);
     let ended = {

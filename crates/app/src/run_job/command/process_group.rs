@@ -1,8 +1,8 @@
 //! The process group of a command: the command and all its children end together.
 //!
 //! Dropping the [`Group`] ends it, whatever the reason: the timeout, a lost claim, a stop, a panic. The group gets SIGTERM,
-//! and SIGKILL a few seconds later or when the runtime ends, whichever comes first. A process that has moved to a group of
-//! its own is not reached.
+//! and SIGKILL a few seconds later or when the runtime ends, whichever comes first; and so do processes that have moved to a
+//! group or session of their own ([`family`](super::family)).
 
 use std::{
     collections::BTreeMap,
@@ -11,16 +11,18 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpgid};
+use rustix::process::Pid;
 use tokio::{
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
     runtime::Handle,
     time::timeout,
 };
 use tokio_util::task::TaskTracker;
-use tracing::warn;
 
-use super::orphan_reaper::OrphanReaper;
+use super::{
+    family::{self, Family},
+    orphan_reaper::OrphanReaper,
+};
 
 /// How long a command may run after SIGTERM. A task that is asked to stop has much longer, and a pooled worker lets its
 /// jobs continue for twenty seconds before that.
@@ -30,7 +32,7 @@ const GRACE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Group {
     running: Option<Running>,
-    id: Pid,
+    family: Family,
     /// Tracks the tasks that end groups.
     ending: TaskTracker,
 }
@@ -52,10 +54,12 @@ impl Group {
     ) -> io::Result<(Self, Pipes)> {
         let (program, arguments) =
             command.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
+        let mark = family::new_mark();
         let mut child = Command::new(program)
             .args(arguments)
             .env_clear()
             .envs(environment)
+            .env(family::VARIABLE, &mark)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -67,14 +71,16 @@ impl Group {
         let (Some(id), (Some(stdin), Some(stdout), Some(stderr))) = (id, pipes) else {
             return Err(io::Error::other("the command started without a process id or without its pipes"));
         };
-        let orphan_reaper = OrphanReaper::start(id);
-        let group = Self { running: Some(Running { id, child, orphan_reaper }), id, ending };
+        let family = Family::new(id, mark);
+        let orphan_reaper = OrphanReaper::start(&family);
+        let running = Running { family: family.clone(), child, orphan_reaper };
+        let group = Self { running: Some(running), family, ending };
         Ok((group, Pipes { stdin, stdout, stderr }))
     }
 
-    /// The group's id, which is the command's process id.
-    pub(super) fn id(&self) -> Pid {
-        self.id
+    /// The processes of the run.
+    pub(super) fn family(&self) -> &Family {
+        &self.family
     }
 
     /// Waits until the command exits, then kills the processes that it left running.
@@ -84,7 +90,7 @@ impl Group {
             .as_mut()
             .ok_or_else(|| io::Error::other("the command has already been waited for"))?;
         let status = running.child.wait().await?;
-        // Dropping it kills the rest of the group.
+        // Dropping it kills the rest of the family.
         self.running = None;
         Ok(status)
     }
@@ -93,53 +99,32 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         let Some(mut running) = self.running.take() else { return };
-        signal(self.id, Signal::TERM);
+        self.family.terminate();
         // Without a runtime nothing can wait: the drop of `running` kills at once.
         if Handle::try_current().is_ok() {
             self.ending.spawn(async move {
-                // Whether the command has exited or not, kill what is left of the group.
+                // Whether the command has exited or not, kill what is left of the family.
                 drop(timeout(GRACE, running.child.wait()).await);
-                kill(running.id);
+                running.family.kill();
                 drop(running.child.wait().await);
             });
         }
     }
 }
 
-/// A process group that is killed when this is dropped.
+/// A command whose processes are killed when this is dropped.
 #[derive(Debug)]
 struct Running {
-    id: Pid,
+    family: Family,
     child: Child,
     orphan_reaper: Option<OrphanReaper>,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        kill(self.id);
-        wait_for_orphans(self.id);
+        self.family.kill();
+        self.family.wait_for_orphans();
         drop(self.orphan_reaper.take());
-    }
-}
-
-/// Kills the whole group at once.
-pub(super) fn kill(group: Pid) {
-    signal(group, Signal::KILL);
-}
-
-/// Waits for the group's ended processes whose parents are gone: in its container the worker is process 1 and inherits
-/// them. Processes that have not ended yet stay until the container ends.
-fn wait_for_orphans(group: Pid) {
-    while matches!(waitpgid(group, WaitOptions::NOHANG), Ok(Some(_))) {}
-}
-
-fn signal(group: Pid, signal: Signal) {
-    match kill_process_group(group, signal) {
-        // The group has no processes any more.
-        Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-        Err(error) => {
-            warn!(error = telemetry::causes(&error), "failed to signal the process group of a command")
-        }
     }
 }
 

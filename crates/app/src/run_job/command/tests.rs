@@ -198,6 +198,28 @@ async fn processes_that_the_command_left_running_are_killed() {
 }
 
 #[tokio::test]
+async fn a_child_in_a_session_of_its_own_is_killed_and_does_not_hold_up_the_end() {
+    let began = Instant::now();
+    // It keeps standard output open.
+    let printed = Script::new("setsid sh -c 'echo $$; exec sleep 1000' & sleep 0.5").run("").await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    let left = printed_id(&mut printed.as_bytes()).await;
+    until("its end", || !is_alive(left)).await;
+}
+
+#[tokio::test]
+async fn dropping_the_output_reaches_a_child_in_a_session_of_its_own() {
+    let script =
+        Script::new("setsid sh -c 'trap \"\" TERM; echo $$; while :; do sleep 1; done' & wait; sleep 1000");
+    let mut output = script.start(Cursor::new("")).await.unwrap();
+    let child = printed_id(&mut output).await;
+    assert!(is_alive(child));
+    drop(output);
+    script.commands.end().await;
+    until("its end", || !is_alive(child)).await;
+}
+
+#[tokio::test]
 async fn dropping_the_output_ends_the_command_and_its_children_with_sigterm_first() {
     let script = Script::new("trap 'sleep 0.5; exit' TERM; sleep 1000 & echo $!; wait");
     let mut output = script.start(Cursor::new("")).await.unwrap();

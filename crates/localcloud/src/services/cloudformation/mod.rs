@@ -52,8 +52,7 @@ impl CloudFormation {
     /// Answers one operation.
     ///
     /// # Errors
-    /// `ValidationError` for a stack or resource that is not there, and for every operation but `DescribeStacks` and
-    /// `DescribeStackResources` that this cloud has none of it.
+    /// `ValidationError` for a stack or resource that is not there, and for every operation that this cloud has none of it.
     pub async fn call(&self, operation: &str, input: Value) -> Result<Value, ApiError> {
         let word = |name: &str| input.get(name).and_then(Value::as_str);
         match operation {
@@ -73,6 +72,15 @@ impl CloudFormation {
                     (None, Some(id)) => self.holding(id)?,
                 };
                 built.resources(word("LogicalResourceId"))
+            }
+            "DescribeStackResource" => {
+                let (Some(name), Some(logical_id)) = (word("StackName"), word("LogicalResourceId")) else {
+                    return Err(invalid("StackName and LogicalResourceId must be specified"));
+                };
+                let built = self.find(name)?;
+                let resource = built.stack.resources.get(logical_id);
+                let resource = resource.ok_or_else(|| built.without(logical_id))?;
+                Ok(json!({ "StackResourceDetail": built.detail(resource) }))
             }
             other => Err(ApiError::unsupported("CloudFormation", other)),
         }
@@ -137,11 +145,24 @@ impl Built {
         let resources: Vec<Value> =
             ids.filter_map(|id| stack.resources.get(id)).map(|it| self.resource(it)).collect();
         match logical_id {
-            Some(id) if resources.is_empty() => {
-                Err(invalid(&format!("Resource {id} does not exist for stack {}", stack.name)))
-            }
+            Some(id) if resources.is_empty() => Err(self.without(id)),
             _ => Ok(json!({ "StackResources": resources })),
         }
+    }
+
+    fn without(&self, logical_id: &str) -> ApiError {
+        invalid(&format!("Resource {logical_id} does not exist for stack {}", self.stack.name))
+    }
+
+    /// As `DescribeStackResource` has it, which names its time otherwise than `DescribeStackResources`.
+    fn detail(&self, resource: &Resource) -> Value {
+        let mut detail = self.resource(resource);
+        if let Some(members) = detail.as_object_mut()
+            && let Some(time) = members.remove("Timestamp")
+        {
+            members.insert("LastUpdatedTimestamp".to_owned(), time);
+        }
+        detail
     }
 
     fn resource(&self, resource: &Resource) -> Value {

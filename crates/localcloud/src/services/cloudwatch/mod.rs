@@ -19,10 +19,12 @@
 //! A task evaluates them every minute from the first alarm on, and ends with the last [`CloudWatch`], or when it is closed.
 
 mod alarm;
+mod describe;
 mod embedded;
 mod evaluation;
 mod metric;
 mod notification;
+pub(crate) mod required_actions;
 pub(crate) mod resources;
 
 #[cfg(test)]

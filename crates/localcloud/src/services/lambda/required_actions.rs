@@ -10,5 +10,9 @@ pub(crate) fn of(operation: &str, input: &Value) -> Option<Vec<RequiredAction>> 
     let named = text(input, "FunctionName");
     let name = named.rsplit_once(":function:").map_or(named, |(_, name)| name);
     let function = arn("lambda", format_args!("function:{name}"));
-    (operation == "Invoke").then(|| vec![RequiredAction::new("lambda:InvokeFunction", function)])
+    match operation {
+        "Invoke" => Some(vec![RequiredAction::new("lambda:InvokeFunction", function)]),
+        "ListFunctions" => Some(vec![RequiredAction::new("lambda:ListFunctions", "*")]),
+        _ => None,
+    }
 }

@@ -1,4 +1,5 @@
-//! Lambda's calls: REST with JSON. Of its operations there is Invoke, `POST /2015-03-31/functions/NAME/invocations`.
+//! Lambda's calls: REST with JSON. Of its operations there are Invoke, `POST /2015-03-31/functions/NAME/invocations`, and
+//! ListFunctions, `GET /2015-03-31/functions`.
 
 use http::{HeaderValue, Method, Response, StatusCode, request::Parts};
 use percent_encoding::percent_decode_str;
@@ -10,11 +11,20 @@ use crate::{
     wire::{ApiError, Body},
 };
 
+/// The path of the functions.
+const FUNCTIONS: &str = "/2015-03-31/functions";
+
+/// The operation that lists them.
+const LIST: &str = "ListFunctions";
+
 /// The operation of a request, and its input.
 ///
 /// # Errors
-/// `UnknownOperationException` for all but Invoke.
+/// `UnknownOperationException` for all but Invoke and ListFunctions.
 pub(crate) fn operation(parts: &Parts) -> Result<(String, Value), ApiError> {
+    if parts.method == Method::GET && parts.uri.path().trim_end_matches('/') == FUNCTIONS {
+        return Ok((LIST.to_owned(), json!({})));
+    }
     let Some(function) = invoked_function(parts) else {
         return Err(ApiError::unsupported("lambda", &format!("{} {}", parts.method, parts.uri.path())));
     };
@@ -31,6 +41,9 @@ pub(crate) fn operation(parts: &Parts) -> Result<(String, Value), ApiError> {
 /// # Errors
 /// What Lambda refuses; that a function fails is an answer.
 pub(crate) async fn serve(lambda: &Lambda, call: RestCall<'_>) -> Result<Response<Body>, ApiError> {
+    if call.operation == LIST {
+        return Ok(respond(200, json!({ "Functions": lambda.list() }).to_string()));
+    }
     let (parts, body) = call.request.into_parts();
     let log_type = parts.headers.get("x-amz-log-type").and_then(|value| value.to_str().ok());
     if log_type.is_some_and(|kind| kind != "None") {
@@ -46,7 +59,7 @@ pub(crate) async fn serve(lambda: &Lambda, call: RestCall<'_>) -> Result<Respons
 
 /// The function that an Invoke is for.
 fn invoked_function(parts: &Parts) -> Option<String> {
-    let name = parts.uri.path().strip_prefix("/2015-03-31/functions/")?.strip_suffix("/invocations")?;
+    let name = parts.uri.path().strip_prefix(FUNCTIONS)?.strip_prefix('/')?.strip_suffix("/invocations")?;
     let name = percent_decode_str(name).decode_utf8().ok()?;
     (parts.method == Method::POST && !name.contains('/')).then(|| name.into_owned())
 }

@@ -1,10 +1,11 @@
-//! The Invoke operation as clients call it, without its HTTP, which is the [`crate::frontend`]'s.
+//! The operations as clients call them, without their HTTP, which is the [`crate::frontend`]'s.
 //!
-//! [Invoke](https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html).
+//! [Invoke](https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html),
+//! [ListFunctions](https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html).
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Lambda, invocation::InvokeError, record::error_payload, refusal::invalid};
+use super::{Lambda, arn, invocation::InvokeError, record::error_payload, refusal::invalid};
 use crate::wire::ApiError;
 
 /// An answer to Invoke.
@@ -19,6 +20,28 @@ pub(crate) struct Invoked {
 }
 
 impl Lambda {
+    /// The functions' configurations, by name, as far as this cloud knows them. They fit one page.
+    pub(crate) fn list(&self) -> Vec<Value> {
+        let state = self.inner.lock();
+        let settings = state.functions.values().map(|function| &function.settings);
+        let listed = settings.map(|settings| {
+            let mut listed = json!({
+                "FunctionName": settings.name,
+                "FunctionArn": arn::function(&settings.name),
+                "Timeout": settings.timeout.as_secs(),
+                "MemorySize": settings.memory,
+                "PackageType": "Zip",
+                "Version": "$LATEST",
+                "Environment": { "Variables": settings.environment },
+            });
+            if let Some(queue) = &settings.dead_letter_arn {
+                listed["DeadLetterConfig"] = json!({ "TargetArn": queue });
+            }
+            listed
+        });
+        listed.collect()
+    }
+
     /// Invokes a function, given by name or ARN, as `invocation_type` says: `RequestResponse`, `Event` or
     /// `DryRun`. A function's failure is an answer, not an error.
     pub(crate) async fn invoke_as(

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 use md5::{Digest, Md5};
+use serde::{Deserialize, Serialize};
 
 use super::settings::invalid;
 use crate::wire::{ACCOUNT, ApiError};
@@ -15,7 +16,7 @@ pub type MessageId = String;
 pub type Attributes = BTreeMap<String, Attribute>;
 
 /// One message attribute.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attribute {
     /// `String`, `Number` or `Binary`, possibly with a label of the sender's own, such as `Number.int`.
     pub data_type: String,
@@ -24,7 +25,7 @@ pub struct Attribute {
 }
 
 /// The value of a message attribute.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AttributeValue {
     /// A string, or a number in digits.
     Text(String),
@@ -87,7 +88,7 @@ pub(super) struct Draft {
 }
 
 /// A message in a queue.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Message {
     pub(super) id: MessageId,
     pub(super) body: String,
@@ -102,6 +103,7 @@ pub(super) struct Message {
     pub(super) first_received: Option<Timestamp>,
     /// The queue this message died in.
     pub(super) source_arn: Option<String>,
+    #[serde(skip)]
     pub(super) receipt: Option<Receipt>,
     pub(super) place: Place,
 }
@@ -113,7 +115,7 @@ pub(super) struct Receipt {
     pub(super) at: Timestamp,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Place {
     Visible,
     InFlight(Timestamp),

@@ -43,35 +43,35 @@ impl Sqs {
             Some(arn) => Some(name_of(arn).map_err(|_| not_found("destination"))?.to_owned()),
             None => None,
         };
-        let now = self.clock.now();
-        let mut state = self.state();
-        if given.as_ref().is_some_and(|name| !state.queues.contains_key(name)) {
-            return Err(not_found("destination"));
-        }
-        let names: Vec<String> = state.queues.keys().cloned().collect();
-        let goes_to = |message: &Message| match &given {
-            Some(name) => Some(name.clone()),
-            None => {
-                let name = name_of(message.source_arn.as_deref()?).ok()?;
-                names.iter().find(|known| *known == name).cloned()
+        self.change(|state, now| {
+            if given.as_ref().is_some_and(|name| !state.queues.contains_key(name)) {
+                return Err(not_found("destination"));
             }
-        };
-        let moving = state.queue(source)?.drain(now, |message| goes_to(message).is_some());
-        let moved = moving.len();
-        for message in moving {
-            if let Some(target) = goes_to(&message) {
-                state.queue(&target)?.revive(message, now);
+            let names: Vec<String> = state.queues.keys().cloned().collect();
+            let goes_to = |message: &Message| match &given {
+                Some(name) => Some(name.clone()),
+                None => {
+                    let name = name_of(message.source_arn.as_deref()?).ok()?;
+                    names.iter().find(|known| *known == name).cloned()
+                }
+            };
+            let moving = state.queue(source)?.drain(now, |message| goes_to(message).is_some());
+            let moved = moving.len();
+            for message in moving {
+                if let Some(target) = goes_to(&message) {
+                    state.queue(&target)?.revive(message, now);
+                }
             }
-        }
-        let left = state.queue(source)?.counts(now).visible;
-        state.message_moves.push(Move {
-            source_arn: input.source_arn,
-            destination_arn: input.destination_arn,
-            started: now,
-            moved,
-            failure: (left > 0).then(|| "CouldNotDetermineMessageSource".to_owned()),
-        });
-        Ok(json!({ "TaskHandle": format!("{:032x}", fastrand::u128(..)) }))
+            let left = state.queue(source)?.counts(now).visible;
+            state.message_moves.push(Move {
+                source_arn: input.source_arn.clone(),
+                destination_arn: input.destination_arn.clone(),
+                started: now,
+                moved,
+                failure: (left > 0).then(|| "CouldNotDetermineMessageSource".to_owned()),
+            });
+            Ok(json!({ "TaskHandle": format!("{:032x}", fastrand::u128(..)) }))
+        })
     }
 
     pub(super) fn list_moves(&self, input: Value) -> Result<Value, ApiError> {

@@ -14,6 +14,7 @@ mod attributes;
 mod batch;
 mod counts;
 mod input;
+mod kept;
 mod measure;
 mod message;
 mod message_move;
@@ -27,6 +28,8 @@ mod state;
 mod wire;
 
 #[cfg(test)]
+mod kept_tests;
+#[cfg(test)]
 mod sdk_tests;
 #[cfg(test)]
 mod tests;
@@ -35,11 +38,13 @@ mod wire_tests;
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use clock::Clock;
+use jiff::Timestamp;
 
 use crate::{
     faults::Delivery,
@@ -49,6 +54,8 @@ use crate::{
 };
 pub use counts::Counts;
 pub(crate) use counts::Totals;
+use kept::Kept;
+pub use kept::OpenError;
 pub(crate) use measure::Reading;
 use message::Draft;
 pub use message::{Attribute, AttributeValue, Attributes, MessageId, Received};
@@ -103,8 +110,19 @@ impl Sqs {
             counts_delay: Duration::ZERO,
             queues: BTreeMap::new(),
             message_moves: Vec::new(),
+            kept: None,
         };
         Self { clock, iam, state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Keeps what the queues hold in this folder, from before the first queue is created: one that is created again finds
+    /// the messages that it had.
+    ///
+    /// # Errors
+    /// When the folder's file cannot be used.
+    pub(crate) fn keep_in(&self, folder: &Path) -> Result<(), OpenError> {
+        self.state().kept = Some(Kept::open(folder)?);
+        Ok(())
     }
 
     /// Sets the base of the queue URLs handed out, such as `http://127.0.0.1:4566`. URLs handed out before stay
@@ -143,9 +161,7 @@ impl Sqs {
         match state.queues.get(&settings.name) {
             Some(queue) if queue.settings == settings => {}
             Some(_) => return Err(settings::exists_otherwise(&settings.name)),
-            None => {
-                state.add(Queue::new(settings, now));
-            }
+            None => state.add(Queue::new(settings, now))?,
         }
         Ok(arn)
     }
@@ -226,25 +242,45 @@ impl Sqs {
         Ok(self.state().queue(name_of(arn)?)?.peek(now))
     }
 
+    /// The messages that are delayed, without receipts, and when each becomes visible.
+    ///
+    /// # Errors
+    /// `QueueDoesNotExist`.
+    pub fn delayed(&self, arn: &str) -> Result<Vec<(Received, Timestamp)>, ApiError> {
+        let now = self.clock.now();
+        Ok(self.state().queue(name_of(arn)?)?.delayed(now))
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic while the lock was held is already reported; the queues stay usable for the others.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enqueue(&self, name: &str, draft: Draft) -> Result<MessageId, ApiError> {
+    /// Changes the queues. What changed is kept when this returns; if it cannot be, the call fails like one whose answer is
+    /// lost, and the next one tries again to keep it.
+    fn change<T>(
+        &self,
+        change: impl FnOnce(&mut State, Timestamp) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
         let now = self.clock.now();
-        self.state().queue(name)?.send(draft, now)
+        let mut state = self.state();
+        let outcome = change(&mut state, now)?;
+        state.keep()?;
+        Ok(outcome)
+    }
+
+    fn enqueue(&self, name: &str, draft: Draft) -> Result<MessageId, ApiError> {
+        self.change(|state, now| state.queue(name)?.send(draft, now))
     }
 
     fn delete_by_name(&self, name: &str, receipt: &str) -> Result<(), ApiError> {
-        let now = self.clock.now();
-        let mut state = self.state();
-        let returns = state.delivery_faults.return_after_delete;
-        state.queue(name)?.delete(receipt, returns, now)
+        self.change(|state, now| {
+            let returns = state.delivery_faults.return_after_delete;
+            state.queue(name)?.delete(receipt, returns, now)
+        })
     }
 
     fn change_by_name(&self, name: &str, receipt: &str, visibility: Duration) -> Result<(), ApiError> {
-        let now = self.clock.now();
-        self.state().queue(name)?.change_visibility(receipt, visibility, now)
+        self.change(|state, now| state.queue(name)?.change_visibility(receipt, visibility, now))
     }
 }

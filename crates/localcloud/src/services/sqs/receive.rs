@@ -72,25 +72,25 @@ impl Sqs {
 
     /// One short poll. Messages received too often go to the dead-letter queue instead of to the caller.
     fn take(&self, name: &str, takes: Takes, refuses: bool) -> Result<Vec<Received>, ApiError> {
-        let now = self.clock.now();
-        let mut state = self.state();
-        let faults = state.delivery_faults;
-        let dead_letters = state.dead_letters_of(name)?;
-        let queue = state.queue(name)?;
-        if refuses && queue.is_full(now) {
-            return Err(ApiError::client(
-                "OverLimit",
-                "Too many messages in flight: at most 120,000 per queue.",
-            ));
-        }
-        let Handed { received, dead } = queue.receive(takes, dead_letters.is_some(), faults, now);
-        if let Some(dead_letters) = dead_letters {
-            let target = state.queue(&dead_letters)?;
-            for message in dead {
-                target.add_dead_letter(message, &Self::arn(name), now);
+        self.change(|state, now| {
+            let faults = state.delivery_faults;
+            let dead_letters = state.dead_letters_of(name)?;
+            let queue = state.queue(name)?;
+            if refuses && queue.is_full(now) {
+                return Err(ApiError::client(
+                    "OverLimit",
+                    "Too many messages in flight: at most 120,000 per queue.",
+                ));
             }
-        }
-        Ok(received)
+            let Handed { received, dead } = queue.receive(takes, dead_letters.is_some(), faults, now);
+            if let Some(dead_letters) = dead_letters {
+                let target = state.queue(&dead_letters)?;
+                for message in dead {
+                    target.add_dead_letter(message, &Self::arn(name), now);
+                }
+            }
+            Ok(received)
+        })
     }
 
     /// Waits until `look` finds something in the queue: it is asked again whenever the queue changes or a time

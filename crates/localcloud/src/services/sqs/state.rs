@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     QueueSettings,
+    kept::Kept,
     queue::Queue,
     settings::{self, name_of, no_such_queue},
 };
@@ -18,6 +19,8 @@ pub(super) struct State {
     pub(super) counts_delay: Duration,
     pub(super) queues: BTreeMap<String, Queue>,
     pub(super) message_moves: Vec<Move>,
+    /// Where the messages are kept; none in memory.
+    pub(super) kept: Option<Kept>,
 }
 
 /// A finished move task.
@@ -35,9 +38,36 @@ impl State {
         self.queues.get_mut(name).ok_or_else(no_such_queue)
     }
 
-    pub(super) fn add(&mut self, mut queue: Queue) {
+    /// Adds a queue, with the messages that one of its name had when the cloud last ran.
+    pub(super) fn add(&mut self, mut queue: Queue) -> Result<(), ApiError> {
         queue.delay_counts(self.counts_delay, queue.created);
+        if let Some(kept) = &self.kept {
+            queue.restore(kept.messages(&queue.settings.name)?);
+        }
         self.queues.insert(queue.settings.name.clone(), queue);
+        Ok(())
+    }
+
+    /// Removes a queue and all its messages.
+    pub(super) fn remove(&mut self, name: &str, now: Timestamp) -> Result<(), ApiError> {
+        let queue = self.queue(name)?;
+        queue.clear(now);
+        // Receives that wait for a message wake up and fail.
+        queue.changed.notify_waiters();
+        self.keep()?;
+        self.queues.remove(name);
+        Ok(())
+    }
+
+    /// Writes what changed since it was last kept.
+    pub(super) fn keep(&mut self) -> Result<(), ApiError> {
+        if let Some(kept) = &mut self.kept
+            && self.queues.values().any(|queue| !queue.unkept.is_empty())
+        {
+            kept.write(self.queues.iter().flat_map(|(name, queue)| queue.changes(name)))?;
+        }
+        self.queues.values_mut().for_each(|queue| queue.unkept.clear());
+        Ok(())
     }
 
     /// The name of the queue's dead-letter queue, if it has one that exists.

@@ -49,9 +49,7 @@ impl Sqs {
             "DeleteQueue" => {
                 let input: QueueInput = parse(input)?;
                 let name = self.queue_of(&input.queue_url)?;
-                // Receives that wait for a message wake up and fail.
-                let gone = self.state().queues.remove(name).ok_or_else(no_such_queue)?;
-                gone.changed.notify_waiters();
+                self.change(|state, now| state.remove(name, now))?;
                 Ok(json!({}))
             }
             "GetQueueUrl" => {
@@ -67,8 +65,8 @@ impl Sqs {
             "SetQueueAttributes" => self.set_attributes(input),
             "PurgeQueue" => {
                 let input: QueueInput = parse(input)?;
-                let now = self.clock.now();
-                self.state().queue(self.queue_of(&input.queue_url)?)?.purge(now)?;
+                let name = self.queue_of(&input.queue_url)?;
+                self.change(|state, now| state.queue(name)?.purge(now))?;
                 Ok(json!({}))
             }
             "TagQueue" | "UntagQueue" | "ListQueueTags" => self.tags(operation, input),
@@ -142,7 +140,7 @@ impl Sqs {
                 self.attach(&input.queue_name, &input.attributes)?;
                 let mut queue = Queue::new(settings, now);
                 (queue.documents, queue.tags) = (documents, input.tags);
-                state.add(queue);
+                state.add(queue)?;
             }
         }
         drop(state);

@@ -45,6 +45,8 @@ pub(super) struct Queue {
     /// Notified whenever a message may have become receivable.
     pub(super) changed: Changed,
     pub(super) totals: Totals,
+    /// Where messages came, went or changed since the queue was last kept.
+    pub(super) unkept: BTreeSet<Slot>,
     /// Up to when time has passed for this queue.
     reached: Timestamp,
     /// Kept only while counts are answered late.
@@ -83,6 +85,7 @@ impl Queue {
             purged: None,
             changed: Arc::new(Notify::new()),
             totals: Totals::default(),
+            unkept: BTreeSet::new(),
             reached: now,
             history: None,
             next_slot: 0,
@@ -244,14 +247,20 @@ impl Queue {
                 format!("Only one PurgeQueue operation on {name} is allowed every 60 seconds."),
             ));
         }
-        self.advance(now);
         self.purged = Some(now);
+        self.clear(now);
+        Ok(())
+    }
+
+    /// Removes every message.
+    pub(super) fn clear(&mut self, now: Timestamp) {
+        self.advance(now);
+        self.unkept.extend(self.messages.keys());
         self.messages.clear();
         self.visible.clear();
         self.in_flight.clear();
         self.delayed.clear();
         self.by_age.clear();
-        Ok(())
     }
 
     /// Takes out every visible message `may_go` says yes to.
@@ -314,6 +323,13 @@ impl Queue {
     pub(super) fn peek(&mut self, now: Timestamp) -> Vec<Received> {
         self.advance(now);
         self.messages.values().map(|message| message.as_received("")).collect()
+    }
+
+    /// The messages that are delayed, without receipts, and when each becomes visible.
+    pub(super) fn delayed(&mut self, now: Timestamp) -> Vec<(Received, Timestamp)> {
+        self.advance(now);
+        let message = |(at, slot): &(Timestamp, Slot)| Some((self.messages.get(slot)?.as_received(""), *at));
+        self.delayed.iter().filter_map(message).collect()
     }
 
     /// Whether a receive would find a message.

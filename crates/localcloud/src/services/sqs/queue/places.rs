@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 
 use super::{Queue, Slot};
-use crate::services::sqs::message::{Message, Place};
+use crate::services::sqs::{
+    kept::Change,
+    message::{Message, Place},
+};
 
 impl Queue {
     /// When the next message becomes visible by itself.
@@ -81,6 +84,21 @@ impl Queue {
         };
         self.by_age.insert((message.sent, slot));
         self.messages.insert(slot, message);
+        self.unkept.insert(slot);
+    }
+
+    /// Takes in the messages that were kept.
+    pub(in crate::services::sqs) fn restore(&mut self, kept: Vec<(Slot, Message)>) {
+        for (slot, message) in kept {
+            self.next_slot = self.next_slot.max(slot + 1);
+            self.put(slot, message);
+        }
+        self.unkept.clear();
+    }
+
+    /// What changed since the queue, which has this name, was last kept.
+    pub(in crate::services::sqs) fn changes<'q>(&'q self, name: &'q str) -> impl Iterator<Item = Change<'q>> {
+        self.unkept.iter().map(move |slot| (name, *slot, self.messages.get(slot)))
     }
 
     pub(super) fn remove(&mut self, slot: Slot) -> Option<Message> {
@@ -91,6 +109,7 @@ impl Queue {
             Place::Delayed(until) => self.delayed.remove(&(until, slot)),
         };
         self.by_age.remove(&(message.sent, slot));
+        self.unkept.insert(slot);
         Some(message)
     }
 }
