@@ -406,7 +406,7 @@ fn typed(
                 wrong_type = true;
                 Value::Text(field.to_owned())
             }
-            value => value.map_err(|refused| refused.of(table, column))?,
+            value => value.map_err(|refused| refused.of(table, column, field))?,
         };
         record.push((name.clone(), value));
     }

@@ -15,9 +15,12 @@ use super::outcome::{Found, Outcome};
 /// Above this number of columns, a pipeline names only those whose type is not text.
 const COLUMNS: usize = 40;
 
-/// The pipeline for files like this one; none where it was not read.
+/// The pipeline for files like this one; none where it was not read or is empty.
 pub(super) fn pipeline(outcome: &Outcome) -> Option<String> {
     let Found::Read(_, preview) = &outcome.found else { return None };
+    if preview.bytes.1 == 0 {
+        return None;
+    }
     let path = Path::new(&outcome.upload.key);
     let stem = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let (stem, suffix) = stem.split_once('.').map_or((stem, None), |(stem, suffix)| (stem, Some(suffix)));

@@ -68,6 +68,9 @@ pub(super) fn page(outcome: &Outcome) -> String {
 
 /// What was found about the text, in words.
 pub(super) fn why(preview: &Preview) -> String {
+    if preview.bytes.1 == 0 {
+        return "an empty file: an older version's records become invisible".to_owned();
+    }
     let layout = match preview.layout {
         Layout::Delimited(dialect) => fields(dialect),
         Layout::JsonLines => "a JSON value on each line".to_owned(),

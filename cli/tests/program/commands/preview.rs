@@ -77,6 +77,17 @@ fn the_competing_reading_is_shown_with_its_score() {
 }
 
 #[test]
+fn an_empty_file_is_said_to_be_empty() {
+    let expected = "\
+empty.csv: 0 records, none rejected
+  pipeline  all
+  format    csv: an empty file: an older version's records become invisible
+  cost      $0.00 to write the records
+";
+    assert_eq!(preview(&[("empty.csv", b"")], 0), expected);
+}
+
+#[test]
 fn a_failure_is_predicted_with_its_reason_and_advice() {
     let ragged = preview(&[("a.csv", b"id,n\n1,2\n3\n4,5\n")], 1);
     for part in [

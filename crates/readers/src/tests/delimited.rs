@@ -217,7 +217,12 @@ async fn a_header_other_than_the_checked_one_is_refused() {
 #[tokio::test]
 async fn errors_about_columns_show_the_header_that_was_taken() {
     for (text, expected) in [
-        ("a,n\n1,2\n3,x\n", "the value of column \"n\" is no number; the header is (\"a\", \"n\")"),
+        ("a,n\n1,2\n3,x\n", "the value \"x\" of column \"n\" is no number; the header is (\"a\", \"n\")"),
+        ("a;n\n1;2\n3;5,00\n", "is no number unless decimal = \",\" in the pipelines file says so; the"),
+        (
+            "a;n\n1;2\n3;5,000\n",
+            "is no number unless decimal = \",\" or thousands = \",\" in the pipelines file says what",
+        ),
         ("a,n\n1,2\n3,4,5\n", "3 fields where the header has 2, (\"a\", \"n\")"),
         ("a,m\n1,2\n", "the column \"n\" is declared but not there; there are \"a\", \"m\""),
     ] {

@@ -101,7 +101,7 @@ impl Settling {
                 && let Some(field) = fields.get(column)
                 && let Err(refused) = fits(field, declared, typing)
             {
-                return Ok(Err(refused.of(table, column)));
+                return Ok(Err(refused.of(table, column, field)));
             }
         }
         // Nor must one that was repaired: where a field is missing, others stand in the wrong column.
@@ -151,7 +151,7 @@ impl Settling {
                         .typing()
                         .check_plain(field)
                         .err()
-                        .map(|error| Refused::Beyond(error).of(table, *column))
+                        .map(|error| Refused::Beyond(error).of(table, *column, field))
                 })
                 .collect::<Vec<_>>()
         };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::pipelines::Preset;
 use domain::record::Value;
-use domain::record::number::NumberError;
+use domain::record::number::{self, NumberError};
 
 use super::super::super::options::Options;
 use super::super::super::reason::{BadInput, Reason, Reject, shown};
@@ -57,9 +57,14 @@ pub(in super::super::super) enum Refused {
 }
 
 impl Refused {
-    pub(in super::super::super) fn of(self, table: &Table, column: usize) -> Reject {
+    /// The reject of the present row of `table`, which has `field` in this column.
+    pub(in super::super::super) fn of(self, table: &Table, column: usize, field: &str) -> Reject {
         let name = shown(&table.names()[column]);
-        let (reason, message) = self.told(&name);
+        let (reason, mut message) = self.told(&name);
+        if let Self::Wrong(kind) = self {
+            let hint = if kind == ColumnType::Number { comma_hint(field) } else { "" };
+            message = format!("the value {} of column {name} is no {kind}{hint}", shown(field));
+        }
         table.reject(reason, format!("{message}; the header is {}", table.header_shown()))
     }
 
@@ -74,6 +79,18 @@ impl Refused {
                 ),
             ),
         }
+    }
+}
+
+/// What a comma in a number may be, and the line that says so.
+fn comma_hint(field: &str) -> &'static str {
+    let Some((whole, rest)) = field.split_once(',') else { return "" };
+    match (number::is_plain(&format!("{whole}.{rest}")), rest.len()) {
+        (true, 3) => {
+            " unless decimal = \",\" or thousands = \",\" in the pipelines file says what the comma is"
+        }
+        (true, _) => " unless decimal = \",\" in the pipelines file says so",
+        (false, _) => "",
     }
 }
 
