@@ -60,6 +60,7 @@ impl TestEnv {
             }
         }
         match job.state() {
+            Done if job.published() == 0 => assert!(manifest.is_some(), "{job:#?}"),
             Done => assert!(manifest.is_some_and(|it| it.sequencer >= job.object.sequencer), "{job:#?}"),
             Superseded => assert!(manifest.is_some_and(|it| it.sequencer > job.object.sequencer), "{job:#?}"),
             _ => assert!(visible.is_none(), "a job that is not done is visible: {job:#?}"),

@@ -16,6 +16,7 @@ use super::{
 use domain::{
     job::{Job, Progress, State, digest},
     manifest::{self, Manifest},
+    publish::{Obstacle, obstacle},
     retry::PUBLISH_OVERTAKEN_ATTEMPTS,
 };
 
@@ -24,17 +25,15 @@ use domain::{
 pub enum Published {
     /// Every record is visible and the job is done.
     Done,
-    /// A newer version of the key is visible; nothing was changed.
-    Superseded,
-    /// The object was deleted after this version was put; nothing was changed.
-    ObjectDeleted,
+    /// The version may not become visible; nothing was changed.
+    Refused(Obstacle),
     /// The claim was lost; nothing was changed.
     ClaimLost,
 }
 
 impl Records {
     /// Makes the rows of `job` visible, the job done, and the job whose rows were visible until now replaced: all or
-    /// none. Checks the fence, and that no newer version of the key is visible and no later deletion is recorded. Durable on return. The client token
+    /// none. Checks the fence, and that nothing is in the way ([`obstacle`]). Durable on return. The client token
     /// makes a repeat within ten minutes the same transaction; after that the ledger shows that it was made.
     ///
     /// # Errors
@@ -51,9 +50,8 @@ impl Records {
         let mut in_ledger = true;
         for _ in 0..PUBLISH_OVERTAKEN_ATTEMPTS {
             let visible = self.manifest(&job.object.bucket, &job.object.key).await?;
-            if let Some(later) = visible.as_ref().filter(|visible| visible.sequencer > manifest.sequencer) {
-                let deleted = later.deleted.is_some();
-                return Ok(if deleted { Published::ObjectDeleted } else { Published::Superseded });
+            if let Some(obstacle) = obstacle(visible.as_ref(), manifest) {
+                return Ok(Published::Refused(obstacle));
             }
             // A publish may be a repeat of itself.
             let replaced = visible.as_ref().filter(|_| in_ledger).and_then(|visible| {
@@ -61,7 +59,8 @@ impl Records {
                 Some((visible.replaceable_job().filter(|replaced| **replaced != job.id)?, by_deletion))
             });
             let done = ledger.done(job, progress, write_units, manifest.published_at)?;
-            let flip = self.flip(manifest, visible.as_ref())?;
+            let next = manifest.clone().in_place_of(visible.as_ref());
+            let flip = self.flip(&next, visible.as_ref())?;
             let mut items = vec![
                 TransactWriteItem::builder().update(done).build(),
                 TransactWriteItem::builder().put(flip).build(),

@@ -141,6 +141,11 @@ table! {
             advice: "Check delimiter, quote, escape and header in the pipelines file: most rows should fit without repair. If \
                      they do, correct the rows, or raise max_repaired in the pipelines file, and upload the file again.",
         }
+        Empty = "empty", "the object has no good row, and the version before has records" {
+            scope: Object,
+            advice: "Upload the file with its rows. If it may be empty, put allow_empty = true into the pipelines file and \
+                     upload it again.",
+        }
         DuplicateHeader = "duplicate_header", "two columns have the same name" {
             scope: Object, advice: "Give each column a name of its own, or put duplicate_names = \"number\" into the pipelines file.",
         }

@@ -49,6 +49,11 @@ pub fn effect(deletion: &S3Deleted, visible: Option<&Manifest>, is_present: bool
         }
         // A publish cannot come after a later event of its key.
         if visible.sequencer >= deletion.sequencer {
+            // An older version with records may take the place of this empty one; it must not if the deletion came after it.
+            let may_return = visible.yields_to(&deletion.sequencer) && visible.natural_key.is_none();
+            if may_return && !matches!(deletion.version, DeletedVersion::Version(_)) {
+                return Effect::Hide(deletion.sequencer.clone());
+            }
             return Effect::None(Unaffected::Overtaken);
         }
         if visible.natural_key.is_some() {

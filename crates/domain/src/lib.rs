@@ -2,8 +2,8 @@
 //!
 //! The domain is plain functions of plain values: which [`pipelines`] rule takes an [`object`], what its [`job`]
 //! is and how its state moves, whether it gets a task of its own or a pooled worker ([`routing`]), which places
-//! tasks take ([`fleet`]), where its records live and what makes them visible ([`manifest`]), what a stopped task
-//! means ([`verdict`]) and what to tell people ([`mail`], [`alerts`], [`text`]).
+//! tasks take ([`fleet`]), where its records live and what makes them visible ([`manifest`], [`publish`]), what a
+//! stopped task means ([`verdict`]) and what to tell people ([`mail`], [`alerts`], [`text`]).
 
 pub mod alerts;
 pub mod audit;
@@ -30,6 +30,7 @@ pub mod metrics;
 pub mod notify;
 pub mod object;
 pub mod pipelines;
+pub mod publish;
 pub mod record;
 pub mod replay;
 pub mod restart;

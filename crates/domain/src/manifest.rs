@@ -90,6 +90,10 @@ pub struct Manifest {
     pub records: u64,
     /// When they became visible.
     pub published_at: Timestamp,
+    /// That it has no record and that its pipeline does not expect this: an older version with records takes its place if
+    /// its sequencer is above this one ([`publish`](crate::publish)). Missing in manifests from before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub yields_above: Option<Sequencer>,
     /// That the object was deleted, and its records with it: no record is visible, and `job` is no job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted: Option<Deleted>,
@@ -128,6 +132,7 @@ impl Manifest {
             shards,
             records,
             published_at: now,
+            yields_above: (records == 0 && !job.pipeline.allow_empty).then(Sequencer::default),
             deleted: None,
         }
     }
@@ -166,8 +171,25 @@ impl Manifest {
             shards: 1,
             records: 0,
             published_at: now,
+            yields_above: None,
             deleted: Some(Deleted { at, reason: deletion.reason.clone(), replaced }),
         }
+    }
+
+    /// The same manifest in the place of `before`. What `before` has hidden stays hidden from versions that this one yields
+    /// to.
+    #[must_use]
+    pub fn in_place_of(mut self, before: Option<&Self>) -> Self {
+        if let (Some(above), Some(before)) = (&mut self.yields_above, before) {
+            *above = before.yields_above.as_ref().unwrap_or(&before.sequencer).clone();
+        }
+        self
+    }
+
+    /// Whether a version from this place may take the place of this one, although it is older, if it has records.
+    #[must_use]
+    pub fn yields_to(&self, place: &Sequencer) -> bool {
+        self.yields_above.as_ref().is_some_and(|above| place > above)
     }
 
     /// The job whose rows nobody sees any more once another manifest takes the place of this one. Records under natural keys

@@ -7,6 +7,7 @@ mod breaker;
 mod capacity;
 mod deletes;
 mod drift;
+mod empty;
 mod events;
 mod faults;
 mod hangs;

@@ -5,6 +5,7 @@ use domain::{
     drift::Drifts,
     job::{Change, Progress, Reason, ReasonCode},
     manifest::Manifest,
+    publish::Obstacle,
     verdict::Kind,
     volume::Excess,
 };
@@ -38,10 +39,10 @@ impl JobExit {
         self
     }
 
-    /// The object was deleted after the version of this job was put, and its pipeline says that records go with it.
-    pub(crate) fn object_deleted() -> Self {
-        let deleted = "the object was deleted after this version was uploaded";
-        Self::new(Change::SourceDeleted, Kind::SourceDeleted, deleted)
+    /// The version of this job may not become visible. `progress` is what was read of it.
+    pub(crate) fn of(obstacle: Obstacle, progress: Progress) -> Self {
+        let (change, reason) = obstacle.leaves(&progress);
+        Self { change, reason, progress: Box::new(progress) }
     }
 }
 

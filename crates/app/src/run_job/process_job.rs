@@ -271,14 +271,7 @@ async fn publish(run: JobRun<'_>, written: &Written) -> Result<Outcome, JobExit>
                 warn!(job.id = %id, "lost the claim of job {id} before the publish");
                 return Ok(Outcome::ClaimLost);
             }
-            Ok(Published::Superseded) => {
-                let newer = "a newer version of this key became visible first";
-                let exit = JobExit::new(Change::Supersede, Kind::Superseded, newer);
-                return Err(JobExit { progress: progress.clone().into(), ..exit });
-            }
-            Ok(Published::ObjectDeleted) => {
-                return Err(JobExit { progress: progress.clone().into(), ..JobExit::object_deleted() });
-            }
+            Ok(Published::Refused(obstacle)) => return Err(JobExit::of(obstacle, progress.clone())),
             Err(error) if error.is_retryable() => {
                 warn!(job.id = %id, error = telemetry::causes(&error), "failed to publish job {id}; retrying");
                 tokio::time::sleep(PUBLISH.delay(n, fastrand::f64())).await;

@@ -1,6 +1,11 @@
 //! The work on a claimed job: make the object's rows as its pipeline says, and write them.
 
-use domain::{job::Change, pipelines::Format, verdict::Kind};
+use domain::{
+    job::{Change, Progress},
+    pipelines::Format,
+    publish::overtaken,
+    verdict::Kind,
+};
 
 use super::{
     command::CommandPermit,
@@ -25,14 +30,8 @@ pub(crate) async fn read_and_write(
     let JobRun { services, job, .. } = run;
     let object = &job.object;
     let visible = services.records.manifest(&object.bucket, &object.key).await?;
-    if let Some(later) = visible.filter(|visible| visible.sequencer > object.sequencer) {
-        return Err(match later.deleted {
-            Some(_) => JobExit::object_deleted(),
-            None => {
-                let newer = "a newer version of this key is already visible";
-                JobExit::new(Change::Supersede, Kind::Superseded, newer)
-            }
-        });
+    if let Some(obstacle) = overtaken(visible.as_ref(), &object.sequencer) {
+        return Err(JobExit::of(obstacle, Progress::default()));
     }
     let source = Source::new(services.objects.clone(), object.clone(), memory.bytes());
     match (job.pipeline.format, command) {

@@ -158,6 +158,9 @@ pub struct Pipeline {
     /// [`Policy`](crate::drift::Policy).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_drift: Option<OnDrift>,
+    /// Whether a version without a record may take the place of one that has some.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub allow_empty: bool,
     /// How many records an object may become. Absent: by its size, see [`allows`](crate::volume::allows).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_records: Option<u64>,
@@ -422,6 +425,11 @@ impl From<Version> for u32 {
     fn from(version: Version) -> Self {
         version.0
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 fn default_attempts() -> u32 {

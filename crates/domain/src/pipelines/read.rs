@@ -46,7 +46,7 @@ fn pipeline_keys() -> Vec<&'static str> {
         ],
         &delimited::KEYS,
         &table::KEYS,
-        &["on_delete", "max_records", "max_cost", "attempts", "timeout", "task", "dedicated_above"],
+        &["on_delete", "allow_empty", "max_records", "max_cost", "attempts", "timeout", "task", "dedicated_above"],
     ]
     .concat()
 }
@@ -226,6 +226,7 @@ impl<'t> Reader<'t> {
             max_rejected: get("max_rejected").and_then(|field| self.share_of_rows(field)),
             max_repaired: get("max_repaired").and_then(|field| self.share_of_rows(field)),
             on_drift: get("on_drift").and_then(|field| self.on_drift(field, format)),
+            allow_empty: get("allow_empty").and_then(|field| self.boolean(field)).unwrap_or_default(),
             max_records: get("max_records").and_then(|field| self.max_records(field, format)),
             max_cost: get("max_cost").and_then(|field| self.max_cost(field)),
             attempts: get("attempts").and_then(|field| self.attempts(field)).unwrap_or_else(default_attempts),

@@ -154,6 +154,7 @@ fn a_wrong_value_is_named_with_its_place_and_what_is_allowed() {
             "max_cost = \"$0\"",
             "p.toml:4:12: pipeline[1].max_cost: found \"$0\"; allowed: more than $0, or nothing can be written",
         ),
+        ("allow_empty = 1", "p.toml:4:15: pipeline[1].allow_empty: found 1; allowed: true or false"),
         ("attempts = 0", "p.toml:4:12: pipeline[1].attempts: found 0; allowed: 1 to 10"),
         ("attempts = 3.5", "p.toml:4:12: pipeline[1].attempts: found 3.5; allowed: 1 to 10"),
         (

@@ -40,13 +40,7 @@ impl<'t> Reader<'t> {
             }
         };
         let environment = fields.get("environment").map(|field| self.environment(field)).unwrap_or_default();
-        let aws = fields.get("aws").is_some_and(|field| match field.value {
-            DeValue::Boolean(aws) => *aws,
-            _ => {
-                self.wrong(field, "true or false");
-                false
-            }
-        });
+        let aws = fields.get("aws").and_then(|field| self.boolean(field)).unwrap_or_default();
         let output_bytes = fields.get("output_bytes").and_then(|field| self.bytes(field));
         let output_bytes = output_bytes.unwrap_or_else(default_output_bytes);
         Some(Command { words: words?, environment, aws, output_bytes })

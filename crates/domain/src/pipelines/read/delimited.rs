@@ -356,7 +356,7 @@ impl<'t> Reader<'t> {
         nulls
     }
 
-    fn boolean(&mut self, field: &Field<'t>) -> Option<bool> {
+    pub(super) fn boolean(&mut self, field: &Field<'t>) -> Option<bool> {
         if let DeValue::Boolean(value) = field.value {
             return Some(*value);
         }
