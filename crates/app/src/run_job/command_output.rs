@@ -42,7 +42,7 @@ pub(crate) async fn run_and_write(run: JobRun<'_>, permit: &CommandPermit) -> Re
     let options = output_options(job, command);
     let written = if beginning.len() <= HELD_BYTES {
         let beginning = Bytes::from(beginning);
-        read_twice(run, &options, || Cursor::new(beginning.clone())).await
+        read_twice(run, &options, || Cursor::new(beginning.clone())).await.map(|(written, _)| written)
     } else {
         let all = BufReader::new(Cursor::new(beginning)).chain(output);
         read_once(run, &options, all, manifest::MAX_SHARDS).await

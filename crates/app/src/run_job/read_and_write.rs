@@ -53,8 +53,8 @@ pub(crate) async fn read_and_write(
             _,
         ) => {
             let options = read_options(&job.pipeline, services.memory.buffers());
-            let written = read_twice(run, &options, || source.reader()).await?;
-            replace::delete_missing(run, written).await
+            let (written, read_as) = read_twice(run, &options, || source.reader()).await?;
+            replace::delete_missing(run, written, read_as).await
         }
     }
 }

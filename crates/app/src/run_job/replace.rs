@@ -9,40 +9,56 @@
 use aws::versions::Version;
 use domain::{
     destination::{KeySet, WriteMode, guard, passes},
-    job::{Change, Job, JobId},
+    job::{Job, JobId},
+    manifest::Manifest,
     object::Sequencer,
+    publish,
     text::count,
-    verdict::Kind,
 };
 use readers::{ReadError, Rows};
 use tracing::{info, warn};
 
 use super::{
+    drift::PipelineColumns,
     job_exit::{JobExit, Written},
     job_run::JobRun,
     own_table::{CALLS_IN_FLIGHT, OwnTable, add_keys},
     reading::{read_options, tolerance},
+    rows::ReadAs,
     source::{self, Source},
 };
 
-/// Deletes the items that older versions of the job's object have written and this version, which is `written`, lacks; and
-/// counts them. Does nothing where the pipeline does not say so.
-pub(crate) async fn delete_missing(run: JobRun<'_>, mut written: Written) -> Result<Written, JobExit> {
-    let job = run.job;
-    if !job.pipeline.destination.as_ref().is_some_and(|it| it.write == WriteMode::Replace) {
+/// Deletes the items that older versions of the job's object have written and this version, which is `written` and was read
+/// as `read_as` says, lacks; and counts them. Does nothing where the pipeline does not say so, nor for a version that does
+/// not become visible.
+pub(crate) async fn delete_missing(
+    run: JobRun<'_>,
+    mut written: Written,
+    read_as: ReadAs,
+) -> Result<Written, JobExit> {
+    let JobRun { services, job, .. } = run;
+    let Some(destination) = job.pipeline.destination.as_ref().filter(|it| it.write == WriteMode::Replace)
+    else {
         return Ok(written);
+    };
+    let visible = services.records.manifest(&job.object.bucket, &job.object.key).await?;
+    if let Some(obstacle) = publish::obstacle(visible.as_ref(), &written.manifest) {
+        return Err(JobExit::of(obstacle, written.progress));
     }
     let mut older = Vec::new();
-    for old in older_jobs(run).await? {
+    for old in older_jobs(run, visible).await? {
         older.extend(VersionRows::open(run, &old).await?);
     }
     if older.is_empty() {
         return Ok(written);
     }
-    let newest = VersionRows::open(run, job).await?.ok_or_else(|| {
-        let message = format!("{} was deleted while its rows were written", job.object);
-        JobExit::new(Change::SourceDeleted, Kind::SourceDeleted, message)
-    })?;
+    let count_of_newest = written.progress.records + written.progress.rejected;
+    let newest = VersionRows {
+        table: OwnTable::of(services, job, destination).await?,
+        source: Source::new(services.objects.clone(), job.object.clone(), 0),
+        read_as,
+        count: count_of_newest,
+    };
     let most = older.iter().map(|old| old.count).chain([newest.count]).max().unwrap_or_default();
     let passes = passes(most);
     let mut deleted = 0;
@@ -64,18 +80,19 @@ pub(crate) async fn delete_missing(run: JobRun<'_>, mut written: Written) -> Res
 
 /// Deletes what the job's version, which was overtaken by a newer one, has written.
 pub(crate) async fn take_back(run: JobRun<'_>) -> Result<(), JobExit> {
-    let Some(old) = VersionRows::open(run, run.job).await? else { return Ok(()) };
-    let deleted = old.delete(run.job, guard::THIS_OR_OLDER_VERSION, None).await?;
+    let mut deleted = 0;
+    for old in VersionRows::open(run, run.job).await? {
+        deleted += old.delete(run.job, guard::THIS_OR_OLDER_VERSION, None).await?;
+    }
     info!(job.id = %run.job.id, deleted, "took back {} of {}, which a newer version has replaced", count(deleted, "item"), run.job.object);
     Ok(())
 }
 
 /// The jobs of older versions that may have items in the table: those since the version that is published, itself
 /// included, which were ever claimed.
-async fn older_jobs(run: JobRun<'_>) -> Result<Vec<Job>, JobExit> {
+async fn older_jobs(run: JobRun<'_>, published: Option<Manifest>) -> Result<Vec<Job>, JobExit> {
     let JobRun { services, job, .. } = run;
     let object = &job.object;
-    let published = services.records.manifest(&object.bucket, &object.key).await?;
     // The manifest of a deletion names no version whose job has deleted what was before it.
     let published = published.filter(|published| published.deleted.is_none());
     let versions = services.objects.versions_of(&object.bucket, &object.key).await?.versions;
@@ -113,20 +130,22 @@ fn gone(job: &Job, version: &str) {
     );
 }
 
-/// The rows of a version as its own job wrote them.
+/// The rows of a version, read in one way.
 struct VersionRows {
     table: OwnTable,
     source: Source,
-    options: readers::Options,
-    schema: readers::Schema,
+    read_as: ReadAs,
+    /// How many rows there are.
     count: u64,
 }
 
 impl VersionRows {
-    /// None if the version cannot have items in the table, or cannot be read any more.
-    async fn open(run: JobRun<'_>, old: &Job) -> Result<Option<Self>, JobExit> {
+    /// The rows as the version's own job may have written them: with the types that its columns have by themselves, and with
+    /// those that the pipeline's other objects gave them. No item is deleted that the version did not write, so a reading
+    /// too many costs calls and nothing else. None if the version cannot have items in the table, or cannot be read any more.
+    async fn open(run: JobRun<'_>, old: &Job) -> Result<Vec<Self>, JobExit> {
         let JobRun { services, job, .. } = run;
-        let Some(now) = &job.pipeline.destination else { return Ok(None) };
+        let Some(now) = &job.pipeline.destination else { return Ok(Vec::new()) };
         // Its items are in another table, or cannot be told from the application's.
         let Some(then) = old
             .pipeline
@@ -134,30 +153,39 @@ impl VersionRows {
             .as_ref()
             .filter(|then| then.table == now.table && then.provenance == now.provenance)
         else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
         let table = OwnTable::of(services, old, then).await?;
-        let options = read_options(&old.pipeline, services.memory.buffers());
         let source = Source::new(services.objects.clone(), old.object.clone(), 0);
-        match readers::check(source.reader(), &options, tolerance(&old.pipeline)).await {
-            Ok(checked) => {
-                Ok(Some(Self { table, source, options, schema: checked.schema, count: checked.rows }))
+        let alone = read_options(&old.pipeline, services.memory.buffers());
+        let among_others = PipelineColumns::read(JobRun { job: old, ..run }).await?.options(&alone);
+        let mut readings: Vec<Self> = Vec::with_capacity(2);
+        for options in [alone, among_others] {
+            match readers::check(source.reader(), &options, tolerance(&old.pipeline)).await {
+                Ok(checked) if readings.iter().any(|it| it.read_as.schema == checked.schema) => {}
+                Ok(checked) => readings.push(Self {
+                    table: table.clone(),
+                    source: source.clone(),
+                    read_as: ReadAs { options, schema: checked.schema },
+                    count: checked.rows,
+                }),
+                // Nothing was written of an object that does not pass the check.
+                Err(ReadError::Bad(_)) => {}
+                Err(ReadError::Source(error)) => match source::read_error(error) {
+                    Ok(aws::objects::ReadError::SourceDeleted(_)) => {
+                        gone(job, old.object.version_id.as_deref().unwrap_or_default());
+                        return Ok(Vec::new());
+                    }
+                    Ok(error) => return Err(ReadError::Source(std::io::Error::other(error)).into()),
+                    Err(error) => return Err(ReadError::Source(error).into()),
+                },
             }
-            // Nothing was written of an object that does not pass the check.
-            Err(ReadError::Bad(_)) => Ok(None),
-            Err(ReadError::Source(error)) => match source::read_error(error) {
-                Ok(aws::objects::ReadError::SourceDeleted(_)) => {
-                    gone(job, old.object.version_id.as_deref().unwrap_or_default());
-                    Ok(None)
-                }
-                Ok(error) => Err(ReadError::Source(std::io::Error::other(error)).into()),
-                Err(error) => Err(ReadError::Source(error).into()),
-            },
         }
+        Ok(readings)
     }
 
     async fn rows(&self) -> Result<Rows, ReadError> {
-        Rows::open(self.source.reader(), &self.options, Some(&self.schema)).await
+        Rows::open(self.source.reader(), &self.read_as.options, Some(&self.read_as.schema)).await
     }
 
     /// Deletes the items whose keys are of the pass of `kept` and not in it, or all, where `condition` holds for `job`'s version.

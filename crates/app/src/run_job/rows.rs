@@ -23,13 +23,20 @@ use super::{
     write::{self, RowWriter},
 };
 
+/// How an object was read: what makes the same rows of it again.
+#[derive(Debug)]
+pub(crate) struct ReadAs {
+    pub(crate) options: readers::Options,
+    pub(crate) schema: readers::Schema,
+}
+
 /// Reads what `open` opens twice: first to its last byte, so that nothing is written of a source that does not pass the
 /// check, and then to write its rows.
 pub(crate) async fn read_twice<S: Into<readers::Source> + Send + 'static>(
     run: JobRun<'_>,
     options: &readers::Options,
     open: impl Fn() -> S + Sync,
-) -> Result<Written, JobExit> {
+) -> Result<(Written, ReadAs), JobExit> {
     let job = run.job;
     let table = OwnTable::open(run).await?;
     let mut columns = PipelineColumns::read(run).await?;
@@ -61,8 +68,9 @@ pub(crate) async fn read_twice<S: Into<readers::Source> + Send + 'static>(
     let drifts = progress.drifts.clone();
     let shards = manifest::shards(object.checked.write_units);
     let writer = RowWriter { run, shards, table: table.as_ref() };
-    let written = write_checked(writer, &options, open(), object).await;
-    written.map_err(|exit| exit.with_drifts(drifts))
+    let read_as = ReadAs { options, schema: object.checked.schema.clone() };
+    let written = write_checked(writer, &read_as, open(), object).await;
+    written.map(|written| (written, read_as)).map_err(|exit| exit.with_drifts(drifts))
 }
 
 /// An object that passed the first reading.
@@ -76,13 +84,13 @@ struct CheckedObject {
 /// The second reading: writes the rows that the check has found.
 async fn write_checked(
     writer: RowWriter<'_>,
-    options: &readers::Options,
+    read_as: &ReadAs,
     source: impl Into<readers::Source>,
     object: CheckedObject,
 ) -> Result<Written, JobExit> {
     let CheckedObject { checked, survey, mut progress } = object;
     let duplicates = survey.duplicates(&writer.run.job.pipeline);
-    let rows = Rows::open(source, options, Some(&checked.schema)).await?;
+    let rows = Rows::open(source, &read_as.options, Some(&read_as.schema)).await?;
     let counts = write_rows(writer, rows, survey, Observing::Not).await?;
     if counts.records != progress.records {
         let differs = format!(

@@ -59,14 +59,19 @@ fn a_delete_marker_hides_what_is_older_and_keeps_late_versions_from_showing() {
 
 #[test]
 fn a_deletion_before_an_empty_version_keeps_the_older_records_from_its_place() {
-    let empty = Manifest { records: 0, yields_above: Some("01".to_owned().into()), ..manifest(Some("v2"), "03", "") };
+    let empty =
+        Manifest { records: 0, yields_above: Some("01".to_owned().into()), ..manifest(Some("v2"), "03", "") };
     let unversioned = |sequencer| deletion(DeletedVersion::Unversioned, sequencer);
     assert_eq!(effect(&hidden("02"), Some(&empty), false), from("02"));
     assert_eq!(effect(&unversioned("02"), Some(&empty), true), from("02"), "the object is the empty one");
     assert_eq!(effect(&version("v1", "02"), Some(&empty), false), Effect::None(Unaffected::Overtaken));
     let meant = Manifest { yields_above: None, ..empty.clone() };
     assert_eq!(effect(&hidden("02"), Some(&meant), false), Effect::None(Unaffected::Overtaken));
-    assert_eq!(effect(&hidden("01"), Some(&empty), false), Effect::None(Unaffected::Overtaken), "it yields to none there");
+    assert_eq!(
+        effect(&hidden("01"), Some(&empty), false),
+        Effect::None(Unaffected::Overtaken),
+        "it yields to none there"
+    );
 }
 
 #[test]

@@ -46,7 +46,16 @@ fn pipeline_keys() -> Vec<&'static str> {
         ],
         &delimited::KEYS,
         &table::KEYS,
-        &["on_delete", "allow_empty", "max_records", "max_cost", "attempts", "timeout", "task", "dedicated_above"],
+        &[
+            "on_delete",
+            "allow_empty",
+            "max_records",
+            "max_cost",
+            "attempts",
+            "timeout",
+            "task",
+            "dedicated_above",
+        ],
     ]
     .concat()
 }
