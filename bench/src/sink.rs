@@ -29,7 +29,11 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use memchr::memmem::Finder;
 use serde::{Deserialize, Serialize};
-use tokio::{fs::File, io::AsyncSeekExt, net::TcpListener};
+use tokio::{
+    fs::File,
+    io::{AsyncReadExt, AsyncSeekExt},
+    net::TcpListener,
+};
 use tokio_util::io::ReaderStream;
 
 /// What a sink is told, on its standard input.
@@ -150,17 +154,19 @@ impl Sink {
         }
         let range = text(header::RANGE).and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
         let from = range.and_then(|(from, _)| from.parse().ok());
+        let last = range.and_then(|(_, last)| last.parse::<u64>().ok());
         let start = from.unwrap_or(0).min(self.length);
+        let end = last.map_or(self.length, |last| last.saturating_add(1).clamp(start, self.length));
         let mut file = File::open(&self.file).await?;
         file.seek(SeekFrom::Start(start)).await?;
         file.set_max_buf_size(READ_BYTES);
-        let chunks = ReaderStream::with_capacity(file, READ_BYTES).map_ok(Frame::data);
+        let chunks = ReaderStream::with_capacity(file.take(end - start), READ_BYTES).map_ok(Frame::data);
         let mut answer = Response::new(Either::Right(BodyExt::boxed(StreamBody::new(chunks))));
         let headers = answer.headers_mut();
-        headers.insert(header::CONTENT_LENGTH, (self.length - start).into());
+        headers.insert(header::CONTENT_LENGTH, (end - start).into());
         headers.insert(header::ETAG, header::HeaderValue::from_static(QUOTED_ETAG));
         if from.is_some() {
-            let range = format!("bytes {start}-{}/{}", self.length.saturating_sub(1), self.length);
+            let range = format!("bytes {start}-{}/{}", end.saturating_sub(1), self.length);
             headers.insert(header::CONTENT_RANGE, range.try_into().map_err(io::Error::other)?);
             *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
         }

@@ -211,6 +211,11 @@ table! {
             advice: "Remove the row and upload the file again, or put bad_rows = \"skip\" or bad_rows = \"quarantine\" into the \
                      pipelines file to leave it out.",
         }
+        CellError = "cell_error", "a cell of the sheet has an error or no saved value" {
+            scope: Scope::Row,
+            advice: "Correct the cell and upload the file again, or put the error into nulls in the pipelines file, as the \
+                     message says, to read it as null.",
+        }
         RaggedRow = "ragged_row", "the row has fewer or more fields than the header" {
             scope: Scope::Row,
             advice: "Give each row as many fields as the header, and upload the file again.",

@@ -25,6 +25,7 @@ enum Key {
     SkipLines,
     Encoding,
     Records,
+    Sheet,
     Columns,
     Natural,
 }
@@ -33,14 +34,16 @@ impl Fault {
     /// Whose fault it is that an object of this pipeline is refused for this reason.
     #[must_use]
     pub fn of(reason: Reason, pipeline: &Pipeline) -> Self {
-        use Key::{Columns, Delimiter, Encoding, Escape, Format, Header, Natural, Quote, Records, SkipLines};
+        use Key::{
+            Columns, Delimiter, Encoding, Escape, Format, Header, Natural, Quote, Records, Sheet, SkipLines,
+        };
         let (is_certain, keys): (bool, &[Key]) = match reason {
             Reason::UnknownColumn => (true, &[Columns]),
             Reason::EncodingMismatch | Reason::InvalidUtf16 => (true, &[Encoding]),
             Reason::PointerNotFound | Reason::PointerNotRecords => (true, &[Records]),
             Reason::NotDynamodbJson | Reason::WrongFormat => (true, &[Format]),
             Reason::AmbiguousDialect => (true, &[Delimiter, Quote, Escape, SkipLines]),
-            Reason::NoTable => (false, &[Format, Delimiter, SkipLines]),
+            Reason::NoTable => (false, &[Format, Delimiter, SkipLines, Sheet]),
             Reason::NoHeader
             | Reason::AmbiguousHeader
             | Reason::BadHeader
@@ -116,6 +119,7 @@ fn line(key: Key, pipeline: &Pipeline) -> Option<String> {
         Key::SkipLines => format!("skip_lines = {}", said.skip_lines?),
         Key::Encoding => format!("encoding = {}", quoted(pipeline.encoding.as_deref()?)),
         Key::Records => format!("records = {}", quoted(pipeline.records.as_deref()?)),
+        Key::Sheet => format!("sheet = {}", quoted(pipeline.sheet.as_deref()?)),
         Key::Columns => {
             let names = pipeline.columns.keys();
             if names.len() == 0 {
@@ -176,6 +180,7 @@ mod tests {
             (Reason::RaggedRow, "header = [\"a\", \"b\"]", r#"header = ["a", "b"]"#),
             (Reason::NoHeader, "skip_lines = 2", "skip_lines = 2"),
             (Reason::NoTable, "delimiter = \"none\"", r#"delimiter = "none""#),
+            (Reason::NoTable, "sheet = \"May\"", r#"sheet = "May""#),
             (Reason::TextAfterQuote, "quote = \"'\"", r#"quote = "'""#),
             (Reason::StrayEscape, "escape = \"none\"", r#"escape = "none""#),
             (Reason::JsonSyntax, "format = \"jsonl\"", r#"format = "jsonl""#),

@@ -8,12 +8,13 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use bytes::Bytes;
 use domain::record::write_record_json;
-use readers::{Options, ReadError, Rows, Tolerance, check};
+use readers::{Options, ReadError, Rows, Source, Tolerance, check};
 
-async fn rows(text: &[u8], out: &mut impl Write) -> Result<(), ReadError> {
+async fn rows(file: &Bytes, out: &mut impl Write) -> Result<(), ReadError> {
     let options = Options::default();
-    let open = || io::Cursor::new(text.to_vec());
+    let open = || Source::bytes(file.clone());
     let checked = check(open(), &options, Tolerance::None).await?;
     let mut rows = Rows::open(open(), &options, Some(&checked.schema)).await?;
     while let Some(row) = rows.next().await? {
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
     let read = std::fs::read(&path).map_err(ReadError::Source);
     let done = read.and_then(|text| {
         let runtime = runtime.map_err(ReadError::Source)?;
-        runtime.block_on(rows(&text, &mut io::BufWriter::new(io::stdout().lock())))
+        runtime.block_on(rows(&text.into(), &mut io::BufWriter::new(io::stdout().lock())))
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

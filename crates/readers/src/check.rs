@@ -6,13 +6,13 @@ use std::sync::Arc;
 use domain::{drift::Observed, record, text::count};
 
 use super::delimited::Table;
-use super::delimited::columns::{Settling, unknown_column, write_units};
+use super::delimited::columns::{Settled, Settling, unknown_column, write_units};
 use super::delimited::repair::Repair;
-use super::format::{Compression, Encoding};
-use super::input::Input;
+use super::format::{Compression, Encoding, Layout};
+use super::opened::{Opened, Text};
 use super::options::Options;
 use super::reason::{BadInput, ReadError, Reason, Reject};
-use super::rows::{Opened, Reader, Rows};
+use super::rows::Rows;
 use super::schema::{ColumnType, Schema};
 use super::seen::SeenNames;
 use super::source::Source;
@@ -233,12 +233,10 @@ pub async fn check(
     let (mut columns, mut totals) = (Vec::new(), Vec::new());
     let mut notes = Vec::new();
     let observed;
-    if let Opened::Text(input, Reader::Table(table)) = &mut opened {
-        let settling = check_table(table, input, options, tolerance, &mut tally).await?;
-        settling.verify(table)?;
-        notes = settling.notes(table);
-        observed = settling.observed(table.names());
-        let settled = settling.settle(table.names());
+    let is_table = matches!(opened.layout(), Layout::Delimited(_) | Layout::Sheet(..));
+    if let (true, Opened::Text(text)) = (is_table, &mut opened) {
+        let settled;
+        (settled, observed, notes) = check_table(text, options, tolerance, &mut tally).await?;
         (columns, totals) = (settled.columns, settled.totals);
         tally.rejected += settled.rejected;
         tally.item_bytes -= settled.item_bytes;
@@ -261,10 +259,7 @@ pub async fn check(
     let layout = opened.layout();
     let (bytes_in, bytes_out) = (opened.bytes_in(), opened.bytes_out());
     let (compression, inner_compression, encoding) = match &opened {
-        Opened::Text(input, _) => {
-            input.verify()?;
-            (input.compression, input.inner_compression, input.encoding)
-        }
+        Opened::Text(text) => (text.input.compression, text.input.inner_compression, text.input.encoding),
         Opened::Parquet(_) => (Compression::None, Compression::None, Encoding::Binary),
     };
     Ok(Checked {
@@ -285,15 +280,47 @@ pub async fn check(
     })
 }
 
+/// Reads a table to its end, with all members of an archive: what its columns have settled to, and what to note about it.
 async fn check_table(
-    table: &mut Table,
-    input: &mut Input,
+    text: &mut Text,
     options: &Options,
     tolerance: Tolerance,
     tally: &mut RowCounts,
-) -> Result<Settling, ReadError> {
-    let mut settling = Settling::new(table.names(), options)?;
-    while table.next(input).await? {
+) -> Result<(Settled, Observed, Vec<String>), ReadError> {
+    let mut settling = None;
+    loop {
+        observe_rows(text, &mut settling, options, tolerance, tally).await?;
+        if !text.next_member(options).await? {
+            break;
+        }
+    }
+    let (Some(settling), Some((table, _))) = (settling, text.table()) else {
+        return Ok((Settled::default(), Observed::default(), Vec::new()));
+    };
+    settling.verify(table)?;
+    let (notes, observed) = (settling.notes(table), settling.observed(table.names()));
+    Ok((settling.settle(table.names()), observed, notes))
+}
+
+/// Reads the rows of one text, and lets the columns settle over them.
+async fn observe_rows(
+    text: &mut Text,
+    settling: &mut Option<Settling>,
+    options: &Options,
+    tolerance: Tolerance,
+    tally: &mut RowCounts,
+) -> Result<(), ReadError> {
+    let Some((table, input)) = text.table() else { return Ok(()) };
+    let settling = match settling {
+        Some(settling) => settling,
+        None => settling.insert(Settling::new(table.names(), options)?),
+    };
+    loop {
+        match table.next(input).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(error) => return Err(text.named(error)),
+        }
         let observed = match table.fields() {
             Ok(fields) => settling.observe(table, &fields)?,
             Err(reject) => Err(reject),
@@ -306,7 +333,6 @@ async fn check_table(
             Err(reject) => tally.bad(reject, tolerance)?,
         }
     }
-    Ok(settling)
 }
 
 /// Checks what brings its types along.

@@ -11,13 +11,17 @@ pub(super) const SIGNATURE_BYTES: usize = 264;
 /// A NUL this early means that the object is no text; later, it is a mistake in one row.
 const BINARY_LOOK_BYTES: usize = 64;
 
+const ZIP: &str = "a zip archive (or a document made of one, like xlsx)";
+const EMPTY_ZIP: &str = "an empty zip archive";
+const COMPOUND: &str = "an old Office document";
 const PARQUET: &str = "a Parquet file";
 const ENCRYPTED_PARQUET: &str = "an encrypted Parquet file";
 
 /// Kinds of file that are recognised and not read: where the signature stands, the signature, the name.
 const KNOWN: &[(usize, &[u8], &str)] = &[
-    (0, b"PK\x03\x04", "a zip archive (or a document made of one, like xlsx)"),
-    (0, b"PK\x05\x06", "an empty zip archive"),
+    (0, b"PK\x03\x04", ZIP),
+    (0, b"PK\x05\x06", EMPTY_ZIP),
+    (0, b"PK\x07\x08", "one part of a zip archive in several parts"),
     (0, b"\x04\x22\x4d\x18", "lz4-compressed"),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
     (0, b"\x1f\x9d", "compressed by Unix compress"),
@@ -34,7 +38,7 @@ const KNOWN: &[(usize, &[u8], &str)] = &[
     (0, b"\x7fELF", "an ELF program"),
     (0, b"MZ\x90\x00", "a Windows program"),
     (0, b"SQLite format 3\x00", "an SQLite database"),
-    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document"),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", COMPOUND),
     (257, b"ustar", "a tar archive"),
 ];
 
@@ -56,6 +60,10 @@ fn known(bytes: &[u8]) -> Option<&'static str> {
 pub(super) enum Container {
     /// A Parquet file.
     Parquet,
+    /// A file of Office with files in it, which is not read: an old document, or an encrypted one.
+    Compound,
+    /// A zip archive, whose members are of any format that is read in order.
+    Zip,
 }
 
 /// Which of them the object is that begins with `bytes`, as far as its pipeline says which it may be.
@@ -63,6 +71,8 @@ pub(super) fn container(bytes: &[u8], declared: Format) -> Result<Option<Contain
     let is_parquet = known(bytes) == Some(PARQUET);
     match (declared, known(bytes)) {
         (Format::Auto | Format::Parquet, _) if is_parquet => Ok(Some(Container::Parquet)),
+        (_, Some(ZIP | EMPTY_ZIP)) if declared != Format::Parquet => Ok(Some(Container::Zip)),
+        (_, Some(COMPOUND)) => Ok(Some(Container::Compound)),
         (_, Some(ENCRYPTED_PARQUET)) => {
             Err(BadInput::new(Reason::EncryptedFile, "the Parquet file is encrypted"))
         }
@@ -87,11 +97,12 @@ pub(super) fn container(bytes: &[u8], declared: Format) -> Result<Option<Contain
     }
 }
 
-/// How the raw bytes that begin with `bytes` are compressed.
-pub(super) fn compression(bytes: &[u8]) -> Result<Compression, BadInput> {
+/// How the raw bytes that begin with `bytes` are compressed. `what` begins the sentence about a kind that is not read: "the
+/// object is".
+pub(super) fn compression(bytes: &[u8], what: &str) -> Result<Compression, BadInput> {
     match (signature(bytes), known(bytes)) {
         (Compression::None, Some(name)) => {
-            Err(BadInput::new(Reason::UnsupportedFormat, format!("the object is {name}, which is not read")))
+            Err(BadInput::new(Reason::UnsupportedFormat, format!("{what} {name}, which is not read")))
         }
         (compression, _) => Ok(compression),
     }
@@ -105,9 +116,7 @@ pub(super) fn encoding(
     declared: Option<&str>,
 ) -> Result<(Encoding, usize), BadInput> {
     if outer != Compression::None {
-        let inner = compression(bytes).map_err(|bad| {
-            BadInput::new(bad.reason, bad.message.replace("the object is", "the compressed object holds"))
-        })?;
+        let inner = compression(bytes, "the compressed object holds")?;
         if inner != Compression::None {
             return Err(BadInput::new(Reason::NestedCompression, "the object is compressed more than twice"));
         }

@@ -15,6 +15,8 @@ pub enum Compression {
     Bzip2,
     /// Xz, one stream or several.
     Xz,
+    /// A zip archive, one member or several.
+    Zip,
 }
 
 /// How the object's text is encoded.
@@ -49,4 +51,29 @@ pub enum Layout {
     Avro,
     /// A Parquet file, which is no text.
     Parquet,
+    /// A sheet of a workbook, whose table begins as the dialect says.
+    Sheet(Workbook, Dialect),
+}
+
+/// A kind of workbook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workbook {
+    /// Excel's, of XML; with macros too.
+    Xlsx,
+    /// Excel's binary one.
+    Xlsb,
+    /// One of OpenDocument.
+    Ods,
+}
+
+impl Workbook {
+    /// How files of this kind end.
+    #[must_use]
+    pub const fn suffix(self) -> &'static str {
+        match self {
+            Self::Xlsx => "xlsx",
+            Self::Xlsb => "xlsb",
+            Self::Ods => "ods",
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! From the object's raw bytes to UTF-8 text in chunks: decompression, byte order marks, caps, counts.
 //!
 //! ```text
-//! source ─▶ plain | gzip | zstd | bzip2 | xz ─▶ once more, if it is compressed twice ─▶ caps ─▶ as is | UTF-16 to UTF-8 ─▶ chunk
+//! source, or a member of a zip archive ─▶ plain | gzip | zstd | bzip2 | xz ─▶ once more, if it is compressed twice ─▶ caps ─▶ as is | UTF-16 to UTF-8 ─▶ chunk
 //! ```
 //! All of it happens inside the caller's task, in buffers of fixed size. The text is not checked to be UTF-8
 //! here: which row a bad byte is in, only the reader of rows knows.
@@ -17,7 +17,7 @@ use super::options::{Limits, Options};
 use super::permits::{BufferPermits, Permit};
 use super::position::Position;
 use super::reason::{BadInput, ReadError, Reason};
-use super::source::{Begun, Stream};
+use super::source::{Begun, PackedBytes, Stream};
 
 /// How much of the object is looked at before it is decided what it is.
 pub(super) const LOOK_BYTES: usize = 64 * 1024;
@@ -52,6 +52,8 @@ pub(super) struct Input {
     pub(super) encoding: Encoding,
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
+    /// What the bytes took in the zip archive that they come from.
+    packed: Option<PackedBytes>,
     /// How long the byte order mark before the text is.
     mark_bytes: usize,
     limits: Limits,
@@ -67,19 +69,23 @@ pub(super) struct Input {
 impl Input {
     /// Goes on with a stream of which the first bytes are read, and finds out how its bytes are packed.
     pub(super) async fn open(begun: Begun, options: &Options) -> Result<Self, ReadError> {
-        let Begun { stream, first, ended, .. } = begun;
-        let compression = detect::compression(&first)?;
+        let Begun { stream, first, ended, packed, permit, .. } = begun;
+        let what = if packed.is_some() { "the zip archive holds" } else { "the object is" };
+        let outer = detect::compression(&first, what)?;
+        let (compression, inner_compression) =
+            if packed.is_some() { (Compression::Zip, outer) } else { (outer, Compression::None) };
         let mut input = Self {
             source: stream,
             bytes_in: first.len() as u64,
-            outer: Stage::new(compression, first, ended)?,
+            outer: Stage::new(outer, first, ended)?,
             inner: None,
             ended: false,
             transcoder: None,
             plain: Vec::new(),
             chunk: Vec::new(),
             compression,
-            inner_compression: Compression::None,
+            inner_compression,
+            packed,
             outer_bytes: 0,
             unpacked: 0,
             encoding: Encoding::Utf8,
@@ -89,13 +95,16 @@ impl Input {
             buffers: options.buffers.clone(),
             suspicion: None,
             held: 0,
-            permit: None,
+            permit,
         };
         let mut look = input.look(Vec::with_capacity(LOOK_BYTES + BUFFER_BYTES)).await?;
-        if input.compression != Compression::None {
-            input.inner_compression = detect::compression(&look).unwrap_or(Compression::None);
+        let mut is_twice = false;
+        if !matches!(input.compression, Compression::None | Compression::Zip) {
+            let inner = detect::compression(&look, "").unwrap_or(Compression::None);
+            input.inner_compression = inner;
+            is_twice = inner != Compression::None;
         }
-        if input.inner_compression != Compression::None {
+        if is_twice {
             let outer_ended = std::mem::take(&mut input.ended);
             input.bytes_out = 0;
             input.inner = Some(Stage::new(input.inner_compression, look, outer_ended)?);
@@ -318,24 +327,30 @@ impl Input {
         raw.input.clear();
         raw.at = 0;
         if !raw.input_ended {
-            let received = self.source.read_buf(&mut raw.input).await.map_err(ReadError::Source)?;
+            let received = self.source.read_buf(&mut raw.input).await.map_err(ReadError::received)?;
             self.bytes_in += received as u64;
             raw.input_ended = received == 0;
         }
         Ok(())
     }
 
+    /// How many bytes were made so far. What is decompressed twice may be a bomb on the way.
+    pub(super) fn made(&self) -> u64 {
+        let made = self.bytes_out.max(self.outer_bytes).max(self.unpacked);
+        if self.packed.is_some() { made.max(self.bytes_in) } else { made }
+    }
+
     fn check_caps(&self) -> Result<(), BadInput> {
         let Limits { decoded_bytes, ratio, ratio_from_bytes, .. } = &self.limits;
-        // What is decompressed twice may be a bomb on the way.
-        let made = self.bytes_out.max(self.outer_bytes).max(self.unpacked);
+        let made = self.made() + self.packed.map_or(0, |packed| packed.made_before);
         if made > *decoded_bytes {
             return Err(BadInput::new(
                 Reason::DecompressionBomb,
                 format!("the object expands beyond {decoded_bytes} bytes"),
             ));
         }
-        let used = self.bytes_in - (self.outer.input.len() - self.outer.at) as u64;
+        let taken = self.bytes_in - (self.outer.input.len() - self.outer.at) as u64;
+        let used = self.packed.map_or(taken, |packed| packed.bytes);
         let is_packed = self.compression != Compression::None || self.unpacked > 0;
         if is_packed && made > *ratio_from_bytes && made / used.max(1) > *ratio {
             return Err(BadInput::new(

@@ -39,13 +39,21 @@
 //! A record is one of the file, with its types: see the table in `avro`. Sizes that a file claims are bounded before they are
 //! believed, and every mark between blocks is verified.
 //!
+//! # Zip archives
+//! The members of an archive are one object if they are one table or JSON all of them: rows are counted through, and messages
+//! name the member. Folders and what operating systems add are none.
+//!
+//! # Workbooks
+//! A sheet is read as delimited text is, with the types of its cells: a text is no number and no boolean whatever it looks
+//! like, an empty cell and `#N/A` are null, any other error refuses its row. Dates are text. See `sheet`.
+//!
 //! # Lines
 //! Messages name lines as an editor shows them, and bytes of the decompressed text: see [`Place`].
 //!
 //! # Reasons
 //! | what ends at | reasons |
 //! | --- | --- |
-//! | the row | `ragged_row`, `totals_row`, `stray_quote`, `stray_escape`, `field_too_large`, `item_too_large`, `invalid_utf8`, `nul_byte`, `number_out_of_range`, `wrong_type`, `json_too_deep`, `not_finite`, `date_out_of_range`, `not_dynamodb_json`, `duplicate_key`, `lone_surrogate`, `empty_name`, `name_too_long`, `reserved_name`, `bad_key`; in JSON Lines `json_syntax` |
+//! | the row | `ragged_row`, `totals_row`, `cell_error`, `stray_quote`, `stray_escape`, `field_too_large`, `item_too_large`, `invalid_utf8`, `nul_byte`, `number_out_of_range`, `wrong_type`, `json_too_deep`, `not_finite`, `date_out_of_range`, `not_dynamodb_json`, `duplicate_key`, `lone_surrogate`, `empty_name`, `name_too_long`, `reserved_name`, `bad_key`; in JSON Lines `json_syntax` |
 //! | the object, for its bytes | `truncated_gzip`, `truncated_zstd`, `truncated_bzip2`, `truncated_xz`, `checksum_mismatch`, `corrupt_compression`, `trailing_garbage`, `decompression_bomb`, `window_too_large`, `nested_compression`, `unsupported_format`, `unknown_binary`, `wrong_format`, `damaged_file`, `encrypted_file`, `block_too_large`, `utf16_without_bom`, `unsupported_encoding`, `invalid_utf16`, `encoding_mismatch` |
 //! | the object, for its text | `no_table`, `ambiguous_dialect`, `no_header`, `ambiguous_header`, `two_tables`, `too_many_rejected`, `too_many_repaired`, `unbalanced_quote`, `text_after_quote`, `swallowed_rows`, `duplicate_header`, `empty_header`, `bad_header`, `too_many_columns`, `unknown_column`; in a header `reserved_name` and `name_too_long`; in a JSON document `json_syntax`, `json_cut_short`, `json_trailing`, `unclear_records`, `pointer_not_found`, `pointer_not_records`, thousands of open brackets (`json_too_deep`), and a name on the way to the records that occurs twice (`duplicate_key`) |
 //!
@@ -67,6 +75,7 @@ mod floats;
 mod format;
 mod input;
 mod json;
+mod opened;
 mod options;
 mod parquet;
 mod permits;
@@ -76,16 +85,18 @@ mod reason;
 mod rows;
 mod schema;
 mod seen;
+mod sheet;
 mod sniff;
 mod source;
 #[cfg(test)]
 mod tests;
+mod zip;
 
 pub use self::check::{Checked, Names, Tolerance, check};
 pub use self::delimited::columns::write_units;
 pub use self::delimited::dialect::{Dialect, Spaces};
 pub use self::delimited::repair::Repair;
-pub use self::format::{Compression, Encoding, Layout};
+pub use self::format::{Compression, Encoding, Layout, Workbook};
 pub use self::options::{Format, Limits, Options, RESERVED_NAMES};
 pub use self::permits::BufferPermits;
 pub use self::position::Place;

@@ -25,6 +25,8 @@ pub struct Options {
     pub pointer: Option<String>,
     /// What else is said about delimited text.
     pub table: Delimited,
+    /// The sheet of a workbook that is read, if it is not the only one with values.
+    pub sheet: Option<String>,
     /// The encoding of the text by its name in the Encoding Standard, if it is not UTF-8, or UTF-16 with a byte order
     /// mark.
     pub encoding: Option<String>,
@@ -59,6 +61,8 @@ pub enum Format {
     Avro,
     /// A Parquet file.
     Parquet,
+    /// A sheet of a workbook.
+    Sheet,
 }
 
 /// What is refused for its size. The bounds on memory follow from these.

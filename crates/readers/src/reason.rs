@@ -45,6 +45,16 @@ pub enum ReadError {
     Bad(#[from] BadInput),
 }
 
+impl ReadError {
+    /// What an error of a stream means. A stream that unpacks what it passes on wraps a [`BadInput`] in its error.
+    pub(crate) fn received(error: io::Error) -> Self {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<BadInput>()) {
+            Some(bad) => Self::Bad(bad.clone()),
+            None => Self::Source(error),
+        }
+    }
+}
+
 /// A row that is refused while the rest of the object goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reject {

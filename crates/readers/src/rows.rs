@@ -4,28 +4,18 @@ use std::collections::BTreeMap;
 
 use domain::record::{Record, Value};
 
-use super::avro::Avro;
 use super::delimited::Table;
 use super::delimited::columns::{self, Refused as RefusedField};
-use super::delimited::dialect::Dialect;
 use super::delimited::typing::Typing;
-use super::detect::{self, Container};
-use super::format::{Encoding, Layout};
-use super::input::Input;
-use super::json::build::{Builder, begins_like_an_exported_item, is_exported_item};
 use super::json::evidence;
-use super::json::lines::Lines;
-use super::json::look::{Look, look};
-use super::json::pointer::Pointer;
 use super::json::refused::Refused;
-use super::json::values::{Next, Values};
-use super::options::{Format, Limits, Options};
-use super::parquet::{self, Parquet};
+use super::json::values::Next;
+use super::opened::{Opened, Reader, Text};
+use super::options::{Limits, Options};
+use super::parquet;
 use super::position::Place;
-use super::preset;
 use super::reason::{BadInput, ReadError, Reason, Reject, raw_text, shown};
 use super::schema::{ColumnType, Schema, Total};
-use super::sniff;
 use super::source::Source;
 
 /// A row, good or refused.
@@ -40,161 +30,6 @@ pub struct Row {
     pub content: Result<Record, Reject>,
     /// Whether it was repaired: then its record says how, see [`Repair`](super::Repair).
     pub is_repaired: bool,
-}
-
-/// How the rows are found in the text.
-pub(super) enum Reader {
-    Table(Box<Table>),
-    Lines(Lines, Builder),
-    Values(Box<Values>, Builder),
-    Avro(Box<Avro>),
-}
-
-/// An object whose beginning has been read.
-pub(super) enum Opened {
-    /// Text, and how its rows are found in it.
-    Text(Box<Input>, Reader),
-    Parquet(Box<Parquet>),
-}
-
-impl Opened {
-    /// Begins to read. `layout` is that of an earlier reading, which settles how a table is written; without one it is
-    /// found out.
-    pub(super) async fn open(
-        source: Source,
-        options: &Options,
-        layout: Option<Layout>,
-    ) -> Result<Self, ReadError> {
-        if layout == Some(Layout::Parquet) {
-            let ranges = source.ranges(parquet::WHAT).await?;
-            return Ok(Self::Parquet(Box::new(Parquet::open(ranges, options).await?)));
-        }
-        let begun = source.begin().await?;
-        if let Some(Container::Parquet) = detect::container(&begun.first, options.format)? {
-            let ranges = begun.into_ranges(parquet::WHAT).await?;
-            return Ok(Self::Parquet(Box::new(Parquet::open(ranges, options).await?)));
-        }
-        let mut input = Box::new(Input::open(begun, options).await?);
-        let resolved =
-            options.preset.map(|preset| preset::resolved(preset, options, input.chunk())).transpose()?;
-        let options = resolved.as_ref().unwrap_or(options);
-        let found = match layout {
-            Some(Layout::Delimited(dialect)) => Found::Delimited(dialect),
-            _ => Found::of(&input, options)?,
-        };
-        let reader = match found {
-            Found::Delimited(dialect) => {
-                Reader::Table(Box::new(Table::open(&mut input, dialect, options).await?))
-            }
-            Found::Avro => Reader::Avro(Box::new(Avro::open(&mut input, options).await?)),
-            Found::Lines(builder) => {
-                let start = input.start();
-                Reader::Lines(Lines::new(input.take_chunk(), 0, start), builder)
-            }
-            Found::Values { found_out, may_be_lines } => {
-                let pointer = Pointer::parse(options.pointer.as_deref().unwrap_or_default())?;
-                let values = Values::new(&mut input, pointer, found_out, may_be_lines);
-                Reader::Values(
-                    Box::new(values),
-                    Builder::new(options.table.nulls.as_deref().unwrap_or_default()),
-                )
-            }
-        };
-        Ok(Self::Text(input, reader))
-    }
-
-    /// How the text is laid out, as far as it has been read.
-    pub(super) fn layout(&self) -> Layout {
-        let reader = match self {
-            Self::Text(_, reader) => reader,
-            Self::Parquet(_) => return Layout::Parquet,
-        };
-        match reader {
-            Reader::Table(table) => Layout::Delimited(table.dialect()),
-            Reader::Lines(_, builder) if builder.is_dynamodb() => Layout::DynamodbJson,
-            Reader::Lines(..) => Layout::JsonLines,
-            Reader::Values(values, _) if values.is_sequence() => Layout::JsonSequence,
-            Reader::Values(..) => Layout::Json,
-            Reader::Avro(_) => Layout::Avro,
-        }
-    }
-
-    /// The raw bytes so far.
-    pub(super) fn bytes_in(&self) -> u64 {
-        match self {
-            Self::Text(input, _) => input.bytes_in,
-            Self::Parquet(parquet) => parquet.bytes_in(),
-        }
-    }
-
-    /// What they were decompressed to.
-    pub(super) fn bytes_out(&self) -> u64 {
-        match self {
-            Self::Text(input, _) => input.bytes_out,
-            Self::Parquet(parquet) => parquet.bytes_out(),
-        }
-    }
-}
-
-/// What a text is, as its pipeline says or as its beginning shows.
-enum Found {
-    Delimited(Dialect),
-    Lines(Builder),
-    Values { found_out: bool, may_be_lines: bool },
-    Avro,
-}
-
-impl Found {
-    fn of(input: &Input, options: &Options) -> Result<Self, BadInput> {
-        let (text, whole) = (input.chunk(), input.is_last());
-        let is_avro = input.encoding == Encoding::Binary;
-        match options.format {
-            Format::Avro | Format::Auto if is_avro && options.pointer.is_none() => return Ok(Self::Avro),
-            Format::Avro => {
-                return Err(wrong_format("is no Avro file, which the pipeline names as its format"));
-            }
-            _ if is_avro => {
-                return Err(wrong_format("is an Avro file, and its pipeline names another format"));
-            }
-            _ => {}
-        }
-        let delimited = || match options.preset {
-            Some(preset) => match preset::dialect(preset) {
-                Some(dialect) => Ok(Self::Delimited(dialect)),
-                None => sniff::dialect(text, whole, options).map(Self::Delimited),
-            },
-            None => sniff::dialect(text, whole, options)
-                .map(Self::Delimited)
-                .map_err(|refused| preset::hinted(refused, text)),
-        };
-        let lines = || Self::Lines(Builder::new(options.table.nulls.as_deref().unwrap_or_default()));
-        let declared = Self::Values { found_out: false, may_be_lines: false };
-        Ok(match options.format {
-            Format::Csv => return delimited(),
-            Format::DynamodbJson => Self::Lines(Builder::dynamodb()),
-            // It is none, or it would have been opened before.
-            Format::Parquet => {
-                return Err(BadInput::new(Reason::WrongFormat, "the object is no Parquet file"));
-            }
-            Format::JsonLines if options.pointer.is_none() => lines(),
-            Format::Json | Format::JsonLines => declared,
-            Format::Auto if options.pointer.is_some() => declared,
-            // An Avro file is known by its first bytes.
-            Format::Auto | Format::Avro => match look(text, whole) {
-                Look::Other => return delimited(),
-                Look::Lines { first: Some(first) } | Look::Values { first: Some(first), .. }
-                    if is_exported_item(first) =>
-                {
-                    Self::Lines(Builder::dynamodb())
-                }
-                Look::Values { may_be_lines: true, first: None } if begins_like_an_exported_item(text) => {
-                    return Err(evidence::long_exported_item());
-                }
-                Look::Lines { .. } => lines(),
-                Look::Values { may_be_lines, .. } => Self::Values { found_out: true, may_be_lines },
-            },
-        })
-    }
 }
 
 /// The rows of an object.
@@ -226,7 +61,9 @@ impl Rows {
     ) -> Result<Self, ReadError> {
         let opened = Opened::open(source.into(), options, schema.map(|schema| schema.layout)).await?;
         let mut kinds = Vec::new();
-        if let Opened::Text(_, Reader::Table(table)) = &opened {
+        if let Opened::Text(text) = &opened
+            && let Reader::Table(table) = &text.reader
+        {
             kinds = match schema {
                 Some(schema) => {
                     let names = schema.columns.iter().map(|column| &*column.name);
@@ -282,76 +119,96 @@ impl Rows {
     /// # Errors
     /// When bytes cannot be received or the whole object is condemned. There are no rows after an error.
     pub async fn next(&mut self) -> Result<Option<Row>, ReadError> {
-        let limits = &self.options.limits;
-        let (input, reader) = match &mut self.opened {
-            Opened::Text(input, reader) => (input, reader),
-            Opened::Parquet(parquet) => {
-                let Some((place, content, raw)) = parquet.next().await? else { return Ok(None) };
-                let content = content
-                    .and_then(|record| retyped(record, &self.declared))
-                    .map_err(|refused| parquet::rejected(refused, place, raw));
-                self.number += 1;
-                return Ok(Some(Row { number: self.number, place, content, is_repaired: false }));
+        let (place, content, is_repaired) = loop {
+            match &mut self.opened {
+                Opened::Parquet(parquet) => {
+                    let Some((place, content, raw)) = parquet.next().await? else { return Ok(None) };
+                    let content = content
+                        .and_then(|record| retyped(record, &self.declared))
+                        .map_err(|refused| parquet::rejected(refused, place, raw));
+                    break (place, content, false);
+                }
+                Opened::Text(text) => {
+                    let reading = Reading {
+                        kinds: &self.kinds,
+                        totals: &self.totals,
+                        declared: &self.declared,
+                        limits: &self.options.limits,
+                    };
+                    match reading.next(text).await.map_err(|error| text.named(error))? {
+                        Some((place, content, is_repaired)) => {
+                            let content = content.map_err(|mut reject| {
+                                reject.message.extend(text.member());
+                                reject
+                            });
+                            break (place, content, is_repaired);
+                        }
+                        None if text.next_member(&self.options).await? => {}
+                        None => return Ok(None),
+                    }
+                }
             }
         };
+        self.number += 1;
+        let is_repaired = is_repaired && content.is_ok();
+        Ok(Some(Row { number: self.number, place, content, is_repaired }))
+    }
+}
+
+/// What else the rows of a text are read with.
+struct Reading<'a> {
+    kinds: &'a [ColumnType],
+    totals: &'a [Total],
+    declared: &'a BTreeMap<String, ColumnType>,
+    limits: &'a Limits,
+}
+
+impl Reading<'_> {
+    /// The next row, and whether it was repaired; none at the end of the text.
+    async fn next(
+        &self,
+        text: &mut Text,
+    ) -> Result<Option<(Place, Result<Record, Reject>, bool)>, ReadError> {
+        let Text { input, reader, .. } = text;
+        let retyped = |record| retyped(record, self.declared);
         loop {
-            let mut is_repaired = false;
-            let (place, content) = match reader {
+            let (place, built, text) = match reader {
                 Reader::Table(table) => {
                     if !table.next(input).await? {
                         return Ok(None);
                     }
-                    is_repaired = !table.repairs().is_empty();
                     let total = self.totals.binary_search_by_key(&table.number(), |total| total.row);
                     let row = match total {
                         Ok(at) => Err(columns::rejected_total(table, &self.totals[at].evidence)),
-                        Err(_) => typed(table, &self.kinds, &self.declared),
+                        Err(_) => typed(table, self.kinds, self.declared),
                     };
-                    (Place::Line(table.line()), row)
+                    return Ok(Some((table.place(), row, !table.repairs().is_empty())));
                 }
                 Reader::Lines(lines, builder) => {
                     if !lines.next(input).await? {
                         return Ok(None);
                     }
                     let (place, text) = (Place::Line(lines.number()), lines.line());
-                    let built = if lines.overflow { Err(too_long()) } else { builder.line(text, limits) };
-                    (
-                        place,
-                        built
-                            .and_then(|record| retyped(record, &self.declared))
-                            .map_err(|refused| rejected(refused, place, text, limits)),
-                    )
+                    let built =
+                        if lines.overflow { Err(too_long()) } else { builder.line(text, self.limits) };
+                    (place, built, text)
                 }
                 Reader::Avro(avro) => {
                     let Some(built) = avro.next(input).await? else { return Ok(None) };
-                    let place = avro.place();
-                    (
-                        place,
-                        built
-                            .and_then(|record| retyped(record, &self.declared))
-                            .map_err(|refused| rejected(refused, place, &[], limits)),
-                    )
+                    (avro.place(), built, &b""[..])
                 }
                 Reader::Values(values, builder) => match values.next(input).await? {
                     Next::End => return Ok(None),
                     Next::Record => {
                         let (place, text) = (values.place(), values.text());
                         let built =
-                            if values.overflow { Err(too_long()) } else { builder.record(text, limits) };
+                            if values.overflow { Err(too_long()) } else { builder.record(text, self.limits) };
                         let built = built.map_err(|refused| {
                             if values.is_whole_value() { hinted(refused, text) } else { refused }
                         });
-                        (
-                            place,
-                            built
-                                .and_then(|record| retyped(record, &self.declared))
-                                .map_err(|refused| rejected(refused, place, text, limits)),
-                        )
+                        (place, built, text)
                     }
-                    Next::Broken(reason, message) => {
-                        let place = values.place();
-                        (place, Err(rejected((reason, message), place, values.text(), limits)))
-                    }
+                    Next::Broken(reason, message) => (values.place(), Err((reason, message)), values.text()),
                     Next::Lines => {
                         let (lines, builder) = (values.take_lines(), builder.take());
                         *reader = Reader::Lines(lines, builder);
@@ -359,15 +216,11 @@ impl Rows {
                     }
                 },
             };
-            self.number += 1;
-            let is_repaired = is_repaired && content.is_ok();
-            return Ok(Some(Row { number: self.number, place, content, is_repaired }));
+            let record =
+                built.and_then(retyped).map_err(|refused| rejected(refused, place, text, self.limits));
+            return Ok(Some((place, record, false)));
         }
     }
-}
-
-fn wrong_format(what: &str) -> BadInput {
-    BadInput::new(Reason::WrongFormat, format!("the object {what}"))
 }
 
 fn too_long() -> Refused {
@@ -400,6 +253,10 @@ fn typed(
             record.push((name.clone(), Value::Null));
             continue;
         };
+        if table.is_no_value(column, field) {
+            record.push((name.clone(), Value::Null));
+            continue;
+        }
         let value = match columns::value(field, *kind, table.typing()) {
             // A type that the other rows have settled is not held against a repaired one.
             Err(_) if is_repaired && !declared.contains_key(&**name) => {

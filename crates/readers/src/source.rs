@@ -1,6 +1,6 @@
 //! Where an object's bytes come from: a stream from the first to the last, or ranges at any place of it.
 //!
-//! Text is read as a stream. Formats with an index at their end, as Parquet, need [`RandomAccess`], and are refused
+//! Text is read as a stream. Formats with an index at their end, as Parquet and zip, need [`RandomAccess`], and are refused
 //! where there is none: what a command prints has no end to begin with.
 
 use std::fmt;
@@ -19,6 +19,7 @@ use tokio_util::io::StreamReader;
 
 use super::decompress::BUFFER_BYTES;
 use super::detect;
+use super::permits::Permit;
 use super::reason::{BadInput, ReadError, Reason};
 
 /// What is read of a local file at once.
@@ -86,9 +87,10 @@ impl Source {
             Kind::Stream(stream) => (stream, None),
             Kind::RandomAccess(access) => (access.open(), Some(access)),
         };
-        let mut begun = Begun { stream, access, first: Vec::with_capacity(BUFFER_BYTES), ended: false };
+        let first = Vec::with_capacity(BUFFER_BYTES);
+        let mut begun = Begun { stream, access, first, ended: false, packed: None, permit: None };
         while begun.first.len() < detect::SIGNATURE_BYTES && !begun.ended {
-            let received = begun.stream.read_buf(&mut begun.first).await.map_err(ReadError::Source)?;
+            let received = begun.stream.read_buf(&mut begun.first).await.map_err(ReadError::received)?;
             begun.ended = received == 0;
         }
         Ok(begun)
@@ -125,6 +127,15 @@ fn without_random_access(what: &str) -> BadInput {
     )
 }
 
+/// What the bytes of a member take in their zip archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PackedBytes {
+    /// The compressed bytes of this member and of all before it.
+    pub(super) bytes: u64,
+    /// What was made of the members before it.
+    pub(super) made_before: u64,
+}
+
 /// The beginning of a stream, and what comes after it.
 pub(super) struct Begun {
     pub(super) stream: Stream,
@@ -133,6 +144,10 @@ pub(super) struct Begun {
     /// There are no more.
     pub(super) ended: bool,
     access: Option<Arc<dyn RandomAccess>>,
+    /// What it takes in the zip archive that it is a member of.
+    pub(super) packed: Option<PackedBytes>,
+    /// A permit for what is held of it, if it takes more than any reader may hold.
+    pub(super) permit: Option<Permit>,
 }
 
 impl Begun {

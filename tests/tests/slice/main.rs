@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is how a test fails")]
 
+mod archives;
 mod breaker;
 mod capacity;
 mod deletes;

@@ -79,8 +79,16 @@ fn format(outcome: &Outcome, preview: &Preview) -> Vec<String> {
         Layout::DynamodbJson => "dynamodb_json",
         Layout::Avro => "avro",
         Layout::Parquet => "parquet",
+        Layout::Sheet(..) => "sheet",
     };
     let mut lines = vec![format!("format = \"{format}\"")];
+    if let Layout::Sheet(_, dialect) = preview.layout {
+        if let Found::Read(pipeline, _) = &outcome.found {
+            lines.extend(pipeline.sheet.as_ref().map(|sheet| format!("sheet = {}", quoted(sheet))));
+            lines.extend(said_lines(&pipeline.delimited));
+        }
+        lines.extend((dialect.skip_lines > 0).then(|| format!("skip_lines = {}", dialect.skip_lines)));
+    }
     if let Layout::Delimited(dialect) = preview.layout {
         lines.extend(dialect_lines(dialect));
         if let Found::Read(pipeline, _) = &outcome.found {
@@ -160,7 +168,7 @@ fn said_lines(said: &Delimited) -> Vec<String> {
 
 /// The types of the columns of a table of text. Elsewhere values bring their types.
 fn columns(preview: &Preview) -> Vec<String> {
-    if !matches!(preview.layout, Layout::Delimited(_)) {
+    if !matches!(preview.layout, Layout::Delimited(_) | Layout::Sheet(..)) {
         return Vec::new();
     }
     let typed = preview.columns.iter().filter_map(|column| match column.types[..] {

@@ -69,6 +69,14 @@ pub(super) fn page(outcome: &Outcome) -> String {
 /// What was found about the text, in words.
 pub(super) fn why(preview: &Preview) -> String {
     let layout = match preview.layout {
+        Layout::Sheet(workbook, dialect) => {
+            let (raw, _) = preview.bytes;
+            let behind = match dialect.skip_lines {
+                0 => String::new(),
+                rows => format!(" behind {}", count(rows, "row")),
+            };
+            return format!("a sheet of a workbook (.{}){behind}; {}", workbook.suffix(), count(raw, "byte"));
+        }
         Layout::Delimited(dialect) => fields(dialect),
         Layout::JsonLines => "a JSON value on each line".to_owned(),
         Layout::Json => "one JSON document".to_owned(),
@@ -156,7 +164,7 @@ fn rejected(preview: &Preview) -> String {
 
 fn reject(reject: &Reject) -> String {
     let raw = if reject.raw.is_empty() { String::new() } else { format!(": {}", reject.raw) };
-    format!("line {}: {}: {}{raw}", reject.place.line(), reject.reason.code(), reject.message)
+    format!("{}: {}: {}{raw}", reject.place, reject.reason.code(), reject.message)
 }
 
 fn columns(page: &mut Page, preview: &Preview) {

@@ -101,7 +101,7 @@ pub(crate) fn bad_objects() -> Vec<File> {
         file("garbage.zst", [&zst[..], b"and more"].concat(), Failed("trailing_garbage", None)),
         file("bomb.gz", gzip(&regular), Failed("decompression_bomb", None)),
         file("bomb.zst", bomb, Failed("decompression_bomb", None)),
-        file("zip.gz", "PK\x03\x04\x14\0\0\0\x08\0 and so on", Failed("unsupported_format", None)),
+        file("zip.gz", "PK\x03\x04\x14\0\0\0\x08\0 and so on", Failed("damaged_file", None)),
         file("cut.xz.gz", b"\xfd7zXZ\0\0\x04\xe6\xd6\xb4F".to_vec(), Failed("truncated_xz", None)),
         file("binary.csv", [0, 1, 2, 3, 200, 0, 255, 7].repeat(50), Failed("unknown_binary", None)),
         file("quote.csv", "a,b\n1,x\n2,\"never closed\n3,y\n4,z\n", Failed("unbalanced_quote", Some(3))),

@@ -50,7 +50,7 @@ impl<'a> PipelineColumns<'a> {
     pub(crate) async fn settle(&mut self, checked: &mut Checked, records: u64) -> Result<Settled, JobExit> {
         let Decision { next, drifts, types, .. } = self.remember(&checked.observed, records).await?;
         let mut is_other = false;
-        if let Layout::Delimited(_) = checked.schema.layout {
+        if let Layout::Delimited(_) | Layout::Sheet(..) = checked.schema.layout {
             let declared = &self.run.job.pipeline.columns;
             let observed = checked.observed.columns.iter();
             for (column, observed) in checked.schema.columns.iter_mut().zip(observed) {

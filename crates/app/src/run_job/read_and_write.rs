@@ -47,6 +47,7 @@ pub(crate) async fn read_and_write(
             | Format::DynamodbJson
             | Format::Avro
             | Format::Parquet
+            | Format::Sheet
             | Format::Aws(_),
             _,
         ) => {

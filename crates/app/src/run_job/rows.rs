@@ -159,11 +159,13 @@ pub(crate) fn read_options(pipeline: &Pipeline, buffers: readers::BufferPermits)
             Format::DynamodbJson => readers::Format::DynamodbJson,
             Format::Avro => readers::Format::Avro,
             Format::Parquet => readers::Format::Parquet,
+            Format::Sheet => readers::Format::Sheet,
         },
         preset: if let Format::Aws(preset) = pipeline.format { Some(preset) } else { None },
         // The pipelines file allows ASCII delimiters only.
         delimiter: pipeline.delimiter.and_then(|delimiter| delimiter.try_into().ok()),
         table: pipeline.delimited.clone(),
+        sheet: pipeline.sheet.clone(),
         encoding: pipeline.encoding.clone(),
         pointer: pipeline.records.clone(),
         columns: pipeline.columns.clone(),
@@ -187,6 +189,8 @@ pub(crate) fn format_of(checked: &Checked) -> String {
         Layout::DynamodbJson => "dynamodb-json",
         Layout::Avro => "avro",
         Layout::Parquet => "parquet",
+        // A workbook is an archive by itself.
+        Layout::Sheet(workbook, _) => return workbook.suffix().to_owned(),
     };
     let suffix = |compression| match compression {
         Compression::None => "",
@@ -194,6 +198,7 @@ pub(crate) fn format_of(checked: &Checked) -> String {
         Compression::Zstd => ".zst",
         Compression::Bzip2 => ".bz2",
         Compression::Xz => ".xz",
+        Compression::Zip => ".zip",
     };
     format!("{layout}{}{}", suffix(checked.inner_compression), suffix(checked.compression))
 }

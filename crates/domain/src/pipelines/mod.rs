@@ -114,6 +114,9 @@ pub struct Pipeline {
     /// What else is said about delimited text.
     #[serde(default, skip_serializing_if = "delimited::is_default")]
     pub delimited: Delimited,
+    /// The sheet of a workbook that is read. Absent: the only visible one with values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sheet: Option<String>,
     /// The encoding of the text, one of [`ENCODINGS`]. Absent: UTF-8, or UTF-16 with a byte order mark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
@@ -246,6 +249,8 @@ pub enum Format {
     Avro,
     /// A Parquet file.
     Parquet,
+    /// A sheet of a workbook of Excel or OpenDocument.
+    Sheet,
     /// By a program of the worker's image, which gets the bytes and prints JSON Lines.
     Command,
     /// Not at all: one record of facts about the object itself.
@@ -267,6 +272,7 @@ impl Format {
             Self::DynamodbJson => "dynamodb_json",
             Self::Avro => "avro",
             Self::Parquet => "parquet",
+            Self::Sheet => "sheet",
             Self::Aws(preset) => preset.code(),
             Self::Command => "command",
             Self::Object => "object",
@@ -362,6 +368,7 @@ impl Version {
     fn of(pipeline: &Pipeline) -> Self {
         let is_old = delimited::is_default(&pipeline.delimited)
             && pipeline.encoding.is_none()
+            && pipeline.sheet.is_none()
             && pipeline.bad_rows != BadRows::Repair
             && pipeline.delimiter != Some(NO_DELIMITER)
             && pipeline.on_drift != Some(OnDrift::Reject);

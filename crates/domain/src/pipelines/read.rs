@@ -33,6 +33,7 @@ fn pipeline_keys() -> Vec<&'static str> {
         &command::KEYS,
         &[
             "delimiter",
+            "sheet",
             "records",
             "columns",
             "key",
@@ -204,6 +205,7 @@ impl<'t> Reader<'t> {
             command: self.run_on_each(place, &fields, format),
             delimiter: get("delimiter").and_then(|field| self.delimiter(field, format)),
             delimited: self.delimited(&fields, format),
+            sheet: get("sheet").and_then(|field| self.sheet(field, format)),
             encoding: get("encoding").and_then(|field| self.encoding(field, format)),
             records: get("records").and_then(|field| self.records(field, format)),
             columns: get("columns").map(|field| self.columns(field, format)).unwrap_or_default(),
@@ -424,7 +426,7 @@ fn formats() -> Vec<(&'static str, Format)> {
     FORMATS.into_iter().chain(aws).collect()
 }
 
-const FORMATS: [(&str, Format); 9] = [
+const FORMATS: [(&str, Format); 10] = [
     (Format::Auto.as_str(), Format::Auto),
     (Format::Csv.as_str(), Format::Csv),
     (Format::Jsonl.as_str(), Format::Jsonl),
@@ -432,6 +434,7 @@ const FORMATS: [(&str, Format); 9] = [
     (Format::DynamodbJson.as_str(), Format::DynamodbJson),
     (Format::Avro.as_str(), Format::Avro),
     (Format::Parquet.as_str(), Format::Parquet),
+    (Format::Sheet.as_str(), Format::Sheet),
     (Format::Command.as_str(), Format::Command),
     (Format::Object.as_str(), Format::Object),
 ];

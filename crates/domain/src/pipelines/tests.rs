@@ -33,8 +33,8 @@ fn the_example_in_the_shipped_files_comment_is_a_legal_pipeline() {
         .lines()
         .filter_map(|line| line.strip_prefix("#   "))
         .filter(|line| !line.starts_with(' '))
-        // One pipeline cannot show a delimiter and a JSON pointer at once.
-        .filter(|line| !line.starts_with("records"))
+        // One pipeline cannot show a delimiter, a sheet and a JSON pointer at once.
+        .filter(|line| !line.starts_with("records") && !line.starts_with("sheet"))
         .flat_map(|line| [line, "\n"])
         .collect();
     let pipelines = parse(&format!("version = 1\n{example}"));
@@ -120,7 +120,7 @@ fn a_wrong_value_is_named_with_its_place_and_what_is_allowed() {
         (
             "format = \"cvs\"",
             "p.toml:4:10: pipeline[1].format: found \"cvs\"; allowed: \"auto\", \"csv\", \"jsonl\", \"json\", \
-             \"dynamodb_json\", \"avro\", \"parquet\", \"command\", \"object\", \"alb\", \"nlb\", \"elb\", \"cloudfront\", \"vpc_flow_logs\", \
+             \"dynamodb_json\", \"avro\", \"parquet\", \"sheet\", \"command\", \"object\", \"alb\", \"nlb\", \"elb\", \"cloudfront\", \"vpc_flow_logs\", \
              \"s3_access_logs\", \"s3_inventory\", \"cloudtrail\", \"cur\", \"athena\", \"redshift_unload\" (did you mean \"csv\"?)",
         ),
         (

@@ -113,6 +113,11 @@ impl Avro {
         Ok(())
     }
 
+    /// Whether the records of `other` are of the same types.
+    pub(super) fn has_schema_of(&self, other: &Self) -> bool {
+        self.schema == other.schema
+    }
+
     /// Where the record stands that [`Self::next`] gave.
     pub(super) fn place(&self) -> Place {
         Place::Row(self.records)

@@ -55,7 +55,7 @@ pub(super) enum Unit {
 }
 
 /// A schema: its types, the first of which is that of a record.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Schema {
     pub(super) types: Vec<Type>,
 }

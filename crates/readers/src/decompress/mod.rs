@@ -38,7 +38,8 @@ enum Decoder {
 impl Decoder {
     fn new(compression: Compression) -> Result<Self, BadInput> {
         Ok(match compression {
-            Compression::None => Self::Plain,
+            // The members of an archive arrive unpacked.
+            Compression::None | Compression::Zip => Self::Plain,
             Compression::Gzip => Self::Gzip(Box::new(Gzip::new())),
             Compression::Zstd => Self::Zstd(Zstd::new()?),
             Compression::Bzip2 => Self::Streams(Streams::new(Kind::Bzip2)?),

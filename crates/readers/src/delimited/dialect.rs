@@ -31,6 +31,9 @@ pub struct Dialect {
     /// Rows are lines, as in AWS's logs: a quote closes a field only before a delimiter or the end of the line, and brackets
     /// at its ends enclose a field.
     pub is_log: bool,
+    /// The text is a sheet of a workbook: what stands in quotes is text whatever it looks like, an empty field without them is
+    /// null, and lines are rows.
+    pub is_sheet: bool,
     /// How many lines stand before the table.
     pub skip_lines: u32,
     /// How many fields nearly all rows have, where rows are repaired and their header has another number; else 0.
@@ -48,6 +51,7 @@ impl Dialect {
             spaces: Spaces::Kept,
             lone_cr: true,
             is_log: false,
+            is_sheet: false,
             skip_lines: 0,
             columns: 0,
         }

@@ -1,5 +1,6 @@
 //! Delimited text: rows of fields under names, checked, not yet typed.
 
+mod checks;
 pub(super) mod columns;
 pub(super) mod dialect;
 mod doubts;
@@ -7,16 +8,14 @@ mod fields;
 mod lines;
 pub(super) mod names;
 pub(super) mod repair;
+mod sheet;
 mod spellings;
 pub(super) mod split;
 pub(super) mod typing;
 
 use std::sync::Arc;
 
-use domain::{
-    pipelines::{Delimited, ExtraColumns, Header, Preset, ShortRows, Sign},
-    text::count,
-};
+use domain::pipelines::{Delimited, Header, Preset};
 
 use self::dialect::Dialect;
 pub(super) use self::fields::{Fields, fields_of};
@@ -58,6 +57,10 @@ pub(super) struct Table {
     header: (Vec<u8>, Vec<usize>),
     /// How many times it came again.
     repeats: u64,
+    /// How many line ends stand inside fields of a sheet, up to the row. No row begins behind them.
+    inner_lines: u64,
+    /// What a message says about where the text comes from, if it is one of several.
+    member: String,
     /// There if rows that do not fit are repaired.
     repairing: Option<Repairing>,
 }
@@ -88,6 +91,8 @@ impl Table {
             pending: false,
             header: (Vec::new(), Vec::new()),
             repeats: 0,
+            inner_lines: 0,
+            member: String::new(),
             repairing: options.repair.map(|_| Repairing::default()),
         };
         table.lines.skip(dialect.skip_lines, input).await?;
@@ -139,7 +144,8 @@ impl Table {
         self.spare = names.spare;
         self.pending = names.row_is_data;
         self.header = if names.row_is_data { given(&names.names) } else { (text.to_vec(), ends.to_vec()) };
-        if names.names.len() + names.spare == 1 {
+        // A row of a sheet without a value is none.
+        if names.names.len() + names.spare == 1 && !self.dialect.is_sheet {
             self.splitter.keep_blank_rows();
         }
         self.names = names.names;
@@ -154,6 +160,22 @@ impl Table {
         &self.typing
     }
 
+    /// Has messages about rows say where the text comes from, such as ` (in "a.csv" of the zip archive)`.
+    pub(super) fn come_from(&mut self, member: String) {
+        self.member = member;
+    }
+
+    /// What a message says about where the text comes from; mostly nothing.
+    pub(super) fn member(&self) -> &str {
+        &self.member
+    }
+
+    /// Goes on with a text of the same table, which has the same names.
+    pub(super) fn go_on(&mut self, next: Self) {
+        let (number, repeats) = (self.number, self.repeats);
+        *self = Self { number, repeats: repeats + next.repeats, ..next };
+    }
+
     /// The number of the row that [`Self::next`] went to.
     pub(super) fn number(&self) -> u64 {
         self.number
@@ -162,6 +184,16 @@ impl Table {
     /// The line that the row begins with.
     pub(super) fn line(&self) -> u64 {
         self.line
+    }
+
+    /// Where the row stands.
+    pub(super) fn place(&self) -> Place {
+        self.at(self.line)
+    }
+
+    /// The place of a row that begins with this line.
+    pub(super) fn at(&self, line: u64) -> Place {
+        if self.dialect.is_sheet { Place::Row(line) } else { Place::Line(line) }
     }
 
     /// How the text is written.
@@ -202,7 +234,7 @@ impl Table {
             if self.said.quote.is_none() && self.splitter.runs_over_lines() {
                 let (text, ends) = self.splitter.record();
                 if doubts::swallows_rows(text, ends, self.dialect, self.names.len()) {
-                    let place = Place::Line(self.line);
+                    let place = self.place();
                     return Err(BadInput::at(
                         Reason::SwallowedRows,
                         place,
@@ -225,7 +257,7 @@ impl Table {
             ReadError::Bad(BadInput { reason, place: None, message })
                 if matches!(reason, Reason::UnbalancedQuote | Reason::TextAfterQuote) =>
             {
-                let place = Place::Line(self.line);
+                let place = self.place();
                 BadInput::at(reason, place, format!("{place}: {message}")).into()
             }
             other => other,
@@ -247,7 +279,7 @@ impl Table {
         match behind.position(|field| !field.trim_ascii().is_empty()) {
             None => Ok(()),
             Some(at) => {
-                let (place, column) = (Place::Line(self.line), self.names.len() + at + 1);
+                let (place, column) = (self.place(), self.names.len() + at + 1);
                 Err(BadInput::at(
                     Reason::EmptyHeader,
                     place,
@@ -295,91 +327,19 @@ impl Table {
         if has_signs || self.dialect.quote == Some(b'\'') {
             self.check_signs(text, ends)?;
         }
+        if self.dialect.is_sheet {
+            self.check_errors(text, ends)?;
+        }
         Ok(Fields::new(text, ends))
     }
 
-    /// The names of the columns as they may stand in a message: who sees that a title was taken for the header sees the fault.
-    fn header_shown(&self) -> String {
-        let names: Vec<&str> = self.names.iter().map(|name| &**name).collect();
-        names::row_shown(&names)
-    }
-
-    fn check_width(&self) -> Result<(), Reject> {
-        let (fields, columns) = (self.splitter.fields(), self.names.len());
-        if self.repairing.is_some()
-            || fields == columns
-            || (fields > columns && fields <= columns + self.spare)
-        {
-            return Ok(());
-        }
-        let (text, ends) = self.splitter.record();
-        let advice = if fields < columns {
-            if self.said.short_rows == ShortRows::Null {
-                return Ok(());
-            }
-            "; short_rows = \"null\" in the pipelines file makes the missing ones null"
-        } else if fields_of(text, ends).skip(columns).all(<[u8]>::is_empty) && fields <= ends.len() {
-            if self.said.extra_columns == ExtraColumns::IgnoreEmpty {
-                return Ok(());
-            }
-            "; extra_columns = \"ignore_empty\" in the pipelines file leaves out the empty ones"
-        } else {
-            ""
-        };
-        let (fields, header) = (count(fields, "field"), self.header_shown());
-        let message = format!("{fields} where the header has {columns}, {header}{advice}");
-        Err(self.reject(Reason::RaggedRow, message))
-    }
-
-    /// What signs in a row leave in doubt.
-    fn check_signs(&self, text: &str, ends: &[usize]) -> Result<(), Reject> {
-        if text.contains('\0') {
-            return Err(self.reject(Reason::NulByte, "a NUL byte in the row".to_owned()));
-        }
-        if self.repairing.is_some() {
-            return Ok(());
-        }
-        let quoted = self.splitter.quoted();
-        if self.dialect.quote == Some(b'"')
-            && let Some((from, to)) = doubts::stray_quotes(text.as_bytes(), ends, quoted)
-        {
-            return Err(self.reject(
-                Reason::StrayQuote,
-                format!(
-                    "a quote opens inside field {from} and closes at the end of field {to}, so that a delimiter may \
-                     be a part of the text; if quotes are text, put quote = \"none\" into the pipelines file"
-                ),
-            ));
-        }
-        if self.said.quote.is_none()
-            && let Some(field) = doubts::half_quoted(text.as_bytes(), ends, quoted, self.dialect.quote)
-        {
-            return Err(self.reject(
-                Reason::StrayQuote,
-                format!("field {field} has a quote at one of its ends only; quote in the pipelines file says what it is"),
-            ));
-        }
-        if self.dialect.escape.is_none()
-            && self.said.escape != Some(Sign::None)
-            && let Some(field) = doubts::stray_escape(text.as_bytes(), ends, quoted)
-        {
-            return Err(self.reject(
-                Reason::StrayEscape,
-                format!(
-                    "field {field} ends with a backslash, which may make the delimiter behind it a part of the field; \
-                     put escape = \"\\\\\" or escape = \"none\" into the pipelines file"
-                ),
-            ));
-        }
-        Ok(())
-    }
-
     /// The row, refused.
-    pub(super) fn reject(&self, reason: Reason, message: String) -> Reject {
+    pub(super) fn reject(&self, reason: Reason, mut message: String) -> Reject {
+        message.push_str(&self.member);
         let rest = self.lines.since(self.row_at);
         let mut raw = self.carried.clone();
         raw.extend_from_slice(&rest[..rest.len().min(self.limits.raw_bytes)]);
-        Reject { reason, place: Place::Line(self.line), message, raw: raw_text(&raw, self.limits.raw_bytes) }
+        Reject { reason, place: self.place(), message, raw: raw_text(&raw, self.limits.raw_bytes) }
     }
 
     /// What a record of the row takes in the table, names included and at the most.
@@ -402,11 +362,14 @@ impl Table {
                     continue;
                 }
                 self.row_at = self.lines.at();
-                self.line = self.lines.line();
+                self.line = self.lines.line() - self.inner_lines;
             }
             let (used, fed) = self.splitter.feed(self.lines.rest())?;
             self.lines.take(used);
             if fed == Fed::Record {
+                if self.dialect.is_sheet && self.splitter.runs_over_lines() {
+                    self.inner_lines += self.lines_in_fields();
+                }
                 return Ok(true);
             }
             let rest = self.lines.since(self.row_at);

@@ -1,10 +1,12 @@
 //! Every way to read a text as a table, to show how clear the best one is.
 
 use super::super::delimited::dialect::Dialect;
+use super::super::detect::{self, Container};
 use super::super::input::Input;
 use super::super::options::Options;
 use super::super::reason::ReadError;
 use super::super::source::Source;
+use super::super::zip::{self, Contents};
 use super::delimiters::{COMMON, RARE, after_lines, rivals};
 use super::reading::{self, Look, Reading};
 
@@ -20,12 +22,19 @@ pub struct ScoredReading {
 }
 
 /// The ways to read the first 64 KiB of the text in `source` that make columns: one for each delimiter, the best first.
-/// None for what is no text.
+/// None for what is no text. Of a zip archive, those of its first file.
 ///
 /// # Errors
 /// When the beginning cannot be received, or is not what the options say.
 pub async fn readings(source: impl Into<Source>, options: &Options) -> Result<Vec<ScoredReading>, ReadError> {
-    let input = Input::open(source.into().begin().await?, options).await?;
+    let mut begun = source.into().begin().await?;
+    if detect::container(&begun.first, options.format)? == Some(Container::Zip) {
+        begun = match zip::open(begun).await? {
+            Contents::Members(mut archive) => archive.next(0, 0).await?.ok_or_else(zip::empty)?,
+            Contents::Workbook(..) => return Ok(Vec::new()),
+        };
+    }
+    let input = Input::open(begun, options).await?;
     Ok(of_text(input.chunk(), input.is_last(), options))
 }
 

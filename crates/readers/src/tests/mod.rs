@@ -12,7 +12,10 @@ mod packed;
 mod pieces;
 mod repaired;
 mod samples;
+mod sheet;
 mod source;
+mod xlsb;
+mod zip;
 
 use std::io;
 
@@ -114,7 +117,7 @@ fn declared(columns: &[(&str, ColumnType)]) -> Options {
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     use std::io::Write;
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }

@@ -34,6 +34,9 @@ const MOST_HEADER_ROWS: u32 = 10;
 /// The most names a pipeline may give. Every job carries its pipeline.
 const MOST_NAMES: usize = 1_000;
 
+/// The longest name of a sheet: Excel allows 31 characters, other programs more.
+const MOST_SHEET_CHARS: usize = 255;
+
 /// Which of [`KEYS`] a pipeline of this format may have.
 fn keys_of(format: Format) -> &'static [&'static str] {
     match format {
@@ -42,6 +45,8 @@ fn keys_of(format: Format) -> &'static [&'static str] {
         Format::Jsonl | Format::Json | Format::Avro => &["nulls"],
         // Names are missing or occur twice in any schema.
         Format::Parquet => &["nulls", "duplicate_names", "unnamed"],
+        // How the text of a sheet is written is nobody's choice.
+        Format::Sheet => &["header", "skip_lines", "nulls", "trim", "duplicate_names", "unnamed"],
         Format::Aws(preset) => match preset.table() {
             Some(table) if table.quotes == Quotes::Detected => &KEYS,
             Some(PresetTable { names: PresetNames::Pipeline(_), .. }) => &["header", "nulls"],
@@ -112,6 +117,20 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// The name of a sheet, which Excel bounds.
+    pub(super) fn sheet(&mut self, field: &Field<'t>, format: Format) -> Option<String> {
+        if !matches!(format, Format::Auto | Format::Sheet) {
+            self.wrong(field, "only with format \"sheet\" or \"auto\"");
+            return None;
+        }
+        let name =
+            string(field.value).filter(|name| !name.is_empty() && name.chars().count() <= MOST_SHEET_CHARS);
+        if name.is_none() {
+            self.wrong(field, "the name of a sheet such as \"Orders\", up to 255 characters");
+        }
+        name.map(str::to_owned)
+    }
+
     /// What separates fields.
     pub(super) fn delimiter(&mut self, field: &Field<'t>, format: Format) -> Option<char> {
         if keys_of(format).len() < KEYS.len() {
@@ -138,10 +157,11 @@ impl<'t> Reader<'t> {
 
     /// The encoding of the text, by its name in [`ENCODINGS`].
     pub(super) fn encoding(&mut self, field: &Field<'t>, format: Format) -> Option<String> {
-        if matches!(format, Format::Avro | Format::Command | Format::Object | Format::Parquet) {
+        if matches!(format, Format::Avro | Format::Command | Format::Object | Format::Parquet | Format::Sheet)
+        {
             self.wrong(
                 field,
-                "not with format \"avro\", \"command\", \"object\" or \"parquet\", which read bytes",
+                "not with format \"avro\", \"command\", \"object\", \"parquet\" or \"sheet\", which read bytes",
             );
             return None;
         }

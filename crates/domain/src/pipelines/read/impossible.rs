@@ -12,7 +12,7 @@ use crate::volume::cost_of_writing;
 
 /// Keys that say how delimited text is written, and nothing about JSON, where `nulls` means something too.
 fn table_keys() -> impl Iterator<Item = &'static str> {
-    std::iter::once("delimiter").chain(delimited::KEYS.into_iter().filter(|key| *key != "nulls"))
+    ["delimiter", "sheet"].into_iter().chain(delimited::KEYS.into_iter().filter(|key| *key != "nulls"))
 }
 
 impl<'t> Reader<'t> {

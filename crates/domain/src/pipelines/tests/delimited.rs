@@ -43,6 +43,19 @@ fn all_that_can_be_said_is_kept_and_stored() {
 }
 
 #[test]
+fn the_sheet_of_a_workbook_is_kept_and_stored() {
+    let keys = "format = \"sheet\"\nsheet = \"Orders, May\"\nheader = 2\nnulls = [\"#REF!\"]\nskip_lines = 1";
+    let pipelines = parse(&format!("version = 1\n[[pipeline]]\nname = \"a\"\n{keys}\n"));
+    let pipeline = pipelines.get("a").unwrap();
+    assert_eq!((pipeline.format, pipeline.sheet.as_deref()), (Format::Sheet, Some("Orders, May")));
+    let json = serde_json::to_string(pipeline).unwrap();
+    assert_eq!(&serde_json::from_str::<Pipeline>(&json).unwrap(), pipeline);
+    // A reader that does not know the key would read another sheet.
+    let only = parse("version = 1\n[[pipeline]]\nname = \"a\"\nsheet = \"May\"\n");
+    assert!(serde_json::to_string(only.get("a").unwrap()).unwrap().starts_with(r#"{"v":2,"#));
+}
+
+#[test]
 fn what_is_wrong_is_said_with_what_is_allowed() {
     for (lines, words) in [
         ("header = 0", "a number of rows from 1 to 10, or a list of names"),
@@ -72,6 +85,11 @@ fn what_is_wrong_is_said_with_what_is_allowed() {
         ("delimiter = \"::\"", "\"none\""),
         ("format = \"jsonl\"\ntrim = true", "only with format"),
         ("format = \"object\"\nencoding = \"utf-8\"", "not with format"),
+        ("format = \"sheet\"\nencoding = \"utf-8\"", "which read bytes"),
+        ("format = \"sheet\"\ndelimiter = \";\"", "only with format \"csv\" or \"auto\""),
+        ("format = \"sheet\"\nquote = \"none\"", "only with format \"csv\" or \"auto\""),
+        ("format = \"csv\"\nsheet = \"May\"", "only with format \"sheet\" or \"auto\""),
+        ("sheet = \"\"", "the name of a sheet"),
     ] {
         let complaint = complaint(lines);
         assert!(complaint.contains(words), "{lines}: {complaint}");
@@ -97,6 +115,7 @@ fn what_would_fail_every_object_is_refused() {
         ("delimiter = \"none\"\nkey = \"{a}\"\ncolumns = { b = \"text\" }", "one column at most"),
         ("records = \"/a\"\ndelimiter = \";\"", "not with records"),
         ("records = \"/a\"\nheader = true", "not with records"),
+        ("records = \"/a\"\nsheet = \"May\"", "not with records"),
         ("columns = { _row = \"number\" }", "records use themselves"),
         ("max_cost = \"$0.0000001\"", "which one record costs"),
         ("match = { suffix = \"*.csv\" }", "* is no wildcard"),

@@ -43,10 +43,11 @@ impl Candidate {
         }
     }
 
-    /// Takes note of a value that is not empty. True if it is a number out of range.
-    pub(super) fn note(&mut self, field: &str, row: u64, typing: &Typing) -> bool {
+    /// Takes note of a value that is not empty; `is_text` says that it is a text, whatever it looks like. True if it is a
+    /// number out of range.
+    pub(super) fn note(&mut self, field: &str, is_text: bool, row: u64, typing: &Typing) -> bool {
         let mut beyond = false;
-        let plain = if self.number || (self.first_is_text && self.others_are_numbers) {
+        let plain = if !is_text && (self.number || (self.first_is_text && self.others_are_numbers)) {
             typing.check_plain(field)
         } else {
             Err(NumberError::NotDecimal)
@@ -59,7 +60,7 @@ impl Candidate {
             return false;
         }
         self.filled = true;
-        self.boolean = self.boolean && boolean(field).is_some();
+        self.boolean = self.boolean && !is_text && boolean(field).is_some();
         if row > 1 && self.first_is_text && self.others_are_numbers {
             self.others_are_numbers = plain != Err(NumberError::NotDecimal);
             self.other_numbers += 1;

@@ -17,7 +17,6 @@ use self::values::fits;
 pub use self::values::write_units;
 pub(in super::super) use self::values::{Refused, declared_types, unknown_column, value};
 use super::super::options::Options;
-use super::super::position::Place;
 use super::super::reason::{BadInput, Reason, Reject, shown};
 use super::super::schema::{Column, ColumnType, Total};
 use super::Table;
@@ -126,7 +125,7 @@ impl Settling {
             if typing.is_null(field) {
                 continue;
             }
-            if candidate.note(field, row, typing) {
+            if candidate.note(field, table.is_text(column), row, typing) {
                 self.beyond.push(column);
             }
         }
@@ -198,12 +197,14 @@ impl Settling {
         match misfit {
             Some((column, _)) if self.candidates.len() > 1 => Err(BadInput::at(
                 Reason::TwoTables,
-                Place::Line(line),
+                table.at(line),
                 format!(
-                    "blank lines stand before line {line}, which has {} in column {} where all rows above have numbers: \
-                     a second table seems to begin there",
+                    "blank lines stand before {}, which has {} in column {} where all rows above have numbers: \
+                     a second table seems to begin there{}",
+                    table.at(line),
                     shown(fields.get(column).unwrap_or_default()),
-                    shown(&table.names()[column])
+                    shown(&table.names()[column]),
+                    table.member()
                 ),
             )),
             _ => Ok(()),
@@ -249,11 +250,11 @@ impl Settling {
         if self.gaps == 1 && self.gap_at > 0 && named > 1 && self.candidates.iter().all(is_text) {
             return Err(BadInput::at(
                 Reason::TwoTables,
-                Place::Line(self.gap_at),
+                table.at(self.gap_at),
                 format!(
-                    "blank lines stand before line {}, and all columns are text: a second table may begin there; remove \
+                    "blank lines stand before {}, and all columns are text: a second table may begin there; remove \
                      the blank lines if it is one",
-                    self.gap_at
+                    table.at(self.gap_at)
                 ),
             ));
         }
