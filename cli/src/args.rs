@@ -33,7 +33,8 @@ pub(crate) enum Command {
     /// `eval "$(tidemill env)"` then lets AWS clients find it.
     ///
     /// Prints how to connect, a line for each job that settles, and a line for each mail. With --json, prints JSON Lines:
-    /// {"event": "ready" | "uploaded" | "removed" | "problem" | "settled" | "mail", …}. Exit code: 0 after Ctrl-C or
+    /// {"event": "ready" | "uploaded" | "removed" | "problem" | "pipelines" | "settled" | "mail", …}. A change of the pipelines
+    /// file is used at once. Exit code: 0 after Ctrl-C or
     /// SIGTERM; 1 when the local cloud could not start; 2 for wrong usage.
     #[command(
         after_long_help = "Examples:\n  tidemill up --watch incoming --data state\n  eval \"$(tidemill env)\"      in another terminal"
@@ -44,11 +45,11 @@ pub(crate) enum Command {
     /// For a shell: eval "$(tidemill env)". With --json, prints one JSON document. Exit code: 0 when a local cloud runs; 1
     /// when none does; 2 for wrong usage.
     Env(EnvArguments),
-    /// List jobs: the open ones, then those that settled recently, newest first.
+    /// List jobs: the open ones, then those that settled recently, newest first; then the runs of schedules.
     ///
-    /// With --json, prints JSON Lines: one job per line.
+    /// With --json, prints JSON Lines: one job per line, and one run of a schedule per line, which has a member "schedule".
     #[command(
-        after_long_help = "Examples:\n  tidemill jobs --state failed --since 7d\n  tidemill jobs --prefix uploads/2026/ --limit 20\n  tidemill jobs --watch"
+        after_long_help = "Examples:\n  tidemill jobs --state failed --since 7d\n  tidemill jobs --prefix uploads/2026/ --limit 20\n  tidemill jobs --watch\n  tidemill jobs --outdated --since 30d"
     )]
     Jobs(JobsArguments),
     /// Show the timeline of an object or a job.
@@ -70,15 +71,16 @@ pub(crate) enum Command {
     /// The columns of each object are compared with these. After --forget, later objects are compared with the next one.
     /// With --json, prints one JSON document. Exit code: 0 when columns are known; 1 when none are; 2 for wrong usage.
     Columns(ColumnsArguments),
-    /// List dead-letter messages and the state of the job each refers to.
+    /// List dead-letter messages and the state of the job each refers to, or remove some.
     ///
     /// Listing does not remove messages; while it runs, they are hidden from other readers. With --json, prints JSON
-    /// Lines: one message per line.
+    /// Lines: one message per line. Exit code: 0; 1 when a message to remove is not there; 2 for wrong usage.
     Dead(DeadArguments),
-    /// Run failed jobs again, or send dead-letter messages back to their queues.
+    /// Process objects again, or send dead-letter messages back to their queues.
     ///
-    /// With --json, prints JSON Lines: {"item", "replayed", "message", …}. Exit code: 0 when everything was replayed; 1
-    /// when something could not be; 2 for wrong usage.
+    /// Uses the pipelines of the deployment as they are today. Asks before it replays more than 100 jobs. With --json, prints
+    /// JSON Lines: {"item", "job", "replayed", "message", …}. Exit code: 0 when everything was replayed; 1 when something
+    /// could not be; 2 for wrong usage.
     Replay(ReplayArguments),
     /// Print the rejected rows of an object's newest version that has any: line, reason and raw text.
     ///
@@ -91,6 +93,22 @@ pub(crate) enum Command {
     /// With --json, prints JSON Lines: {"number", "sent_at", "to", "subject", "body"}. Exit code: 0; 1 when there is no such
     /// mail, or the endpoint is not a local cloud's; 2 for wrong usage.
     Mails(MailsArguments),
+    /// Process objects that have no job, such as those that were in the bucket before.
+    ///
+    /// Compares the bucket with the ledger, and queues each object version that a pipeline matches and that has no job. With
+    /// --json, prints JSON Lines: one object per line. Exit code: 0 when all were queued; 1 when some could not be; 2 for wrong
+    /// usage.
+    Backfill(BackfillArguments),
+    /// Delete the records and all traces of an object that is not in the bucket any more.
+    ///
+    /// Reads the ledger's table and the records' table whole. With --json, prints one JSON document. Exit code: 0; 1 when the
+    /// object is still there or a job of it has not settled; 2 for wrong usage.
+    Forget(ForgetArguments),
+    /// List the schedules with their last runs, or run one now.
+    ///
+    /// With --json, prints JSON Lines: one schedule per line, or the task that was launched. Exit code: 0; 1 when the task could
+    /// not be launched; 2 for wrong usage.
+    Schedule(ScheduleArguments),
     /// Stop a job: it fails with the reason "cancelled", and a failure mail is sent.
     ///
     /// With --json, prints one JSON document. Exit code: 0 when the job is stopped or its task is stopping; 1 when the job
@@ -268,12 +286,15 @@ pub(crate) struct JobsArguments {
     /// Only jobs that settled since then: a duration ago, such as 2h or 30d, or a time, such as 2026-11-21T10:00Z.
     #[arg(long, value_name = "TIME", default_value = "24h")]
     pub(crate) since: String,
-    /// Stop after this number of jobs.
+    /// Stop after this number of jobs and runs of schedules.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,
     /// Go on, and list each job again when its state or attempt changes, until Ctrl-C.
     #[arg(long)]
     pub(crate) watch: bool,
+    /// Only jobs that are done or failed and whose objects the pipelines of today would process otherwise.
+    #[arg(long, conflicts_with = "watch")]
+    pub(crate) outdated: bool,
     /// The deployment.
     #[command(flatten)]
     pub(crate) target: Target,
@@ -340,6 +361,16 @@ pub(crate) struct ColumnsArguments {
 /// The arguments of `dead`.
 #[derive(Debug, Args)]
 pub(crate) struct DeadArguments {
+    /// Remove the messages about which nothing is left to do, because their object was fixed or their job is done. The hourly
+    /// sweep does so too.
+    #[arg(long)]
+    pub(crate) resolve: bool,
+    /// Remove the message with this id, whatever it says.
+    #[arg(long, value_name = "ID", conflicts_with = "resolve")]
+    pub(crate) remove: Option<String>,
+    /// With --resolve: show what would be removed, and remove nothing.
+    #[arg(long, requires = "resolve")]
+    pub(crate) dry_run: bool,
     /// List at most this many messages.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) limit: u32,
@@ -350,10 +381,10 @@ pub(crate) struct DeadArguments {
 
 /// The arguments of `replay`.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("which").required(true).multiple(true).args(["job", "verdict", "prefix", "dead"]))]
+#[command(group = ArgGroup::new("which").required(true).multiple(true).args(["job", "verdict", "prefix", "pipeline", "outdated", "dead"]))]
 pub(crate) struct ReplayArguments {
     /// The job with this id.
-    #[arg(long, value_name = "ID", conflicts_with_all = ["verdict", "prefix", "dead", "since"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["verdict", "prefix", "pipeline", "outdated", "dead", "since"])]
     pub(crate) job: Option<String>,
     /// Jobs that failed for this reason, such as out_of_memory.
     #[arg(long, value_name = "CODE", conflicts_with = "dead")]
@@ -361,14 +392,62 @@ pub(crate) struct ReplayArguments {
     /// Failed jobs of objects whose keys start with this.
     #[arg(long, value_name = "PREFIX", conflicts_with = "dead")]
     pub(crate) prefix: Option<String>,
+    /// Failed jobs of the pipeline with this name.
+    #[arg(long, value_name = "NAME", conflicts_with = "dead")]
+    pub(crate) pipeline: Option<String>,
+    /// Failed jobs whose objects the pipelines of today would process otherwise.
+    #[arg(long, conflicts_with_all = ["dead", "as_recorded"])]
+    pub(crate) outdated: bool,
     /// Every message in the dead-letter queue.
     #[arg(long, conflicts_with = "since")]
     pub(crate) dead: bool,
-    /// With --verdict or --prefix: only jobs that failed since then, such as 2h, 30d or 2026-11-21T10:00Z; defaults to
-    /// 24h.
+    /// Also objects whose job is done: what is visible is replaced in one step when the new job is done.
+    #[arg(long, conflicts_with_all = ["dead", "verdict"])]
+    pub(crate) done: bool,
+    /// Only jobs that settled since then, such as 2h, 30d or 2026-11-21T10:00Z; defaults to 24h.
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,
+    /// Use each job's pipeline as it was recorded, not the pipelines of today.
+    #[arg(long)]
+    pub(crate) as_recorded: bool,
     /// Show what would be replayed, and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask before more than 100 jobs are replayed.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// The deployment.
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// The arguments of `backfill`.
+#[derive(Debug, Args)]
+pub(crate) struct BackfillArguments {
+    /// Objects that were put since then: a duration ago, such as 30d, or a time, such as 2026-11-21T10:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: String,
+    /// Objects that were put until then; defaults to 10m, as the events of newer ones may be on their way.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Only objects whose keys start with this.
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) prefix: Option<String>,
+    /// Show what would be queued, and queue nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// The deployment.
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// The arguments of `forget`.
+#[derive(Debug, Args)]
+pub(crate) struct ForgetArguments {
+    /// The object: s3://BUCKET/KEY, its URL, or its key.
+    #[arg(value_name = "OBJECT")]
+    pub(crate) object: String,
+    /// Show how many jobs would be forgotten, and delete nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// The deployment.
@@ -399,6 +478,31 @@ pub(crate) struct MailsArguments {
     /// Print JSON instead of text.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// The arguments of `schedule`.
+#[derive(Debug, Args)]
+pub(crate) struct ScheduleArguments {
+    /// What to do; without it, the schedules are listed.
+    #[command(subcommand)]
+    pub(crate) action: Option<ScheduleAction>,
+    /// The deployment.
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// What to do with a schedule.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ScheduleAction {
+    /// Run a schedule now, besides its own times.
+    Run {
+        /// The schedule's name.
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// The deployment.
+        #[command(flatten)]
+        target: Target,
+    },
 }
 
 /// The arguments of `stop`.

@@ -86,8 +86,10 @@ pub(crate) struct Plan {
     pub(crate) stack: Stack,
     /// The pipelines that the functions will route by.
     pub(crate) pipelines: Pipelines,
-    /// The same as text.
-    text: String,
+    /// The name of their file.
+    pub(crate) pipelines_file: String,
+    /// Their text.
+    pub(crate) pipelines_text: String,
 }
 
 impl Plan {
@@ -107,7 +109,7 @@ impl Plan {
         if let Some(data) = arguments.data.as_ref().filter(|data| data.exists() && !data.is_dir()) {
             anyhow::bail!("cannot keep data in {}: it is not a folder", data.display());
         }
-        Ok(Self { template, stack, pipelines, text })
+        Ok(Self { template, stack, pipelines, pipelines_file: name, pipelines_text: text })
     }
 
     /// An output of the template. The command needs some, and a template without them is not Tidemill's.
@@ -119,13 +121,16 @@ impl Plan {
         found.with_context(|| format!("the template has no output {name}"))
     }
 
-    /// Stores the pipelines, as λ schedule does every hour: `explain` finds the jobs of an object by them.
+    /// Stores this text of the pipelines, as λ schedule does every hour: `explain` finds the jobs of an object by them.
+    /// Returns whether another text was stored before.
     ///
     /// # Errors
     /// When the fleet table does not answer.
-    pub(crate) async fn keep_pipelines(&self, clients: &Clients) -> anyhow::Result<()> {
-        let kept = KeptPipelines { text: self.text.clone(), kept_at: Timestamp::now() };
-        Ok(Fleet::new(clients, self.output("FleetTable")?).put_document(&kept).await?)
+    pub(crate) async fn keep_pipelines(&self, clients: &Clients, text: &str) -> anyhow::Result<bool> {
+        let fleet = Fleet::new(clients, self.output("FleetTable")?);
+        let before = fleet.get_document::<KeptPipelines>().await?;
+        fleet.put_document(&KeptPipelines { text: text.to_owned(), kept_at: Timestamp::now() }).await?;
+        Ok(before.is_some_and(|before| before.text != text))
     }
 
     /// Creates the tables that the pipelines file defines and that are not there.
@@ -203,13 +208,15 @@ impl Local {
     }
 }
 
-/// Starts the local cloud, on the port that the arguments name, else on the first of these that is free.
+/// Starts the local cloud, on the port that the arguments name, else on the first of these that is free. Its functions read
+/// this pipelines file; none: the one that the template ships.
 ///
 /// # Errors
 /// When it cannot be; nothing is left running then.
 pub(crate) async fn start(
     arguments: &LocalArguments,
     plan: &Plan,
+    pipelines: Option<&Path>,
     ports: impl IntoIterator<Item = u16>,
 ) -> anyhow::Result<Local> {
     let containers = match &arguments.containers {
@@ -229,7 +236,7 @@ pub(crate) async fn start(
     if let Some(folder) = &arguments.data {
         builder = builder.data(folder);
     }
-    if let Some(file) = &arguments.pipelines {
+    if let Some(file) = pipelines {
         // A function runs in a folder of its own choice.
         let file = std::path::absolute(file).with_context(|| format!("cannot find {}", file.display()))?;
         builder = builder.layer_file(mounted_pipelines(), file);

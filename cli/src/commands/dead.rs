@@ -1,30 +1,30 @@
-//! `tidemill dead`: lists dead-letter messages, why they are there, and the state of the job each refers to.
+//! `tidemill dead`: lists dead-letter messages, why they are there, and the state of the job each refers to; or removes some.
 
-use std::{collections::HashSet, time::Duration};
+mod remove;
 
 use anyhow::Context;
-use app::item_failures::ItemFailures;
+use app::{dead_letters::DeadLetterCheck, item_failures::ItemFailures};
 use aws::dead_letters::{DeadLetter, DeadLetters};
 use domain::{
-    events::S3Change,
+    dead_letter::Resolved,
     job::{Job, JobId, State},
     message::{self, Message},
-    object,
-    pipelines::Pipelines,
     text::count,
 };
 use serde_json::{Value, json};
 
-use super::{deployment::Deployment, format_job::job_to_json};
+use super::{
+    dead_messages::{Received, VISIBILITY_TIMEOUT, short, summary},
+    deployment::Deployment,
+    format_job::job_to_json,
+    schedule,
+};
 use crate::{
     args::DeadArguments,
     dead_letter::job_of,
-    output::{one_line, print, print_line},
+    output::{print, print_line},
     signals::{Asked, Signals},
 };
-
-/// The visibility timeout of messages that are listed; they become visible earlier when the command ends.
-pub(super) const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Lists the messages. All of them are visible to others again at the end, also after an error.
 pub(crate) async fn run(arguments: &DeadArguments) -> anyhow::Result<u8> {
@@ -32,39 +32,30 @@ pub(crate) async fn run(arguments: &DeadArguments) -> anyhow::Result<u8> {
     let deployment = Deployment::find(&arguments.target).await?;
     let pipelines = deployment.pipelines().await?;
     let queue = deployment.dead_letters()?;
+    let check = DeadLetterCheck {
+        ledger: deployment.ledger.clone(),
+        records: deployment.records.clone(),
+        // Without them, the job of an S3 event is not known.
+        pipelines: pipelines.unwrap_or_default(),
+    };
+    if arguments.resolve {
+        return remove::resolved(arguments, &check, &queue).await;
+    }
+    if let Some(id) = &arguments.remove {
+        return remove::one(arguments, &queue, id).await;
+    }
     let mut received = Received::default();
-    let listed = list(arguments, &deployment, pipelines.as_ref(), &queue, &mut signals, &mut received).await;
+    let listed = list(arguments, &deployment, &check, &queue, &mut signals, &mut received).await;
     let given_back = queue.give_back(&received.receipts).await;
     let code = listed?;
     given_back?;
     Ok(code)
 }
 
-/// Messages that were received and must become visible again.
-#[derive(Debug, Default)]
-pub(super) struct Received {
-    /// Their receipt handles.
-    pub(super) receipts: Vec<String>,
-    ids: HashSet<String>,
-}
-
-impl Received {
-    /// Adds a message. False when it was received before: its visibility timeout has expired.
-    pub(super) fn add(&mut self, dead_letter: &DeadLetter) -> bool {
-        self.receipts.push(dead_letter.receipt.clone());
-        self.ids.insert(dead_letter.id.clone())
-    }
-
-    /// Whether this message was received before.
-    pub(super) fn has(&self, dead_letter: &DeadLetter) -> bool {
-        self.ids.contains(&dead_letter.id)
-    }
-}
-
 async fn list(
     arguments: &DeadArguments,
     deployment: &Deployment,
-    pipelines: Option<&Pipelines>,
+    check: &DeadLetterCheck,
     queue: &DeadLetters,
     signals: &mut Signals,
     received: &mut Received,
@@ -87,7 +78,7 @@ async fn list(
         for (_, dead_letter) in new {
             if listed < limit {
                 let item = summary(&dead_letter.body);
-                let entry = Entry::of(dead_letter, deployment, pipelines).await;
+                let entry = Entry::of(dead_letter, check).await;
                 let Some(entry) = failures.record(item, entry) else { continue };
                 if arguments.target.json { print_line(&entry.to_json())? } else { print(&entry.to_text())? }
             }
@@ -97,11 +88,13 @@ async fn list(
             break;
         }
     }
+    let failed_schedules = check_schedules(arguments, deployment).await?;
     failures.finish().context("some messages could not be listed")?;
     let counts = queue.counts().await?;
     let left = (listed.saturating_sub(limit) as u64).saturating_add(counts.visible);
     if listed == 0 && counts.in_flight == 0 {
-        eprintln!("the dead-letter queue is empty");
+        let but = if failed_schedules > 0 { "; schedules have failed" } else { "" };
+        eprintln!("the dead-letter queue is empty{but}");
     } else if listed == 0 {
         eprintln!(
             "another reader holds about {}; try again in two minutes",
@@ -113,6 +106,26 @@ async fn list(
     Ok(0)
 }
 
+/// Prints the schedules whose last run has failed, and returns how many there are: they are in no queue.
+async fn check_schedules(arguments: &DeadArguments, deployment: &Deployment) -> anyhow::Result<usize> {
+    let runs = deployment.schedule_runs().await?;
+    let failed = schedule::failed(&runs);
+    for (name, run) in &failed {
+        if arguments.target.json {
+            let mut line = schedule::run_to_json(run);
+            line["schedule"] = (*name).into();
+            line["status"] = format!("run it again with `tidemill schedule run {name}`").into();
+            print_line(&line)?;
+        } else {
+            let (at, ended) = (run.ended_at, schedule::ended(run));
+            print(&format!(
+                "{at:.0}  schedule {name} {ended}\n  run it again with `tidemill schedule run {name}`\n"
+            ))?;
+        }
+    }
+    Ok(failed.len())
+}
+
 /// A message, and the job that it refers to.
 #[derive(Debug)]
 struct Entry {
@@ -120,24 +133,40 @@ struct Entry {
     /// What it says.
     summary: String,
     about: Option<(JobId, Option<Box<Job>>)>,
+    /// Why nothing is left to do about it.
+    resolved: Option<Resolved>,
 }
 
 impl Entry {
-    async fn of(
-        dead_letter: DeadLetter,
-        deployment: &Deployment,
-        pipelines: Option<&Pipelines>,
-    ) -> anyhow::Result<Self> {
-        let none = Pipelines::default();
-        let about = match job_of(&dead_letter.body, pipelines.unwrap_or(&none)) {
-            Some(id) => Some((id.clone(), deployment.ledger.read(&id).await?.map(Box::new))),
+    async fn of(dead_letter: DeadLetter, check: &DeadLetterCheck) -> anyhow::Result<Self> {
+        let about = match job_of(&dead_letter.body, &check.pipelines) {
+            Some(id) => Some((id.clone(), check.ledger.read(&id).await?.map(Box::new))),
             None => None,
         };
-        Ok(Self { summary: summary(&dead_letter.body), dead_letter, about })
+        let resolved = check.resolved(&dead_letter.body).await?;
+        Ok(Self { summary: summary(&dead_letter.body), dead_letter, about, resolved })
     }
 
-    /// The state of the job.
+    /// The text of a message that nobody here can act on.
+    fn unusable(&self) -> Option<&str> {
+        match message::read(&self.dead_letter.body) {
+            Message::Foreign | Message::S3Test { .. } | Message::Malformed { .. } => {
+                Some(&self.dead_letter.body)
+            }
+            Message::S3(_) | Message::Object(_) | Message::Job(_) | Message::Failed(_) | Message::Task(_) => {
+                None
+            }
+        }
+    }
+
+    /// What is left to do about it.
     fn status(&self) -> Option<String> {
+        if let Some(why) = &self.resolved {
+            return Some(format!("resolved: {why}; `tidemill dead --resolve` removes it"));
+        }
+        if self.unusable().is_some() {
+            return Some(format!("remove it with `tidemill dead --remove {}`", self.dead_letter.id));
+        }
         let (id, job) = self.about.as_ref()?;
         let Some(job) = job else { return Some(format!("the ledger has no job {id}")) };
         Some(match (job.state(), job.settled_at()) {
@@ -159,6 +188,7 @@ impl Entry {
             "summary": self.summary,
             "job": self.about.as_ref().map(|(id, _)| id),
             "status": self.status(),
+            "resolved": self.resolved.is_some(),
             "current": job.map(job_to_json),
             "body": self.dead_letter.body,
         })
@@ -175,31 +205,13 @@ impl Entry {
         let job = self.about.as_ref().and_then(|(_, job)| job.as_ref());
         let object = job.map(|job| format!(" ({})", job.object.uri())).unwrap_or_default();
         let mut text = format!("{since}  {}\n  {}{}\n", short(&why), short(&self.summary), short(&object));
+        if let Some(unusable) = self.unusable() {
+            text += &format!("  text: {}\n", short(unusable));
+        }
         if let Some(status) = self.status() {
             text += &format!("  {status}\n");
         }
         text
-    }
-}
-
-fn short(text: &str) -> String {
-    domain::text::shortened(&one_line(text), 400)
-}
-
-/// What a message is, in a few words.
-pub(super) fn summary(body: &str) -> String {
-    match message::read(body) {
-        Message::Job(due) => format!("attempt {} of job {}", due.attempt, due.job),
-        Message::Object(asked) => format!("a request to process {}", object::uri(&asked.bucket, &asked.key)),
-        Message::Failed(failed) => format!("the failure mail of job {}", failed.failed),
-        Message::S3(changes) => {
-            let objects: Vec<_> = changes.changes.iter().map(S3Change::uri).collect();
-            format!("the S3 event of {}", objects.join(", "))
-        }
-        Message::S3Test { bucket } => format!("S3's announcement of its notifications of bucket {bucket}"),
-        Message::Task(change) => format!("the stop event of task {}", change.task_arn),
-        Message::Foreign => "an event of another system".to_owned(),
-        Message::Malformed { reason } => format!("an unreadable message: {reason}"),
     }
 }
 
@@ -223,8 +235,12 @@ mod tests {
         let id = "00112233445566778899aabbccddeeff";
         let body = format!(r#"{{"tidemill":1,"job":"{id}","attempt":2}}"#);
         let about = Some((JobId::parse(id).unwrap(), None));
-        let entry =
-            Entry { dead_letter: dead_letter(&body, Some("unknown_job")), summary: summary(&body), about };
+        let entry = Entry {
+            dead_letter: dead_letter(&body, Some("unknown_job")),
+            summary: summary(&body),
+            about,
+            resolved: None,
+        };
         assert_eq!(
             entry.to_text(),
             format!(
@@ -232,17 +248,11 @@ mod tests {
                  the ledger has no job {id}\n"
             )
         );
-        let entry = Entry { dead_letter: dead_letter("{", None), summary: summary("{"), about: None };
+        let entry =
+            Entry { dead_letter: dead_letter("{", None), summary: summary("{"), about: None, resolved: None };
+        assert!(entry.to_text().ends_with("  text: {\n  remove it with `tidemill dead --remove m`\n"));
         assert!(entry.to_text().contains("its queue gave up"));
         assert!(entry.to_text().contains("an unreadable message: it is not JSON"));
         assert_eq!(entry.to_json()["job"], Value::Null);
-    }
-
-    #[test]
-    fn a_message_that_is_received_twice_is_known() {
-        let mut received = Received::default();
-        assert!(received.add(&dead_letter("{}", None)));
-        assert!(!received.add(&dead_letter("{}", None)));
-        assert_eq!(received.receipts.len(), 2, "only the newer receipt is valid");
     }
 }

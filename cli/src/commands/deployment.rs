@@ -9,6 +9,7 @@ use aws::{
     cluster::Cluster,
     dead_letters::DeadLetters,
     fleet::Fleet,
+    function::Function,
     ledger::Ledger,
     objects::Objects,
     queue::Queue,
@@ -20,10 +21,12 @@ use domain::{
     fargate::Size,
     job::{Job, JobId},
     pipelines::Pipelines,
+    schedule_runs::ScheduleRuns,
     sweep::KeptPipelines,
     text::count,
 };
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::{
     job_pages::{OpenJobs, SettledJobs},
@@ -85,6 +88,11 @@ impl Deployment {
     /// The bucket's name.
     pub(super) fn bucket(&self) -> anyhow::Result<&str> {
         Ok(self.stack.output("Bucket")?)
+    }
+
+    /// An output of the stack.
+    pub(super) fn output(&self, name: &str) -> anyhow::Result<&str> {
+        Ok(self.stack.output(name)?)
     }
 
     /// What the keys of watched objects begin with.
@@ -183,6 +191,26 @@ impl Deployment {
         let Some(kept) = self.fleet()?.get_document::<KeptPipelines>().await? else { return Ok(None) };
         let parsed = Pipelines::parse(&kept.text, "pipelines.toml");
         parsed.map(Some).context("cannot read the pipelines that the deployment stored; update this command")
+    }
+
+    /// λ schedule.
+    pub(super) fn schedule_function(&self) -> anyhow::Result<Function> {
+        Ok(Function::new(&self.clients, self.stack.output("ScheduleFunction")?))
+    }
+
+    /// The pipelines that are deployed now, as λ schedule has them.
+    pub(super) async fn current_pipelines(&self) -> anyhow::Result<Pipelines> {
+        let answer = self.schedule_function()?.invoke(&json!({ "pipelines": {} })).await?;
+        let text = answer["pipelines"].as_str();
+        let text = text.context("λ schedule did not answer with its pipelines; update the stack")?;
+        Pipelines::parse(text, "pipelines.toml")
+            .context("cannot read the pipelines of the deployment; update this command")
+    }
+
+    /// The last runs of the schedules.
+    pub(super) async fn schedule_runs(&self) -> anyhow::Result<ScheduleRuns> {
+        let fleet = Fleet::new(&self.clients, self.stack.output("FleetTable")?);
+        Ok(fleet.get_document().await?.unwrap_or_default())
     }
 
     /// A job.

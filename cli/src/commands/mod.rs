@@ -4,12 +4,15 @@
 //! Each command reads values and prints what pure functions make of them. Results are read a page at a time, so that a
 //! day of a million jobs takes no more memory than one of ten.
 
+pub(crate) mod backfill;
 pub(crate) mod check;
 pub(crate) mod columns;
 pub(crate) mod dead;
+mod dead_messages;
 mod deployment;
 pub(crate) mod env;
 pub(crate) mod explain;
+pub(crate) mod forget;
 pub(crate) mod format_job;
 mod job_pages;
 pub(crate) mod jobs;
@@ -18,6 +21,7 @@ pub(crate) mod preview;
 pub(crate) mod records;
 pub(crate) mod rejects;
 pub(crate) mod replay;
+pub(crate) mod schedule;
 pub(crate) mod stop;
 mod uri;
 

@@ -4,6 +4,7 @@ use anyhow::Context;
 use app::notify::Alerts;
 use aws::{Clients, mail::Mailer};
 use domain::alerts::Which;
+use futures::FutureExt;
 use jiff::Timestamp;
 
 use crate::local::Plan;
@@ -14,7 +15,7 @@ pub(crate) async fn send(clients: &Clients, plan: &Plan) -> anyhow::Result<()> {
     let mailer = Mailer::new(clients, plan.output("MailTopic")?);
     // Each flush sends a limited number of mails.
     while alerts
-        .flush(&mailer, Which::All, Timestamp::now())
+        .flush(&mailer, Which::All, Timestamp::now(), |_| async { None }.boxed())
         .await
         .context("cannot send the grouped mails")?
         > 0

@@ -89,7 +89,7 @@ async fn run(arguments: &RunArguments, inputs: &Inputs, begun: Instant) -> anyho
         eprintln!("left out {}", count(collected.hidden, "hidden file"));
     }
     let local = tokio::select! {
-        started = local::start(&arguments.local, &plan, [0]) => started?,
+        started = local::start(&arguments.local, &plan, arguments.local.pipelines.as_deref(), [0]) => started?,
         // Dropping the future stops what was started.
         asked = signals.asked() => return Ok(End::Asked(asked)),
     };

@@ -42,6 +42,15 @@ pub(crate) enum Event<'e> {
         /// Which, and why.
         message: &'e str,
     },
+    /// The pipelines file has changed and is used from now on.
+    Pipelines {
+        /// Its name.
+        file: &'e str,
+        /// How many pipelines it has.
+        pipelines: usize,
+        /// How many schedules it has.
+        schedules: usize,
+    },
     /// A job settled.
     Settled(&'e Job),
     /// A mail was sent.
@@ -80,6 +89,9 @@ impl Printer<'_> {
             }
             Event::Removed { key } => json!({ "event": "removed", "object": uri(key) }),
             Event::Problem { message } => json!({ "event": "problem", "message": message }),
+            Event::Pipelines { file, pipelines, schedules } => {
+                json!({ "event": "pipelines", "file": file, "pipelines": pipelines, "schedules": schedules })
+            }
             Event::Settled(job) => {
                 let mut settled = job_to_json(job);
                 settled["event"] = "settled".into();
@@ -101,6 +113,13 @@ impl Printer<'_> {
                 format!("removed   {} (the object stays in the bucket)\n", one_line(key))
             }
             Event::Problem { message } => format!("problem   {}\n", one_line(message)),
+            Event::Pipelines { file, pipelines, schedules } => format!(
+                "pipelines {} has changed; used from now on: {}, {}\n          what they would process otherwise: \
+                 tidemill jobs --outdated\n",
+                one_line(file),
+                count(*pipelines, "pipeline"),
+                count(*schedules, "schedule")
+            ),
             Event::Settled(job) => format!("{:9} {}\n", job.state().as_str(), outcome(job)),
             Event::Mail(mail) => format!("mail      {}\n", one_line(&mail.subject)),
         }

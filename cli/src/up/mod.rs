@@ -3,6 +3,7 @@
 mod event;
 mod folder;
 mod follow;
+mod pipelines_file;
 
 use std::{
     process::ExitCode,
@@ -20,6 +21,7 @@ use self::{
     event::{Event, Printer},
     folder::Watched,
     follow::Follow,
+    pipelines_file::PipelinesFile,
 };
 use crate::{
     args::UpArguments,
@@ -51,8 +53,10 @@ async fn run(arguments: &UpArguments, begun: Instant) -> anyhow::Result<()> {
             std::fs::metadata(folder).with_context(|| format!("cannot watch {}", folder.display()))?;
         anyhow::ensure!(about.is_dir(), "cannot watch {}: it is not a folder", folder.display());
     }
+    let mut pipelines = PipelinesFile::of(&plan)?;
+    let copy = pipelines.copy();
     let local = tokio::select! {
-        started = local::start(&arguments.local, &plan, endpoint::PORTS.chain([0])) => started?,
+        started = local::start(&arguments.local, &plan, Some(&copy), endpoint::PORTS.chain([0])) => started?,
         // Dropping the future stops what was started.
         _ = signals.asked() => return Ok(()),
     };
@@ -60,7 +64,7 @@ async fn run(arguments: &UpArguments, begun: Instant) -> anyhow::Result<()> {
         // Looked at first, so that a full disk is told as such and not by the call that met it.
         biased;
         () = local.cloud.frontend().disk_full() => Err(local::disk_is_full(&arguments.local)),
-        ended = serve(&local.cloud, &plan, arguments, begun.elapsed()) => ended,
+        ended = serve(&local.cloud, &plan, arguments, &mut pipelines, begun.elapsed()) => ended,
         _ = signals.asked() => Ok(()),
         never = local::print_refusals(&local.cloud) => match never {},
     };
@@ -84,13 +88,19 @@ async fn continue_jobs(clients: &Clients, plan: &Plan) -> anyhow::Result<()> {
 }
 
 /// Prints what happens, until an error.
-async fn serve(cloud: &Cloud, plan: &Plan, arguments: &UpArguments, ready: Duration) -> anyhow::Result<()> {
+async fn serve(
+    cloud: &Cloud,
+    plan: &Plan,
+    arguments: &UpArguments,
+    pipelines: &mut PipelinesFile,
+    ready: Duration,
+) -> anyhow::Result<()> {
     let config = upload::config(cloud.endpoint()).await;
     let clients = Clients::new(&config);
     let (bucket, prefix) = (plan.output("Bucket")?, plan.output("WatchedPrefix")?);
     let mut follow = Follow::new(cloud, plan)?;
     let printer = Printer { json: arguments.json, bucket, prefix };
-    plan.keep_pipelines(&clients).await?;
+    let have_changed = plan.keep_pipelines(&clients, &plan.pipelines_text).await?;
     plan.create_tables(&clients).await?;
     if arguments.local.data.is_some() {
         plan.free_slots(&clients).await?;
@@ -101,6 +111,9 @@ async fn serve(cloud: &Cloud, plan: &Plan, arguments: &UpArguments, ready: Durat
         eprintln!("{note}");
     }
     printer.print(&Event::Ready { endpoint: cloud.endpoint(), watched: arguments.watch.as_deref() })?;
+    if have_changed {
+        pipelines.print_change(&plan.pipelines, &printer)?;
+    }
     let watch = async {
         let Some(root) = &arguments.watch else { return std::future::pending().await };
         let mut watched = Watched::new(root, prefix, upload::client(&config), bucket);
@@ -113,5 +126,6 @@ async fn serve(cloud: &Cloud, plan: &Plan, arguments: &UpArguments, ready: Durat
     tokio::select! {
         followed = follow.run(&printer) => followed,
         watched = watch => watched,
+        followed = pipelines.follow(cloud, &clients, plan, &printer) => followed,
     }
 }

@@ -113,6 +113,21 @@ impl Up {
         found.map(|(_, value)| value.clone()).expect("the ready event has it")
     }
 
+    /// Deletes all versions of a key.
+    pub(crate) fn delete_versions(&self, key: &str) {
+        self.with_sdk(async |config| {
+            let config = aws_sdk_s3::config::Builder::from(config).force_path_style(true).build();
+            let s3 = aws_sdk_s3::Client::from_conf(config);
+            let found =
+                s3.list_object_versions().bucket(&self.bucket).prefix(key).send().await.expect("an answer");
+            for version in found.versions() {
+                let delete = s3.delete_object().bucket(&self.bucket).key(key);
+                let delete = delete.set_version_id(version.version_id().map(str::to_owned));
+                delete.send().await.expect("an answer");
+            }
+        });
+    }
+
     /// Lets `act` make calls with the SDK.
     pub(crate) fn with_sdk<T>(&self, act: impl AsyncFnOnce(&SdkConfig) -> T) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

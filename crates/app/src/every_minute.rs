@@ -5,13 +5,14 @@ use aws::{CallError, Clients, fleet::Fleet, mail::Mailer};
 use clock::Clock;
 use domain::{
     alerts::Which,
+    mail::Mail,
     notify::NotifyOn,
     settings::{Settings, SettingsError, variables},
 };
 use futures::FutureExt;
 
 use crate::{
-    notify::{Alerts, mail_launches},
+    notify::{Alerts, JobMails, mail_launches},
     scale::{Scaled, Scaling, Trigger},
 };
 
@@ -25,6 +26,7 @@ pub struct EveryMinute {
     scaling: Scaling,
     fleet: Fleet,
     alerts: Alerts,
+    job_mails: JobMails,
     mailer: Mailer,
     notify_on: NotifyOn,
     clock: Clock,
@@ -41,6 +43,7 @@ impl EveryMinute {
             scaling: Scaling::new(clients, settings)?,
             fleet: Fleet::new(clients, fleet),
             alerts: Alerts::new(clients, fleet),
+            job_mails: JobMails::new(clients, settings, clock)?,
             mailer: Mailer::rate_limited(clients, &settings.get(variables::MAIL_TOPIC)?, MAILS),
             notify_on: settings.get(variables::NOTIFY_ON)?,
             clock,
@@ -50,6 +53,21 @@ impl EveryMinute {
     /// Makes the first connection; see [`Fleet::warm`].
     pub async fn warm(&self) {
         self.fleet.warm().await;
+    }
+
+    /// The mail of the only job of a group. What keeps it from being written keeps no mail from going out.
+    async fn single(&self, job: String) -> Option<Mail> {
+        match self.job_mails.of_id(&job).await {
+            Ok(mail) => mail,
+            Err(error) => {
+                tracing::warn!(
+                    job.id = job,
+                    error = telemetry::causes(&error),
+                    "failed to read job {job} for its mail"
+                );
+                None
+            }
+        }
     }
 
     /// Does what is due this minute. No part keeps the others from being done; each step is durable on its own, and a
@@ -62,7 +80,9 @@ impl EveryMinute {
         let sized = self.scaling.run(Trigger::Tick, now);
         let flushed = async {
             match self.notify_on.of_failures() {
-                true => self.alerts.flush(&self.mailer, Which::Due, now).await,
+                true => {
+                    self.alerts.flush(&self.mailer, Which::Due, now, |job| self.single(job).boxed()).await
+                }
                 false => Ok(0),
             }
         };

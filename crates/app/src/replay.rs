@@ -1,4 +1,5 @@
-//! Replay: a failed job runs again, and a dead-letter message goes back to its queue.
+//! Replay: an object version is processed again, with the pipelines of today or the one that its job was recorded with, and a
+//! dead-letter message goes back to its queue. [`domain::replay`] decides whether the same job runs again or a new one.
 //!
 //! The ledger is written first, then a message is sent to the uploads queue. If the process dies between the two, a
 //! waiting job is left, which the hourly sweep relaunches. In the other order, λ uploads could receive the message while
@@ -8,14 +9,15 @@ use std::time::Duration;
 
 use aws::{
     CallError,
-    ledger::{Changed, Ledger},
+    ledger::{Changed, Ledger, Recorded},
     queue::Queue,
 };
 use domain::{
     audit::{AuditEntry, AuditKind},
     job::{Failed, Job, JobId, JobState, State},
     message::{self, JobMessage, Message},
-    replay::refusal,
+    pipelines::{Pipeline, Pipelines},
+    replay::{NotNeeded, Step, refusal, step},
     text::shortened,
 };
 use jiff::Timestamp;
@@ -29,6 +31,12 @@ pub struct Replay {
     pub uploads: Queue,
     /// The queue that λ stops reads.
     pub stops: Queue,
+    /// The pipelines of today, which decide what becomes of an object; none: each job's own.
+    pub pipelines: Option<Pipelines>,
+    /// Whether objects whose job is done are processed again, too.
+    pub done: bool,
+    /// Whether only a new job is wanted, with another pipeline than the job before.
+    pub outdated: bool,
     /// The caller, for the audit of the jobs.
     pub who: String,
     /// Whether to change nothing and only return what would be done.
@@ -75,24 +83,50 @@ pub enum ReplayError {
 }
 
 impl Replay {
-    /// A failed job, as it was read, runs again with a reset count of attempts; its history stays. Refused while its rows
-    /// are collected or its failure is being mailed, and when somebody else has changed it since.
+    /// The object version of a job, as it was read, is processed again: by the same job, or by a new one where it is done or
+    /// its pipeline has changed. Refused where no pipeline takes the object today.
     ///
     /// # Errors
     /// [`ReplayError`]
     pub async fn job(&self, job: &Job, now: Timestamp) -> Result<Outcome, ReplayError> {
+        let state = job.state();
+        if state == State::Done && !self.done {
+            return Ok(Outcome::Refused("it is done; --done processes its object again".to_owned()));
+        }
+        let pipeline = match &self.pipelines {
+            None => &job.pipeline,
+            Some(pipelines) => match pipelines.route(&job.object.key, job.object.size_bytes) {
+                Some(pipeline) => pipeline,
+                None => return Ok(Outcome::Refused(NO_PIPELINE.to_owned())),
+            },
+        };
+        let jobs = jobs_of(&self.ledger, pipeline, job).await?;
+        match step(job, pipeline, &jobs) {
+            Err(why) => Ok(not_needed(why)),
+            Ok(Step::Again) if self.outdated => {
+                Ok(Outcome::NotNeeded("it failed with the pipelines of today".to_owned()))
+            }
+            Ok(Step::Again) => self.again(jobs.last().unwrap_or(job), now).await,
+            Ok(Step::Anew(number)) => self.anew(job, pipeline, number, now).await,
+        }
+    }
+
+    /// A failed job runs again with a reset count of attempts; its history stays. Refused while its rows are collected or its
+    /// failure is being mailed, and when somebody else has changed it since.
+    async fn again(&self, job: &Job, now: Timestamp) -> Result<Outcome, ReplayError> {
         if let Some(refused) = refusal(job, now) {
             return Ok(Outcome::Refused(refused.to_string()));
         }
         let next = job.attempt.saturating_add(1);
+        let with = with(&job.pipeline, job);
         if self.dry_run {
-            return Ok(Outcome::Replayed(format!("attempt {next} would be queued")));
+            return Ok(Outcome::Replayed(format!("attempt {next} would be queued, {with}")));
         }
         let note = AuditEntry::new(now, AuditKind::Replayed, audit_text(job, &self.who));
         match self.ledger.replay(job, &note, now).await? {
             Changed::Applied(job) => {
                 self.send_due(&job).await?;
-                Ok(Outcome::Replayed(format!("attempt {next} is queued")))
+                Ok(Outcome::Replayed(format!("attempt {next} is queued, {with}")))
             }
             Changed::Rejected(found) => {
                 let why = found.and_then(|found| refusal(&found, now)).map(|refused| refused.to_string());
@@ -101,6 +135,31 @@ impl Replay {
                 ))
             }
         }
+    }
+
+    /// A new job of the object version begins. The job before stays as it is, and notes which job follows it.
+    async fn anew(
+        &self,
+        job: &Job,
+        pipeline: &Pipeline,
+        number: u32,
+        now: Timestamp,
+    ) -> Result<Outcome, ReplayError> {
+        let mut next = Job::replayed(job.object.clone(), pipeline.clone(), number, now);
+        (next.event_at, next.trace) = (job.event_at, job.trace.clone());
+        let with = with(pipeline, job);
+        if self.dry_run {
+            return Ok(Outcome::Replayed(format!("a new job would be queued, {with}")));
+        }
+        let words = format!("{}; it follows job {}", audit_text(job, &self.who), job.id);
+        next.audit.push(AuditEntry::new(now, AuditKind::Replayed, words));
+        if let Recorded::Existing(found) = self.ledger.record(&next).await? {
+            return Ok(not_needed(NotNeeded::Open(found.id.clone(), found.state())));
+        }
+        self.send_due(&next).await?;
+        let words = format!("by {}: job {} follows, {with}", self.who, next.id);
+        self.ledger.note(&job.id, &AuditEntry::new(now, AuditKind::Replayed, words)).await?;
+        Ok(Outcome::Replayed(format!("job {} is queued, {with}", next.id)))
     }
 
     /// A dead letter goes back to the queue that it came from. A repeat sends it twice, which all receivers bear. It is
@@ -167,6 +226,42 @@ impl Replay {
         }
         queue.send(body, Duration::ZERO).await?;
         Ok(Outcome::Replayed(format!("sent back to the {name} queue")))
+    }
+}
+
+/// The answer where an object's pipeline was removed.
+const NO_PIPELINE: &str =
+    "no pipeline of today takes this object; add one, or run it with --as-recorded, as its job was";
+
+fn not_needed(why: NotNeeded) -> Outcome {
+    Outcome::NotNeeded(why.to_string())
+}
+
+/// All jobs of the object version of `job` with pipelines of this name, in the order of their numbers.
+///
+/// # Errors
+/// [`CallError`], also where the item of one of them cannot be read.
+pub async fn jobs_of(ledger: &Ledger, pipeline: &Pipeline, job: &Job) -> Result<Vec<Job>, CallError> {
+    let read = ledger.read_versions(&[(&pipeline.name, &job.object)]).await?;
+    let attempt = || format!("read the jobs of {}", job.object);
+    let read = read.into_iter().map(|job| job.map_err(|e| CallError::malformed_response(attempt(), e)));
+    let mut jobs = read.collect::<Result<Vec<Job>, _>>()?;
+    jobs.sort_by_key(|job| job.replay);
+    Ok(jobs)
+}
+
+/// Which version of which pipeline is used, and which one before.
+fn with(pipeline: &Pipeline, job: &Job) -> String {
+    let (name, version, before) = (&pipeline.name, pipeline.fingerprint(), &job.pipeline);
+    match (*name == before.name, pipeline.processes_like(before)) {
+        (true, true) => format!("with pipeline {name}, version {version}, as before"),
+        (true, false) => {
+            format!("with pipeline {name}, version {version} (before: {})", before.fingerprint())
+        }
+        (false, _) => {
+            let before = format!("{}, version {}", before.name, before.fingerprint());
+            format!("with pipeline {name}, version {version} (before: {before})")
+        }
     }
 }
 

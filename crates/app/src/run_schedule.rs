@@ -5,6 +5,8 @@
 //! | --- | --- |
 //! | `{"scheduled_at": "2026-11-21T12:00:00Z"}` | what is due in that hour; from EventBridge Scheduler |
 //! | `{"sweep": {"since": "7d", "until": "…", "prefix": "uploads/orders/", "dry_run": true}}` | one sweep; each member is optional and defaults to the hourly sweep's |
+//! | `{"schedule": {"name": "nightly"}}` | the schedule of this name, now |
+//! | `{"pipelines": {}}` | nothing; the answer is the pipelines file that is deployed |
 
 use aws::{CallError, Clients, fleet::Fleet, tasks::TaskSpec};
 use clock::Clock;
@@ -41,9 +43,18 @@ pub struct RunSchedule {
 pub enum TickError {
     /// It says neither when nor what.
     #[error(
-        "the event is neither a tick nor a sweep: {{\"scheduled_at\": …}} and {{\"sweep\": {{…}}}} are known"
+        "the event is not known: {{\"scheduled_at\": …}}, {{\"sweep\": {{…}}}}, {{\"schedule\": {{\"name\": …}}}} and \
+         {{\"pipelines\": {{}}}} are"
     )]
     Unknown(#[source] serde_json::Error),
+    /// The pipelines file has no schedule of this name.
+    #[error("there is no schedule {name:?}; {known}")]
+    NoSchedule {
+        /// The name that was asked for.
+        name: String,
+        /// The names that there are, in a sentence.
+        known: String,
+    },
     /// It asks for an impossible sweep, such as one that ends before it begins.
     #[error(transparent)]
     SweepRequest(#[from] SweepRequestError),
@@ -67,6 +78,26 @@ pub enum Event {
     Sweep {
         /// Its arguments.
         sweep: SweepRequest,
+    },
+    /// One schedule, now.
+    Schedule {
+        /// Its name.
+        name: String,
+    },
+    /// The pipelines file is asked for.
+    Pipelines,
+}
+
+/// What λ schedule answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// The tasks that it launched.
+    Launched(Vec<Launched>),
+    /// The text of the pipelines file.
+    Pipelines {
+        /// The text.
+        pipelines: String,
     },
 }
 
@@ -102,7 +133,7 @@ impl RunSchedule {
     ///
     /// # Errors
     /// [`TickError`], after all that was due was tried.
-    pub async fn run(&self, event: Event, request: &str) -> Result<Vec<Launched>, TickError> {
+    pub async fn run(&self, event: Event, request: &str) -> Result<Answer, TickError> {
         // The sweep's container has no layer. Stored before the launch, so that the sweep finds the present file.
         let kept = KeptPipelines { text: self.text.clone(), kept_at: self.clock.now() };
         self.fleet.put_document(&kept).await?;
@@ -116,6 +147,8 @@ impl RunSchedule {
                     TaskSpec::of_sweep(&format!("by-hand-{request}"), &sweep.to_arguments()),
                 )]
             }
+            Event::Schedule { name } => vec![by_hand(self.pipelines.schedules(), &name, request)?],
+            Event::Pipelines => return Ok(Answer::Pipelines { pipelines: self.text.clone() }),
         };
         let mut launched = Vec::with_capacity(specs.len());
         let mut failures = ItemFailures::default();
@@ -132,7 +165,7 @@ impl RunSchedule {
             }
         }
         failures.finish().map_err(TickError::Launch)?;
-        Ok(launched)
+        Ok(Answer::Launched(launched))
     }
 }
 
@@ -151,9 +184,26 @@ impl Event {
         struct Tick {
             scheduled_at: Timestamp,
         }
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Named {
+            schedule: Name,
+        }
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Name {
+            name: String,
+        }
         if event.get("sweep").is_some() {
             let Asked { sweep } = serde_json::from_value(event).map_err(TickError::Unknown)?;
             return Ok(Self::Sweep { sweep });
+        }
+        if event.get("schedule").is_some() {
+            let Named { schedule } = serde_json::from_value(event).map_err(TickError::Unknown)?;
+            return Ok(Self::Schedule { name: schedule.name });
+        }
+        if event.get("pipelines").is_some() {
+            return Ok(Self::Pipelines);
         }
         let Tick { scheduled_at } = serde_json::from_value(event).map_err(TickError::Unknown)?;
         Ok(Self::Tick { scheduled_at })
@@ -172,19 +222,38 @@ fn ticked(schedules: &[Schedule], tick: Timestamp) -> Vec<(Definition, TaskSpec)
     let hour = hour_of(tick);
     let name = hour.strftime("%Y%m%dT%H").to_string();
     let mut specs = vec![(Definition::Sweep, TaskSpec::of_sweep(&name, &[]))];
-    specs.extend(due(schedules, hour).into_iter().map(|schedule| match &schedule.run {
-        Run::Command(command) => (Definition::Worker, TaskSpec::of_command(&schedule.name, &name, command)),
+    specs.extend(due(schedules, hour).into_iter().map(|schedule| spec(schedule, &name)));
+    specs
+}
+
+/// The task of the schedule of this name, for a person. `request` tells it from that of another time.
+fn by_hand(schedules: &[Schedule], name: &str, request: &str) -> Result<(Definition, TaskSpec), TickError> {
+    let found = schedules.iter().find(|schedule| schedule.name == name);
+    let found = found.ok_or_else(|| {
+        let names: Vec<&str> = schedules.iter().map(|schedule| schedule.name.as_str()).collect();
+        let known = match names.is_empty() {
+            true => "the pipelines file has none".to_owned(),
+            false => format!("the pipelines file has {}", names.join(", ")),
+        };
+        TickError::NoSchedule { name: name.to_owned(), known }
+    })?;
+    Ok(spec(found, &format!("by-hand-{request}")))
+}
+
+/// The task of a schedule; `which` tells its runs apart.
+fn spec(schedule: &Schedule, which: &str) -> (Definition, TaskSpec) {
+    match &schedule.run {
+        Run::Command(command) => (Definition::Worker, TaskSpec::of_command(&schedule.name, which, command)),
         Run::Sweep { prefix, since } => {
             let ask = SweepRequest {
                 since: since.map(TimeArg::Ago),
                 prefix: prefix.clone(),
                 ..SweepRequest::default()
             };
-            let which = format!("{}-{name}", schedule.name);
+            let which = format!("{}-{which}", schedule.name);
             (Definition::Sweep, TaskSpec::of_sweep(&which, &ask.to_arguments()))
         }
-    }));
-    specs
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
 
 use super::{
     CallError,
-    attributes::text,
+    attributes::{Item, text},
     rate_limit::RateLimit,
     records::{BATCH_ITEMS, Records},
     unprocessed::Unprocessed,
@@ -55,19 +55,33 @@ impl RowDeleter {
                 .send()
                 .await
                 .map_err(|e| CallError::of(attempt(), e))?;
-            let mut deletes = Vec::with_capacity(page.items().len());
-            for key in page.items.unwrap_or_default() {
-                let delete = DeleteRequest::builder().set_key(Some(key)).build();
-                let delete = delete.map_err(|e| CallError::malformed_response(attempt(), e))?;
-                deletes.push(WriteRequest::builder().delete_request(delete).build());
-            }
-            deleted += deletes.len() as u64;
-            self.delete(deletes, &attempt).await?;
+            let keys = page.items.unwrap_or_default();
+            deleted += keys.len() as u64;
+            self.delete_keys(keys, &attempt).await?;
             match page.last_evaluated_key {
                 Some(next) => from = Some(next),
                 None => return Ok(deleted),
             }
         }
+    }
+
+    pub(super) fn records(&self) -> &Records {
+        &self.records
+    }
+
+    /// Deletes the items of these keys.
+    pub(super) async fn delete_keys(
+        &self,
+        keys: Vec<Item>,
+        attempt: impl Fn() -> String,
+    ) -> Result<(), CallError> {
+        let mut deletes = Vec::with_capacity(keys.len());
+        for key in keys {
+            let delete = DeleteRequest::builder().set_key(Some(key)).build();
+            let delete = delete.map_err(|e| CallError::malformed_response(attempt(), e))?;
+            deletes.push(WriteRequest::builder().delete_request(delete).build());
+        }
+        self.delete(deletes, attempt).await
     }
 
     /// Sends deletes until DynamoDB has taken all: what it leaves undone is sent again, later.

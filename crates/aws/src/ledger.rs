@@ -74,6 +74,14 @@ impl Ledger {
         Self { client: clients.dynamodb().clone(), table: table.to_owned() }
     }
 
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(super) fn table(&self) -> &str {
+        &self.table
+    }
+
     /// Records a new job. Durable on return; a repeat finds it [`Recorded::Existing`] and changes nothing, which is
     /// what makes a duplicate event harmless.
     ///

@@ -9,8 +9,11 @@ mod clients;
 pub mod cluster;
 pub mod dead_letters;
 pub mod delete_rows;
+mod erase;
 mod error;
 pub mod fleet;
+#[cfg(feature = "stack")]
+pub mod function;
 pub mod ledger;
 #[cfg(feature = "logs")]
 pub mod logs;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{CallError, Clients};
 use domain::{
     job::Job,
-    mail::{LOG_LINES, LogLine},
+    mail::{LogLine, READ_LINES},
     settings::{Settings, SettingsError, variables},
 };
 
@@ -37,7 +37,7 @@ pub struct Logs {
 pub struct Tail {
     /// The stream the lines are in: `worker/worker/<task id>`.
     pub stream: Option<String>,
-    /// The last lines, oldest first; at most [`LOG_LINES`].
+    /// The last lines, oldest first; at most [`READ_LINES`].
     pub lines: Vec<LogLine>,
 }
 
@@ -66,6 +66,24 @@ impl Logs {
         format!("{}{}", self.streams, task.rsplit('/').next().unwrap_or_default())
     }
 
+    /// The stream that the sweep's task of this ARN writes: the worker's container with another prefix.
+    fn stream_of_sweep(&self, task: &str) -> String {
+        let stream = self.stream_of(task);
+        format!("sweep/{}", stream.split_once('/').map_or(stream.as_str(), |(_, rest)| rest))
+    }
+
+    /// The last lines of the task of a sweep or of a schedule's command. It takes seconds at most.
+    ///
+    /// # Errors
+    /// [`CallError`], also when there is no answer in time.
+    pub async fn tail_of_run(&self, task: &str, is_sweep: bool) -> Result<Tail, CallError> {
+        let stream = if is_sweep { self.stream_of_sweep(task) } else { self.stream_of(task) };
+        let attempt = format!("read the log of task {task}");
+        tokio::time::timeout(PATIENCE, self.last_lines(stream))
+            .await
+            .map_err(|_elapsed| CallError::retries_exhausted(attempt, "no answer in time"))?
+    }
+
     /// The last lines of a job: of its own task, or those that name it in the stream of the pooled worker that had it.
     /// It takes seconds at most.
     ///
@@ -73,7 +91,7 @@ impl Logs {
     /// [`CallError`], also when there is no answer in time.
     pub async fn tail(&self, job: &Job, now: Timestamp) -> Result<Tail, CallError> {
         let reading = match own_task(job) {
-            Some(task) => self.last_lines(task).boxed(),
+            Some(task) => self.last_lines(self.stream_of(task)).boxed(),
             None => self.lines_with(job.id.as_str(), begun(job), now).boxed(),
         };
         let attempt = || format!("read the log of job {}", job.id);
@@ -82,11 +100,10 @@ impl Logs {
             .map_err(|_elapsed| CallError::retries_exhausted(attempt(), "no answer in time"))?
     }
 
-    /// The last lines of a task's stream.
-    async fn last_lines(&self, task: &str) -> Result<Tail, CallError> {
-        let stream = self.stream_of(task);
+    /// The last lines of this stream.
+    async fn last_lines(&self, stream: String) -> Result<Tail, CallError> {
         let get = self.clients.logs().get_log_events().log_group_name(&self.group).log_stream_name(&stream);
-        let limit = i32::try_from(LOG_LINES).unwrap_or(i32::MAX);
+        let limit = i32::try_from(READ_LINES).unwrap_or(i32::MAX);
         let answer = get.limit(limit).start_from_head(false).send().await;
         let answer = match answer.map_err(|e| CallError::of(format!("read the log stream {stream}"), e)) {
             Ok(answer) => answer,
@@ -110,7 +127,7 @@ impl Logs {
             let filter = filter.start_time(from).end_time(until).limit(PAGE).set_next_token(token);
             let answer = filter.send().await.map_err(|e| CallError::of(attempt(), e))?;
             for event in answer.events() {
-                if lines.len() == LOG_LINES {
+                if lines.len() == READ_LINES {
                     lines.pop_front();
                 }
                 lines.push_back(line(event.timestamp(), event.message()));

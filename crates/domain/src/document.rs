@@ -64,7 +64,7 @@ impl Lease<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{alerts, breaker, drift, scaling, sweep};
+    use crate::{alerts, breaker, drift, scaling, schedule_runs, sweep};
 
     #[test]
     fn no_two_kinds_of_items_share_an_id() {
@@ -74,19 +74,12 @@ mod tests {
             document_id::<alerts::AlertState>(),
             document_id::<sweep::KeptPipelines>(),
             document_id::<sweep::Progress>(),
+            document_id::<schedule_runs::ScheduleRuns>(),
             keyed_document_id::<drift::KnownColumns>("orders"),
         ];
-        assert_eq!(
-            ids,
-            [
-                "breaker:1",
-                "queue_snapshot:1",
-                "alerts:1",
-                "pipelines:1",
-                "sweep_progress:1",
-                "columns:1:orders"
-            ]
-        );
+        let names = ["breaker:1", "queue_snapshot:1", "alerts:1", "pipelines:1", "sweep_progress:1"];
+        assert_eq!(ids[..5], names);
+        assert_eq!(ids[5..], ["schedule_runs:1", "columns:1:orders"]);
         assert_eq!(slot_id(7), "slot:0007");
         assert_eq!(
             [Lease::Sweep, Lease::TaskNotice("arn")].map(|it| it.id()),

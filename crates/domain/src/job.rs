@@ -56,6 +56,9 @@ pub struct Job {
     /// The id of that event, by which logs and manifest are traced to it. None when a person asked for the object, or the
     /// sweep found it.
     pub trace: Option<String>,
+    /// Which of the jobs of its object version and pipeline this is: 0 is the first, and each replay that does not run the
+    /// same job again makes another. Part of the id.
+    pub replay: u32,
     /// Which try this is, from 1. Part of the launch token.
     pub attempt: u32,
     /// The task of its own that was launched for this attempt.
@@ -93,6 +96,7 @@ impl Job {
             created_at: now,
             event_at: None,
             trace: None,
+            replay: 0,
             attempt: 1,
             task: None,
             counted_attempts: 0,
@@ -103,6 +107,13 @@ impl Job {
             audit: Vec::new(),
             state: JobState::Waiting(Waiting::default()),
         }
+    }
+
+    /// The same, where a person has the object processed once more: the `number`-th job after the first one.
+    #[must_use]
+    pub fn replayed(object: Object, pipeline: Pipeline, number: u32, now: Timestamp) -> Self {
+        let id = JobId::of_replay(&pipeline.name, &object, number);
+        Self { id, replay: number, ..Self::new(object, pipeline, now) }
     }
 
     /// Whether it needs no more work: it has settled, and if it failed, the failure was mailed.

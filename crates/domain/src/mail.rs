@@ -11,6 +11,7 @@ mod grouped_failures;
 mod launches_paused;
 mod links;
 mod log;
+mod run_failed;
 #[cfg(test)]
 mod tests;
 
@@ -26,13 +27,14 @@ use crate::job::{Job, State};
 use crate::object;
 use crate::text::{self, count, escaped, grouped, in_words, shortened};
 use crate::verdict::{Kind, adjusted};
-pub use digest::{digest, run_failed};
+pub use digest::digest;
 pub use format::Mail;
 use format::{LINE_CHARS, SUBJECT_CHARS, ascii, bounded, last};
 pub use grouped_failures::grouped_failures;
 pub use launches_paused::launches;
 pub use links::{ConsoleLinks, explain};
-pub use log::{LOG_LINES, Log, LogLine, readable};
+pub use log::{Log, LogLine, READ_LINES, readable};
+pub use run_failed::{RunFailed, run_failed};
 
 /// How many earlier attempts are shown, the last ones.
 const HISTORY_LINES: usize = 10;

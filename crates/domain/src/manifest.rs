@@ -11,6 +11,8 @@
 //!
 //! [write epoch]: write_epoch()
 
+use std::ops::RangeInclusive;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -229,10 +231,23 @@ fn is_zero(number: &u64) -> bool {
 ///
 /// Where rows are a pure function of the object version every claim writes the same ones, and there is one write epoch, 0.
 /// A command may answer differently each time: then each claim writes under a write epoch of its own, its fence, so that
-/// a worker which lost its claim and goes on writing touches nothing that the next one publishes.
+/// a worker which lost its claim and goes on writing touches nothing that the next one publishes. A replay's are above those
+/// of the jobs before it: under natural keys its records take the place of theirs.
 #[must_use]
 pub fn write_epoch(job: &Job) -> u64 {
-    if job.pipeline.format.is_repeatable() { 0 } else { job.fence }
+    if job.pipeline.format.is_repeatable() { before_first(job) } else { before_first(job) + job.fence }
+}
+
+/// All write epochs that a job may have rows of.
+#[must_use]
+pub fn write_epochs(job: &Job) -> RangeInclusive<u64> {
+    let before = before_first(job);
+    if job.pipeline.format.is_repeatable() { before..=before } else { before + 1..=before + job.fence }
+}
+
+/// No job has as many claims as lie between the write epochs of two replays.
+fn before_first(job: &Job) -> u64 {
+    u64::from(job.replay) << 32
 }
 
 /// Where an item in a table of the user's own comes from that is made of row `row` of a job. An object whose event is not

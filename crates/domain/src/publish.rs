@@ -69,14 +69,13 @@ pub fn obstacle(visible: Option<&Manifest>, next: &Manifest) -> Option<Obstacle>
     if let Some(overtaken) = overtaken(Some(visible), &next.sequencer) {
         return Some(overtaken);
     }
-    if next.yields_above.is_none() {
-        return None;
+    match (&next.yields_above, visible.records) {
+        (None, _) => None,
+        // Two empty versions keep the order of their events.
+        (Some(_), _) if visible.sequencer > next.sequencer => Some(Obstacle::Superseded),
+        (Some(_), 0) => None,
+        (Some(_), records) => Some(Obstacle::Empty { visible: records }),
     }
-    // Two empty versions keep the order of their events.
-    if visible.sequencer > next.sequencer {
-        return Some(Obstacle::Superseded);
-    }
-    (visible.records > 0).then_some(Obstacle::Empty { visible: visible.records })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! λ schedule: every hour, the sweep and the schedules that are due are launched ([`app::run_schedule`]).
+//! λ schedule: every hour, the sweep and the schedules that are due are launched; by hand, one of them ([`app::run_schedule`]).
 
-use app::run_schedule::{Event, Launched, RunSchedule, TickError};
+use app::run_schedule::{Answer, Event, RunSchedule, TickError};
 use clock::Clock;
 use domain::settings::Settings;
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -11,11 +11,7 @@ use telemetry::logging;
 ///
 /// # Errors
 /// [`TickError`]
-pub async fn handle(
-    run_schedule: &RunSchedule,
-    event: Value,
-    request: &str,
-) -> Result<Vec<Launched>, TickError> {
+pub async fn handle(run_schedule: &RunSchedule, event: Value, request: &str) -> Result<Answer, TickError> {
     run_schedule.run(Event::read(event)?, request).await
 }
 

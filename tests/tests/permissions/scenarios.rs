@@ -45,6 +45,9 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario!("bad input", dedicated, mails::bad),
     scenario!("bad input of the pool", pooled, mails::bad),
     scenario!("grouped mails", plan, mails::grouped),
+    scenario!("a group of one", plan, mails::group_of_one),
+    scenario!("a group of one task", scheduled, mails::group_of_one),
+    scenario!("a dead letter that is resolved", dedicated, mails::resolved),
     scenario!("a mailbox that is gone", dedicated, mails::bounced),
     scenario!("a failure that was not mailed", dedicated, mails::not_notified),
     scenario!("messages that are none", pooled, mails::nonsense),
@@ -84,6 +87,11 @@ fn pooled() -> Plan {
 /// A task for each object, and no schedule.
 fn dedicated() -> Plan {
     plan().dedicated_tasks()
+}
+
+/// A task for each object, and the schedules.
+fn scheduled() -> Plan {
+    dedicated().scheduled()
 }
 
 fn quarantined() -> Plan {

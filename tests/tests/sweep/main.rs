@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is how a test fails")]
 
 mod collect;
+mod dead_letters;
 mod open;
 mod reconcile;
 mod report;

@@ -37,6 +37,30 @@ fn a_tick_launches_what_is_due_and_a_repeated_one_nothing_more() {
         env.quiet().await;
         // No process can be run here, so the command fails: and that is mailed.
         assert_eq!(env.subjects(), ["[tidemill] failed: the command nightly (command_crashed)"]);
+        let body = &env.mails()[0].body;
+        assert!(body.contains("\n  tidemill schedule run nightly\n"), "{body}");
+        assert!(body.contains("\nLast log lines\n  ") && body.contains("failed to start the task"), "{body}");
+    });
+}
+
+#[test]
+fn a_schedule_is_run_by_hand_and_its_runs_are_kept() {
+    TestEnv::plan(454).pipelines(PIPELINES).dedicated_tasks().run(async |env| {
+        let answer = env.schedule(json!({ "schedule": { "name": "nightly" } })).await;
+        assert!(launched(&answer)[0].starts_with("command/nightly/by-hand-"), "{answer}");
+        let again = env.schedule(json!({ "schedule": { "name": "backfill" } })).await;
+        assert!(launched(&again)[0].starts_with("sweep/backfill-by-hand-"), "{again}");
+        env.quiet().await;
+        let runs = env.tables().into_iter().find(|item| item["id"]["S"] == "schedule_runs:1").unwrap();
+        let code =
+            |schedule: &str| runs["runs"]["M"][schedule]["L"][0]["M"]["verdict"]["M"]["code"]["S"].clone();
+        assert_eq!((code("nightly"), code("backfill")), (json!("command_crashed"), json!("succeeded")));
+        let function = &env.cloud().stack().resources["ScheduleFunction"].name;
+        let unknown = json!({ "schedule": { "name": "weekly" } });
+        let error = env.cloud().services().lambda.invoke(function, unknown).await.unwrap_err();
+        assert!(error.to_string().contains("the pipelines file has nightly, backfill"), "{error}");
+        let answer = env.schedule(json!({ "pipelines": {} })).await;
+        assert!(answer["pipelines"].as_str().unwrap().contains("name = \"nightly\""), "{answer}");
     });
 }
 
@@ -61,8 +85,8 @@ fn a_wrong_argument_is_refused_before_a_task_is_launched() {
         let function = &env.cloud().stack().resources["ScheduleFunction"].name;
         for (ask, words) in [
             (json!({ "sweep": { "since": "1m" } }), "is after until"),
-            (json!({ "sweep": { "since": "soon" } }), "neither a tick nor a sweep"),
-            (json!({}), "neither a tick nor a sweep"),
+            (json!({ "sweep": { "since": "soon" } }), "the event is not known"),
+            (json!({}), "the event is not known"),
         ] {
             let error = env.cloud().services().lambda.invoke(function, ask).await.unwrap_err();
             assert!(error.to_string().contains(words), "{error}");

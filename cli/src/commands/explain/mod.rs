@@ -187,9 +187,8 @@ async fn derived(
             sequencer: Sequencer::default(),
             size_bytes: None,
         };
-        let ids: Vec<JobId> =
-            pipelines.iter().map(|pipeline| JobId::derive(&pipeline.name, &of_version)).collect();
-        jobs.extend(failures.read_jobs(deployment.ledger.read_all(&ids).await?));
+        let of_pipelines: Vec<_> = pipelines.iter().map(|it| (it.name.as_str(), &of_version)).collect();
+        jobs.extend(failures.read_jobs(deployment.ledger.read_versions(&of_pipelines).await?));
     }
     Ok(jobs)
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::progress::Progress;
 use crate::{
     commands::{
-        dead::{Received, VISIBILITY_TIMEOUT, summary},
+        dead_messages::{Received, VISIBILITY_TIMEOUT, summary},
         deployment::now,
     },
     signals::{Asked, Signals},

@@ -1,12 +1,16 @@
-//! `tidemill replay`: failed jobs run again ([`app::replay`]).
+//! `tidemill replay`: objects are processed again ([`app::replay`]).
 
+mod confirm;
 mod dead_letters;
 mod progress;
 
 use anyhow::Context;
-use domain::job::{Job, ReasonCode, State};
+use domain::{
+    job::{Job, JobId, ReasonCode, State},
+    replay::is_outdated,
+};
 
-use self::progress::Progress;
+use self::{confirm::confirm, progress::Progress};
 use super::{
     deployment::{self, Deployment},
     job_pages::SettledJobs,
@@ -16,6 +20,9 @@ use crate::args::ReplayArguments;
 
 /// The default of `--since`.
 const SINCE: &str = "24h";
+
+/// How many jobs are read at once.
+const BATCH: usize = 100;
 
 /// Replays what the arguments select.
 pub(crate) async fn run(arguments: &ReplayArguments) -> anyhow::Result<u8> {
@@ -31,20 +38,17 @@ pub(crate) async fn run(arguments: &ReplayArguments) -> anyhow::Result<u8> {
         replay.report(&job.object.uri(), Some(id), &outcome)?;
         None
     } else if arguments.dead {
+        let messages = deployment.dead_letters()?.counts().await?.visible;
+        confirm(messages, "message", arguments.yes || arguments.dry_run)?;
         dead_letters::replay(&mut replay, now).await?
     } else {
         let mut settled = SettledJobs::since(&deployment.ledger, since, now);
+        let mut ids = Vec::new();
         while let Some(jobs) = settled.next(&mut replay.failures).await? {
-            for job in jobs.iter().filter(|job| selects(arguments, job)) {
-                let outcome = replay.replay.job(job, deployment::now()).await.map_err(anyhow::Error::from);
-                if let Some(outcome) = replay.record(&job.object.uri(), outcome) {
-                    replay.report(&job.object.uri(), Some(&job.id), &outcome)?;
-                }
-            }
-            if replay.failures.should_give_up() {
-                break;
-            }
+            ids.extend(jobs.into_iter().filter(|job| replay.selects(arguments, job)).map(|job| job.id));
         }
+        confirm(ids.len() as u64, "job", arguments.yes || arguments.dry_run)?;
+        jobs(&mut replay, arguments, &ids).await?;
         None
     };
     replay.summarise();
@@ -53,10 +57,45 @@ pub(crate) async fn run(arguments: &ReplayArguments) -> anyhow::Result<u8> {
     Ok(asked.unwrap_or(u8::from(refused > 0)))
 }
 
-/// Whether `--verdict` and `--prefix` select this job.
+/// Replays these jobs, as they are now.
+async fn jobs(replay: &mut Progress<'_>, arguments: &ReplayArguments, ids: &[JobId]) -> anyhow::Result<()> {
+    for ids in ids.chunks(BATCH) {
+        let jobs = replay.failures.read_jobs(replay.deployment.ledger.read_all(ids).await?);
+        for job in jobs.iter().filter(|job| selects(arguments, job)) {
+            let outcome = replay.replay.job(job, deployment::now()).await.map_err(anyhow::Error::from);
+            if let Some(outcome) = replay.record(&job.object.uri(), outcome) {
+                replay.report(&job.object.uri(), Some(&job.id), &outcome)?;
+            }
+        }
+        if replay.failures.should_give_up() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+impl Progress<'_> {
+    /// Whether the arguments select this job.
+    fn selects(&self, arguments: &ReplayArguments, job: &Job) -> bool {
+        let today = |job: &Job| {
+            let pipelines = self.replay.pipelines.as_ref()?;
+            pipelines.route(&job.object.key, job.object.size_bytes)
+        };
+        selects(arguments, job) && (!arguments.outdated || is_outdated(job, today(job)))
+    }
+}
+
+/// Whether `--verdict`, `--prefix`, `--pipeline` and `--done` select this job. Of what is not visible any more, nothing is
+/// processed again.
 fn selects(arguments: &ReplayArguments, job: &Job) -> bool {
     let is_verdict = |code: &ReasonCode| job.reason().is_some_and(|reason| reason.code == *code);
-    job.state() == State::Failed
+    let is_selected = match job.state() {
+        State::Failed => true,
+        State::Done => arguments.done && job.replaced().is_none(),
+        State::Waiting | State::Running | State::Superseded | State::SourceDeleted => false,
+    };
+    is_selected
         && arguments.verdict.as_ref().is_none_or(is_verdict)
         && arguments.prefix.as_ref().is_none_or(|prefix| job.object.key.starts_with(prefix))
+        && arguments.pipeline.as_ref().is_none_or(|name| job.pipeline.name == *name)
 }

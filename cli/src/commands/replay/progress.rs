@@ -31,6 +31,12 @@ impl<'r> Progress<'r> {
                 ledger: deployment.ledger.clone(),
                 uploads: deployment.queue("UploadsQueue")?,
                 stops: deployment.queue("StopsQueue")?,
+                pipelines: match arguments.as_recorded {
+                    true => None,
+                    false => Some(deployment.current_pipelines().await?),
+                },
+                done: arguments.done,
+                outdated: arguments.outdated,
                 who: deployment.caller().await?,
                 dry_run: arguments.dry_run,
             },

@@ -39,7 +39,9 @@ fn a_failure_is_found_explained_and_replayed() {
         &["has no job 0000", "`tidemill jobs` lists its jobs"],
     );
     let refused = up.run(&["replay", "--job", &good]).with_code(1);
-    assert!(refused.stdout.contains("refused") && refused.stdout.contains("only failed jobs are replayed"));
+    assert!(
+        refused.stdout.contains("refused") && refused.stdout.contains("--done processes its object again")
+    );
 
     let ended = up.interrupt().with_code(0);
     assert!(ended.stderr.ends_with("tidemill: stopped; all processes have ended\n"), "{}", ended.stderr);
@@ -228,4 +230,11 @@ fn a_message_without_a_job_goes_back_to_its_queue_or_stays() {
     assert_eq!(replayed.stderr, "1 replayed, 1 refused\n");
     let left = up.lines(&["dead"]);
     assert_eq!((left.len(), &left[0]["reason"]), (1, &json!("malformed")));
+    // It is read, and removed.
+    let message = left[0]["id"].as_str().expect("an id");
+    let text = up.run(&["dead"]).with_code(0).stdout;
+    assert!(text.contains("\n  text: no JSON\n") && text.contains("tidemill dead --remove"), "{text}");
+    up.run(&["dead", "--remove", message]).with_code(0);
+    assert!(up.lines(&["dead"]).is_empty());
+    complains(up.run(&["dead", "--remove", message]), &["has no message", "`tidemill dead` lists them"]);
 }

@@ -5,5 +5,7 @@ mod env;
 mod errors;
 mod jobs;
 mod names;
+mod past;
 mod preview;
+mod replay;
 mod watch;

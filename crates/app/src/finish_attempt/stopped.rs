@@ -24,6 +24,7 @@ use domain::{
     events::TaskStateChange,
     job::{Attempt, Job, JobId, Reason, State},
     message::{self, FailureMessage, JobMessage, Message, Unusable},
+    schedule_runs::{ScheduleRun, ScheduleRuns},
     settings::{Settings, SettingsError, variables},
     verdict::{self, JobFacts, Kind},
 };
@@ -34,7 +35,7 @@ use crate::{
     batch::{self, QueueMessage},
     item_failures::ItemFailures,
     launch::breaker as launch_breaker,
-    notify::{Notified, Notifier},
+    notify::{Notified, Notifier, schedule_of},
 };
 
 /// What finishing an attempt needs. Built once in a cold start.
@@ -183,12 +184,23 @@ impl FinishAttempt {
         }
     }
 
-    /// A task that was launched for no job has ended. A sweep or command that did not succeed is mailed, once.
+    /// A task that was launched for no job has ended. The run of a schedule is recorded, and a sweep or command that did not
+    /// succeed is mailed, once.
     async fn run_ended(&self, what: TaskPurpose, change: &TaskStateChange) -> Result<Outcome, CallError> {
         let verdict = match &what {
             TaskPurpose::Command(_) => verdict::of_command(change),
             _ => verdict::of_task(change),
         };
+        if let Some(schedule) = schedule_of(&what).filter(|_| change.is_stopped()) {
+            let run = ScheduleRun {
+                task: change.task_arn.clone(),
+                started_at: change.started_at,
+                ended_at: change.stopped_at.unwrap_or_else(|| self.clock.now()),
+                verdict: Reason::new(verdict.kind, verdict.words()),
+            };
+            let record = |runs: &mut ScheduleRuns| runs.record(schedule, run.clone());
+            self.fleet.update_document("record the run of a schedule", record).await?;
+        }
         if verdict.kind != Kind::Succeeded && change.is_stopped() {
             self.notifier.run_failed(&what, change, &verdict).await?;
         }

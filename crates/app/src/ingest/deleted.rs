@@ -7,7 +7,7 @@ use aws::{
 use domain::{
     deletion::{Effect, Unaffected, effect},
     events::{DeletedVersion, S3Deleted},
-    job::{Change, Job, JobId, JobState, Progress, Reason},
+    job::{Change, Job, JobState, Progress, Reason},
     manifest::Manifest,
     object::{self, Object, Sequencer},
     retry::PUBLISH_OVERTAKEN_ATTEMPTS,
@@ -112,8 +112,8 @@ impl Ingest {
             size_bytes: None,
         };
         let taking = self.pipelines.by_name(&deletion.key);
-        let ids: Vec<JobId> = taking.map(|pipeline| JobId::derive(&pipeline.name, &version)).collect();
-        for job in self.ledger.read_all(&ids).await? {
+        let versions: Vec<_> = taking.map(|pipeline| (pipeline.name.as_str(), &version)).collect();
+        for job in self.ledger.read_versions(&versions).await? {
             let attempt = || format!("read the job of the deleted version {version}");
             let job = job.map_err(|error| CallError::malformed_response(attempt(), error))?;
             if self.pipelines.removes(&deletion.key, Some(&job.pipeline.name)) {

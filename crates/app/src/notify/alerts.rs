@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tracing::info;
@@ -12,7 +13,7 @@ use crate::item_failures::ItemFailures;
 use aws::{CallError, Clients, fleet::Fleet, mail::Mailer};
 use domain::{
     alerts::{AlertState as Document, Delivery, Failure, GroupedMail, Which},
-    mail,
+    mail::{self, Mail},
 };
 
 /// The alerts. Clones take turns.
@@ -42,9 +43,17 @@ impl Alerts {
     /// Each is reserved before it is sent and recorded after, so that two flushes at once send it once. If a flush dies
     /// between SNS's answer and the record, a later one sends the mail again.
     ///
+    /// A group of one job is mailed as that job's own mail, which `single` writes for its id; where it cannot, as a group.
+    ///
     /// # Errors
     /// [`CallError`]: of the mails not sent, nothing is lost; a later flush sends them.
-    pub async fn flush(&self, mailer: &Mailer, which: Which, now: Timestamp) -> Result<usize, CallError> {
+    pub async fn flush<'s>(
+        &self,
+        mailer: &Mailer,
+        which: Which,
+        now: Timestamp,
+        single: impl Fn(String) -> BoxFuture<'s, Option<Mail>>,
+    ) -> Result<usize, CallError> {
         let holder = format!("{:032x}", fastrand::u128(..));
         let grouped = self.change("group mails", |alerts| alerts.flush(which, &holder, now)).await?;
         let mut failures = ItemFailures::default();
@@ -52,7 +61,12 @@ impl Alerts {
             if failures.should_give_up() {
                 break;
             }
-            let sent = self.send(mailer, one, &holder, now).await;
+            let mail = match one.only_job() {
+                Some(job) => single(job.to_owned()).await,
+                None => None,
+            };
+            let mail = mail.unwrap_or_else(|| mail::grouped_failures(one));
+            let sent = self.send(mailer, one, &mail, &holder, now).await;
             failures.record(format!("mail about {}", one.code), sent);
         }
         failures.finish().map_err(|failed| CallError::retries_exhausted("send the grouped mails", failed))?;
@@ -63,10 +77,11 @@ impl Alerts {
         &self,
         mailer: &Mailer,
         grouped: &GroupedMail,
+        mail: &Mail,
         holder: &str,
         now: Timestamp,
     ) -> Result<(), CallError> {
-        mailer.send(&mail::grouped_failures(grouped)).await?;
+        mailer.send(mail).await?;
         self.change("note a grouped mail", |alerts| alerts.sent(grouped, holder, now)).await?;
         log_sent(grouped);
         Ok(())

@@ -13,7 +13,6 @@ use aws::{
     CallError, Clients,
     fleet::Fleet,
     ledger::{Changed, Ledger},
-    logs::{self, Logs, Tail},
     mail::Mailer,
     queue::Queue,
     tasks::TaskPurpose,
@@ -24,16 +23,16 @@ use domain::{
     document::{Lease, StoredDocument},
     events::TaskStateChange,
     job::{Attempt, Job, JobState, Reason},
-    mail::{self, ConsoleLinks, FailureReport, Log, Mail},
+    mail::{self, RunFailed},
     message::JobMessage,
     notify::NotifyOn,
+    schedule_runs::schedule_of_sweep,
     settings::{Settings, SettingsError, variables},
     verdict::Verdict,
 };
 use serde::{Deserialize, Serialize};
-use tracing::warn;
 
-use super::Alerts;
+use super::{Alerts, JobMails};
 
 /// For how long one stop may be sending a mail before another may. The template lets the function run for 30 s, and a
 /// message comes again after 180 s: by then the lease of a function that died has run out.
@@ -57,11 +56,9 @@ pub struct Notifier {
     fleet: Fleet,
     dead_letters: Queue,
     alerts: Alerts,
-    logs: Logs,
+    job_mails: JobMails,
     mailer: Mailer,
     notify_on: NotifyOn,
-    console: ConsoleLinks,
-    cluster: String,
     clock: Clock,
 }
 
@@ -87,11 +84,9 @@ impl Notifier {
             fleet: Fleet::new(clients, &fleet),
             dead_letters: Queue::new(clients, &settings.get(variables::DEAD_LETTER_QUEUE_URL)?),
             alerts: Alerts::new(clients, &fleet),
-            logs: Logs::new(clients, settings)?,
+            job_mails: JobMails::new(clients, settings, clock)?,
             mailer: Mailer::new(clients, &topic),
             notify_on: settings.get(variables::NOTIFY_ON)?,
-            console: ConsoleLinks::of(&topic, clients.config().endpoint_url()),
-            cluster: settings.get(variables::CLUSTER)?,
             clock,
         })
     }
@@ -107,10 +102,10 @@ impl Notifier {
         change: &TaskStateChange,
         verdict: &Verdict,
     ) -> Result<(), CallError> {
-        let (source, name) = match what {
-            TaskPurpose::Sweep(which) => (Source::Sweep, format!("the sweep {which}")),
+        let (source, name, is_sweep) = match what {
+            TaskPurpose::Sweep(which) => (Source::Sweep, format!("the sweep {which}"), true),
             TaskPurpose::Command(schedule) => {
-                (Source::Command(schedule.clone()), format!("the command {schedule}"))
+                (Source::Command(schedule.clone()), format!("the command {schedule}"), false)
             }
             TaskPurpose::Drain { .. } | TaskPurpose::Job { .. } => return Ok(()),
         };
@@ -139,7 +134,20 @@ impl Notifier {
             key: None,
         };
         match self.alerts.record(&failure, now).await? {
-            Delivery::Immediate => self.mailer.send(&mail::run_failed(&name, &reason, task, now)).await?,
+            Delivery::Immediate => {
+                let schedule = schedule_of(what).map(str::to_owned);
+                let (log, links) = self.job_mails.log_of_run(task, is_sweep).await;
+                let run = RunFailed {
+                    what: name,
+                    schedule,
+                    reason,
+                    task: task.clone(),
+                    at: failure.at,
+                    log,
+                    links,
+                };
+                self.mailer.send(&mail::run_failed(&run)).await?;
+            }
             Delivery::Grouped => {}
         }
         self.fleet.put_document_for(task, &TaskNotice { notified_at: self.clock.now() }).await
@@ -173,7 +181,7 @@ impl Notifier {
         self.dead_letters.dead_letter(&entry, &reason).await?;
         if self.notify_on.of_failures() {
             match self.alerts.record(&failure(&job, &reason, now), now).await? {
-                Delivery::Immediate => self.mailer.send(&self.report(&job).await).await?,
+                Delivery::Immediate => self.mailer.send(&self.job_mails.of(&job).await).await?,
                 // The count is durable, and a grouped mail will include it. If the function dies here, the failure may be
                 // counted twice when its message comes again: a wrong number in a mail, and no second mail.
                 Delivery::Grouped => {}
@@ -182,45 +190,14 @@ impl Notifier {
         self.ledger.notified(&job.id, attempt, ended, self.clock.now()).await?;
         Ok(Notified::Now)
     }
+}
 
-    /// The mail of a failed job, with its last log lines. A log that cannot be read keeps no mail from going out.
-    async fn report(&self, job: &Job) -> Mail {
-        let mut report = FailureReport::of(job);
-        let tail = match self.logs.tail(job, self.clock.now()).await {
-            Ok(tail) => tail,
-            Err(error) => {
-                let reason = telemetry::causes(&error);
-                warn!(job.id = %job.id, error = reason, "failed to read the log of a failed job: its mail goes out without it");
-                report.log = Log::Unread(reason);
-                Tail::default()
-            }
-        };
-        report.links = self.links(job, &tail);
-        if report.log == Log::Unasked {
-            report.log = Log::Lines(tail.lines);
-        }
-        mail::compose(&report)
-    }
-
-    /// Links for the mail: pages of the console on AWS, and a command on a local cloud.
-    fn links(&self, job: &Job, tail: &Tail) -> Vec<(String, String)> {
-        if self.console == ConsoleLinks::Local {
-            return vec![("all jobs".to_owned(), "tidemill jobs".to_owned())];
-        }
-        let own = logs::own_task(job);
-        // The log stream of a pooled worker is known once the job's lines are found in it.
-        let stream = own.map(|task| self.logs.stream_of(task)).or_else(|| tail.stream.clone());
-        let task = stream.as_deref().and_then(|stream| stream.rsplit('/').next());
-        let (bucket, key) = (&job.object.bucket, &job.object.key);
-        let pages = [
-            ("log", stream.as_deref().and_then(|stream| self.console.log_stream(self.logs.group(), stream))),
-            (
-                if own.is_some() { "task" } else { "pooled worker" },
-                task.and_then(|task| self.console.task(&self.cluster, task)),
-            ),
-            ("object", self.console.object(bucket, key, job.object.version_id.as_deref())),
-        ];
-        pages.into_iter().filter_map(|(name, page)| Some((name.to_owned(), page?))).collect()
+/// The schedule that this task ran for.
+pub(crate) fn schedule_of(what: &TaskPurpose) -> Option<&str> {
+    match what {
+        TaskPurpose::Command(schedule) => Some(schedule),
+        TaskPurpose::Sweep(which) => schedule_of_sweep(which),
+        TaskPurpose::Drain { .. } | TaskPurpose::Job { .. } => None,
     }
 }
 

@@ -93,7 +93,7 @@ impl Sweep {
         let Changed::Applied(_) = self.ledger.collecting(&job.id, job.state(), until).await? else {
             return Ok(());
         };
-        let rows = self.delete_write_epochs(job, write_epochs(job)).await?;
+        let rows = self.delete_write_epochs(job, manifest::write_epochs(job)).await?;
         // Killed before this line, the next sweep finds the job on its shard and no rows.
         self.ledger.collected(job, self.clock.now()).await?;
         stats.collected_rows += rows;
@@ -108,7 +108,8 @@ impl Sweep {
             info!(job.id = %job.id, "dry run: would delete the rows of earlier attempts of job {}", job.id);
             return Ok(());
         }
-        let rows = self.delete_write_epochs(job, 1..=job.fence.saturating_sub(1)).await?;
+        let (first, last) = manifest::write_epochs(job).into_inner();
+        let rows = self.delete_write_epochs(job, first..=last.saturating_sub(1)).await?;
         stats.collected_rows += rows;
         info!(job.id = %job.id, rows, "deleted {} of earlier attempts of job {}", count(rows, "row"), job.id);
         Ok(())
@@ -160,9 +161,4 @@ impl Sweep {
         // Records with natural keys and in tables of the user's own are not stored under their job, and a job that was never claimed has no rows.
         self.is_old(since) && job.pipeline.publishes_at_once() && job.fence > 0
     }
-}
-
-/// Which write epochs of its rows a job may have: one, or one for every claim.
-fn write_epochs(job: &Job) -> RangeInclusive<u64> {
-    if job.pipeline.format.is_repeatable() { 0..=0 } else { 1..=job.fence }
 }

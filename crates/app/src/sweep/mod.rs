@@ -10,6 +10,7 @@
 //! what an earlier one did. It records a step as done only after the results of that step are durable.
 
 mod collect;
+mod dead_letters;
 mod open;
 mod reconcile;
 mod report;
@@ -21,6 +22,7 @@ use crate::item_failures::{ItemFailures, ItemsFailed};
 use aws::{
     CallError, Clients,
     cluster::Cluster,
+    dead_letters::DeadLetters,
     delete_rows::RowDeleter,
     fleet::Fleet,
     ledger::{Ledger, StatusPage},
@@ -57,6 +59,7 @@ pub struct Sweep {
     cluster: Cluster,
     uploads: Queue,
     stops: Queue,
+    dead_letters: DeadLetters,
     mailer: Mailer,
     notify_on: NotifyOn,
     collector: RowDeleter,
@@ -144,6 +147,7 @@ impl Sweep {
             cluster: Cluster::new(clients, &settings.get(variables::CLUSTER)?),
             uploads: Queue::new(clients, &settings.get(variables::UPLOADS_QUEUE_URL)?),
             stops: Queue::new(clients, &settings.get(variables::STOPS_QUEUE_URL)?),
+            dead_letters: DeadLetters::new(clients, &settings.get(variables::DEAD_LETTER_QUEUE_URL)?),
             mailer: Mailer::new(clients, &settings.get(variables::MAIL_TOPIC)?),
             notify_on: settings.get(variables::NOTIFY_ON)?,
             collector: RowDeleter::new(records.clone()),
@@ -247,6 +251,9 @@ impl Sweep {
         }
         if let Err(error) = failures.finish() {
             failed("repair jobs", &error.into(), &mut stats);
+        }
+        if let Err(error) = self.resolve_dead_letters(&mut stats).await {
+            failed("go through the dead letters", &error, &mut stats);
         }
         if let Err(error) = self.collect(&mut reports.progress, &mut stats).await {
             failed("collect rows", &error, &mut stats);

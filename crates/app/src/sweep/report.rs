@@ -1,7 +1,9 @@
 //! Writes the report of each hour and mails its digest.
 
+use aws::objects::Writing;
 use domain::{
     mail, object,
+    schedule_runs::ScheduleRuns,
     sweep::{
         HOUR, Progress,
         report::{Open, Summary, SweepStats, lines_key, summary_key},
@@ -28,23 +30,23 @@ impl Sweep {
         let HourReports { mut progress, hours, .. } = reports;
         let last = hours.len().saturating_sub(1);
         let mut failures = ItemFailures::default();
+        let runs = self.fleet.get_document::<ScheduleRuns>().await?.unwrap_or_default();
         for (index, counted) in hours.into_iter().enumerate() {
             let (open, stats) = if index == last { (open, stats.clone()) } else { Default::default() };
-            self.report_hour(counted, open, stats, &mut progress, &mut failures).await?;
+            let HourReport { counts, lines } = counted;
+            let summary = counts.finish(open, stats).with_runs(&runs);
+            self.report_hour(summary, lines, &mut progress, &mut failures).await?;
         }
         Ok(failures.finish()?)
     }
 
     async fn report_hour(
         &self,
-        counted: HourReport,
-        open: Open,
-        stats: SweepStats,
+        summary: Summary,
+        lines: Option<Writing>,
         progress: &mut Progress,
         failures: &mut ItemFailures,
     ) -> Result<(), StepError> {
-        let HourReport { counts, lines } = counted;
-        let summary: Summary = counts.finish(open, stats);
         let hour = summary.hour;
         info!(hour = %hour, summary = %serde_json::json!(summary), dry_run = self.dry_run, "report of the hour {hour}");
         if self.dry_run {

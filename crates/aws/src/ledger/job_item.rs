@@ -100,6 +100,9 @@ pub struct JobItem {
     /// The id of that event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
+    /// Which of the jobs of its object version and pipeline it is, from 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replay: u32,
     /// When λ uploads recorded it.
     pub created_at: Timestamp,
     /// Until when its launch is deferred.
@@ -225,6 +228,7 @@ impl TryFrom<JobItem> for Job {
             created_at: item.created_at,
             event_at: item.event_at,
             trace: item.trace,
+            replay: item.replay,
             attempt: item.attempt,
             task: item.task,
             counted_attempts: item.counted_attempts,
@@ -370,6 +374,7 @@ impl From<&Job> for JobItem {
             write_units: job.write_units(),
             event_at: job.event_at,
             trace: job.trace.clone(),
+            replay: job.replay,
             created_at: job.created_at,
             deferred_until: None,
             claimed_at: job.claimed_at(),

@@ -1,9 +1,11 @@
-//! What a person does to a job: has it run again, or stops it.
+//! What a person does to a job: has it run again, or stops it; and the jobs that were made so.
+
+use std::collections::HashSet;
 
 use jiff::Timestamp;
 
 use super::{
-    Changed, Ledger, Write,
+    Changed, Ledger, UnreadableJob, Write,
     audit::{adding, fitting},
     write::{attempts, reason_value},
 };
@@ -13,10 +15,40 @@ use crate::{
 };
 use domain::{
     audit::AuditEntry,
-    job::{Attempt, Change, Job, Reason, State, open_shard},
+    job::{Attempt, Change, Job, JobId, Reason, State, open_shard},
+    object::Object,
 };
 
 impl Ledger {
+    /// Reads all jobs of these object versions, each with pipelines of this name, those that replays have made included; in
+    /// no order, strongly consistent. One whose item cannot be read keeps no other from being read.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub async fn read_versions(
+        &self,
+        versions: &[(&str, &Object)],
+    ) -> Result<Vec<Result<Job, UnreadableJob>>, CallError> {
+        let (mut jobs, mut number) = (Vec::new(), 0);
+        let mut with_more = versions.to_vec();
+        while !with_more.is_empty() {
+            let ids = |&(pipeline, object): &(&str, &Object)| JobId::of_replay(pipeline, object, number);
+            let ids: Vec<JobId> = with_more.iter().map(ids).collect();
+            let found = self.read_all(&ids).await?;
+            let id = |job: &Result<Job, UnreadableJob>| match job {
+                Ok(job) => job.id.to_string(),
+                Err(error) => error.job().to_owned(),
+            };
+            let known: HashSet<String> = found.iter().map(id).collect();
+            // Numbers have no gaps.
+            let mut ids = ids.iter();
+            with_more.retain(|_| ids.next().is_some_and(|id| known.contains(id.as_str())));
+            jobs.extend(found);
+            number += 1;
+        }
+        Ok(jobs)
+    }
+
     /// A failed job, as it was read, waits for another attempt, with the image that is deployed now, and all that have
     /// ended count towards no limit any more. Refused where [`domain::replay::refusal`] says why, or when somebody else has changed the job since.
     ///

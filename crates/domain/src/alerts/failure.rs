@@ -87,6 +87,17 @@ pub struct GroupedMail {
     pub next: Duration,
 }
 
+impl GroupedMail {
+    /// The id of the job that this mail is about, if it is about one job only.
+    #[must_use]
+    pub fn only_job(&self) -> Option<&str> {
+        match (&self.source, self.examples.as_slice()) {
+            (Source::Pipeline(_), [only]) if self.count == 1 && !self.over => Some(&only.id),
+            _ => None,
+        }
+    }
+}
+
 /// A failure that stands for others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Example {

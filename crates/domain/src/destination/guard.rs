@@ -19,7 +19,7 @@ pub const SEQUENCER: &str = "sequencer";
 pub const TIME: &str = "time";
 /// The row of the object.
 pub const ROW: &str = "row";
-/// The attempt whose command printed the row, where a command may print other rows each time.
+/// The write epoch of the row: which attempt of a command, or which replay, it is of. Missing where it is 0.
 pub const EPOCH: &str = "epoch";
 
 /// Where an item comes from. It is one attribute of the item, a map of [`OBJECT`], [`SEQUENCER`], [`TIME`], [`ROW`] and
@@ -34,7 +34,7 @@ pub struct Provenance {
     pub time: i64,
     /// The row, from 1.
     pub row: u64,
-    /// The write epoch of the row; 0 where rows come out the same each time.
+    /// The write epoch of the row; 0 before any replay, where rows come out the same each time.
     pub epoch: u64,
 }
 
@@ -112,7 +112,8 @@ pub fn condition(write: WriteMode, has_epochs: bool) -> &'static str {
         (WriteMode::Upsert | WriteMode::Replace | WriteMode::Merge, false) => {
             "attribute_not_exists(#provenance.#object) \
              OR (#provenance.#object = :object AND (#provenance.#sequencer < :sequencer \
-             OR (#provenance.#sequencer = :sequencer AND #provenance.#row <= :row))) \
+             OR (#provenance.#sequencer = :sequencer AND attribute_not_exists(#provenance.#epoch) \
+             AND #provenance.#row <= :row))) \
              OR (#provenance.#object <> :object AND (#provenance.#time < :time \
              OR (#provenance.#time = :time AND #provenance.#object < :object)))"
         }
@@ -127,12 +128,13 @@ pub fn condition(write: WriteMode, has_epochs: bool) -> &'static str {
         // An item that an earlier row of this very version made counts as not there yet.
         (WriteMode::Insert, false) => {
             "attribute_not_exists(#part) OR (#provenance.#object = :object \
-             AND #provenance.#sequencer = :sequencer AND #provenance.#row < :row)"
+             AND #provenance.#sequencer = :sequencer AND attribute_not_exists(#provenance.#epoch) \
+             AND #provenance.#row < :row)"
         }
         (WriteMode::Insert, true) => {
             "attribute_not_exists(#part) OR (#provenance.#object = :object \
-             AND #provenance.#sequencer = :sequencer AND (#provenance.#epoch < :epoch \
-             OR (#provenance.#epoch = :epoch AND #provenance.#row < :row)))"
+             AND #provenance.#sequencer = :sequencer AND (attribute_not_exists(#provenance.#epoch) \
+             OR #provenance.#epoch < :epoch OR (#provenance.#epoch = :epoch AND #provenance.#row < :row)))"
         }
     }
 }

@@ -41,11 +41,20 @@ impl JobId {
     /// ```
     #[must_use]
     pub fn derive(pipeline: &str, object: &Object) -> Self {
+        Self::of_replay(pipeline, object, 0)
+    }
+
+    /// The id of the `number`-th job that a person had made of `object` with the pipeline of this name, after the first
+    /// one, which is number 0.
+    #[must_use]
+    pub fn of_replay(pipeline: &str, object: &Object, number: u32) -> Self {
         let version = match &object.version_id {
             Some(id) => ["version", id, ""],
             None => ["etag", object.etag.as_deref().unwrap_or_default(), object.sequencer.padded()],
         };
-        Self(digest(["job", pipeline, &object.bucket, &object.key].into_iter().chain(version)))
+        let number = (number > 0).then(|| number.to_string());
+        let replay = number.iter().flat_map(|number| ["replay", number]);
+        Self(digest(["job", pipeline, &object.bucket, &object.key].into_iter().chain(version).chain(replay)))
     }
 
     /// An id that stands for a deletion where a manifest names a job: no job has it. A duplicate event derives the same.
@@ -134,6 +143,8 @@ mod tests {
         );
         assert_ne!(id, JobId::derive("q", &object(Some("v1"), "e", "01")));
         assert_ne!(id, JobId::derive("p", &object(Some("v2"), "e", "01")));
+        let replays = [0, 1, 2].map(|number| JobId::of_replay("p", &object(Some("v1"), "e", "01"), number));
+        assert!(replays[0] == id && replays[1] != id && replays[2] != replays[1]);
         let unversioned = JobId::derive("p", &object(None, "e", "01"));
         assert_ne!(unversioned, JobId::derive("p", &object(None, "e", "02")), "the same bytes put twice");
         assert_eq!(JobId::parse(id.as_str()), Some(id));

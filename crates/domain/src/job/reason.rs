@@ -93,8 +93,7 @@ impl ReasonCode {
 /// Advice that ends in a new upload, with what follows from it.
 pub(super) fn uploaded(advice: &str) -> String {
     format!(
-        "{advice} The new version is processed automatically. Replay this job only if the program that read the object has \
-         changed."
+        "{advice} The new version is processed automatically. If only the pipelines file has changed, replay this job instead."
     )
 }
 

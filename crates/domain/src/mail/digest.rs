@@ -1,4 +1,4 @@
-//! The hourly digest, and the mail about a sweep or command that failed.
+//! The hourly digest.
 
 use std::{fmt::Write, time::Duration};
 
@@ -7,12 +7,12 @@ use pricing::Dollars;
 
 use super::format::{LINE_CHARS, Mail, SUBJECT_CHARS, ascii, bounded};
 use crate::{
-    job::{Reason, State},
+    job::State,
     sweep::{
         HOUR,
-        report::{DriftedObject, Summary, SweepStats},
+        report::{DriftedObject, NamedRun, Summary, SweepStats},
     },
-    text::{count, escaped, grouped, in_words, shortened},
+    text::{count, escaped, grouped, in_words, quoted, shortened},
 };
 
 /// The digest of an hour. `report` is where its lines are: `s3://bucket/key`.
@@ -24,25 +24,6 @@ pub fn digest(summary: &Summary, report: &str) -> Mail {
     // Writing to a String cannot fail.
     let _ = write_body(summary, report, &mut body);
     Mail { subject: shortened(&ascii(&subject), SUBJECT_CHARS), body: bounded(body) }
-}
-
-/// The mail about a sweep or a schedule's command that has not succeeded. `what` names it, such as `the sweep
-/// 20261121T12`.
-#[must_use]
-pub fn run_failed(what: &str, reason: &Reason, task: &str, at: Timestamp) -> Mail {
-    let line = |text: &str| shortened(&escaped(text), LINE_CHARS);
-    let subject =
-        format!("[tidemill] failed: {} ({})", shortened(&ascii(what), 60), ascii(reason.code.as_str()));
-    let body = format!(
-        "FAILED: {what}: {words}\n\nWhat happens next\n  This run will not be retried. The next sweep, within the hour, \
-         does what a failed sweep left undone; a command runs again\n  at its next scheduled time.\n\nWhat to do\n  Read \
-         the log of the task.\n\nReason     {code}\nStopped    {at:.0}\nTask       {task}\n",
-        what = line(what),
-        words = line(&reason.message),
-        code = line(reason.code.as_str()),
-        task = line(task),
-    );
-    Mail { subject: shortened(&subject, SUBJECT_CHARS), body: bounded(body) }
 }
 
 fn hour(begin: Timestamp) -> (String, String) {
@@ -121,6 +102,17 @@ fn write_body(summary: &Summary, report: &str, out: &mut String) -> std::fmt::Re
         }
     }
     write_drifts(summary, out)?;
+    if !summary.schedules.is_empty() {
+        writeln!(out, "\nSchedules")?;
+    }
+    for NamedRun { schedule, run } in &summary.schedules {
+        if run.has_succeeded() {
+            writeln!(out, "  {} succeeded", line(schedule))?;
+        } else {
+            writeln!(out, "  {} failed: {}", line(schedule), line(&run.verdict.message))?;
+            writeln!(out, "    tidemill schedule run {}", quoted(schedule))?;
+        }
+    }
     write_stats(&summary.sweep, out)?;
     writeln!(out, "\nMore information\n  report, one line per job: {}", escaped(report))?;
     writeln!(out, "  timeline of an object: tidemill explain s3://BUCKET/KEY")
@@ -171,6 +163,11 @@ fn write_stats(sweep: &SweepStats, out: &mut String) -> std::fmt::Result {
             sweep.notified,
             "failure whose mail was lost is mailed",
             "failures whose mails were lost are mailed",
+        ),
+        several(
+            sweep.resolved,
+            "dead letter about which nothing is left to do was removed",
+            "dead letters about which nothing is left to do were removed",
         ),
         several(
             sweep.collected_rows,

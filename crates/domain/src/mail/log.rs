@@ -11,11 +11,20 @@ use crate::{
     text::{escaped, shortened},
 };
 
-/// How many log lines a mail shows, the last ones.
-pub const LOG_LINES: usize = 20;
+/// How many log lines are read for a mail, the last ones: what a program said last is in between.
+pub const READ_LINES: usize = 80;
+
+/// How many of them a mail shows, the last ones. What a schedule's command wrote is among them, with a whole traceback.
+const LOG_LINES: usize = 30;
+
+/// How many lines of a command's own a mail shows, the last ones: a traceback, whole.
+const COMMAND_LINES: usize = 30;
+
+/// The field of a log line that holds what a command wrote to standard error.
+const COMMAND: &str = "line";
 
 /// The text fields that are shown without their names, in this order. All other text fields follow with theirs.
-const UNNAMED: [&str; 4] = ["line", "reason", "detail", "error"];
+const UNNAMED: [&str; 3] = ["reason", "detail", "error"];
 
 /// The fields that are shown before the message, or not at all: the mail names the object.
 const COMMON: [&str; 6] = ["timestamp", "level", "message", "target", "object", "change"];
@@ -52,14 +61,34 @@ pub(super) fn write(log: &Log, out: &mut String) -> std::fmt::Result {
             writeln!(out, "\nLast log lines\n  None: nothing was logged, or the lines have not arrived yet.")
         }
         Log::Lines(lines) => {
-            writeln!(out, "\nLast log lines")?;
-            let shown: Vec<_> = lines.iter().filter(|line| !metrics::is_line(&line.text)).collect();
-            for line in last(&shown, LOG_LINES) {
-                writeln!(out, "  {}", shortened(&escaped(&readable(line)), LINE_CHARS))?;
+            let (mut of_command, mut others) = (Vec::new(), Vec::new());
+            for line in lines.iter().filter(|line| !metrics::is_line(&line.text)) {
+                match said_by_command(line) {
+                    Some(said) => of_command.push(said),
+                    None => others.push(readable(line)),
+                }
             }
-            Ok(())
+            write_last("What the command wrote", &of_command, COMMAND_LINES, out)?;
+            write_last("Last log lines", &others, LOG_LINES, out)
         }
     }
+}
+
+fn write_last(title: &str, lines: &[String], most: usize, out: &mut String) -> std::fmt::Result {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    match lines.len() {
+        all if all > most => writeln!(out, "\n{title} (the last {most} lines)")?,
+        _ => writeln!(out, "\n{title}")?,
+    }
+    last(lines, most).iter().try_for_each(|line| writeln!(out, "  {}", shortened(&escaped(line), LINE_CHARS)))
+}
+
+/// What a command wrote to standard error, which the worker logs line by line.
+fn said_by_command(line: &LogLine) -> Option<String> {
+    let Ok(Value::Object(fields)) = serde_json::from_str(&line.text) else { return None };
+    fields.get(COMMAND).and_then(Value::as_str).map(str::to_owned)
 }
 
 /// A line of ours without its JSON: time, level, message, and every text field that the message does not already hold.
@@ -137,11 +166,23 @@ Last log lines
         assert_eq!(
             shown,
             "
+What the command wrote
+  no such\\tsheet
+
 Last log lines
-  2026-03-14T09:27:20Z INFO the command wrote to standard error: no such\\tsheet
   2026-03-14T09:27:20Z INFO started cat, folder=/tmp/x
 "
         );
+    }
+
+    #[test]
+    fn a_traceback_is_shown_whole() {
+        let line = |text: &str| format!(r#"{{"level":"INFO","message":"wrote","line":"{text}"}}"#);
+        let lines: Vec<String> = (0..35).map(|n| line(&format!("  File {n}"))).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let shown = shown(&lines);
+        assert!(shown.starts_with("\nWhat the command wrote (the last 30 lines)\n    File 5\n"), "{shown}");
+        assert!(shown.ends_with("\n    File 34\n"), "{shown}");
     }
 
     #[test]

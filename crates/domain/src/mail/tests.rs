@@ -72,7 +72,7 @@ What happens next
   This job will not be retried automatically. None of this version's records are visible. The job is in the dead-letter queue.
 
 What to do
-  Fix the object and upload it again. The new version is processed automatically. Replay this job only if the program that read the object has changed.
+  Fix the object and upload it again. The new version is processed automatically. If only the pipelines file has changed, replay this job instead.
   tidemill replay --job {job}
 
 Pipeline   orders
@@ -203,7 +203,7 @@ fn a_key_cannot_fake_a_line_of_the_body() {
 }
 
 #[test]
-fn a_flood_of_log_lines_is_cut_to_the_last_twenty() {
+fn a_flood_of_log_lines_is_cut_to_the_last_thirty() {
     let mut report = FailureReport::of(&failed("uploads/a.csv"));
     report.log = lines((0..10_000).map(|n| format!("line {n} {}", "é".repeat(9_000))));
     report.history = (1..=1_000)
@@ -218,8 +218,8 @@ fn a_flood_of_log_lines_is_cut_to_the_last_twenty() {
     let Mail { body, .. } = compose(&report);
     assert!(body.len() <= BODY_BYTES, "{}", body.len());
     assert!(body.ends_with("… cut here\n"));
-    assert_eq!(body.lines().filter(|line| line.starts_with("  line ")).count(), 20);
-    assert!(body.contains("  line 9999 ") && !body.contains("  line 9979 "));
+    assert_eq!(body.lines().filter(|line| line.starts_with("  line ")).count(), 30);
+    assert!(body.contains("  line 9999 ") && !body.contains("  line 9969 "));
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod column_type;
 mod command;
 mod deletion;
 mod delimited;
+mod fingerprint;
 mod key;
 mod nearest;
 mod on_delete;

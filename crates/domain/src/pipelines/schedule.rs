@@ -57,6 +57,12 @@ impl Hours {
         Ok(Self { cron, zone })
     }
 
+    /// The next of these times after this one; none if there is none.
+    #[must_use]
+    pub fn next(&self, after: Timestamp) -> Option<Timestamp> {
+        self.cron.next(&self.zone, after)
+    }
+
     /// Whether a time of it has come since the tick before this one. On walls that are half an hour off, the tick is
     /// half an hour late. A time that the wall skips in spring is skipped; one that it repeats in autumn counts once.
     #[must_use]

@@ -16,6 +16,7 @@ use crate::{
     cost::job_cost,
     drift::Drifts,
     job::{Failed, Job, JobState, Reason, State},
+    schedule_runs::{ScheduleRun, ScheduleRuns},
 };
 
 /// The layout of lines and summaries written today.
@@ -148,10 +149,23 @@ pub struct Summary {
     pub took: Option<LatencyStats>,
     /// About what they cost, in billionths of a dollar.
     pub cost_nanodollars: u64,
+    /// Runs of schedules that ended in it, newest first.
+    #[serde(default)]
+    pub schedules: Vec<NamedRun>,
     /// Jobs that are open while this is written.
     pub open: Open,
     /// What the sweep that wrote this did; nothing, in the report of an hour that was made up for.
     pub sweep: SweepStats,
+}
+
+/// A run of a schedule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedRun {
+    /// The schedule's name.
+    pub schedule: String,
+    /// The run.
+    #[serde(flatten)]
+    pub run: ScheduleRun,
 }
 
 /// A failed job.
@@ -215,6 +229,9 @@ pub struct SweepStats {
     pub stopped: u64,
     /// Failures that nobody had been notified of.
     pub notified: u64,
+    /// Dead-letter messages that were removed because nothing is left to do about them.
+    #[serde(default)]
+    pub resolved: u64,
     /// Jobs whose rows were deleted, a day after they were last visible.
     pub collected: u64,
     /// How many rows of those jobs were deleted.
@@ -236,7 +253,26 @@ impl Summary {
     /// Whether anything happened that is worth a mail.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.came_in == 0 && self.settled.is_empty() && !self.sweep.is_notable()
+        self.came_in == 0 && self.settled.is_empty() && self.schedules.is_empty() && !self.sweep.is_notable()
+    }
+
+    /// Adds the runs of schedules that ended in the hour.
+    #[must_use]
+    pub fn with_runs(mut self, runs: &ScheduleRuns) -> Self {
+        let ended = runs.since(self.hour).into_iter().filter(|(_, run)| hour_of(run.ended_at) == self.hour);
+        self.schedules =
+            ended.map(|(name, run)| NamedRun { schedule: name.to_owned(), run: run.clone() }).collect();
+        self
+    }
+
+    /// The same without a word of this object.
+    #[must_use]
+    pub fn without(mut self, uri: &str) -> Self {
+        self.failed.retain(|failure| failure.object != uri);
+        if let Some(took) = self.took.as_mut().filter(|took| took.slowest == uri) {
+            took.slowest = "(forgotten)".to_owned();
+        }
+        self
     }
 
     /// How many became this.

@@ -75,14 +75,13 @@ table! {
         OutOfMemory = "out_of_memory", "the task ran out of memory" {
             counts_against_object: true, rule: Retry(Change::Larger, JOB_INTERRUPTED), exit_codes: &[ExitCode::OutOfMemory],
             aws_explains: false,
-            advice: "Upload the data in smaller objects, or give the pipeline a larger task and upload the object again. \
-                     A replay helps only if the worker needs less memory now.",
+            advice: "Upload the data in smaller objects; or give the pipeline a larger task in the pipelines file, then replay the \
+                     job.",
         }
         TimedOut = "timed_out", "the task ran longer than the pipeline's timeout and was stopped" {
             counts_against_object: true, rule: Retry(Change::Same, JOB_FAILED), exit_codes: &[ExitCode::TimedOut],
             aws_explains: false,
-            advice: "Raise the pipeline's timeout in the pipelines file and upload the object again. \
-                     A replay keeps the timeout that the job was recorded with.",
+            advice: "Raise the pipeline's timeout in the pipelines file, then replay the job.",
         }
         SpotReclaimed = "spot_reclaimed", "AWS took back the Spot capacity the task ran on" {
             counts_against_object: false, rule: Retry(Change::OnDemand, JOB_INTERRUPTED), exit_codes: &[], aws_explains: false,

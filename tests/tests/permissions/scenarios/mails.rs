@@ -33,6 +33,33 @@ pub(super) async fn grouped(env: &TestEnv) {
     assert_eq!(env.mails().len(), 4, "{:#?}", env.subjects());
 }
 
+/// Three failures have mails of their own, and one comes after them.
+pub(super) async fn group_of_one(env: &TestEnv) {
+    for n in 0..4 {
+        env.put(&format!("uploads/{n}.csv"), RAGGED).await;
+    }
+    env.settle().await;
+    minutes(3).await;
+    let subjects = env.subjects();
+    assert_eq!(subjects.len(), 4, "{subjects:#?}");
+    assert!(subjects.iter().all(|it| it.starts_with("[tidemill] failed: uploads/")), "{subjects:#?}");
+    let last = env.mails().pop().unwrap();
+    assert!(last.body.contains("\nLast log lines\n") && last.body.contains("replay --job"), "{}", last.body);
+}
+
+/// The sweep removes the dead letter of an object that was fixed.
+pub(super) async fn resolved(env: &TestEnv) {
+    env.put(KEY, RAGGED).await;
+    env.settle().await;
+    env.put(KEY, csv(3)).await;
+    env.settle().await;
+    let queue = &env.cloud().stack().resources["DeadLetterQueue"].arn;
+    let waiting = || env.cloud().services().sqs.counts(queue).unwrap().visible;
+    assert_eq!(waiting(), 1);
+    env.swept().await;
+    assert_eq!(waiting(), 0);
+}
+
 /// The sweep mails a failure that λ stops could not mail.
 pub(super) async fn not_notified(env: &TestEnv) {
     let broken = ApiError::client("InternalError", "out of order").with_status(500);

@@ -65,10 +65,12 @@ fn an_item_from_before_the_audit_reads_as_a_job_without_entries() {
     let job = read(old("waiting", json!({ "history": [ended] }))).unwrap();
     assert!(job.audit.is_empty() && !job.history[0].paused);
     assert_eq!((job.replayed_from, job.event_at, job.attempt, job.fence), (0, None, 2, 0));
+    assert_eq!(job.replay, 0);
     assert_eq!(job.state, JobState::Waiting(Waiting::default()));
     // Nor does a job that has nothing to tell carry any of it.
     let item = serde_json::to_value(JobItem::from(&job)).unwrap();
-    let absent = ["audit", "replayed_from", "deferred_until", "event_at", "reason", "holder", "lease_until"];
+    let absent =
+        ["audit", "replay", "replayed_from", "deferred_until", "event_at", "reason", "holder", "lease_until"];
     assert!(absent.iter().all(|name| item.get(name).is_none()), "{item}");
 }
 
@@ -203,6 +205,7 @@ fn full(state: JobState) -> Job {
     job.object.version_id = Some("v1".into());
     (job.event_at, job.trace) = (Some(at(0)), Some("e1".into()));
     (job.attempt, job.counted_attempts, job.replayed_from, job.fence) = (3, 1, 1, 2);
+    job.replay = 4;
     (job.task, job.revision) = (Some("arn:task".into()), Some("worker:7".into()));
     job.history = vec![Attempt { number: 2, task: "t".into(), verdict, stopped_at: at(5), paused: true }];
     job.audit = vec![AuditEntry::new(at(6), AuditKind::Replayed, "by ada")];

@@ -1,6 +1,13 @@
 use super::*;
 use crate::drift::{Change, Drift, Drifts};
 use crate::sweep::report::{Failure, LatencyStats, Open};
+use crate::{job::Reason, schedule_runs::ScheduleRun, verdict::Kind};
+
+fn run(kind: Kind) -> ScheduleRun {
+    let ended_at = "2026-11-21T14:03:00Z".parse().unwrap();
+    let verdict = Reason::new(kind, kind.sentence());
+    ScheduleRun { task: "arn:1".to_owned(), started_at: None, ended_at, verdict }
+}
 
 fn summary() -> Summary {
     let counts = |counts: &[(&str, u64)]| counts.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
@@ -24,6 +31,10 @@ fn summary() -> Summary {
         }),
         cost_nanodollars: 31_400_000,
         open: Open { waiting: 2, running: 1 },
+        schedules: vec![
+            NamedRun { schedule: "nightly".to_owned(), run: run(Kind::CommandCrashed) },
+            NamedRun { schedule: "late-orders".to_owned(), run: run(Kind::Succeeded) },
+        ],
         sweep: SweepStats {
             found: 2,
             stopped: 1,
@@ -81,6 +92,11 @@ Failed
     bad_input: row 17 has 4 fields, the header has 5
   and 21 more
 
+Schedules
+  nightly failed: the command crashed
+    tidemill schedule run nightly
+  late-orders succeeded
+
 The sweep
   2 objects whose events were lost were queued
   1 overdue task was stopped
@@ -102,19 +118,4 @@ fn the_digest_lists_what_the_sweep_could_not_do() {
     let problems = vec!["failed to list\nthe versions".to_owned()];
     let swept = Summary { sweep: SweepStats { problems, ..SweepStats::default() }, ..quiet };
     assert!(digest(&swept, "s3://tides/r").body.contains("  failed: failed to list\\nthe versions\n"));
-}
-
-#[test]
-fn a_failed_run_has_a_short_mail_that_sns_takes() {
-    let at = "2026-11-21T14:00:09.5Z".parse().unwrap();
-    let mail = run_failed(
-        "the command report",
-        &Reason::new(crate::verdict::Kind::Crashed, "exit code 3"),
-        "arn:task",
-        at,
-    );
-    assert_eq!(mail.subject, "[tidemill] failed: the command report (crashed)");
-    assert!(mail.body.starts_with("FAILED: the command report: exit code 3\n"), "{}", mail.body);
-    let long = run_failed(&"é\n".repeat(200), &Reason::new(crate::verdict::Kind::Crashed, "x"), "arn", at);
-    assert!(long.subject.len() <= SUBJECT_CHARS && long.subject.bytes().all(|b| (b' '..=b'~').contains(&b)));
 }

@@ -117,6 +117,18 @@ impl Lambda {
         Ok(arn::function(&name))
     }
 
+    /// Has all invocations from now on run in new environments, as after a deployment of a new version of each function.
+    pub fn renew_environments(&self) {
+        let mut state = self.inner.lock();
+        let mut idle = Vec::new();
+        for function in state.functions.values_mut() {
+            function.settings = Arc::new(FunctionSettings::clone(&function.settings));
+            idle.append(&mut function.idle);
+        }
+        drop(state);
+        idle.into_iter().for_each(|environment| environment.kill());
+    }
+
     /// Starts an environment now, so that the first event does not wait for it. Nothing to do for a direct one.
     pub fn prewarm(&self, function: &str) {
         self.inner.prewarm(function);

@@ -1,0 +1,108 @@
+//! `tidemill backfill`: processes objects that have no job, such as those that were in the bucket before.
+
+use app::reconcile::{Reconcile, Reconciled};
+use domain::{
+    object::Object,
+    sweep::{SweepRequest, TimeArg},
+    text::{count, grouped},
+};
+use serde_json::json;
+
+use super::deployment::{self, Deployment};
+use crate::{
+    args::BackfillArguments,
+    output::{one_line, print, print_line},
+};
+
+/// How many objects are named on the screen. With `--json`, all are.
+const NAMED: u64 = 20;
+
+/// Compares the bucket with the ledger, and prints what was found.
+pub(crate) async fn run(arguments: &BackfillArguments) -> anyhow::Result<u8> {
+    let request = SweepRequest {
+        since: Some(TimeArg::try_from(arguments.since.clone())?),
+        until: arguments.until.clone().map(TimeArg::try_from).transpose()?,
+        prefix: arguments.prefix.clone(),
+        dry_run: arguments.dry_run,
+    };
+    let range = request.range(deployment::now())?;
+    let deployment = Deployment::find(&arguments.target).await?;
+    let watched_prefix = deployment.watched_prefix()?;
+    let (uploads, pipelines) = (deployment.queue("UploadsQueue")?, deployment.current_pipelines().await?);
+    let reconcile = Reconcile {
+        ledger: &deployment.ledger,
+        objects: &deployment.objects,
+        uploads: &uploads,
+        bucket: deployment.bucket()?,
+        watched_prefix,
+        pipelines: &pipelines,
+        range,
+        prefix: request.prefix.as_deref(),
+        dry_run: request.dry_run,
+    };
+    let (mut counts, mut named, mut printed) = (Reconciled::default(), 0, Ok(()));
+    let verb = if request.dry_run { "would queue" } else { "queued" };
+    let mut found = |object: &Object, pipeline: &str| {
+        named += 1;
+        // A reader that closes the output keeps no object from being queued.
+        if printed.is_ok() {
+            printed = if arguments.target.json {
+                let version = &object.version_id;
+                print_line(
+                    &json!({ "object": object.uri(), "version": version, "pipeline": pipeline, "dry_run": request.dry_run }),
+                )
+            } else if named <= NAMED {
+                print(&format!("{verb}  {} ({pipeline})\n", one_line(&object.uri())))
+            } else {
+                Ok(())
+            };
+        }
+    };
+    let compared = reconcile.run(&mut counts, &mut found).await;
+    printed?;
+    if !arguments.target.json {
+        print(&summary(counts, &request, &range.since.strftime("%Y-%m-%d %H:%M UTC").to_string()))?;
+    }
+    compared?;
+    Ok(0)
+}
+
+/// What was found, in a few lines.
+fn summary(counts: Reconciled, request: &SweepRequest, since: &str) -> String {
+    let Reconciled { listed, ignored, found } = counts;
+    let more = found.saturating_sub(NAMED);
+    let mut text = if more > 0 { format!("… and {more} more\n") } else { String::new() };
+    let under = request.prefix.as_ref().map(|prefix| format!(" under {}", one_line(prefix)));
+    text += &format!(
+        "\nLooked at {} put since {since}{}:\n",
+        count(listed, "object version"),
+        under.unwrap_or_default()
+    );
+    let has = listed.saturating_sub(ignored + found);
+    let queued = match (request.dry_run, found) {
+        (_, 0) => "have none",
+        (true, _) => "have none and would be queued",
+        (false, _) => "had none and are queued now; `tidemill jobs` shows them",
+    };
+    for (number, words) in [(has, "have a job"), (found, queued), (ignored, "match no pipeline")] {
+        text += &format!("{:>12}  {words}\n", grouped(number));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_says_what_was_looked_at_and_what_is_queued() {
+        let request = SweepRequest { prefix: Some("uploads/a/".into()), ..SweepRequest::default() };
+        let counts = Reconciled { listed: 5_012, ignored: 12, found: 22 };
+        assert_eq!(
+            summary(counts, &request, "2026-10-29 01:30 UTC"),
+            "… and 2 more\n\nLooked at 5,012 object versions put since 2026-10-29 01:30 UTC under uploads/a/:\n       \
+             4,978  have a job\n          22  had none and are queued now; `tidemill jobs` shows them\n          \
+             12  match no pipeline\n"
+        );
+    }
+}

@@ -1,0 +1,190 @@
+//! Compares the bucket with the ledger: finds object versions that have no job, and has them processed. The sweep does this
+//! with those of the last day, whose events were lost; a person does it with older ones.
+
+use std::{collections::HashSet, time::Duration};
+
+use aws::{
+    CallError,
+    ledger::{Ledger, UnreadableJob},
+    objects::Objects,
+    queue::Queue,
+    versions::Version,
+};
+use domain::{
+    job::{Job, JobId},
+    message::ObjectMessage,
+    object::{Object, Sequencer},
+    pipelines::Pipelines,
+    sweep::Range,
+};
+use futures::{StreamExt, stream};
+use tracing::info;
+
+use crate::item_failures::{ItemFailures, ItemsFailed};
+
+/// How many messages are sent at once.
+const SENDS: usize = 8;
+
+/// What is compared.
+#[derive(Debug)]
+pub struct Reconcile<'a> {
+    /// The jobs.
+    pub ledger: &'a Ledger,
+    /// The bucket's objects.
+    pub objects: &'a Objects,
+    /// The queue that λ uploads reads.
+    pub uploads: &'a Queue,
+    /// The bucket's name.
+    pub bucket: &'a str,
+    /// What the keys of watched objects begin with.
+    pub watched_prefix: &'a str,
+    /// The pipelines, which tell the job of a version.
+    pub pipelines: &'a Pipelines,
+    /// When the versions were put.
+    pub range: Range,
+    /// What their keys begin with, besides.
+    pub prefix: Option<&'a str>,
+    /// Whether to send no message.
+    pub dry_run: bool,
+}
+
+/// What was found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reconciled {
+    /// Versions that were looked at.
+    pub listed: u64,
+    /// Those of them that match no pipeline.
+    pub ignored: u64,
+    /// Those of them that have no job and were sent to the uploads queue, or in a dry run would be.
+    pub found: u64,
+}
+
+/// What is called with each version that was found, and its pipeline's name.
+pub type Found<'f> = dyn FnMut(&Object, &str) + Send + 'f;
+
+/// Why not everything was compared.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// The bucket or the ledger did not answer.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// Some versions were not sent; all others were.
+    #[error(transparent)]
+    Items(#[from] ItemsFailed),
+}
+
+impl Reconcile<'_> {
+    /// Lists the versions under the prefix, and sends those in the range that match a pipeline and are not in the ledger to
+    /// the uploads queue. λ uploads records them and finds their order among the versions of their key. `counts` are raised
+    /// on the way, and each version that was found is passed to `found`, with its pipeline's name.
+    ///
+    /// If this is repeated, or the event arrives late, λ uploads finds the job in the ledger. A version that is still in
+    /// the uploads queue is sent a second time.
+    ///
+    /// # Errors
+    /// [`ReconcileError`]
+    pub async fn run(&self, counts: &mut Reconciled, found: &mut Found<'_>) -> Result<(), ReconcileError> {
+        let Some(prefix) = within(self.watched_prefix, self.prefix) else {
+            info!(
+                prefix = self.prefix,
+                watched = self.watched_prefix,
+                "no watched key begins with this prefix"
+            );
+            return Ok(());
+        };
+        let (mut from, mut failures) = (None, ItemFailures::default());
+        loop {
+            let page = self.objects.versions(self.bucket, &prefix, from).await?;
+            self.page(page.versions, counts, &mut failures, found).await?;
+            match page.next {
+                Some(next) if !failures.should_give_up() => from = Some(next),
+                _ => break,
+            }
+        }
+        let Reconciled { listed, ignored, found: sent } = *counts;
+        info!(listed, ignored, found = sent, "compared the bucket with the ledger");
+        Ok(failures.finish()?)
+    }
+
+    async fn page(
+        &self,
+        versions: Vec<Version>,
+        counts: &mut Reconciled,
+        failures: &mut ItemFailures,
+        found: &mut Found<'_>,
+    ) -> Result<(), CallError> {
+        let mut taken = Vec::with_capacity(versions.len());
+        for version in versions.into_iter().filter(|version| self.range.holds(version.modified_at)) {
+            counts.listed += 1;
+            match self.pipelines.route(&version.key, Some(version.size_bytes)) {
+                Some(pipeline) => {
+                    // In a versioned bucket the id depends on the version only, so λ uploads derives the same.
+                    let object = version.object(self.bucket, Sequencer::default());
+                    taken.push((JobId::derive(&pipeline.name, &object), object, pipeline.name.clone()));
+                }
+                None => counts.ignored += 1,
+            }
+        }
+        let ids: Vec<JobId> = taken.iter().map(|(id, ..)| id.clone()).collect();
+        let read = self.ledger.read_all(&ids).await?;
+        // A job whose item cannot be read is known all the same.
+        let id = |found: &Result<Job, UnreadableJob>| match found {
+            Ok(job) => job.id.to_string(),
+            Err(error) => error.job().to_owned(),
+        };
+        let known: HashSet<String> = read.iter().map(id).collect();
+        failures.read_jobs(read);
+        let lost = taken.into_iter().filter(|(id, ..)| !known.contains(id.as_str()));
+        let sends = stream::iter(lost).map(|(id, object, pipeline)| async move {
+            info!(
+                job.id = %id,
+                object.key = object.key,
+                object.version = object.version_id,
+                dry_run = self.dry_run,
+                "found {object}, which has no job: sending it to the uploads queue"
+            );
+            let sent = if self.dry_run { Ok(()) } else { self.send(&object).await };
+            (object, pipeline, sent)
+        });
+        let mut sends = sends.buffer_unordered(SENDS);
+        while let Some((object, pipeline, sent)) = sends.next().await {
+            if failures.record(&object, sent).is_some() {
+                counts.found += 1;
+                found(&object, &pipeline);
+            } else if failures.should_give_up() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&self, object: &Object) -> Result<(), CallError> {
+        let message = ObjectMessage::new(self.bucket, &object.key, object.version_id.as_deref());
+        self.uploads.send(&message.to_body(), Duration::ZERO).await
+    }
+}
+
+/// The prefix to list: the requested one, restricted to what is watched. `None` if none of it is watched.
+fn within(watched: &str, asked: Option<&str>) -> Option<String> {
+    match asked {
+        None => Some(watched.to_owned()),
+        Some(asked) if asked.starts_with(watched) => Some(asked.to_owned()),
+        Some(asked) if watched.starts_with(asked) => Some(watched.to_owned()),
+        Some(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::within;
+
+    #[test]
+    fn only_watched_prefixes_are_compared() {
+        let of = |asked| within("uploads/", asked);
+        assert_eq!(of(None).as_deref(), Some("uploads/"));
+        assert_eq!(of(Some("uploads/orders/")).as_deref(), Some("uploads/orders/"));
+        assert_eq!(of(Some("up")).as_deref(), Some("uploads/"));
+        assert_eq!(of(Some("")).as_deref(), Some("uploads/"));
+        assert_eq!(of(Some("rejects/")), None);
+    }
+}
