@@ -146,7 +146,8 @@ impl Replay {
         now: Timestamp,
     ) -> Result<Outcome, ReplayError> {
         let mut next = Job::replayed(job.object.clone(), pipeline.clone(), number, now);
-        (next.event_at, next.trace) = (job.event_at, job.trace.clone());
+        // Records under natural keys are ordered by this time: a replay is no later than the job before.
+        (next.event_at, next.trace) = (Some(job.version_at()), job.trace.clone());
         let with = with(pipeline, job);
         if self.dry_run {
             return Ok(Outcome::Replayed(format!("a new job would be queued, {with}")));

@@ -95,7 +95,7 @@ pub struct Written {
 pub enum Kept {
     /// It is there now.
     New,
-    /// A newer version of its object, or a later row of this one, already wrote this key. That one stays.
+    /// A newer version of its object, a later object, or a later row of this one already wrote this key. That one stays.
     Newer,
 }
 
@@ -121,8 +121,8 @@ impl Records {
         batch.write(self.client(), &self.table).await
     }
 
-    /// Writes one record under its natural key, unless a newer version of the same object, or of this version a later
-    /// write epoch or a later row of this one, has. Visible at once.
+    /// Writes one record under its natural key, unless a newer version of the same object, another object whose event is
+    /// later, or of this version a later write epoch or a later row, has. Visible at once.
     ///
     /// # Errors
     /// [`CallError`]: the record may be written; a repeat changes nothing more.
@@ -139,27 +139,33 @@ impl Records {
         item.insert(manifest::OBJECT.into(), text(job.object.uri()));
         item.insert(manifest::SEQUENCER.into(), text(job.object.sequencer.padded()));
         item.insert(manifest::SOURCE_ROW.into(), number(row));
+        let time = job.version_at().as_millisecond();
+        item.insert(manifest::VERSION_TIME.into(), number(time));
         if let Some(version) = &job.object.version_id {
             item.insert(manifest::VERSION.into(), text(version));
         }
         let write_epoch = manifest::write_epoch(job);
         let mut put = self.client().put_item().table_name(&self.table);
         // Which row is the later one can only be said within a write epoch.
-        let mut later = "#row <= :row";
+        let mut later = "attribute_not_exists(#write_epoch) AND #row <= :row";
         if write_epoch > 0 {
             item.insert(manifest::WRITE_EPOCH.into(), number(write_epoch));
             later = "attribute_not_exists(#write_epoch) OR #write_epoch < :write_epoch OR (#write_epoch = :write_epoch AND #row <= :row)";
-            put = put
-                .expression_attribute_names("#write_epoch", manifest::WRITE_EPOCH)
-                .expression_attribute_values(":write_epoch", number(write_epoch));
+            put = put.expression_attribute_values(":write_epoch", number(write_epoch));
         }
         let answer = put
             .set_item(Some(item))
-            // Sequencers of different keys cannot be compared: another object's record is replaced.
+            // The rule of `domain::destination::guard`, for attributes that are not in a map of their own, and where the
+            // time is missing on records from before it was written.
             .condition_expression(format!(
-                "attribute_not_exists(#part) OR #object <> :object OR #sequencer < :sequencer \
-                 OR (#sequencer = :sequencer AND ({later}))"
+                "attribute_not_exists(#part) \
+                 OR (#object = :object AND (#sequencer < :sequencer OR (#sequencer = :sequencer AND ({later})))) \
+                 OR (#object <> :object AND (attribute_not_exists(#time) OR #time < :time \
+                 OR (#time = :time AND #object < :object)))"
             ))
+            .expression_attribute_names("#write_epoch", manifest::WRITE_EPOCH)
+            .expression_attribute_names("#time", manifest::VERSION_TIME)
+            .expression_attribute_values(":time", number(time))
             .expression_attribute_names("#part", manifest::PART)
             .expression_attribute_names("#object", manifest::OBJECT)
             .expression_attribute_names("#sequencer", manifest::SEQUENCER)

@@ -37,6 +37,9 @@ pub const OBJECT: &str = "_object";
 pub const VERSION: &str = "_version";
 /// On natural-key records: that version's place among its key's versions.
 pub const SEQUENCER: &str = "_sequencer";
+/// On natural-key records: when that version was created ([`Job::version_at`]), in milliseconds since 1970. Of two objects,
+/// the later one's record stays, whichever is processed last. Missing on records from before.
+pub const VERSION_TIME: &str = "_version_time";
 /// On natural-key records: the row they came from.
 pub const SOURCE_ROW: &str = "_source_row";
 
@@ -47,7 +50,8 @@ pub const WRITE_EPOCH: &str = "_write_epoch";
 pub const REPAIRED: &str = "_tidemill";
 
 /// The names above but the last: no column may carry one of them.
-pub const RESERVED: [&str; 7] = [PART, ROW, OBJECT, VERSION, SEQUENCER, SOURCE_ROW, WRITE_EPOCH];
+pub const RESERVED: [&str; 8] =
+    [PART, ROW, OBJECT, VERSION, SEQUENCER, VERSION_TIME, SOURCE_ROW, WRITE_EPOCH];
 
 /// Which records of a key are visible. The field names are the item's attribute names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -250,12 +254,10 @@ fn before_first(job: &Job) -> u64 {
     u64::from(job.replay) << 32
 }
 
-/// Where an item in a table of the user's own comes from that is made of row `row` of a job. An object whose event is not
-/// known counts from when its job was recorded.
+/// Where an item in a table of the user's own comes from that is made of row `row` of a job.
 #[must_use]
 pub fn provenance(job: &Job, row: u64) -> Provenance {
-    let created_at = job.event_at.unwrap_or(job.created_at);
-    Provenance::of(&job.object, created_at.as_millisecond(), row, write_epoch(job))
+    Provenance::of(&job.object, job.version_at().as_millisecond(), row, write_epoch(job))
 }
 
 /// The partition key of row `row` of a write epoch of a job's rows that are spread over `shards` partitions.

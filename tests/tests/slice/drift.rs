@@ -156,7 +156,8 @@ fn an_object_that_takes_all_records_away_because_it_may_is_reported() {
         become_of(env, "uploads/orders/c.csv", "customer_id,name\nC1,Anna\nC2,Bob\n").await;
         let emptied = become_of(env, "uploads/orders/c.csv", "").await;
         emptied.assert_done();
-        assert_eq!(drift(&emptied), "no records, where its older version has 2");
+        let said = "missing: \"customer_id\", \"name\"; no records, where its older version has 2";
+        assert_eq!(drift(&emptied), said);
         let again = become_of(env, "uploads/orders/c.csv", "customer_id,name\n").await;
         assert_eq!(drift(&again), "", "its older version has none either");
     });

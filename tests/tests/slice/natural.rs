@@ -54,6 +54,24 @@ fn a_late_older_version_changes_nothing_that_is_newer() {
 }
 
 #[test]
+fn an_older_object_that_is_processed_late_does_not_overwrite_a_newer_one() {
+    plan(86).dedicated_tasks().run(async |env| {
+        let slow = Call::Delay(Duration::from_secs(120));
+        env.on(call::read_object().meets(slow).nth(1));
+        env.put("uploads/monday.csv", people(&[(1, "ann"), (2, "bob")])).await;
+        env.until("the first object is read", || env.calls("s3", "GetObject") == 1).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        env.put("uploads/friday.csv", people(&[(1, "abe"), (3, "cid")])).await;
+        env.settle().await;
+        let (monday, friday) = (env.job("uploads/monday.csv").await, env.job("uploads/friday.csv").await);
+        assert!(monday.assert_done().settled_at() > friday.assert_done().settled_at(), "it was late");
+        let visible = [env.visible("uploads/monday.csv").await, env.visible("uploads/friday.csv").await];
+        assert_eq!(visible[0], [r#"{"id":2,"name":"bob"}"#], "what the newer one does not have");
+        assert_eq!(visible[1], [r#"{"id":1,"name":"abe"}"#, r#"{"id":3,"name":"cid"}"#]);
+    });
+}
+
+#[test]
 fn within_an_object_the_last_row_of_a_key_wins() {
     plan(83).dedicated_tasks().run(async |env| {
         env.put(KEY, people(&[(1, "ann"), (2, "bob"), (1, "abe"), (1, "art")])).await;

@@ -12,6 +12,12 @@ impl Job {
         self.state.name()
     }
 
+    /// When its object version was created, as its event says; where the event was lost, when the job was recorded.
+    #[must_use]
+    pub fn version_at(&self) -> Timestamp {
+        self.event_at.unwrap_or(self.created_at)
+    }
+
     /// Why it is where it is, when that is not plain success.
     #[must_use]
     pub fn reason(&self) -> Option<&Reason> {
@@ -163,7 +169,7 @@ impl Job {
         let code = self.reason().map(|reason| &reason.code);
         match (code, self.pipeline.format) {
             (Some(ReasonCode::BadInput(reason)), Format::Command)
-                if *reason != bad_input::Reason::OutputTooLarge =>
+                if !matches!(reason, bad_input::Reason::OutputTooLarge | bad_input::Reason::Empty) =>
             {
                 "This is in what the command printed. Fix the command, then replay the job.".to_owned()
             }
