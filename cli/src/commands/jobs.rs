@@ -79,7 +79,7 @@ async fn outdated(deployment: &Deployment, jobs: Vec<Job>, today: &Pipelines) ->
         // Its object may have been processed again since.
         let would_replay = match pipeline {
             Some(pipeline) => {
-                let jobs = jobs_of(&deployment.ledger, pipeline, &job).await?;
+                let jobs = jobs_of(&deployment.ledger, &pipeline.name, &job.object).await?;
                 matches!(step(&job, pipeline, &jobs), Ok(Step::Anew(_)))
             }
             None => true,

@@ -16,6 +16,7 @@ use domain::{
     audit::{AuditEntry, AuditKind},
     job::{Failed, Job, JobId, JobState, State},
     message::{self, JobMessage, Message},
+    object::Object,
     pipelines::{Pipeline, Pipelines},
     replay::{NotNeeded, Step, refusal, step},
     text::shortened,
@@ -100,7 +101,7 @@ impl Replay {
                 None => return Ok(Outcome::Refused(NO_PIPELINE.to_owned())),
             },
         };
-        let jobs = jobs_of(&self.ledger, pipeline, job).await?;
+        let jobs = jobs_of(&self.ledger, &pipeline.name, &job.object).await?;
         match step(job, pipeline, &jobs) {
             Err(why) => Ok(not_needed(why)),
             Ok(Step::Again) if self.outdated => {
@@ -238,13 +239,13 @@ fn not_needed(why: NotNeeded) -> Outcome {
     Outcome::NotNeeded(why.to_string())
 }
 
-/// All jobs of the object version of `job` with pipelines of this name, in the order of their numbers.
+/// All jobs of an object version with pipelines of this name, in the order of their numbers.
 ///
 /// # Errors
 /// [`CallError`], also where the item of one of them cannot be read.
-pub async fn jobs_of(ledger: &Ledger, pipeline: &Pipeline, job: &Job) -> Result<Vec<Job>, CallError> {
-    let read = ledger.read_versions(&[(&pipeline.name, &job.object)]).await?;
-    let attempt = || format!("read the jobs of {}", job.object);
+pub async fn jobs_of(ledger: &Ledger, pipeline: &str, object: &Object) -> Result<Vec<Job>, CallError> {
+    let read = ledger.read_versions(&[(pipeline, object)]).await?;
+    let attempt = || format!("read the jobs of {object}");
     let read = read.into_iter().map(|job| job.map_err(|e| CallError::malformed_response(attempt(), e)));
     let mut jobs = read.collect::<Result<Vec<Job>, _>>()?;
     jobs.sort_by_key(|job| job.replay);

@@ -9,7 +9,7 @@
 use aws::versions::Version;
 use domain::{
     destination::{KeySet, WriteMode, guard, passes},
-    job::{Job, JobId},
+    job::Job,
     manifest::Manifest,
     object::Sequencer,
     publish,
@@ -27,6 +27,7 @@ use super::{
     rows::ReadAs,
     source::{self, Source},
 };
+use crate::replay::jobs_of;
 
 /// Deletes the items that older versions of the job's object have written and this version, which is `written` and was read
 /// as `read_as` says, lacks; and counts them. Does nothing where the pipeline does not say so, nor for a version that does
@@ -95,19 +96,26 @@ async fn older_jobs(run: JobRun<'_>, published: Option<Manifest>) -> Result<Vec<
     let object = &job.object;
     // The manifest of a deletion names no version whose job has deleted what was before it.
     let published = published.filter(|published| published.deleted.is_none());
+    // A replay: an earlier job of this version is published, and has deleted what was before it.
+    if published.as_ref().is_some_and(|it| it.version_id.is_some() && it.version_id == object.version_id) {
+        return Ok(Vec::new());
+    }
     let versions = services.objects.versions_of(&object.bucket, &object.key).await?.versions;
     let is_this = |version: &Version| Some(&version.version_id) == object.version_id.as_ref();
     let older = versions.iter().position(is_this).map_or(&[][..], |this| &versions[this + 1..]);
     let mut jobs = Vec::new();
     let mut found_published = false;
     for version in older {
-        let id = JobId::derive(&job.pipeline.name, &version.object(&object.bucket, Sequencer::default()));
         let is_published =
             published.as_ref().filter(|it| it.version_id.as_ref() == Some(&version.version_id));
-        let id = is_published.map_or(&id, |published| &published.job);
-        if let Some(old) = services.ledger.read(id).await?.filter(|old| old.fence > 0) {
-            jobs.push(old);
-        }
+        let found = match is_published {
+            Some(published) => services.ledger.read(&published.job).await?.into_iter().collect(),
+            None => {
+                let version = version.object(&object.bucket, Sequencer::default());
+                jobs_of(&services.ledger, &job.pipeline.name, &version).await?
+            }
+        };
+        jobs.extend(found.into_iter().filter(|old| old.fence > 0));
         // It has deleted what was before it.
         if is_published.is_some() {
             found_published = true;
