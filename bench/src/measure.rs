@@ -77,6 +77,8 @@ pub(crate) fn measure(file: &Path, format: Format) -> anyhow::Result<Measured> {
         .env(variables::STACK_NAME.name(), "bench")
         .env(variables::LEDGER_TABLE.name(), "ledger")
         .env(variables::RECORDS_TABLE.name(), "records")
+        .env(variables::FLEET_TABLE.name(), "fleet")
+        .env(variables::WATCHED_PREFIX.name(), "uploads/")
         .env(variables::REJECTS_PREFIX.name(), "rejects/")
         .env(variables::TIDEMILL_JOB.name(), job.id.as_str())
         .env(variables::TIDEMILL_ATTEMPT.name(), "1")

@@ -142,7 +142,7 @@ impl Sink {
                 self.claimed.get_or_init(since_1970);
                 plain(StatusCode::OK, self.job.clone())
             }
-            "GetItem" | "TransactWriteItems" => plain(StatusCode::OK, Bytes::from_static(b"{}")),
+            "GetItem" | "PutItem" | "TransactWriteItems" => plain(StatusCode::OK, Bytes::from_static(b"{}")),
             other => plain(StatusCode::NOT_IMPLEMENTED, format!("no {other} here").into()),
         }
     }

@@ -27,7 +27,7 @@ use domain::{
         KeyAttribute, KeyType, TableDefinition, TableItem, TableName, TableSchema, WriteMode,
         guard::{self, Provenance, WriteOutcome},
     },
-    record::Value,
+    record::Record,
 };
 
 /// How long the answer about a table's keys is used: DescribeTable is made for few calls a second, and a worker may have
@@ -360,7 +360,7 @@ impl Table {
     }
 }
 
-fn key(key: Vec<(Arc<str>, Value)>) -> Item {
+fn key(key: Record) -> Item {
     key.into_iter().map(|(name, value)| (name.to_string(), to_attribute(value))).collect()
 }
 

@@ -1,6 +1,6 @@
 //! From a record to the item of a table.
 
-use std::{borrow::Cow, sync::Arc};
+use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 
@@ -37,7 +37,7 @@ pub struct TableItem {
     /// The row it comes from.
     pub row: u64,
     /// The key, the partition key first.
-    pub key: Vec<(Arc<str>, Value)>,
+    pub key: Record,
     /// All other attributes but the provenance.
     pub attributes: Record,
     /// The size of the item with its provenance.
@@ -161,7 +161,7 @@ impl ItemMaker {
         Ok(())
     }
 
-    fn key(&self, row: u64, record: &Record) -> Result<Vec<(Arc<str>, Value)>, (Reason, String)> {
+    fn key(&self, row: u64, record: &Record) -> Result<Record, (Reason, String)> {
         let part = |(key, template): &(KeyAttribute, Option<Template>)| {
             let value = match template {
                 Some(template) => template.render(|source| {

@@ -203,7 +203,8 @@ mod tests {
 
     #[test]
     fn names_stand_for_parts_of_one_path_segment() {
-        let cases: [(&str, &str, Option<&[(&str, &str)]>); 12] = [
+        type Case = (&'static str, &'static str, Option<&'static [(&'static str, &'static str)]>);
+        let cases: [Case; 12] = [
             ("a/", "a/b", Some(&[])),
             ("a/", "b/a/", None),
             ("{t}/", "x/y", Some(&[("t", "x")])),
