@@ -1,6 +1,7 @@
 //! The command line.
 
 mod deployed;
+mod target;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -12,6 +13,7 @@ pub(crate) use deployed::{
     MailsArguments, RecordsArguments, RecordsFormat, RejectsArguments, ReplayArguments, ScheduleAction,
     ScheduleArguments, StopArguments,
 };
+pub(crate) use target::Target;
 
 /// Turn files into DynamoDB records, on AWS or on this machine.
 #[derive(Debug, Parser)]
@@ -259,17 +261,6 @@ pub(crate) struct EnvArguments {
     #[arg(long)]
     pub(crate) port: Option<u16>,
     /// Print JSON instead of shell commands.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// The deployment to use, found through the standard AWS environment (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL, …).
-#[derive(Debug, Args)]
-pub(crate) struct Target {
-    /// Name of the stack; defaults to TIDEMILL_STACK, then to tidemill.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) stack: Option<String>,
-    /// Print JSON instead of text.
     #[arg(long)]
     pub(crate) json: bool,
 }

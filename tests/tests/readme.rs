@@ -175,12 +175,12 @@ fn the_cost_of_a_month_is_as_documented() {
     }
 }
 
-/// Whether two rows have the same cells, amounts within a hundredth: random waits move them by less, which may be across the
-/// border between two cents.
+/// Whether two rows have the same cells, amounts within a fiftieth: random waits move them by less than half of that, which may
+/// be across the border between two cents or two tenths of a cent.
 fn are_close(row: &str, documented: &str) -> bool {
     let amount = |cell: &str| cell.trim().strip_prefix('$').and_then(|digits| digits.parse::<f64>().ok());
     let alike = |(found, kept): (&str, &str)| match (amount(found), amount(kept)) {
-        (Some(found), Some(kept)) => (found - kept).abs() <= kept / 100.0,
+        (Some(found), Some(kept)) => (found - kept).abs() <= kept / 50.0,
         _ => found == kept,
     };
     row.split('|').count() == documented.split('|').count()

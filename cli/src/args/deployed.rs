@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Subcommand, ValueEnum, builder::PossibleValuesParser};
 use domain::job::{ReasonCode, State};
 
-use super::Target;
+use super::target::Target;
 
 /// The states that a job can be in.
 fn states() -> PossibleValuesParser {

@@ -60,7 +60,8 @@
 //! The worker itself refuses a pipeline's command that prints too much, as `output_too_large`, an object that would become
 //! too many records, as `too_many_records` and `too_expensive`, and one whose columns differ from those of earlier objects
 //! where the pipeline wants that, as `drift`. It refuses a version without a good row that would take the place of records,
-//! as `empty`, and in a table of the user's own a row whose key an earlier row has, as `repeated_key`.
+//! as `empty`; and in a table of the user's own a row that has the key of an earlier one, as `repeated_key`, or a value that an
+//! index of the table cannot have, as `bad_value`.
 //!
 //! A quoted field that is too large is refused with its row, unless it runs over several lines: then it is taken
 //! for a quote that was never meant (`unbalanced_quote`), because going on would swallow rows.

@@ -243,6 +243,10 @@ async fn collect(env: &TestEnv) {
 }
 
 async fn write_own_table(env: &TestEnv) {
+    // A version that is not published: the next one asks the ledger what it may have written.
+    let bad = env.put("uploads/replace/a.csv", "id,name\n1\n").await;
+    env.settle().await;
+    env.job_of(&bad).await.assert_failed();
     for (folder, rows) in [("batch", 1), ("merge", 2), ("replace", 4), ("replace", 3)] {
         let key = format!("uploads/{folder}/a.csv");
         let version = env.put(&key, csv(rows)).await;

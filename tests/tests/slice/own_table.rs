@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use localcloud::{
     ecs::KillCause,
-    faults::{Call, Delivery},
+    faults::{Call, Delivery, Rule},
 };
 use serde_json::{Value, json};
 use tests::{JobAsserts, Plan, TestEnv, call};
@@ -41,6 +41,12 @@ fn names(env: &TestEnv) -> BTreeMap<u32, String> {
 
 fn expected(rows: &[(u32, &str)]) -> BTreeMap<u32, String> {
     rows.iter().map(|(id, name)| (*id, (*name).to_owned())).collect()
+}
+
+/// The row with this name is written minutes late.
+fn slow_row(name: &'static str) -> Rule {
+    let writes = call::write_record("people").only(move |input| input["Item"]["name"]["S"] == name);
+    writes.meets(Call::Delay(Duration::from_secs(150))).first(1)
 }
 
 async fn counts(env: &TestEnv, version: &str) -> String {
@@ -142,8 +148,7 @@ fn repeated_keys_can_be_bad_rows() {
 #[test]
 fn a_late_older_version_changes_nothing_that_is_newer() {
     people(305, "").run(async |env| {
-        let slow = Call::Delay(Duration::from_secs(120));
-        env.on(call::write_record("people").meets(slow).nth(1));
+        env.on(slow_row("ann"));
         let first = env.put(KEY, csv(&[(1, "ann"), (2, "bob"), (3, "cid")])).await;
         env.until("its first item", || !env.items("people").is_empty()).await;
         let second = env.put(KEY, csv(&[(1, "abe"), (2, "bea")])).await;
@@ -159,8 +164,7 @@ fn a_late_older_version_changes_nothing_that_is_newer() {
 fn of_two_objects_the_later_one_wins_whatever_runs_first() {
     people(306, "").run(async |env| {
         // The first object's row of the key that both have is written late.
-        let bob = call::write_record("people").only(|input| input["Item"]["name"]["S"] == "bob");
-        env.on(bob.meets(Call::Delay(Duration::from_secs(120))));
+        env.on(slow_row("bob"));
         let first = env.put("uploads/acme/a.csv", csv(&[(1, "ann"), (2, "bob")])).await;
         // S3's events have whole seconds.
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -250,8 +254,7 @@ fn a_worker_killed_in_the_middle_of_replace_leaves_its_work_to_the_next() {
 #[test]
 fn a_version_that_was_overtaken_takes_back_what_it_wrote() {
     people(312, "write = \"replace\"").run(async |env| {
-        let slow = Call::Delay(Duration::from_secs(120));
-        env.on(call::write_record("people").meets(slow).nth(1));
+        env.on(slow_row("ann"));
         let first = env.put(KEY, csv(&[(1, "ann"), (2, "bob"), (3, "cid")])).await;
         env.until("its first item", || !env.items("people").is_empty()).await;
         let second = env.put(KEY, csv(&[(2, "bea")])).await;
@@ -318,8 +321,8 @@ fn after_any_history_the_table_is_what_the_newest_versions_say() {
             let services = env.cloud().services();
             services.events.set_delivery_faults(Delivery { duplicate: 0.2, ..Delivery::default() });
             for operation in ["PutItem", "DeleteItem"] {
-                env.on(localcloud::faults::Rule::new("dynamodb", operation, Call::Throttle).chance(0.05));
-                env.on(localcloud::faults::Rule::new("dynamodb", operation, Call::LoseAnswer).chance(0.05));
+                env.on(Rule::new("dynamodb", operation, Call::Throttle).chance(0.05));
+                env.on(Rule::new("dynamodb", operation, Call::LoseAnswer).chance(0.05));
             }
             let mut uploaded = Vec::new();
             for n in 0..8 {
