@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use aws::{CallError, records::Records};
+use aws::{CallError, records::Records, tables::Tables};
 use domain::{
     manifest::Manifest,
     object,
@@ -38,9 +38,11 @@ pub(crate) enum ExportError {
         /// How many there were.
         records: u64,
     },
-    /// The records are in a table of the user's own, whose keys the application knows.
-    #[error("the records of {uri} are in your table {table}; read them there")]
-    OwnTable {
+    /// The records are in a table of the user's own, and nothing in its items says which object they come from.
+    #[error(
+        "the records of {uri} are in your table {table}, whose items have no provenance; read them there"
+    )]
+    NoProvenance {
         /// The object.
         uri: String,
         /// The table.
@@ -51,31 +53,33 @@ pub(crate) enum ExportError {
     Call(#[from] CallError),
 }
 
-/// Writes the visible records of these keys to `path` as JSON Lines, key by key in row order, and returns their
-/// number. The file appears whole or not at all.
+/// Writes the visible records of these keys to `path` as JSON Lines, key by key in row order, and returns their number and
+/// why objects were left out whose records cannot be told from others. The file appears whole or not at all.
 pub(crate) async fn export(
     records: &Records,
+    tables: &Tables,
     bucket: &str,
     keys: impl IntoIterator<Item = &str>,
     path: &Path,
-) -> Result<u64, ExportError> {
+) -> Result<(u64, Vec<ExportError>), ExportError> {
     let failed = |source| ExportError::Write { path: path.display().to_string(), source };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let partial = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     let mut out = BufWriter::new(partial.as_file());
-    let mut lines = 0;
+    let (mut lines, mut left_out) = (0, Vec::new());
     for key in keys {
-        let written = each(records, bucket, key, None, |row| row.write_json_line(&mut out)).await;
-        let written = written.map_err(|error| match error {
-            ExportError::Write { source, .. } => failed(source),
-            other => other,
-        });
-        lines += written?.unwrap_or_default();
+        let written = each(records, tables, bucket, key, None, |row| row.write_json_line(&mut out)).await;
+        match written {
+            Ok(written) => lines += written.unwrap_or_default(),
+            Err(ExportError::Write { source, .. }) => return Err(failed(source)),
+            Err(error @ ExportError::NoProvenance { .. }) => left_out.push(error),
+            Err(error) => return Err(error),
+        }
     }
     out.flush().map_err(failed)?;
     drop(out);
     partial.persist(path).map_err(|error| failed(error.error))?;
-    Ok(lines)
+    Ok((lines, left_out))
 }
 
 /// A visible record, with where it comes from.
@@ -102,6 +106,7 @@ impl VisibleRow<'_> {
 /// version was ever published, or the object was deleted and its records with it.
 pub(crate) async fn each(
     records: &Records,
+    tables: &Tables,
     bucket: &str,
     key: &str,
     limit: Option<u64>,
@@ -110,9 +115,6 @@ pub(crate) async fn each(
     let manifest = records.manifest(bucket, key).await?.filter(|manifest| manifest.deleted.is_none());
     let Some(manifest) = manifest else { return Ok(None) };
     let uri = object::uri(bucket, key);
-    if let Some(table) = manifest.table {
-        return Err(ExportError::OwnTable { uri, table });
-    }
     let failed = |source| ExportError::Write { path: "to standard output".to_owned(), source };
     let limit = limit.unwrap_or(u64::MAX);
     let mut taken = 0;
@@ -121,7 +123,9 @@ pub(crate) async fn each(
         taken += 1;
         Ok(if taken < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     };
-    if manifest.natural_key.is_some() {
+    if let Some(table) = &manifest.table {
+        own_table(tables, table, &manifest, &uri, &mut take).await?;
+    } else if manifest.natural_key.is_some() {
         natural(records, &manifest, &uri, &mut take).await?;
     } else {
         versioned(records, &manifest, &mut take).await?;
@@ -154,6 +158,31 @@ async fn versioned(
         if pages[least].is_empty() {
             let partition = u32::try_from(least).unwrap_or(u32::MAX);
             pages[least] = records.rows(manifest, partition, Some(row)).await?.into();
+        }
+    }
+}
+
+async fn own_table(
+    tables: &Tables,
+    table: &str,
+    manifest: &Manifest,
+    uri: &str,
+    take: &mut impl FnMut(u64, &Record) -> Result<ControlFlow<()>, ExportError>,
+) -> Result<(), ExportError> {
+    let (Some(attribute), Ok(name)) = (&manifest.provenance, table.parse()) else {
+        return Err(ExportError::NoProvenance { uri: uri.to_owned(), table: table.to_owned() });
+    };
+    let mut page = None;
+    loop {
+        let (rows, next) = tables.written(&name, attribute, (manifest, uri), page).await?;
+        for (row, record) in rows {
+            if take(row, &record)?.is_break() {
+                return Ok(());
+            }
+        }
+        match next {
+            Some(next) => page = Some(next),
+            None => return Ok(()),
         }
     }
 }

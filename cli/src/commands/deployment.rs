@@ -15,6 +15,7 @@ use aws::{
     queue::Queue,
     records::Records,
     stack::{Deployed, StackError},
+    tables::Tables,
 };
 use aws_sdk_s3::config::ProvideCredentials;
 use domain::{
@@ -42,6 +43,8 @@ pub(super) struct Deployment {
     pub(super) ledger: Ledger,
     /// The records.
     pub(super) records: Records,
+    /// The tables that pipelines write to.
+    pub(super) tables: Tables,
     /// The bucket's objects.
     pub(super) objects: Objects,
 }
@@ -79,6 +82,7 @@ impl Deployment {
         Ok(Self {
             ledger: Ledger::new(&clients, stack.output("LedgerTable")?),
             records: Records::new(&clients, stack.output("RecordsTable")?),
+            tables: Tables::new(&clients),
             objects: Objects::new(&clients),
             stack,
             clients,

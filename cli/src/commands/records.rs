@@ -20,10 +20,11 @@ pub(crate) async fn run(arguments: &RecordsArguments) -> anyhow::Result<u8> {
         RecordsFormat::Jsonl => None,
         RecordsFormat::Csv => Some(CsvSpool::new()?),
     };
-    let written = export::each(records, &object.bucket, &object.key, limit, |row| match &mut csv {
-        Some(csv) => csv.add(row.record),
-        None => row.write_json_line(&mut out),
-    });
+    let written =
+        export::each(records, &deployment.tables, &object.bucket, &object.key, limit, |row| match &mut csv {
+            Some(csv) => csv.add(row.record),
+            None => row.write_json_line(&mut out),
+        });
     let written = written.await.map_err(|error| match error {
         ExportError::Call(call) => anyhow::Error::new(call),
         other => other.into(),

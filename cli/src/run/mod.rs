@@ -18,7 +18,7 @@ use std::{
 };
 
 use anyhow::Context;
-use aws::{Clients, ledger::Ledger, records::Records};
+use aws::{Clients, ledger::Ledger, records::Records, tables::Tables};
 use domain::{
     job::Job,
     text::{count, in_words},
@@ -233,7 +233,10 @@ impl Run<'_> {
         let Some(out) = &self.arguments.out else { return Ok(()) };
         let records = Records::new(clients, self.plan.output("RecordsTable")?);
         let keys = became.iter().filter(|became| became.id.is_some()).map(|became| &*became.upload.key);
-        let lines = export::export(&records, bucket, keys, out).await?;
+        let (lines, left_out) = export::export(&records, &Tables::new(clients), bucket, keys, out).await?;
+        for why in left_out {
+            eprintln!("left out: {why}");
+        }
         eprintln!("wrote {} to {}", count(lines, "record"), out.display());
         Ok(())
     }

@@ -281,13 +281,15 @@ fn row(mut item: Item, number: &str, attempt: impl Fn() -> String) -> Result<(u6
     for ours in manifest::RESERVED {
         item.remove(ours);
     }
-    let mut record: Vec<_> = item
-        .into_iter()
-        .map(|(name, value)| Ok((name.into(), from_attribute(value)?)))
-        .collect::<Result<_, UnknownAttribute>>()
-        .map_err(|e| CallError::malformed_response(attempt(), e))?;
-    record.sort_by(|(a, _): &(std::sync::Arc<str>, _), (b, _)| a.cmp(b));
-    Ok((row, record))
+    Ok((row, record(item).map_err(|e| CallError::malformed_response(attempt(), e))?))
+}
+
+/// The attributes of an item, by name.
+pub(super) fn record(item: Item) -> Result<Record, UnknownAttribute> {
+    let attributes = item.into_iter().map(|(name, value)| Ok((name.into(), from_attribute(value)?)));
+    let mut record = attributes.collect::<Result<Record, UnknownAttribute>>()?;
+    record.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(record)
 }
 
 pub(super) fn to_attribute(value: Value) -> AttributeValue {

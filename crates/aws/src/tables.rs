@@ -1,5 +1,7 @@
 //! Tables of the user's own: their keys, and conditional writes of items to them.
 
+mod written;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -29,6 +31,8 @@ use domain::{
     },
     record::Record,
 };
+
+pub use written::TablePage;
 
 /// How long the answer about a table's keys is used: DescribeTable is made for few calls a second, and a worker may have
 /// thousands of small objects for one table.

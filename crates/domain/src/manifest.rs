@@ -80,6 +80,9 @@ pub struct Manifest {
     /// The table of the user's own that has the records, if one has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
+    /// The attribute of that table's items that says which object version wrote them, if they have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<String>,
     /// The visible version, where the bucket has versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_id: Option<String>,
@@ -132,6 +135,11 @@ impl Manifest {
             pipeline: job.pipeline.name.clone(),
             natural_key: job.pipeline.key.as_ref().map(ToString::to_string),
             table: job.pipeline.destination.as_ref().map(|destination| destination.table.to_string()),
+            provenance: job
+                .pipeline
+                .destination
+                .as_ref()
+                .and_then(|destination| destination.provenance.clone()),
             version_id: job.object.version_id.clone(),
             sequencer: job.object.sequencer.clone(),
             rows_prefix: job.pipeline.publishes_at_once().then(|| rows_prefix(&job.id, write_epoch(job))),
@@ -171,6 +179,7 @@ impl Manifest {
             pipeline: before.map(|before| before.pipeline.clone()).unwrap_or_default(),
             natural_key: None,
             table: None,
+            provenance: None,
             version_id,
             sequencer,
             rows_prefix: None,

@@ -5,6 +5,7 @@ mod errors;
 mod files;
 mod input;
 mod names;
+mod own_table;
 mod samples;
 mod signals;
 mod waiting;

@@ -9,7 +9,10 @@
 //! the rule, and the condition texts are the same rule in DynamoDB's language.
 
 use super::WriteMode;
-use crate::{object::Object, record::Value};
+use crate::{
+    object::{Object, Sequencer},
+    record::Value,
+};
 
 /// The names of the parts of a provenance attribute.
 pub const OBJECT: &str = "object";
@@ -42,13 +45,13 @@ impl Provenance {
     /// That of a row of an object version, which was created at `time`.
     #[must_use]
     pub fn of(object: &Object, time: i64, row: u64, epoch: u64) -> Self {
-        Self {
-            object: object.uri(),
-            sequencer: object.sequencer.padded().trim_end_matches('0').to_owned(),
-            time,
-            row,
-            epoch,
-        }
+        Self { object: object.uri(), sequencer: Self::sequencer_of(&object.sequencer), time, row, epoch }
+    }
+
+    /// A sequencer as the attribute has it.
+    #[must_use]
+    pub fn sequencer_of(sequencer: &Sequencer) -> String {
+        sequencer.padded().trim_end_matches('0').to_owned()
     }
 
     /// The attribute's value.
