@@ -3,9 +3,10 @@
 use app::reconcile::{Reconcile, Reconciled};
 use domain::{
     object::Object,
-    sweep::{SweepRequest, TimeArg},
+    sweep::{Range, SweepRequest, TimeArg},
     text::{count, grouped},
 };
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::deployment::{self, Deployment};
@@ -61,21 +62,24 @@ pub(crate) async fn run(arguments: &BackfillArguments) -> anyhow::Result<u8> {
     let compared = reconcile.run(&mut counts, &mut found).await;
     printed?;
     if !arguments.target.json {
-        print(&summary(counts, &request, &range.since.strftime("%Y-%m-%d %H:%M UTC").to_string()))?;
+        print(&summary(counts, &request, range))?;
     }
     compared?;
     Ok(0)
 }
 
 /// What was found, in a few lines.
-fn summary(counts: Reconciled, request: &SweepRequest, since: &str) -> String {
+fn summary(counts: Reconciled, request: &SweepRequest, range: Range) -> String {
     let Reconciled { listed, ignored, found } = counts;
     let more = found.saturating_sub(NAMED);
     let mut text = if more > 0 { format!("… and {more} more\n") } else { String::new() };
     let under = request.prefix.as_ref().map(|prefix| format!(" under {}", one_line(prefix)));
+    let minute = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M").to_string();
     text += &format!(
-        "\nLooked at {} put since {since}{}:\n",
+        "\nLooked at {}\nput from {} to {} UTC{}:\n",
         count(listed, "object version"),
+        minute(range.since),
+        minute(range.until),
         under.unwrap_or_default()
     );
     let has = listed.saturating_sub(ignored + found);
@@ -97,10 +101,15 @@ mod tests {
     #[test]
     fn the_answer_says_what_was_looked_at_and_what_is_queued() {
         let request = SweepRequest { prefix: Some("uploads/a/".into()), ..SweepRequest::default() };
+        let range = Range {
+            since: "2026-10-29T01:30:00Z".parse().unwrap(),
+            until: "2026-11-28T01:15:00Z".parse().unwrap(),
+        };
         let counts = Reconciled { listed: 5_012, ignored: 12, found: 22 };
         assert_eq!(
-            summary(counts, &request, "2026-10-29 01:30 UTC"),
-            "… and 2 more\n\nLooked at 5,012 object versions put since 2026-10-29 01:30 UTC under uploads/a/:\n       \
+            summary(counts, &request, range),
+            "… and 2 more\n\nLooked at 5,012 object versions\nput from 2026-10-29 01:30 to 2026-11-28 01:15 UTC under \
+             uploads/a/:\n       \
              4,978  have a job\n          22  had none and are queued now; `tidemill jobs` shows them\n          \
              12  match no pipeline\n"
         );

@@ -77,10 +77,11 @@ fn group_to_text(group: &Group) -> String {
     text
 }
 
-/// The name, the kinds of values, the day it was first seen and the last one.
+/// The name, the kinds of values, the day it was first seen and the last one. A column whose type its pipeline declares has no
+/// kinds, as one without values.
 fn row(group: &Group, name: &str, column: &KnownColumn) -> [String; 4] {
     let kinds = match column.kinds.to_string() {
-        kinds if kinds.is_empty() => "no values".to_owned(),
+        kinds if kinds.is_empty() => "not compared".to_owned(),
         kinds => kinds,
     };
     let optional = if column.is_optional { ", optional" } else { "" };
@@ -171,6 +172,6 @@ Forgotten. Later objects are compared with the next one.
         let table: Vec<&str> = text.lines().filter(|line| line.starts_with("  ")).collect();
         assert!(table.iter().all(|line| line.chars().count() <= 80), "{text}");
         assert_eq!(table.len(), 4, "{text}");
-        assert!(text.contains("  id      no values, optional  2026-11-21  2026-11-22\n"), "{text}");
+        assert!(text.contains("  id      not compared, optional  2026-11-21  2026-11-22\n"), "{text}");
     }
 }

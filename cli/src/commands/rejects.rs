@@ -28,7 +28,9 @@ pub(crate) async fn run(arguments: &RejectsArguments) -> anyhow::Result<u8> {
     let shown = one_line(&object.to_string());
     let jobs = explain::jobs_of(&deployment, object).await?;
     let Some(job) = jobs.iter().rev().find(|job| job.rejected() > 0) else {
-        anyhow::bail!("no row of {shown} was rejected");
+        anyhow::bail!(
+            "no rejected rows of {shown} are kept; an object that failed keeps none, and `tidemill explain` shows the first"
+        );
     };
     anyhow::ensure!(
         matches!(job.pipeline.bad_rows, BadRows::Quarantine | BadRows::Repair),

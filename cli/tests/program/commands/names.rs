@@ -36,7 +36,7 @@ fn objects_and_jobs_are_found_by_any_of_their_names() {
     let said = rejects.stdout.strip_prefix("line 3: ragged_row: 3 fields where the header has 2");
     assert!(said.is_some_and(|rest| rest.ends_with("\n  3,4,5\n")), "{}", rejects.stdout);
     assert_eq!(up.lines(&["rejects", "kept.csv"])[0]["raw"], "3,4,5");
-    complains(up.run(&["rejects", "bad.csv"]), &["no row of", "bad.csv was rejected"]);
+    complains(up.run(&["rejects", "bad.csv"]), &["no rejected rows of", "bad.csv are kept"]);
 
     let mails = up.run(&["mails"]).with_code(0);
     assert!(

@@ -31,7 +31,7 @@ fn an_object_without_a_job_is_found_processed_and_in_the_end_forgotten() {
     let now = ["backfill", "--since", "1h", "--until", "0s"];
     let dry = up.run(&[now.as_slice(), &["--dry-run"]].concat()).with_code(0).stdout;
     assert!(dry.starts_with(&format!("would queue  {} (all)\n", up.uri("old/a.csv"))), "{dry}");
-    assert!(dry.contains("Looked at 1 object version put since "), "{dry}");
+    assert!(dry.contains("Looked at 1 object version\nput from "), "{dry}");
     assert!(dry.contains("           1  have none and would be queued\n"), "{dry}");
     assert!(dry.lines().all(|line| line.len() <= 80), "{dry}");
     up.run(&now).with_code(0);
