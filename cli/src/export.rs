@@ -126,7 +126,7 @@ pub(crate) async fn each(
     if let Some(table) = &manifest.table {
         own_table(tables, table, &manifest, &uri, &mut take).await?;
     } else if manifest.natural_key.is_some() {
-        natural(records, &manifest, &uri, &mut take).await?;
+        pages(async |page| records.natural(&manifest, &uri, page).await, &mut take).await?;
     } else {
         versioned(records, &manifest, &mut take).await?;
         // Rows of a replaced version stay for a day: only a reader that takes longer finds some of them gone.
@@ -172,30 +172,17 @@ async fn own_table(
     let (Some(attribute), Ok(name)) = (&manifest.provenance, table.parse()) else {
         return Err(ExportError::NoProvenance { uri: uri.to_owned(), table: table.to_owned() });
     };
-    let mut page = None;
-    loop {
-        let (rows, next) = tables.written(&name, attribute, (manifest, uri), page).await?;
-        for (row, record) in rows {
-            if take(row, &record)?.is_break() {
-                return Ok(());
-            }
-        }
-        match next {
-            Some(next) => page = Some(next),
-            None => return Ok(()),
-        }
-    }
+    pages(async |page| tables.written(&name, attribute, (manifest, uri), page).await, take).await
 }
 
-async fn natural(
-    records: &Records,
-    manifest: &Manifest,
-    uri: &str,
+/// Takes the rows of all pages that `read` reads.
+async fn pages<P>(
+    mut read: impl AsyncFnMut(Option<P>) -> Result<(Vec<(u64, Record)>, Option<P>), CallError>,
     take: &mut impl FnMut(u64, &Record) -> Result<ControlFlow<()>, ExportError>,
 ) -> Result<(), ExportError> {
     let mut page = None;
     loop {
-        let (rows, next) = records.natural(manifest, uri, page).await?;
+        let (rows, next) = read(page).await?;
         for (row, record) in rows {
             if take(row, &record)?.is_break() {
                 return Ok(());
