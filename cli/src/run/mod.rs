@@ -97,7 +97,7 @@ async fn run(arguments: &RunArguments, inputs: &Inputs, begun: Instant) -> anyho
     eprintln!("local cloud at {}, ready in {}", local.cloud.endpoint(), in_words(ready));
     let run = Run { cloud: &local.cloud, plan: &plan, arguments, ready };
     let end = tokio::select! {
-        // Looked at first, so that a full disk is told as such and not by the call that met it.
+        // First, so that the message names the full disk and not the call that failed because of it.
         biased;
         () = local.cloud.frontend().disk_full() => Err(local::disk_is_full(&arguments.local)),
         never = local::print_refusals(&local.cloud) => match never {},

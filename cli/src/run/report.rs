@@ -33,7 +33,7 @@ const LINE_CHARS: usize = 76;
 /// Up to this many objects, the table has all of them; of more, those that are not done.
 const LISTED: usize = 40;
 
-/// How many of those it has, and how many failures are told in words.
+/// The most rows of that table, and the most failures that are described below it.
 const MOST_FAILURES: usize = 20;
 
 /// How many subjects of mails are listed.

@@ -61,7 +61,7 @@ async fn run(arguments: &UpArguments, begun: Instant) -> anyhow::Result<()> {
         _ = signals.asked() => return Ok(()),
     };
     let ended = tokio::select! {
-        // Looked at first, so that a full disk is told as such and not by the call that met it.
+        // First, so that the message names the full disk and not the call that failed because of it.
         biased;
         () = local.cloud.frontend().disk_full() => Err(local::disk_is_full(&arguments.local)),
         ended = serve(&local.cloud, &plan, arguments, &mut pipelines, begun.elapsed()) => ended,

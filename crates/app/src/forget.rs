@@ -1,9 +1,9 @@
 //! Forgetting an object: its records and all traces of it are deleted, for a person who asks for their data to be erased.
 //!
-//! The object itself belongs to whoever uploaded it, and has to be deleted before: the sweep would process it again. What is
-//! deleted, in this order: rows, records under natural keys, the manifest, rejected rows, lines of reports, dead letters, and
-//! last the jobs, by which the rest is found. So a repeat after an error finds what is left. Items in tables of the user's own
-//! stay: their keys are made of the rows, which are gone with the object. The tables are named instead.
+//! The object itself has to be deleted before, by its owner: the sweep would process it again. What is deleted, in this order:
+//! rows, records under natural keys, the manifest, rejected rows, lines of reports, dead letters, and last the jobs, by which
+//! the rest is found. So a repeat after an error finds what is left. Items in tables of the user's own stay: their keys are
+//! made of the rows, which are gone with the object. The tables are named instead.
 
 use std::collections::BTreeSet;
 

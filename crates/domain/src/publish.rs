@@ -85,7 +85,7 @@ mod tests {
     use super::*;
     use crate::{job::Job, manifest::Deleted};
 
-    /// The manifest of a version at `place` with so many records, in a pipeline that allows empty versions or not.
+    /// The manifest of a version at `place` with this number of records; `allow_empty` is its pipeline's.
     fn version(place: &str, records: u64, allow_empty: bool) -> Manifest {
         let mut job = Job::sample("", Timestamp::UNIX_EPOCH);
         job.object.sequencer = place.to_owned().into();

@@ -1,5 +1,5 @@
 //! A full disk. A service that cannot keep a change because of it answers with HTTP's status for that, 507, which no client
-//! tries again; the frontend notices, so that whoever runs the cloud can say so at once.
+//! tries again; the frontend notices, so that the command that runs the cloud can say so at once.
 
 use std::path::Path;
 

@@ -7,7 +7,7 @@ use domain::text::count;
 /// How many jobs or messages are replayed without asking.
 const UNASKED: u64 = 100;
 
-/// Asks whether so many are to be replayed, if they are many and nobody has said yes.
+/// Asks whether to replay this number of items, if it is large and `is_agreed` is not set.
 ///
 /// # Errors
 /// When the answer is not yes, or there is nobody to ask.

@@ -1,4 +1,4 @@
-//! What a run waits for, how it is told to end, and inputs that are no ordinary files.
+//! What a run waits for, how a person ends it, and inputs that are no ordinary files.
 
 use std::{
     ffi::OsStr,

@@ -26,7 +26,7 @@ pub(crate) struct PipelineColumns<'a> {
 pub(crate) enum Settled {
     /// They are, and its columns are remembered. Holds how they differ from those before.
     Remembered(Drifts),
-    /// Some column has to be text: the object is to be checked once more.
+    /// Some column has to be text: the object needs another check.
     CheckAgain,
 }
 

@@ -9,6 +9,7 @@
 //!
 //! Everything here is a plain function. The calls are in `aws`, and their order in `app`.
 
+mod braces;
 mod counts;
 pub mod guard;
 mod item;

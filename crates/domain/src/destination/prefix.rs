@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::braces::{Part, Unpaired, parts};
+
 /// The beginning of a key, such as `uploads/{tenant}/orders/`. `{tenant}` stands for one or more characters other than `/`,
 /// and for as few as possible; at the end, for the rest of its path segment. `{{` and `}}` are braces.
 ///
@@ -127,27 +129,13 @@ impl FromStr for Prefix {
 
     fn from_str(text: &str) -> Result<Self, PrefixError> {
         let mut segments: Vec<Segment> = Vec::new();
-        let mut literal = String::new();
-        let mut rest = text.chars().peekable();
-        while let Some(character) = rest.next() {
-            match character {
-                '{' | '}' if rest.next_if_eq(&character).is_some() => literal.push(character),
-                '}' => return Err(PrefixError::Brace),
-                '{' => {
-                    let mut name = String::new();
-                    loop {
-                        match rest.next() {
-                            Some('}') => break,
-                            Some('{') | None => return Err(PrefixError::Brace),
-                            Some(other) => name.push(other),
-                        }
-                    }
+        for part in parts(text) {
+            match part.map_err(|Unpaired| PrefixError::Brace)? {
+                Part::Literal(text) => segments.push(Segment::Literal(text)),
+                Part::Inside(name) => {
                     let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
                     if name.is_empty() || !name.bytes().all(legal) {
                         return Err(PrefixError::Name(name));
-                    }
-                    if !literal.is_empty() {
-                        segments.push(Segment::Literal(std::mem::take(&mut literal)));
                     }
                     if let Some(Segment::Capture(before)) = segments.last() {
                         return Err(PrefixError::Touching(before.clone(), name));
@@ -158,11 +146,7 @@ impl FromStr for Prefix {
                     }
                     segments.push(capture);
                 }
-                other => literal.push(other),
             }
-        }
-        if !literal.is_empty() {
-            segments.push(Segment::Literal(literal));
         }
         Ok(Self { segments })
     }

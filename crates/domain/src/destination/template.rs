@@ -6,6 +6,7 @@ use jiff::{Timestamp, civil, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::braces::{Part, Unpaired, parts};
 use crate::{
     record::{Value, number},
     text::duration,
@@ -196,35 +197,17 @@ impl FromStr for Template {
 
     fn from_str(text: &str) -> Result<Self, TemplateError> {
         let mut segments: Vec<Segment> = Vec::new();
-        let mut literal = String::new();
-        let mut rest = text.chars().peekable();
-        while let Some(character) = rest.next() {
-            match character {
-                '{' | '}' if rest.next_if_eq(&character).is_some() => literal.push(character),
-                '}' => return Err(TemplateError::Brace),
-                '{' => {
-                    let mut inside = String::new();
-                    loop {
-                        match rest.next() {
-                            Some('}') => break,
-                            Some('{') | None => return Err(TemplateError::Brace),
-                            Some(other) => inside.push(other),
-                        }
-                    }
-                    if !literal.is_empty() {
-                        segments.push(Segment::Literal(std::mem::take(&mut literal)));
-                    }
+        for part in parts(text) {
+            match part.map_err(|Unpaired| TemplateError::Brace)? {
+                Part::Literal(text) => segments.push(Segment::Literal(text)),
+                Part::Inside(inside) => {
                     let (source, filters) = value(&inside)?;
                     if let Some(Segment::Value(before, _)) = segments.last() {
                         return Err(TemplateError::Touching(before.to_string(), source.to_string()));
                     }
                     segments.push(Segment::Value(source, filters));
                 }
-                other => literal.push(other),
             }
-        }
-        if !literal.is_empty() {
-            segments.push(Segment::Literal(literal));
         }
         Ok(Self { segments })
     }

@@ -62,7 +62,7 @@ fn a_new_a_missing_and_a_changed_column_are_drifts_once() {
 #[test]
 fn text_stays_text_and_a_given_type_says_nothing() {
     let known = first("zip:text n: flag:boolean");
-    // The check was told that zip is text, and n has a value for the first time.
+    // The check knew that zip is text, and n has a value for the first time.
     let second = after(&known, "zip: n:number flag:boolean", &on("second"));
     assert!(second.drifts.is_empty());
     assert_eq!(second.types["zip"], ColumnType::Text);

@@ -309,7 +309,7 @@ fn a_stored_pipeline_is_read_back_as_it_was() {
     );
 }
 
-/// An older worker would write the records of an object that is to be rejected.
+/// An older worker would write the records of an object that this pipeline rejects.
 #[test]
 fn an_old_reader_does_not_take_a_pipeline_that_rejects_drifts() {
     for (value, version) in [("accept", 1), ("notify", 1), ("reject", 2)] {

@@ -1,4 +1,4 @@
-//! Office's compound files, which are not read: what they hold is told by the names in their directory.
+//! Office's compound files, which are not read: the names in their directory say what they hold.
 //!
 //! <https://learn.microsoft.com/en-us/openspecs/windows_protocols/ms-cfb/>
 
