@@ -52,7 +52,10 @@ async fn list(target: &Target) -> anyhow::Result<u8> {
 
 async fn run_now(name: &str, target: &Target) -> anyhow::Result<u8> {
     let deployment = Deployment::find(target).await?;
-    let answer = deployment.schedule_function()?.invoke(&json!({ "schedule": { "name": name } })).await?;
+    // The SDK may invoke again after a lost answer: both times launch one task.
+    let request = format!("{:016x}", fastrand::u64(..));
+    let event = json!({ "schedule": { "name": name, "request": request } });
+    let answer = deployment.schedule_function()?.invoke(&event).await?;
     let task = answer[0]["task"].as_str().context("λ schedule did not say which task it launched")?;
     if target.json {
         print_line(&json!({ "schedule": name, "task": task }))?;

@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | `{"scheduled_at": "2026-11-21T12:00:00Z"}` | what is due in that hour; from EventBridge Scheduler |
 //! | `{"sweep": {"since": "7d", "until": "…", "prefix": "uploads/orders/", "dry_run": true}}` | one sweep; each member is optional and defaults to the hourly sweep's |
-//! | `{"schedule": {"name": "nightly"}}` | the schedule of this name, now |
+//! | `{"schedule": {"name": "nightly", "request": "4fb2"}}` | the schedule of this name, now; once for each `request`, which defaults to the invocation's id |
 //! | `{"pipelines": {}}` | nothing; the answer is the pipelines file that is deployed |
 
 use aws::{CallError, Clients, fleet::Fleet, tasks::TaskSpec};
@@ -83,6 +83,8 @@ pub enum Event {
     Schedule {
         /// Its name.
         name: String,
+        /// Tells this run from others: an event that comes twice launches one task. Without one, the invocation's id does.
+        request: Option<String>,
     },
     /// The pipelines file is asked for.
     Pipelines,
@@ -147,7 +149,10 @@ impl RunSchedule {
                     TaskSpec::of_sweep(&format!("by-hand-{request}"), &sweep.to_arguments()),
                 )]
             }
-            Event::Schedule { name } => vec![by_hand(self.pipelines.schedules(), &name, request)?],
+            Event::Schedule { name, request: own } => {
+                let request = own.as_deref().unwrap_or(request);
+                vec![by_hand(self.pipelines.schedules(), &name, request)?]
+            }
             Event::Pipelines => return Ok(Answer::Pipelines { pipelines: self.text.clone() }),
         };
         let mut launched = Vec::with_capacity(specs.len());
@@ -187,12 +192,13 @@ impl Event {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Named {
-            schedule: Name,
+            schedule: ByHand,
         }
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
-        struct Name {
+        struct ByHand {
             name: String,
+            request: Option<String>,
         }
         if event.get("sweep").is_some() {
             let Asked { sweep } = serde_json::from_value(event).map_err(TickError::Unknown)?;
@@ -200,7 +206,8 @@ impl Event {
         }
         if event.get("schedule").is_some() {
             let Named { schedule } = serde_json::from_value(event).map_err(TickError::Unknown)?;
-            return Ok(Self::Schedule { name: schedule.name });
+            let ByHand { name, request } = schedule;
+            return Ok(Self::Schedule { name, request });
         }
         if event.get("pipelines").is_some() {
             return Ok(Self::Pipelines);

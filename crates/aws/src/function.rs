@@ -22,13 +22,13 @@ impl Function {
     #[must_use]
     pub fn new(clients: &Clients, name: &str) -> Self {
         let config = clients.config();
-        let timeouts = Timeouts::SLOW.of(config);
+        let timeouts = Timeouts::LONG_POLLS.of(config);
         let config = aws_sdk_lambda::config::Builder::from(config).timeout_config(timeouts).build();
         Self { client: Client::from_conf(config), name: name.to_owned() }
     }
 
-    /// Invokes the function with this event, waits for its end, and returns its answer. After a lost answer, the SDK's retry
-    /// invokes it once more.
+    /// Invokes the function with this event, waits for its end, and returns its answer. After a lost answer the SDK
+    /// invokes it once more, so the event has to be one that may come twice.
     ///
     /// # Errors
     /// [`CallError`], with the function's own error as its cause where it failed.

@@ -55,6 +55,16 @@ fn a_repeated_tick_orders_the_same_and_the_next_does_not() {
 }
 
 #[test]
+fn a_schedule_run_by_hand_twice_for_one_request_is_one_task() {
+    let pipelines = Pipelines::parse(PIPELINES, "p.toml").unwrap();
+    let token = |request: &str| by_hand(pipelines.schedules(), "nightly", request).unwrap().1.token;
+    assert_eq!(token("4fb2"), token("4fb2"));
+    assert_ne!(token("4fb2"), token("4fb3"));
+    let event = Event::read(json!({ "schedule": { "name": "nightly", "request": "4fb2" } })).unwrap();
+    assert_eq!(event, Event::Schedule { name: "nightly".to_owned(), request: Some("4fb2".to_owned()) });
+}
+
+#[test]
 fn events_are_read_and_what_is_wrong_with_them_is_said() {
     let tick = Event::read(json!({ "scheduled_at": "2026-11-20T02:00:00Z" })).unwrap();
     assert_eq!(tick, Event::Tick { scheduled_at: "2026-11-20T02:00:00Z".parse().unwrap() });

@@ -53,9 +53,20 @@ impl Family {
 
     /// Its processes. None on systems without a proc filesystem.
     pub(super) fn members(&self) -> Vec<Pid> {
+        self.members_that(|_| true)
+    }
+
+    /// Those that have moved to a process group of their own.
+    fn members_outside_the_group(&self) -> Vec<Pid> {
+        let group = self.group.as_raw_nonzero().get();
+        self.members_that(|process| process.group != group)
+    }
+
+    fn members_that(&self, is_wanted: impl Fn(&Found) -> bool) -> Vec<Pid> {
         let mark = format!("{VARIABLE}={}", self.mark);
-        let members = members(&scan(Some(mark.as_bytes())), self.group.as_raw_nonzero().get());
-        members.into_iter().filter_map(Pid::from_raw).collect()
+        let found = scan(Some(mark.as_bytes()));
+        let members = members(&found, self.group.as_raw_nonzero().get()).into_iter();
+        members.filter(|id| found.get(id).is_some_and(&is_wanted)).filter_map(Pid::from_raw).collect()
     }
 
     /// Those in its process group, which takes less to find out.
@@ -65,10 +76,12 @@ impl Family {
         found.filter_map(|(id, _)| Pid::from_raw(id)).collect()
     }
 
-    /// Asks all of them to end.
+    /// Asks each of them once to end. They are found first, so that what one starts in order to
+    /// end well runs undisturbed.
     pub(super) fn terminate(&self) {
+        let outside = self.members_outside_the_group();
         self.signal_group(Signal::TERM);
-        for process in self.members().into_iter().filter(|process| !self.leads(*process)) {
+        for process in outside {
             // It may have ended meanwhile.
             let _ = kill_process(process, Signal::TERM);
         }
