@@ -75,6 +75,7 @@ impl Drain {
         let own = match &worker.slot {
             Some(slot) => {
                 tokio::select! {
+                    biased;
                     own = slot.first_heartbeat() => own,
                     () = stop.cancelled() => true,
                 }

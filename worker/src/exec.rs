@@ -24,6 +24,7 @@ pub(crate) async fn run(command: &[String], stop: CancellationToken) -> u8 {
     };
     info!(program, ?arguments, "started {program}");
     let ended = tokio::select! {
+        biased;
         ended = child.wait() => ended,
         () = stop.cancelled() => {
             terminate(child.id());

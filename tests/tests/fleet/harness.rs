@@ -263,6 +263,7 @@ async fn work(frontend: Frontend, launch: Launch, act: Worker) -> Exit {
             stats.busy = SERVICE * u32::try_from(stats.done).expect("it fits");
         }
         tokio::select! {
+            biased;
             () = stop.cancelled() => return Exit::Code(0),
             () = tokio::time::sleep(HEARTBEAT) => {}
         }

@@ -1,6 +1,11 @@
 //! Whatever fails: random faults of all kinds over many seeds, and what must hold after each.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use domain::job::{Job, State};
 use localcloud::{
@@ -29,6 +34,35 @@ fn every_version_ends_once_and_the_newest_is_visible() {
         drop(named);
     }
     eprintln!("{seeds} seeds: {ends:?}");
+}
+
+#[test]
+fn a_seed_makes_the_same_calls_again() {
+    let seeds = std::env::var("SEEDS").map_or(3, |text| text.parse().unwrap());
+    for seed in 0..seeds {
+        assert_eq!(calls(seed), calls(seed), "seed {seed}: count and hash of its calls");
+    }
+}
+
+/// How many calls a seed makes, and the hash of them in their order: time, service, operation and input of each.
+fn calls(seed: u64) -> (u64, u64) {
+    let made = Arc::new(Mutex::new((0_u64, DefaultHasher::new())));
+    let observed = made.clone();
+    TestEnv::plan(seed).dedicated_tasks().run(async |env| {
+        let (clock, trace) = (env.cloud().clock(), std::env::var_os("TRACE").is_some());
+        env.cloud().faults().observe(move |service, operation, input| {
+            let call = format!("{} {service} {operation} {input}", clock.now());
+            if trace {
+                eprintln!("{call}");
+            }
+            let mut made = observed.lock().unwrap();
+            made.0 += 1;
+            call.hash(&mut made.1);
+        });
+        one(env).await;
+    });
+    let made = made.lock().unwrap();
+    (made.0, made.1.finish())
 }
 
 struct NameOnPanic(u64);

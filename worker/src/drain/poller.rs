@@ -75,6 +75,7 @@ impl Poller {
             let patience = Instant::now() + PATIENCE;
             while self.capacity() < BATCH_MESSAGES && (self.capacity() == 0 || Instant::now() < patience) {
                 tokio::select! {
+                    biased;
                     () = phase.reached(Phase::Replaced) => break,
                     () = self.join_next() => {}
                     () = sleep_until(patience), if self.capacity() > 0 => {}
@@ -114,6 +115,7 @@ impl Poller {
                         return Why::Broken(ExitCode::TryAgain);
                     }
                     tokio::select! {
+                        biased;
                         () = sleep(RECEIVE_JOBS.delay(failures - 1, fastrand::f64())) => {}
                         () = phase.reached(Phase::Stopping) => return Why::Stopped,
                     }
@@ -140,6 +142,7 @@ impl Poller {
         let mut poll = pin!(call::within(wait + CALL, "receive messages", poll));
         loop {
             tokio::select! {
+                biased;
                 polled = &mut poll => return polled,
                 () = self.join_next() => {}
             }

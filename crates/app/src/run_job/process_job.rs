@@ -104,6 +104,7 @@ pub async fn process_job(
     let progress = Arc::new(JobProgress::default());
     let run = JobRun { services, job: &job, progress: &progress };
     let worked = tokio::select! {
+        biased;
         worked = wait_and_work(run) => worked,
         () = renew_until_lost(run) => {
             warn!(job.id = %id, "lost the claim of job {id}: another worker has it");
@@ -140,6 +141,7 @@ async fn take_back(run: JobRun<'_>, exit: JobExit) -> Option<JobExit> {
     }
     let work = with_timeout_catching_panics(job.pipeline.timeout, replace::take_back(run));
     tokio::select! {
+        biased;
         taken_back = work => Some(taken_back.err().unwrap_or(exit)),
         () = renew_until_lost(run) => None,
     }

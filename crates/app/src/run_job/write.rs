@@ -124,16 +124,17 @@ impl RowWriter<'_> {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 32")]
             let has_capacity = in_flight.len() < window as usize;
             tokio::select! {
-                batch = batches.recv(), if open && has_capacity => match batch {
-                    Some(batch) => in_flight.push(self.write_batch(batch)),
-                    None => open = false,
-                },
+                biased;
                 Some(result) = in_flight.next(), if !in_flight.is_empty() => {
                     window = match result? {
                         Accepted::Whole => (window + 1.0 / window).min(LARGEST_WINDOW),
                         Accepted::InParts => (window / 2.0).max(1.0),
                     };
                 }
+                batch = batches.recv(), if open && has_capacity => match batch {
+                    Some(batch) => in_flight.push(self.write_batch(batch)),
+                    None => open = false,
+                },
             }
         }
         Ok(())
@@ -184,6 +185,8 @@ impl RowWriter<'_> {
         let mut open = true;
         while open || !in_flight.is_empty() {
             tokio::select! {
+                biased;
+                Some(result) = in_flight.next(), if !in_flight.is_empty() => result?,
                 batch = batches.recv(), if open && in_flight.len() < CALLS_IN_FLIGHT => match batch {
                     Some(Batched { rows: BatchedRows::Items(items), permit }) => {
                         let permit = Arc::new(permit);
@@ -192,7 +195,6 @@ impl RowWriter<'_> {
                     Some(Batched { rows: BatchedRows::Records(_), .. }) => {}
                     None => open = false,
                 },
-                Some(result) = in_flight.next(), if !in_flight.is_empty() => result?,
             }
         }
         Ok(())

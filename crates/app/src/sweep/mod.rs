@@ -173,12 +173,14 @@ impl Sweep {
         if self.dry_run {
             // It changes nothing at all, not even the lease: it may look while another sweep is at work.
             return tokio::select! {
+                biased;
                 code = self.steps() => code,
                 () = stop.cancelled() => ExitCode::Terminated,
             };
         }
         let holder = format!("{:032x}", fastrand::u128(..));
         let taken = tokio::select! {
+            biased;
             taken = self.take_lease(&holder) => taken,
             () = stop.cancelled() => return ExitCode::Terminated,
         };
@@ -199,6 +201,7 @@ impl Sweep {
         }
         // The next sweep finds whatever this one drops unfinished.
         let code = tokio::select! {
+            biased;
             code = self.steps() => code,
             () = self.renew_until_lost(&holder) => {
                 warn!("lost the lease of the sweep: another sweep continues");

@@ -135,11 +135,24 @@ impl fmt::Debug for Rule {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     /// Each rule, with the number of calls it has matched.
     rules: Vec<(Rule, u64)>,
     fired: u64,
+    observer: Option<Observer>,
+}
+
+/// What is told of each call: its service, operation and JSON input.
+type Observer = Box<dyn Fn(&str, &str, &Value) + Send>;
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("rules", &self.rules)
+            .field("fired", &self.fired)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The rules in force. Clones share them.
@@ -159,6 +172,11 @@ impl Faults {
         self.lock().rules.push((rule, 0));
     }
 
+    /// Tells `observer` of each call from now on, before a rule decides: its service, operation and JSON input.
+    pub fn observe(&self, observer: impl Fn(&str, &str, &Value) + Send + 'static) {
+        self.lock().observer = Some(Box::new(observer));
+    }
+
     /// Ends all rules.
     pub fn clear(&self) {
         self.lock().rules.clear();
@@ -173,6 +191,9 @@ impl Faults {
     /// What this call meets. Every matching rule counts the call, also those that come too late to decide.
     pub(crate) fn meet(&self, service: &str, operation: &str, input: &Value) -> Met {
         let mut state = self.lock();
+        if let Some(observer) = &state.observer {
+            observer(service, operation, input);
+        }
         let mut met = Met::default();
         let mut fired = 0;
         for (rule, seen) in &mut state.rules {

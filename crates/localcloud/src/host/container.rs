@@ -149,6 +149,7 @@ impl Inner {
         let (mut drained, mut asked) = (false, false);
         loop {
             tokio::select! {
+                biased;
                 ended = attached.wait() => {
                     ended?;
                     break;

@@ -67,6 +67,7 @@ async fn run(mut command: Command, launch: Launch) -> Result<Exit, std::io::Erro
     let mut drained = false;
     let status = loop {
         tokio::select! {
+            biased;
             status = child.wait() => break status?,
             () = &mut exceeded => {
                 if let Some(group) = &group {

@@ -151,6 +151,7 @@ async fn accept(
 ) {
     loop {
         let stream = tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
@@ -178,11 +179,13 @@ async fn serve(stream: TcpStream, frontend: Frontend, stop: CancellationToken, k
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
+        biased;
         ended = &mut connection => ended,
         () = kill.cancelled() => return,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
+                biased;
                 ended = &mut connection => ended,
                 () = kill.cancelled() => return,
             }

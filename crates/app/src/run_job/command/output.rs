@@ -135,6 +135,7 @@ async fn run(
         let (mut all_read, mut ended) = (false, None);
         while ended.is_none() {
             tokio::select! {
+                biased;
                 () = &mut reading, if !all_read => all_read = true,
                 result = &mut ending => ended = Some(result),
             }

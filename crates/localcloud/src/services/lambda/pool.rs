@@ -44,6 +44,7 @@ impl Inner {
             return Err(FunctionError::exited(&request_id, "signal: killed").into());
         };
         tokio::select! {
+            biased;
             () = environment.ready.cancelled() => {}
             () = environment.gone.cancelled() => return Err(environment.failure(&request_id).into()),
             () = tokio::time::sleep(INIT + settings.timeout) => {
@@ -171,6 +172,7 @@ async fn live(inner: Arc<Inner>, environment: Arc<Environment>, runner: Runner, 
             }
         };
         tokio::select! {
+            biased;
             exit = &mut run => break Some(exit),
             () = environment.kill.cancelled() => break None,
             () = inner.closing.cancelled() => break None,
