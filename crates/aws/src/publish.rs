@@ -14,7 +14,7 @@ use super::{
     records::Records,
 };
 use domain::{
-    job::{Job, Progress, State, digest},
+    job::{Job, JobId, Progress, State, digest},
     manifest::{self, Manifest},
     publish::{Obstacle, obstacle},
     retry::PUBLISH_OVERTAKEN_ATTEMPTS,
@@ -29,11 +29,22 @@ pub enum Published {
     Refused(Obstacle),
     /// The claim was lost; nothing was changed.
     ClaimLost,
+    /// What was visible is not any more ([`IfVisible::Still`]); nothing was changed.
+    Moved,
+}
+
+/// What has to be visible at the moment of a publish.
+#[derive(Debug, Clone, Copy)]
+pub enum IfVisible<'a> {
+    /// Anything that the version may take the place of.
+    Any,
+    /// Still the records of this job, or none of any job.
+    Still(Option<&'a JobId>),
 }
 
 impl Records {
     /// Makes the rows of `job` visible, the job done, and the job whose rows were visible until now replaced: all or
-    /// none. Checks the fence, and that nothing is in the way ([`obstacle`]). Durable on return. The client token
+    /// none. Checks the fence, what is visible, and that nothing is in the way ([`obstacle`]). Durable on return. The client token
     /// makes a repeat within ten minutes the same transaction; after that the ledger shows that it was made.
     ///
     /// # Errors
@@ -45,6 +56,7 @@ impl Records {
         manifest: &Manifest,
         progress: &Progress,
         write_units: u64,
+        if_visible: IfVisible<'_>,
     ) -> Result<Published, CallError> {
         let attempt = || format!("publish job {} of {}", job.id, job.object);
         let mut in_ledger = true;
@@ -53,7 +65,14 @@ impl Records {
             if let Some(obstacle) = obstacle(visible.as_ref(), manifest) {
                 return Ok(Published::Refused(obstacle));
             }
+            let now = visible.as_ref().map(|visible| &visible.job);
             // A publish may be a repeat of itself.
+            if let IfVisible::Still(before) = if_visible
+                && now != before
+                && now != Some(&job.id)
+            {
+                return Ok(Published::Moved);
+            }
             let replaced = visible.as_ref().filter(|_| in_ledger).and_then(|visible| {
                 let by_deletion = visible.deleted.is_some();
                 Some((visible.replaceable_job().filter(|replaced| **replaced != job.id)?, by_deletion))

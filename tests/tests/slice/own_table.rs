@@ -266,6 +266,22 @@ fn a_version_that_was_overtaken_takes_back_what_it_wrote() {
 }
 
 #[test]
+fn what_an_older_version_writes_until_its_own_publish_is_deleted_too() {
+    people(313, "write = \"replace\"").run(async |env| {
+        env.on(slow_row("ann"));
+        let first = env.put(KEY, csv(&[(1, "ann"), (2, "bob")])).await;
+        env.until("its first item", || !env.items("people").is_empty()).await;
+        // It has looked for items to delete by then, and is published after the first.
+        env.on(call::publish().meets(Call::Delay(Duration::from_secs(200))).nth(1));
+        let second = env.put(KEY, csv(&[(2, "bea")])).await;
+        env.settle().await;
+        assert_eq!(counts(env, &first).await, "2 records written");
+        assert_eq!(counts(env, &second).await, "1 record written, 1 deleted");
+        assert_eq!(names(env), expected(&[(2, "bea")]));
+    });
+}
+
+#[test]
 fn without_provenance_items_go_in_batches() {
     people(313, "provenance = \"none\"").run(async |env| {
         let rows: Vec<(u32, String)> = (0..60).map(|n| (n % 50, format!("name {n}"))).collect();

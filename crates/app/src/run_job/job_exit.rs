@@ -3,14 +3,14 @@
 use aws::{CallError, objects::ReadError};
 use domain::{
     drift::Drifts,
-    job::{Change, Progress, Reason, ReasonCode},
+    job::{Change, JobId, Progress, Reason, ReasonCode},
     manifest::Manifest,
     publish::Obstacle,
     verdict::Kind,
     volume::Excess,
 };
 
-use super::source;
+use super::{rows::ReadAs, source};
 
 /// All rows of a job are written and can be published.
 #[derive(Debug)]
@@ -18,6 +18,17 @@ pub(crate) struct Written {
     pub(crate) manifest: Manifest,
     pub(crate) progress: Progress,
     pub(crate) write_units: u64,
+    /// Where older versions' items were deleted: what has to hold at the publish.
+    pub(crate) cleared: Option<Cleared>,
+}
+
+/// Items of older versions were deleted.
+#[derive(Debug)]
+pub(crate) struct Cleared {
+    /// How the version was read that takes their place.
+    pub(crate) read_as: ReadAs,
+    /// The job whose version was visible then. One that became visible later may have written more since.
+    pub(crate) visible: Option<JobId>,
 }
 
 /// Why this worker leaves a job that it cannot publish, and the state that the job changes to.

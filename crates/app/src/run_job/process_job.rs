@@ -1,11 +1,17 @@
 //! One attempt of a job: claim it, make and write its records, and publish them or leave the job with a reason.
 
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    panic::AssertUnwindSafe,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use aws::{
     CallError,
     ledger::{Changed, Claim, Expired, Leaving},
-    publish::Published,
+    publish::{IfVisible, Published},
 };
 use domain::{
     destination::{Destination, WriteMode},
@@ -103,25 +109,50 @@ pub async fn process_job(
     );
     let progress = Arc::new(JobProgress::default());
     let run = JobRun { services, job: &job, progress: &progress };
-    let worked = tokio::select! {
-        biased;
-        worked = wait_and_work(run) => worked,
-        () = renew_until_lost(run) => {
-            warn!(job.id = %id, "lost the claim of job {id}: another worker has it");
-            return Outcome::ClaimLost;
-        }
-        () = stop => Err(JobExit::new(Change::Requeue, Kind::Terminated, "the task was asked to stop")),
+    let mut stop = pin!(stop);
+    let Some(mut worked) = while_claimed(run, stop.as_mut(), wait_and_work(run)).await else {
+        return Outcome::ClaimLost;
     };
-    let exit = match worked {
-        Ok(written) => match publish(run, &written).await {
-            Ok(outcome) => return outcome,
-            Err(exit) => exit,
-        },
-        Err(exit) => exit,
+    let exit = loop {
+        let written = match worked {
+            Ok(written) => written,
+            Err(exit) => break exit,
+        };
+        match publish(run, &written).await {
+            Ok(Some(outcome)) => return outcome,
+            Ok(None) => {
+                info!(job.id = %id, "another version of {} became visible while items were deleted: looking again", job.object);
+                let work = replace::delete_missing_again(run, written);
+                let work = with_timeout_catching_panics(job.pipeline.timeout, work);
+                let Some(again) = while_claimed(run, stop.as_mut(), work).await else {
+                    return Outcome::ClaimLost;
+                };
+                worked = again;
+            }
+            Err(exit) => break exit,
+        }
     };
     match take_back(run, exit).await {
         Some(exit) => leave(run, mode, exit).await,
         None => Outcome::ClaimLost,
+    }
+}
+
+/// Works until the work ends or `stop` completes. None if the claim is lost meanwhile.
+async fn while_claimed(
+    run: JobRun<'_>,
+    stop: Pin<&mut impl Future<Output = ()>>,
+    work: impl Future<Output = Result<Written, JobExit>>,
+) -> Option<Result<Written, JobExit>> {
+    tokio::select! {
+        biased;
+        worked = work => Some(worked),
+        () = renew_until_lost(run) => {
+            let id = &run.job.id;
+            warn!(job.id = %id, "lost the claim of job {id}: another worker has it");
+            None
+        }
+        () = stop => Some(Err(JobExit::new(Change::Requeue, Kind::Terminated, "the task was asked to stop"))),
     }
 }
 
@@ -242,13 +273,17 @@ async fn renew_until_lost(run: JobRun<'_>) {
 }
 
 /// Makes the records visible and the job done, in one transaction. Must not be interrupted: it takes one call, or a few
-/// while another version's publish is in the way.
-async fn publish(run: JobRun<'_>, written: &Written) -> Result<Outcome, JobExit> {
+/// while another version's publish is in the way. None if older versions' items have to be deleted again before.
+async fn publish(run: JobRun<'_>, written: &Written) -> Result<Option<Outcome>, JobExit> {
     let JobRun { services, job, .. } = run;
     let id = &job.id;
-    let Written { manifest, progress, write_units } = written;
+    let Written { manifest, progress, write_units, cleared } = written;
+    let if_visible =
+        cleared.as_ref().map_or(IfVisible::Any, |cleared| IfVisible::Still(cleared.visible.as_ref()));
     for n in 0..PUBLISH.attempts {
-        match services.records.publish(&services.ledger, job, manifest, progress, *write_units).await {
+        let publish =
+            services.records.publish(&services.ledger, job, manifest, progress, *write_units, if_visible);
+        match publish.await {
             Ok(Published::Done) => {
                 let memory = Usage::of_process().map(|usage| usage.peak_memory_bytes);
                 info!(
@@ -267,12 +302,13 @@ async fn publish(run: JobRun<'_>, written: &Written) -> Result<Outcome, JobExit>
                 if !progress.drifts.is_empty() {
                     metrics::put(Metric::ColumnDrifts, progress.drifts.count());
                 }
-                return Ok(Outcome::Done(progress.records));
+                return Ok(Some(Outcome::Done(progress.records)));
             }
             Ok(Published::ClaimLost) => {
                 warn!(job.id = %id, "lost the claim of job {id} before the publish");
-                return Ok(Outcome::ClaimLost);
+                return Ok(Some(Outcome::ClaimLost));
             }
+            Ok(Published::Moved) => return Ok(None),
             Ok(Published::Refused(obstacle)) => return Err(JobExit::of(obstacle, progress.clone())),
             Err(error) if error.is_retryable() => {
                 warn!(job.id = %id, error = telemetry::causes(&error), "failed to publish job {id}; retrying");

@@ -2,7 +2,8 @@
 //!
 //! Versions of one object may be written at the same time. So there are two rules, and together they leave nothing behind:
 //! a version deletes, before it is published, what the versions since the last published one have written and it lacks; and
-//! a version that was overtaken deletes what it has written itself, before its job settles.
+//! a version that was overtaken deletes what it has written itself, before its job settles. A version that was published
+//! between the two was not overtaken and may have written since: then what is missing is deleted once more.
 //!
 //! Keys are compared by their hashes, a million at a time, so that only items that are missing cost a call.
 
@@ -20,7 +21,7 @@ use tracing::{info, warn};
 
 use super::{
     drift::PipelineColumns,
-    job_exit::{JobExit, Written},
+    job_exit::{Cleared, JobExit, Written},
     job_run::JobRun,
     own_table::{CALLS_IN_FLIGHT, OwnTable, add_keys},
     reading::{read_options, tolerance},
@@ -46,11 +47,13 @@ pub(crate) async fn delete_missing(
     if let Some(obstacle) = publish::obstacle(visible.as_ref(), &written.manifest) {
         return Err(JobExit::of(obstacle, written.progress));
     }
+    let was_visible = visible.as_ref().map(|visible| visible.job.clone());
     let mut older = Vec::new();
     for old in older_jobs(run, visible).await? {
         older.extend(VersionRows::open(run, &old).await?);
     }
     if older.is_empty() {
+        written.cleared = Some(Cleared { visible: was_visible, read_as });
         return Ok(written);
     }
     let count_of_newest = written.progress.records + written.progress.rejected;
@@ -72,11 +75,20 @@ pub(crate) async fn delete_missing(
         }
     }
     if let Some(counts) = &mut written.progress.table {
-        counts.deleted = deleted;
+        counts.deleted += deleted;
     }
+    written.cleared = Some(Cleared { visible: was_visible, read_as: newest.read_as });
     let items = count(deleted, "item");
     info!(job.id = %job.id, deleted, "deleted {items} that older versions of {} have and it lacks", job.object);
     Ok(written)
+}
+
+/// Deletes again what is missing, as another version became visible since.
+pub(crate) async fn delete_missing_again(run: JobRun<'_>, mut written: Written) -> Result<Written, JobExit> {
+    match written.cleared.take() {
+        Some(Cleared { read_as, .. }) => delete_missing(run, written, read_as).await,
+        None => Ok(written),
+    }
 }
 
 /// Deletes what the job's version, which was overtaken by a newer one, has written.

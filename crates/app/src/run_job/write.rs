@@ -111,7 +111,7 @@ impl RowWriter<'_> {
         };
         let rows = progress.records;
         let manifest = Manifest::of(job, self.shards, rows, services.clock.now());
-        Ok(Written { manifest, progress, write_units })
+        Ok(Written { manifest, progress, write_units, cleared: None })
     }
 
     /// Calls in flight grow by one per window of batches that DynamoDB took whole, and halve when it returned rows, as
