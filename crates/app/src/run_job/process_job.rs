@@ -22,7 +22,7 @@ use domain::{
     text::count,
     verdict::Kind,
 };
-use futures::FutureExt;
+use futures::{FutureExt, future::BoxFuture};
 use telemetry::metrics::{self, Metric};
 use tracing::{info, warn};
 
@@ -110,7 +110,7 @@ pub async fn process_job(
     let progress = Arc::new(JobProgress::default());
     let run = JobRun { services, job: &job, progress: &progress };
     let mut stop = pin!(stop);
-    let Some(mut worked) = while_claimed(run, stop.as_mut(), wait_and_work(run)).await else {
+    let Some(mut worked) = while_claimed(run, stop.as_mut(), wait_and_work(run).boxed()).await else {
         return Outcome::ClaimLost;
     };
     let exit = loop {
@@ -123,7 +123,7 @@ pub async fn process_job(
             Ok(None) => {
                 info!(job.id = %id, "another version of {} became visible while items were deleted: looking again", job.object);
                 let work = replace::delete_missing_again(run, written);
-                let work = with_timeout_catching_panics(job.pipeline.timeout, work);
+                let work = with_timeout_catching_panics(job.pipeline.timeout, work).boxed();
                 let Some(again) = while_claimed(run, stop.as_mut(), work).await else {
                     return Outcome::ClaimLost;
                 };
@@ -138,11 +138,12 @@ pub async fn process_job(
     }
 }
 
-/// Works until the work ends or `stop` completes. None if the claim is lost meanwhile.
+/// Works until the work ends or `stop` completes. None if the claim is lost meanwhile. The work is on the heap: it is large,
+/// and is moved through several futures.
 async fn while_claimed(
     run: JobRun<'_>,
     stop: Pin<&mut impl Future<Output = ()>>,
-    work: impl Future<Output = Result<Written, JobExit>>,
+    work: BoxFuture<'_, Result<Written, JobExit>>,
 ) -> Option<Result<Written, JobExit>> {
     tokio::select! {
         biased;
