@@ -69,6 +69,18 @@ fn the_command_has_its_files_its_completions_and_its_pages_with_it() {
     assert!(run(&["completions", "bash"]).contains("_tidemill()"));
     assert!(run(&["man"]).contains(".TH tidemill 1"));
     run(&["man", "--out", "pages"]);
+    let pages =
+        fs::read_dir(here.join("pages")).expect("a folder").map(|page| page.expect("a page").file_name());
+    let operating = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operating.md");
+    let operating = fs::read_to_string(operating).expect("a page");
+    for page in pages {
+        let page = page.into_string().expect("text");
+        let command = page.trim_end_matches(".1").replacen('-', " ", 1);
+        assert!(
+            operating.contains(&format!("`{command}")) || operating.contains(&format!("({command}")),
+            "docs/operating.md has no row of `{command}`"
+        );
+    }
     assert!(here.join("pages/tidemill-run.1").is_file());
     let help = Running::start(bare().args(["run", "--help"]).env("COLUMNS", "80")).end().with_code(0).stdout;
     assert!(help.contains("Examples:\n  tidemill run samples\n"), "{help}");
