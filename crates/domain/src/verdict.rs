@@ -123,6 +123,8 @@ pub struct JobFacts {
     pub state: State,
     /// The task of its present attempt, if the launch was noted.
     pub task: Option<String>,
+    /// Of a job that has failed and whose failure was mailed to nobody yet: what its worker failed it for.
+    pub untold: Option<Kind>,
     /// The tasks of attempts that have ended.
     pub past_tasks: Vec<String>,
     /// Attempts counted against it to the object so far, without the one that just ended.
@@ -148,6 +150,7 @@ impl JobFacts {
             id: job.id.as_str().to_owned(),
             state: job.state(),
             task: job.task.clone(),
+            untold: untold(job),
             past_tasks: job.history.iter().map(|ended| ended.task.clone()).collect(),
             counted_attempts: job.counted_attempts,
             max_attempts: job.pipeline.attempts,
@@ -157,6 +160,11 @@ impl JobFacts {
             size: adjusted(&job.history, job.pipeline.task).size,
         }
     }
+}
+
+fn untold(job: &Job) -> Option<Kind> {
+    let reason = job.reason().filter(|_| job.state() == State::Failed && job.notified_at().is_none())?;
+    reason.code.verdict()
 }
 
 fn launches(job: &Job) -> u32 {
@@ -271,7 +279,8 @@ fn kind_of(change: &TaskStateChange, facts: &JobFacts) -> Kind {
         State::Superseded => return Kind::Superseded,
         State::SourceDeleted => return Kind::SourceDeleted,
         State::Failed if word == Some(ExitCode::BadInput) => return Kind::BadInput,
-        State::Failed => return Kind::Duplicate,
+        // The worker may have died before its exit code could say so.
+        State::Failed => return facts.untold.unwrap_or(Kind::Duplicate),
         State::Waiting | State::Running => {}
     }
     if word == Some(ExitCode::BadInput) {

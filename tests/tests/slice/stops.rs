@@ -164,3 +164,20 @@ fn a_retry_or_failure_is_carried_out_when_the_answer_to_its_write_is_lost() {
         assert_eq!(env.mails().len(), 1);
     });
 }
+
+#[test]
+fn a_failure_whose_worker_dies_before_it_exits_is_mailed_with_its_stop() {
+    for cause in [KillCause::OutOfMemory, KillCause::Infrastructure] {
+        TestEnv::plan(41).dedicated_tasks().run(async |env| {
+            env.on(call::fail_job().meets(Call::HangAnswer).nth(1));
+            env.put(KEY, "a,b\n1,2,3\n").await;
+            env.until("the failure", || env.cloud().faults().fired() == 1).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            env.job(KEY).await.assert_failed();
+            assert!(env.ecs().kill(&env.running(), cause));
+            env.settle().await;
+            assert_eq!(env.mails().len(), 1, "{cause:?}");
+            assert_eq!(env.job(KEY).await.history.last().unwrap().verdict.code.as_str(), "bad_input");
+        });
+    }
+}

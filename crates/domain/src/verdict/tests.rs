@@ -21,6 +21,7 @@ fn facts(state: State) -> JobFacts {
         id: JOB.into(),
         state,
         task: None,
+        untold: None,
         past_tasks: Vec::new(),
         counted_attempts: 0,
         max_attempts: 3,
@@ -151,6 +152,11 @@ fn the_ledger_outranks_the_exit_code() {
     }
     let bad = stop(EXITED, ESSENTIAL, Some(65), "");
     assert_eq!(verdict(&bad, &facts(State::Failed)).kind, Kind::BadInput);
+    // Its worker wrote the failure down and died at once: nobody has heard of it.
+    let killed = stop(EXITED, ESSENTIAL, Some(137), OOM);
+    let untold = |untold| JobFacts { untold, ..facts(State::Failed) };
+    assert_eq!(verdict(&killed, &untold(Some(Kind::BadInput))).kind, Kind::BadInput);
+    assert_eq!(verdict(&killed, &untold(Some(Kind::CommandCrashed))).kind, Kind::CommandCrashed);
 }
 
 #[test]
