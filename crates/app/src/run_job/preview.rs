@@ -92,7 +92,7 @@ pub async fn preview<S: Into<Source>>(
     open: impl Fn() -> io::Result<S>,
 ) -> Result<Preview, ReadError> {
     let source = || open().map_err(ReadError::Source);
-    let options = read_options(pipeline, BufferPermits::default());
+    let options = read_options(pipeline, None, BufferPermits::default());
     // Bad rows may fail the object. What the others are is worth knowing.
     let checked = readers::check(source()?, &options, Tolerance::Any).await?;
     let rows = Rows::open(source()?, &options, Some(&checked.schema)).await?;

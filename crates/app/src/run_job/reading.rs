@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::pipelines::{BadRows, ColumnType, DEFAULT_MAX_REJECTED, DEFAULT_MAX_REPAIRED, Format, Pipeline};
+use domain::volume::Bounds;
 use readers::{Checked, Compression, Dialect, Layout, Tolerance};
 
 /// How many bad rows a pipeline accepts in an object.
@@ -15,8 +16,12 @@ pub(crate) fn tolerance(pipeline: &Pipeline) -> Tolerance {
     }
 }
 
-/// How a pipeline's objects are read.
-pub(crate) fn read_options(pipeline: &Pipeline, buffers: readers::BufferPermits) -> readers::Options {
+/// How a pipeline's object of `uploaded` bytes is read, as far as that is known.
+pub(crate) fn read_options(
+    pipeline: &Pipeline,
+    uploaded: Option<u64>,
+    buffers: readers::BufferPermits,
+) -> readers::Options {
     readers::Options {
         format: match pipeline.format {
             // Objects of the last two formats do not reach the readers.
@@ -41,6 +46,7 @@ pub(crate) fn read_options(pipeline: &Pipeline, buffers: readers::BufferPermits)
             .then(|| pipeline.max_repaired.unwrap_or(DEFAULT_MAX_REPAIRED)),
         known: None,
         limits: readers::Limits::default(),
+        bounds: Bounds::of(pipeline, uploaded),
         buffers,
     }
 }
