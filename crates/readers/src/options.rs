@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::drift::Known;
-use domain::pipelines::{Delimited, Preset};
+use domain::pipelines::{Delimited, Entry, Preset};
 use domain::record::{FIELD_BYTES, ITEM_BYTES};
 use domain::volume::Bounds;
 
@@ -28,6 +28,8 @@ pub struct Options {
     pub table: Delimited,
     /// The sheet of a workbook that is read, if it is not the only one with values.
     pub sheet: Option<String>,
+    /// The files of a zip archive that are read, if not all of them. The object must be one.
+    pub entry: Option<Entry>,
     /// The encoding of the text by its name in the Encoding Standard, if it is not UTF-8, or UTF-16 with a byte order
     /// mark.
     pub encoding: Option<String>,

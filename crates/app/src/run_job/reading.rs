@@ -39,6 +39,7 @@ pub(crate) fn read_options(
         delimiter: pipeline.delimiter.and_then(|delimiter| delimiter.try_into().ok()),
         table: pipeline.delimited.clone(),
         sheet: pipeline.sheet.clone(),
+        entry: pipeline.entry.clone(),
         encoding: pipeline.encoding.clone(),
         pointer: pipeline.records.clone(),
         columns: columns_in_object(pipeline),
