@@ -11,6 +11,33 @@ pub(crate) enum Format {
     Csv,
     /// JSON Lines.
     Jsonl,
+    /// Delimited text in gzip.
+    #[value(name = "csv.gz")]
+    Gzip,
+    /// Delimited text in zstd.
+    #[value(name = "csv.zst")]
+    Zstd,
+    /// Parquet, its pages not compressed.
+    Parquet,
+    /// A sheet of Excel.
+    Xlsx,
+}
+
+impl Format {
+    /// The value of `format` in a pipeline for such files.
+    pub(crate) fn in_pipeline(self) -> &'static str {
+        match self {
+            Self::Csv | Self::Gzip | Self::Zstd => "csv",
+            Self::Jsonl => "jsonl",
+            Self::Parquet => "parquet",
+            Self::Xlsx => "sheet",
+        }
+    }
+
+    /// The most records of a file: a sheet has no more rows.
+    pub(crate) fn most_records(self) -> u64 {
+        if self == Self::Xlsx { 1_048_575 } else { u64::MAX }
+    }
 }
 
 impl fmt::Display for Format {
@@ -18,6 +45,10 @@ impl fmt::Display for Format {
         f.write_str(match self {
             Self::Csv => "csv",
             Self::Jsonl => "jsonl",
+            Self::Gzip => "csv.gz",
+            Self::Zstd => "csv.zst",
+            Self::Parquet => "parquet",
+            Self::Xlsx => "xlsx",
         })
     }
 }

@@ -26,11 +26,11 @@ use crate::{format::Format, measure::Measured};
 #[derive(Debug, Parser)]
 #[command(name = "bench")]
 struct Arguments {
-    /// Sizes of the files, in millions of bytes.
+    /// Sizes of the files' records as text, in millions of bytes. A sheet ends after 1,048,575 records.
     #[arg(long, value_delimiter = ',', default_value = "100,1000")]
     megabytes: Vec<u64>,
     /// What the files are.
-    #[arg(long, value_delimiter = ',', default_value = "csv,jsonl")]
+    #[arg(long, value_delimiter = ',', default_value = "csv,jsonl,csv.gz,csv.zst,parquet,xlsx")]
     format: Vec<Format>,
     /// Keep the files, and say where they are.
     #[arg(long)]
@@ -65,7 +65,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     table.load_style(presets::ASCII_MARKDOWN);
     table.set_header([
         "format",
-        "MB",
+        "MB of text",
+        "MB of file",
         "records",
         "seconds",
         "of which check",
@@ -81,14 +82,15 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         for &megabytes in &arguments.megabytes {
             let file = folder.path().join(format!("orders-{megabytes}.{format}"));
             eprintln!("{megabytes} MB of {format} ...");
-            let records = generate::generate(&file, format, megabytes * 1_000_000)
-                .with_context(|| format!("cannot write {}", file.display()))?;
+            let generated = generate::generate(&file, format, megabytes * 1_000_000)?;
             let measured = measure::measure(&file, format)?;
-            if measured.rows != records {
+            if measured.rows != generated.records {
+                let records = generated.records;
                 eprintln!("{megabytes} MB of {format}: {} of {records} records", measured.rows);
                 whole = false;
             }
-            table.add_row(row(format, megabytes, &measured));
+            let file_bytes = std::fs::metadata(&file)?.len();
+            table.add_row(row(format, generated.text_bytes, file_bytes, &measured));
             if !arguments.keep {
                 std::fs::remove_file(&file)?;
             }
@@ -99,17 +101,19 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people, of three digits")]
-fn row(format: Format, megabytes: u64, measured: &Measured) -> [String; 10] {
+fn row(format: Format, text_bytes: u64, file_bytes: u64, measured: &Measured) -> [String; 11] {
     let seconds = measured.total.as_secs_f64();
+    let megabytes = text_bytes as f64 / 1e6;
     let records = measured.rows as f64;
     [
         format.to_string(),
-        megabytes.to_string(),
+        format!("{megabytes:.0}"),
+        format!("{:.1}", file_bytes as f64 / 1e6),
         measured.rows.to_string(),
         format!("{seconds:.1}"),
         format!("{:.1}", measured.check.as_secs_f64()),
         format!("{:.0}", records / seconds),
-        format!("{:.1}", megabytes as f64 / seconds),
+        format!("{:.1}", megabytes / seconds),
         format!("{:.2}", measured.cpu.as_secs_f64() * 1e6 / records.max(1.0)),
         format!("{:.1}", measured.peak_bytes as f64 / f64::from(1 << 20)),
         measured.start.as_millis().to_string(),

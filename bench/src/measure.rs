@@ -115,7 +115,8 @@ pub(crate) fn measure(file: &Path, format: Format) -> anyhow::Result<Measured> {
 fn job(file: &Path, format: Format) -> anyhow::Result<Job> {
     let pipelines = format!(
         "version = 1\n[[pipeline]]\nname = \"bench\"\nmatch = {{ prefix = \"uploads/\" }}\n\
-         format = \"{format}\"\ntimeout = \"24h\"\n"
+         format = \"{}\"\ntimeout = \"24h\"\n",
+        format.in_pipeline()
     );
     let pipelines = Pipelines::parse(&pipelines, "bench")?;
     let object = Object {

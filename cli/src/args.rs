@@ -123,11 +123,12 @@ pub(crate) enum Command {
     Stop(StopArguments),
     /// Show what would become of files: format, columns, first records, rejected rows, cost, and the pipeline for them.
     ///
-    /// Reads the files as the worker would and writes nothing; needs no cloud. With --json, prints one JSON document:
+    /// Reads the files as the worker would and writes nothing; needs no cloud. An object in S3 is read in the version that it
+    /// has now, by ranges where its format allows that; this needs a region and credentials. With --json, prints one JSON document:
     /// {"files": [{"file", "key", "bytes", "pipeline", "not_read", "failure", "found", "suggestion"}]}; docs/pipelines.md
     /// describes it. Exit code: 0 when no job would fail; 1 when one would, or a file cannot be read; 2 for wrong usage.
     #[command(
-        after_long_help = "Examples:\n  tidemill preview orders.csv\n  curl -s URL | tidemill preview - --name orders.csv"
+        after_long_help = "Examples:\n  tidemill preview orders.csv\n  tidemill preview s3://my-bucket/uploads/orders.csv\n  curl -s URL | tidemill preview - --name orders.csv"
     )]
     Preview(PreviewArguments),
     /// Check a pipelines file and a template, and print every error in them.
@@ -268,8 +269,8 @@ pub(crate) struct EnvArguments {
 /// The arguments of `preview`.
 #[derive(Debug, Args)]
 pub(crate) struct PreviewArguments {
-    /// Files and folders to look at, or - for standard input. The key of a file is the one that `tidemill run` would upload
-    /// it under.
+    /// Files and folders to look at, - for standard input, or objects such as s3://BUCKET/KEY. The key of a file is the one
+    /// that `tidemill run` would upload it under.
     #[arg(required = true, value_name = "FILES")]
     pub(crate) inputs: Vec<PathBuf>,
     /// The name that standard input has, such as orders.csv: pipelines match by it.

@@ -66,11 +66,7 @@ impl Deployment {
     pub(super) async fn find(target: &Target) -> anyhow::Result<Self> {
         let named = std::env::var(STACK_VARIABLE).ok().filter(|name| !name.is_empty());
         let name = target.stack.clone().or(named).unwrap_or_else(|| STACK.to_owned());
-        let config = aws::found_config().await;
-        let region = config.region().map(ToString::to_string);
-        let region = region
-            .context("no AWS region is set; set AWS_REGION, or AWS_PROFILE to a profile with a region")?;
-        access_key(&config).await?;
+        let (config, region) = environment().await?;
         let stack = Deployed::find(&config, &name).await.map_err(|error| match error {
             StackError::NoSuch(name) => anyhow::anyhow!(
                 "there is no stack {name:?} in {region}; name the deployment's stack with --stack or {STACK_VARIABLE}"
@@ -240,6 +236,19 @@ impl Deployment {
             None => format!("access key {key}"),
         })
     }
+}
+
+/// The standard AWS environment, and its region.
+///
+/// # Errors
+/// When it has no region or no credentials.
+pub(super) async fn environment() -> anyhow::Result<(SdkConfig, String)> {
+    let config = aws::found_config().await;
+    let region = config.region().map(ToString::to_string);
+    let region =
+        region.context("no AWS region is set; set AWS_REGION, or AWS_PROFILE to a profile with a region")?;
+    access_key(&config).await?;
+    Ok((config, region))
 }
 
 /// The id of the access key that signs calls. Read before the first call, because a call without credentials fails with

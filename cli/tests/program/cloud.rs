@@ -99,11 +99,11 @@ impl Up {
     }
 
     /// Puts an object under this key.
-    pub(crate) fn put(&self, key: &str, text: &str) {
+    pub(crate) fn put(&self, key: &str, body: impl AsRef<[u8]>) {
         self.with_sdk(async |config| {
             let config = aws_sdk_s3::config::Builder::from(config).force_path_style(true).build();
             let put = aws_sdk_s3::Client::from_conf(config).put_object().bucket(&self.bucket).key(key);
-            put.body(text.as_bytes().to_vec().into()).send().await.expect("an answer");
+            put.body(body.as_ref().to_vec().into()).send().await.expect("an answer");
         });
     }
 

@@ -5,7 +5,10 @@ mod ranges;
 use aws_sdk_s3::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
-    operation::get_object::{GetObjectError, GetObjectOutput},
+    operation::{
+        get_object::{GetObjectError, GetObjectOutput},
+        head_object::HeadObjectError,
+    },
     primitives::ByteStream,
     types::{ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart},
 };
@@ -16,7 +19,10 @@ use crc_fast::{CrcAlgorithm, Digest};
 use super::{CallError, Clients};
 
 pub use self::ranges::Ranges;
-use domain::{object::Object, retry};
+use domain::{
+    object::{Object, Sequencer, uri},
+    retry,
+};
 
 /// S3, as the worker uses it.
 #[derive(Debug, Clone)]
@@ -71,6 +77,28 @@ impl Objects {
 
     fn uploads(&self) -> &Client {
         self.clients.s3_uploads()
+    }
+
+    /// The version that a key has now, with its etag and its size; none if the key has no object.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub async fn current(&self, bucket: &str, key: &str) -> Result<Option<Object>, CallError> {
+        let answer = match self.client().head_object().bucket(bucket).key(key).send().await {
+            Ok(answer) => answer,
+            Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(CallError::of(format!("look for {}", uri(bucket, key)), error)),
+        };
+        Ok(Some(Object {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            version_id: answer.version_id().map(str::to_owned),
+            etag: answer.e_tag().map(|etag| etag.trim_matches('"').to_owned()),
+            sequencer: Sequencer::default(),
+            size_bytes: answer.content_length().and_then(|length| length.try_into().ok()),
+        }))
     }
 
     /// Opens an object version: by its version id, else by its etag, so that other bytes are never read in its

@@ -26,6 +26,7 @@ enum Key {
     Encoding,
     Records,
     Sheet,
+    Entry,
     Columns,
     Natural,
 }
@@ -35,15 +36,17 @@ impl Fault {
     #[must_use]
     pub fn of(reason: Reason, pipeline: &Pipeline) -> Self {
         use Key::{
-            Columns, Delimiter, Encoding, Escape, Format, Header, Natural, Quote, Records, Sheet, SkipLines,
+            Columns, Delimiter, Encoding, Entry, Escape, Format, Header, Natural, Quote, Records, Sheet,
+            SkipLines,
         };
         let (is_certain, keys): (bool, &[Key]) = match reason {
             Reason::UnknownColumn => (true, &[Columns]),
             Reason::EncodingMismatch | Reason::InvalidUtf16 => (true, &[Encoding]),
             Reason::PointerNotFound | Reason::PointerNotRecords => (true, &[Records]),
-            Reason::NotDynamodbJson | Reason::WrongFormat => (true, &[Format]),
+            Reason::NotDynamodbJson | Reason::WrongFormat => (true, &[Format, Entry]),
             Reason::AmbiguousDialect => (true, &[Delimiter, Quote, Escape, SkipLines]),
-            Reason::NoTable => (false, &[Format, Delimiter, SkipLines, Sheet]),
+            Reason::NoTable => (false, &[Format, Delimiter, SkipLines, Sheet, Entry]),
+            Reason::TwoTables => (false, &[Entry]),
             Reason::NoHeader
             | Reason::AmbiguousHeader
             | Reason::BadHeader
@@ -120,6 +123,7 @@ fn line(key: Key, pipeline: &Pipeline) -> Option<String> {
         Key::Encoding => format!("encoding = {}", quoted(pipeline.encoding.as_deref()?)),
         Key::Records => format!("records = {}", quoted(pipeline.records.as_deref()?)),
         Key::Sheet => format!("sheet = {}", quoted(pipeline.sheet.as_deref()?)),
+        Key::Entry => format!("entry = {}", quoted(&pipeline.entry.as_ref()?.to_string())),
         Key::Columns => {
             let names = pipeline.columns.keys();
             if names.len() == 0 {
@@ -171,6 +175,7 @@ mod tests {
             (Reason::PointerNotFound, "records = \"/a\"", r#"records = "/a""#),
             (Reason::PointerNotRecords, "records = \"/a\"", r#"records = "/a""#),
             (Reason::WrongFormat, "format = \"parquet\"", r#"format = "parquet""#),
+            (Reason::WrongFormat, "entry = \"a.csv\"", r#"entry = "a.csv""#),
             (Reason::NotDynamodbJson, "format = \"dynamodb_json\"", r#"format = "dynamodb_json""#),
             (Reason::AmbiguousDialect, "delimiter = \"tab\"", r#"delimiter = "tab""#),
         ] {
@@ -189,6 +194,8 @@ mod tests {
             (Reason::NoHeader, "skip_lines = 2", "skip_lines = 2"),
             (Reason::NoTable, "delimiter = \"none\"", r#"delimiter = "none""#),
             (Reason::NoTable, "sheet = \"May\"", r#"sheet = "May""#),
+            (Reason::NoTable, "entry = \"data/*\"", r#"entry = "data/*""#),
+            (Reason::TwoTables, "entry = \"data/*\"", r#"entry = "data/*""#),
             (Reason::TextAfterQuote, "quote = \"'\"", r#"quote = "'""#),
             (Reason::StrayEscape, "escape = \"none\"", r#"escape = "none""#),
             (Reason::JsonSyntax, "format = \"jsonl\"", r#"format = "jsonl""#),

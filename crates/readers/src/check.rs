@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use domain::{drift::Observed, record, text::count};
+use domain::{drift::Observed, record, text::count, volume::Bounds};
 
 use super::delimited::Table;
 use super::delimited::columns::{Settled, Settling, unknown_column, write_units};
@@ -99,8 +99,10 @@ pub struct Checked {
     pub observed: Observed,
 }
 
-#[derive(Default)]
 struct RowCounts {
+    bounds: Bounds,
+    /// How many good rows there may be, at the most, to be counted.
+    most: u64,
     rows: u64,
     rejected: u64,
     first_rejects: Vec<(u64, Reject)>,
@@ -165,10 +167,31 @@ fn percent(hundredths: u128) -> String {
 }
 
 impl RowCounts {
-    fn good(&mut self, bytes: usize) {
+    fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            most: bounds.most_counted(),
+            rows: 0,
+            rejected: 0,
+            first_rejects: Vec::new(),
+            repairs: Repairs::default(),
+            item_bytes: 0,
+            write_units: 0,
+        }
+    }
+
+    fn good(&mut self, bytes: usize) -> Result<(), BadInput> {
         self.rows += 1;
         self.item_bytes += bytes as u64;
         self.write_units += write_units(bytes);
+        let good = self.rows - self.rejected;
+        if good < self.most {
+            return Ok(());
+        }
+        match self.bounds.beyond_counting(good, self.write_units) {
+            Some(excess) => Err(BadInput::new(excess.reason(), excess.to_string())),
+            None => Ok(()),
+        }
     }
 
     fn bad(&mut self, reject: Reject, tolerance: Tolerance) -> Result<(), BadInput> {
@@ -229,7 +252,7 @@ pub async fn check(
     tolerance: Tolerance,
 ) -> Result<Checked, ReadError> {
     let mut opened = Opened::open(source.into(), options, None).await?;
-    let mut tally = RowCounts::default();
+    let mut tally = RowCounts::new(options.bounds);
     let (mut columns, mut totals) = (Vec::new(), Vec::new());
     let mut notes = Vec::new();
     let observed;
@@ -327,7 +350,7 @@ async fn observe_rows(
         };
         match observed {
             Ok(()) => {
-                tally.good(table.size_bytes());
+                tally.good(table.size_bytes())?;
                 tally.repairs.note(table);
             }
             Err(reject) => tally.bad(reject, tolerance)?,
@@ -348,7 +371,7 @@ async fn check_records(
     while let Some(row) = rows.next().await? {
         match row.content {
             Ok(record) => {
-                tally.good(record::size_bytes(&record));
+                tally.good(record::size_bytes(&record))?;
                 names.note(&record);
                 seen.note(&record);
             }

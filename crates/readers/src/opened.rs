@@ -90,7 +90,14 @@ impl Opened {
             return Ok(Self::Parquet(Box::new(Parquet::open(ranges, options).await?)));
         }
         let begun = source.begin().await?;
-        match detect::container(&begun.first, options.format)? {
+        let container = detect::container(&begun.first, options.format)?;
+        if let Some(entry) = &options.entry
+            && container != Some(Container::Zip)
+            && !begun.first.is_empty()
+        {
+            return Err(zip::not_picked(entry, "none").into());
+        }
+        match container {
             None => Ok(Self::Text(Box::new(Text::open(begun, options, layout, None).await?))),
             Some(Container::Parquet) => {
                 let ranges = begun.into_ranges(parquet::WHAT).await?;
@@ -101,7 +108,7 @@ impl Opened {
                     .await?
                     .into())
             }
-            Some(Container::Zip) => match zip::open(begun).await? {
+            Some(Container::Zip) => match zip::open(begun, options.entry.as_ref()).await? {
                 Contents::Members(archive) => Text::open_archive(archive, options, layout).await,
                 Contents::Workbook(package, kind) => {
                     let options = sheet::options(options, kind)?;
@@ -233,11 +240,7 @@ impl Text {
         let next = Self::open(begun, options, layout, None).await.map_err(|error| archive.named(error))?;
         if let Some(difference) = self.reader.differs(&next.reader) {
             let (first, other) = archive.names();
-            return Err(BadInput::new(
-                Reason::TwoTables,
-                format!("the zip archive holds {first} and {other}, which are not alike: {difference}"),
-            )
-            .into());
+            return Err(zip::unlike(first, other, &difference).into());
         }
         self.input = next.input;
         match (&mut self.reader, next.reader) {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use domain::drift::Known;
-use domain::pipelines::{Delimited, Preset};
+use domain::pipelines::{Delimited, Entry, Preset};
 use domain::record::{FIELD_BYTES, ITEM_BYTES};
+use domain::volume::Bounds;
 
 use super::permits::BufferPermits;
 use super::schema::ColumnType;
@@ -27,6 +28,8 @@ pub struct Options {
     pub table: Delimited,
     /// The sheet of a workbook that is read, if it is not the only one with values.
     pub sheet: Option<String>,
+    /// The files of a zip archive that are read, if not all of them. The object must be one.
+    pub entry: Option<Entry>,
     /// The encoding of the text by its name in the Encoding Standard, if it is not UTF-8, or UTF-16 with a byte order
     /// mark.
     pub encoding: Option<String>,
@@ -39,6 +42,8 @@ pub struct Options {
     pub known: Option<Known>,
     /// Bounds.
     pub limits: Limits,
+    /// What the object may become. A few bytes may promise or hold any number of records.
+    pub bounds: Bounds,
     /// Where this reader gets its permit to read beyond the first 128 KiB of text.
     pub buffers: BufferPermits,
 }
@@ -75,8 +80,6 @@ pub struct Limits {
     pub item_bytes: usize,
     /// The most columns of delimited text.
     pub columns: usize,
-    /// The most rows of a file that says how many it has. A few bytes may promise any number.
-    pub rows: u64,
     /// The most text an object may hold, decompressed.
     pub decoded_bytes: u64,
     /// How many times larger than its raw bytes the text may be. Real tables stay below 50; bombs start at 1,000.
@@ -93,7 +96,6 @@ impl Default for Limits {
             field_bytes: FIELD_BYTES,
             item_bytes: ITEM_BYTES - 4 * 1024,
             columns: 4_096,
-            rows: 1_000_000_000,
             decoded_bytes: 64 * 1024 * 1024 * 1024,
             ratio: 200,
             ratio_from_bytes: 64 * 1024 * 1024,

@@ -1,21 +1,31 @@
-//! `tidemill preview`: reads files as the worker would and shows what would become of them, without any cloud.
+//! `tidemill preview`: reads files and objects as the worker would and shows what would become of them, without a deployment.
 
 mod outcome;
 mod suggestion;
 mod text;
 
-use std::{fs::File, path::Path, process::ExitCode};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Context;
-use app::run_job::{Preview, preview};
+use app::run_job::{Preview, preview, preview_object};
+use aws::{Clients, objects::Objects};
 use domain::{
     job::Reason,
+    object::Object,
     pipelines::{Format, Pipeline, Pipelines},
 };
 use readers::{BadInput, ReadError, Reject, Source};
 use serde_json::{Value, json};
 
 use self::outcome::{Found, Outcome, record_text};
+use super::{
+    deployment,
+    uri::{self, ObjectName},
+};
 use crate::{
     args::PreviewArguments,
     built_in::TemplateFile,
@@ -40,11 +50,16 @@ pub(crate) fn main(arguments: &PreviewArguments) -> ExitCode {
 
 async fn run(arguments: &PreviewArguments) -> anyhow::Result<u8> {
     let pipelines = pipelines(arguments)?;
-    let inputs = Inputs::gather(&arguments.inputs, &arguments.name)?;
+    let (in_s3, files): (Vec<&PathBuf>, Vec<&PathBuf>) = arguments.inputs.iter().partition(|it| is_uri(it));
+    let files: Vec<PathBuf> = files.into_iter().cloned().collect();
+    let inputs = Inputs::gather(&files, &arguments.name)?;
     let collected = inputs.collect(UPLOADS)?;
-    let (mut documents, mut code) = (Vec::new(), u8::from(!collected.problems.is_empty()));
-    for (at, upload) in collected.uploads.into_iter().enumerate() {
-        let outcome = look(&pipelines, upload).await?;
+    let mut problems: Vec<String> = collected.problems.iter().map(|it| telemetry::causes(it)).collect();
+    let mut inputs: Vec<Input> = collected.uploads.into_iter().map(Input::File).collect();
+    inputs.extend(objects(&in_s3, &mut problems).await?);
+    let (mut documents, mut code) = (Vec::new(), u8::from(!problems.is_empty()));
+    for (at, input) in inputs.into_iter().enumerate() {
+        let outcome = look(&pipelines, input).await?;
         code |= u8::from(outcome.fails());
         if arguments.json {
             documents.push(to_json(&outcome));
@@ -56,10 +71,66 @@ async fn run(arguments: &PreviewArguments) -> anyhow::Result<u8> {
     if arguments.json {
         print_document(&json!({ "files": documents }))?;
     }
-    for problem in &collected.problems {
-        eprintln!("tidemill: {}", telemetry::causes(problem));
+    for problem in &problems {
+        eprintln!("tidemill: {problem}");
     }
     Ok(code)
+}
+
+/// What is looked at.
+enum Input {
+    File(Upload),
+    Object(Objects, Object),
+}
+
+impl Input {
+    /// As if it were a file to upload: its path or URI, its key and its size.
+    fn upload(&self) -> Upload {
+        match self {
+            Self::File(upload) => upload.clone(),
+            Self::Object(_, object) => Upload {
+                path: object.uri().into(),
+                key: object.key.clone(),
+                bytes: object.size_bytes.unwrap_or_default(),
+            },
+        }
+    }
+
+    async fn read(&self, pipeline: &Pipeline) -> Result<Preview, ReadError> {
+        match self {
+            Self::File(upload) => preview(pipeline, || Source::file(File::open(&upload.path)?)).await,
+            Self::Object(objects, object) => preview_object(pipeline, objects, object).await,
+        }
+    }
+}
+
+fn is_uri(input: &Path) -> bool {
+    input.to_str().is_some_and(|text| text.starts_with("s3:"))
+}
+
+/// The objects of these URIs, in the version that each has now. One that is not there is a problem, and the others are looked
+/// at.
+async fn objects(uris: &[&PathBuf], problems: &mut Vec<String>) -> anyhow::Result<Vec<Input>> {
+    let mut found = Vec::new();
+    if uris.is_empty() {
+        return Ok(found);
+    }
+    let mut names = Vec::new();
+    for text in uris.iter().filter_map(|it| it.to_str()) {
+        if let ObjectName::Uri(object) = uri::object(text)? {
+            names.push(object);
+        }
+    }
+    let (config, _) = deployment::environment().await?;
+    let objects = Objects::new(&Clients::new(&config));
+    for name in names {
+        match objects.current(&name.bucket, &name.key).await {
+            Ok(Some(object)) => found.push(Input::Object(objects.clone(), object)),
+            Ok(None) => problems.push(format!("there is no object {name}")),
+            Err(error) => problems.push(telemetry::causes(&error)),
+        }
+    }
+    Ok(found)
 }
 
 /// The pipelines file that is named, or the one that the template ships.
@@ -80,8 +151,9 @@ fn pipelines(arguments: &PreviewArguments) -> anyhow::Result<Pipelines> {
     Ok(Pipelines::parse(&text, &name)?)
 }
 
-/// Reads one file as its pipeline says.
-async fn look(pipelines: &Pipelines, upload: Upload) -> anyhow::Result<Outcome> {
+/// Reads one input as its pipeline says.
+async fn look(pipelines: &Pipelines, input: Input) -> anyhow::Result<Outcome> {
+    let upload = input.upload();
     let Some(pipeline) = pipelines.route(&upload.key, Some(upload.bytes)).cloned() else {
         return Ok(Outcome { upload, found: Found::Ignored });
     };
@@ -92,7 +164,7 @@ async fn look(pipelines: &Pipelines, upload: Upload) -> anyhow::Result<Outcome> 
         Format::Command => {
             Found::NotRead(pipeline, "its pipeline runs a command on it, which preview does not")
         }
-        _ => match read(&pipeline, &upload.path).await {
+        _ => match input.read(&pipeline).await {
             Ok(preview) => Found::Read(pipeline, Box::new(preview)),
             Err(ReadError::Bad(BadInput { reason, message, .. })) => {
                 Found::Refused(pipeline, Reason::new(reason, message))
@@ -103,10 +175,6 @@ async fn look(pipelines: &Pipelines, upload: Upload) -> anyhow::Result<Outcome> 
         },
     };
     Ok(Outcome { upload, found })
-}
-
-async fn read(pipeline: &Pipeline, path: &Path) -> Result<Preview, ReadError> {
-    preview(pipeline, || Source::file(File::open(path)?)).await
 }
 
 fn to_json(outcome: &Outcome) -> Value {

@@ -72,6 +72,8 @@ fn format(outcome: &Outcome, preview: &Preview) -> Vec<String> {
             let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
             lines.push(format!("header = [{}]", names.join(", ")));
         }
+        let entry = pipeline.entry.as_ref();
+        lines.extend(entry.map(|entry| format!("entry = {}", quoted(&entry.to_string()))));
         lines.extend(pipeline.key.as_ref().map(|key| format!("key = {}", quoted(&key.to_string()))));
         return lines;
     }
@@ -102,6 +104,8 @@ fn format(outcome: &Outcome, preview: &Preview) -> Vec<String> {
         lines.push(format!("encoding = {}", quoted(&name.to_ascii_lowercase())));
     }
     if let Found::Read(pipeline, _) = &outcome.found {
+        let entry = pipeline.entry.as_ref();
+        lines.extend(entry.map(|entry| format!("entry = {}", quoted(&entry.to_string()))));
         lines.extend(pipeline.records.as_ref().map(|pointer| format!("records = {}", quoted(pointer))));
         lines.extend(pipeline.key.as_ref().map(|key| format!("key = {}", quoted(&key.to_string()))));
     }

@@ -2,7 +2,12 @@
 
 use std::{fs, path::Path};
 
-use crate::{cloud::bare, process::Running};
+use serde_json::Value;
+
+use crate::{
+    cloud::{Up, bare},
+    process::{Running, root},
+};
 
 const PIPELINES: &str = "version = 1\n[[pipeline]]\nname = \"keyed\"\nmatch = { suffix = \".keyed.csv\" }\nkey = \"{id}\"\n\
     [[pipeline]]\nname = \"pictures\"\nmatch = { suffix = \".png\" }\nformat = \"object\"\n\
@@ -143,9 +148,49 @@ fn the_suggested_pipeline_reads_the_file_as_it_was_read() {
     }
 }
 
-fn json(file: &Path, pipelines: Option<&Path>) -> serde_json::Value {
+fn json(file: &Path, pipelines: Option<&Path>) -> Value {
     let mut command = bare();
     command.arg("preview").arg("--json").arg(file);
     command.args(pipelines.map(|path| format!("--pipelines={}", path.display())));
     Running::start(&mut command).end().with_code(0).json()["files"][0].clone()
+}
+
+/// The document of one file or object that the command prints in this cloud.
+fn looked_at(up: &Up, input: &str, code: i32) -> Value {
+    let ended = up.run(&["preview", "--json", input]).with_code(code);
+    let mut document: Value = serde_json::from_str(&ended.stdout).expect("a document");
+    document["files"][0].take()
+}
+
+#[test]
+fn an_object_is_read_as_a_file_of_the_same_bytes_is() {
+    let up = Up::start(&[]);
+    let table = b"id,name\n1,one\n2,two\n".to_vec();
+    let parquet = fs::read(root().join("crates/readers/tests/parquet/nested-0.parquet")).expect("a file");
+    // Larger than what is kept of an object between two readings.
+    let large =
+        [&b"id,name\n"[..], &format!("1,{}\n", "one ".repeat(40_000)).repeat(60).into_bytes()].concat();
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, bytes) in [("a b.csv", &table), ("c.parquet", &parquet), ("large.csv", &large)] {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).expect("a file");
+        up.put(&format!("uploads/{name}"), bytes);
+        let file = looked_at(&up, path.to_str().expect("a text"), 0);
+        let object = looked_at(&up, &up.uri(name), 0);
+        assert_eq!(object["file"], up.uri(name));
+        assert!(file["found"].is_object(), "{file}");
+        for member in ["key", "bytes", "pipeline", "failure", "found", "suggestion"] {
+            assert_eq!(object[member], file[member], "{member} of {name}");
+        }
+    }
+    // The version that the key has now.
+    up.put("uploads/a b.csv", b"id\n7\n");
+    assert_eq!(looked_at(&up, &up.uri("a b.csv"), 0)["found"]["records"], 1);
+    up.put("uploads/d.csv", b"id,n\n1,2\n3\n");
+    assert_eq!(looked_at(&up, &up.uri("d.csv"), 1)["failure"]["code"], "ragged_row");
+    let missing = up.run(&["preview", &up.uri("none.csv"), &up.uri("a b.csv")]).with_code(1);
+    assert!(missing.stderr.contains(&format!("there is no object {}", up.uri("none.csv"))), "{missing:?}");
+    assert!(missing.stdout.contains("a b.csv: 1 record"), "the other is looked at all the same: {missing:?}");
+    let wrong = up.run(&["preview", "s3://bucket"]).with_code(2);
+    assert!(wrong.stderr.contains("write s3://BUCKET/KEY"), "{wrong:?}");
 }

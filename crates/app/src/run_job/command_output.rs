@@ -56,7 +56,7 @@ pub(crate) async fn run_and_write(run: JobRun<'_>, permit: &CommandPermit) -> Re
 /// not take one of the buffer permits that readers of objects share: what its reader holds is part of the memory that
 /// the worker reserves for itself.
 fn output_options(job: &Job, command: &Command) -> readers::Options {
-    let mut options = read_options(&job.pipeline, readers::BufferPermits::default());
+    let mut options = read_options(&job.pipeline, None, readers::BufferPermits::default());
     options.format = readers::Format::JsonLines;
     options.limits.decoded_bytes = command.output_bytes;
     options

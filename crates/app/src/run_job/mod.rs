@@ -37,7 +37,7 @@ mod usage;
 mod write;
 
 pub use command::Commands;
-pub use preview::{Preview, PreviewColumn, preview};
+pub use preview::{Preview, PreviewColumn, preview, preview_object};
 pub use process_job::{ClaimMode, Outcome, process_job};
 pub use services::Services;
 pub use usage::Usage;

@@ -6,8 +6,10 @@ use std::{
     sync::Arc,
 };
 
+use aws::objects::Objects;
 use domain::{
     job::Reason,
+    object::Object,
     pipelines::{Format, Pipeline},
     record::{Record, Value, write_json},
     volume::{Dollars, allows, cost_of_writing},
@@ -19,7 +21,7 @@ use readers::{
 
 use super::{
     reading::{format_of, read_options, tolerance},
-    write,
+    source, write,
 };
 
 /// How many records are kept to be shown,
@@ -30,6 +32,9 @@ const FIRST_REJECTS: usize = 5;
 const EXAMPLES: usize = 3;
 /// and how many columns. JSON may give every record names of its own.
 const COLUMNS: usize = 4_096;
+
+/// An object in S3 of up to this size is fetched once for all readings.
+const KEPT_BYTES: u64 = 8 << 20;
 
 /// What was found in an object, and what its job would end with.
 #[derive(Debug)]
@@ -92,7 +97,7 @@ pub async fn preview<S: Into<Source>>(
     open: impl Fn() -> io::Result<S>,
 ) -> Result<Preview, ReadError> {
     let source = || open().map_err(ReadError::Source);
-    let options = read_options(pipeline, BufferPermits::default());
+    let options = read_options(pipeline, None, BufferPermits::default());
     // Bad rows may fail the object. What the others are is worth knowing.
     let checked = readers::check(source()?, &options, Tolerance::Any).await?;
     let rows = Rows::open(source()?, &options, Some(&checked.schema)).await?;
@@ -110,6 +115,20 @@ pub async fn preview<S: Into<Source>>(
             && options.preset.is_none();
     let readings = if is_found_out { readers::readings(source()?, &options).await? } else { Vec::new() };
     Ok(Preview { readings, ..seen.into_preview(&checked, failure) })
+}
+
+/// The same for an object in S3, read as a worker reads it: this version, a small one whole and a larger one by ranges or as a
+/// stream.
+///
+/// # Errors
+/// As [`preview()`].
+pub async fn preview_object(
+    pipeline: &Pipeline,
+    objects: &Objects,
+    object: &Object,
+) -> Result<Preview, ReadError> {
+    let source = source::Source::new(objects.clone(), object.clone(), KEPT_BYTES);
+    preview(pipeline, || Ok(source.reader())).await
 }
 
 /// Why an object with these rows fails, if its bad rows are more than the pipeline accepts.

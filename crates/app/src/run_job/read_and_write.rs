@@ -52,7 +52,7 @@ pub(crate) async fn read_and_write(
             | Format::Aws(_),
             _,
         ) => {
-            let options = read_options(&job.pipeline, services.memory.buffers());
+            let options = read_options(&job.pipeline, object.size_bytes, services.memory.buffers());
             let (written, read_as) = read_twice(run, &options, || source.reader()).await?;
             replace::delete_missing(run, written, read_as).await
         }

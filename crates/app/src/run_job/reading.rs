@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::pipelines::{BadRows, ColumnType, DEFAULT_MAX_REJECTED, DEFAULT_MAX_REPAIRED, Format, Pipeline};
+use domain::volume::Bounds;
 use readers::{Checked, Compression, Dialect, Layout, Tolerance};
 
 /// How many bad rows a pipeline accepts in an object.
@@ -15,8 +16,12 @@ pub(crate) fn tolerance(pipeline: &Pipeline) -> Tolerance {
     }
 }
 
-/// How a pipeline's objects are read.
-pub(crate) fn read_options(pipeline: &Pipeline, buffers: readers::BufferPermits) -> readers::Options {
+/// How a pipeline's object of `uploaded` bytes is read, as far as that is known.
+pub(crate) fn read_options(
+    pipeline: &Pipeline,
+    uploaded: Option<u64>,
+    buffers: readers::BufferPermits,
+) -> readers::Options {
     readers::Options {
         format: match pipeline.format {
             // Objects of the last two formats do not reach the readers.
@@ -34,6 +39,7 @@ pub(crate) fn read_options(pipeline: &Pipeline, buffers: readers::BufferPermits)
         delimiter: pipeline.delimiter.and_then(|delimiter| delimiter.try_into().ok()),
         table: pipeline.delimited.clone(),
         sheet: pipeline.sheet.clone(),
+        entry: pipeline.entry.clone(),
         encoding: pipeline.encoding.clone(),
         pointer: pipeline.records.clone(),
         columns: columns_in_object(pipeline),
@@ -41,6 +47,7 @@ pub(crate) fn read_options(pipeline: &Pipeline, buffers: readers::BufferPermits)
             .then(|| pipeline.max_repaired.unwrap_or(DEFAULT_MAX_REPAIRED)),
         known: None,
         limits: readers::Limits::default(),
+        bounds: Bounds::of(pipeline, uploaded),
         buffers,
     }
 }

@@ -8,6 +8,7 @@ mod column_type;
 mod command;
 mod deletion;
 mod delimited;
+mod entry;
 mod fingerprint;
 mod key;
 mod nearest;
@@ -37,6 +38,7 @@ pub use delimited::{
     DEFAULT_MAX_REJECTED, DEFAULT_MAX_REPAIRED, Delimited, ENCODINGS, ExtraColumns, Header, NO_DELIMITER,
     Names, ShortRows, Sign,
 };
+pub use entry::Entry;
 pub use key::{KeyTemplate, KeyTemplateError, MissingColumn};
 pub use on_delete::OnDelete;
 pub use preset::{Preset, PresetLayout, PresetNames, PresetTable, Quotes};
@@ -126,6 +128,9 @@ pub struct Pipeline {
     /// The sheet of a workbook that is read. Absent: the only visible one with values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sheet: Option<String>,
+    /// The files of a zip archive that are read. Absent: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<Entry>,
     /// The encoding of the text, one of [`ENCODINGS`]. Absent: UTF-8, or UTF-16 with a byte order mark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
@@ -397,6 +402,7 @@ impl Version {
         let is_old = delimited::is_default(&pipeline.delimited)
             && pipeline.encoding.is_none()
             && pipeline.sheet.is_none()
+            && pipeline.entry.is_none()
             && pipeline.bad_rows != BadRows::Repair
             && pipeline.delimiter != Some(NO_DELIMITER)
             && pipeline.on_drift != Some(OnDrift::Reject);

@@ -35,6 +35,7 @@ fn pipeline_keys() -> Vec<&'static str> {
         &[
             "delimiter",
             "sheet",
+            "entry",
             "records",
             "columns",
             "key",
@@ -225,6 +226,7 @@ impl<'t> Reader<'t> {
             delimiter: get("delimiter").and_then(|field| self.delimiter(field, format)),
             delimited: self.delimited(&fields, format),
             sheet: get("sheet").and_then(|field| self.sheet(field, format)),
+            entry: get("entry").and_then(|field| self.entry(field, format)),
             encoding: get("encoding").and_then(|field| self.encoding(field, format)),
             records: get("records").and_then(|field| self.records(field, format)),
             columns: get("columns").map(|field| self.columns(field, format)).unwrap_or_default(),

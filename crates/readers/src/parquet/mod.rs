@@ -40,7 +40,7 @@ use std::ops::Range;
 use ::parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use bytes::Bytes;
 use domain::record::{self as records, Record, write_record_json};
-use domain::text::{count, grouped};
+use domain::text::grouped;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use self::chunk::{Chunk, Step};
@@ -111,11 +111,10 @@ impl Parquet {
         let (metadata, footer_bytes) = footer::read(&ranges).await?;
         let shape = guarded(|| schema::shape(metadata.file_metadata().schema_descr(), options))?;
         let rows = verify_rows(&metadata)?;
-        if rows > options.limits.rows {
-            let (rows, most) = (count(rows, "row"), grouped(options.limits.rows));
-            let message = format!("the footer promises {rows}; at most {most} are read");
-            return Err(BadInput::new(Reason::TooManyRecords, message).into());
-        }
+        let bounds = options.bounds.uploaded(ranges.length());
+        bounds
+            .allows_promised(rows)
+            .map_err(|excess| BadInput::new(excess.reason(), format!("the footer promises {excess}")))?;
         let footer_bytes = (footer_bytes + metadata.memory_size()) as u64;
         let need = metadata.row_groups().iter().map(needed_bytes).max().unwrap_or(0) + footer_bytes;
         let (permit, budget) = if need <= FREE_BYTES {

@@ -29,7 +29,7 @@ pub struct ScoredReading {
 pub async fn readings(source: impl Into<Source>, options: &Options) -> Result<Vec<ScoredReading>, ReadError> {
     let mut begun = source.into().begin().await?;
     if detect::container(&begun.first, options.format)? == Some(Container::Zip) {
-        begun = match zip::open(begun).await? {
+        begun = match zip::open(begun, options.entry.as_ref()).await? {
             Contents::Members(mut archive) => archive.next(0, 0).await?.ok_or_else(zip::empty)?,
             Contents::Workbook(..) => return Ok(Vec::new()),
         };

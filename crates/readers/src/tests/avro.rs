@@ -20,7 +20,7 @@ async fn refused(bytes: &[u8]) -> (Reason, String) {
 }
 
 /// A long as Avro writes it.
-fn long(value: i64) -> Vec<u8> {
+pub(super) fn long(value: i64) -> Vec<u8> {
     let mut bits = ((value << 1) ^ (value >> 63)).cast_unsigned();
     let mut bytes = Vec::new();
     while bits > 0x7f {
@@ -31,7 +31,7 @@ fn long(value: i64) -> Vec<u8> {
     bytes
 }
 
-fn sized(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn sized(bytes: &[u8]) -> Vec<u8> {
     [long(bytes.len() as i64), bytes.to_vec()].concat()
 }
 

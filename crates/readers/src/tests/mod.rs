@@ -2,6 +2,7 @@
 
 mod avro;
 mod aws;
+mod bounds;
 mod delimited;
 mod doubts;
 mod field;

@@ -11,10 +11,10 @@ const ROOT: &str = "<Relationships xmlns=\"http://schemas.openxmlformats.org/pac
 const TYPES: &str = "<Types xmlns=\"http://schemas.openxmlformats.org/package/2006/content-types\"/>";
 
 /// A sheet: its name, its state, and its rows.
-type Sheet<'a> = (&'a str, &'a str, &'a str);
+pub(super) type Sheet<'a> = (&'a str, &'a str, &'a str);
 
 /// A workbook of Excel with these sheets, and other parts.
-fn xlsx(sheets: &[Sheet<'_>], others: &[(&str, &str)]) -> Vec<u8> {
+pub(super) fn xlsx(sheets: &[Sheet<'_>], others: &[(&str, &str)]) -> Vec<u8> {
     let (mut list, mut relations, mut parts) = (String::new(), String::new(), Vec::new());
     for (at, (name, state, rows)) in sheets.iter().enumerate() {
         list += &format!("<sheet name=\"{name}\" sheetId=\"{}\" state=\"{state}\" r:id=\"r{at}\"/>", at + 1);
@@ -273,7 +273,7 @@ async fn a_workbook_that_contradicts_itself_is_damaged() {
 }
 
 /// A workbook of OpenDocument with this content.
-fn ods(content: &str, manifest: &str) -> Vec<u8> {
+pub(super) fn ods(content: &str, manifest: &str) -> Vec<u8> {
     let content = format!("<office:document-content>{content}</office:document-content>");
     deflated(&[
         ("mimetype", b"application/vnd.oasis.opendocument.spreadsheet"),
@@ -285,11 +285,11 @@ fn ods(content: &str, manifest: &str) -> Vec<u8> {
 const ODS_HEADER: &str = "<table:table-row><table:table-cell office:value-type=\"string\"><text:p>id</text:p></table:table-cell>\
     <table:table-cell office:value-type=\"string\"><text:p>n</text:p></table:table-cell></table:table-row>";
 
-fn ods_number(value: &str) -> String {
+pub(super) fn ods_number(value: &str) -> String {
     format!("<table:table-cell office:value-type=\"float\" office:value=\"{value}\"/>")
 }
 
-fn ods_table(name: &str, style: &str, rows: &str) -> String {
+pub(super) fn ods_table(name: &str, style: &str, rows: &str) -> String {
     format!(
         "<table:table table:name=\"{name}\" table:style-name=\"{style}\">{ODS_HEADER}{rows}</table:table>"
     )

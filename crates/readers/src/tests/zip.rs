@@ -222,10 +222,62 @@ async fn members_that_are_not_alike_are_refused_by_name() {
     }
     let refused_json = refused(&deflated(&[("a.json", b"{\"a\":1}"), ("b.csv", TABLE)])).await;
     assert_eq!(refused_json.reason, Reason::TwoTables);
-    assert!(refused_json.message.ends_with("they are not of one format"), "{}", refused_json.message);
+    assert!(
+        refused_json.message.contains("they are not of one format; to read only some"),
+        "{}",
+        refused_json.message
+    );
     let png = refused(&deflated(&[("a.csv", TABLE), ("b.png", b"\x89PNG\r\n\x1a\n\0")])).await;
     assert_eq!(png.reason, Reason::UnsupportedFormat);
     assert!(png.message.contains("PNG") && png.message.contains("b.png"), "{}", png.message);
+}
+
+fn picking(entry: &str) -> Options {
+    Options { entry: Some(entry.parse().unwrap()), ..Options::default() }
+}
+
+#[tokio::test]
+async fn the_files_that_the_pipeline_picks_are_read_whatever_else_there_is() {
+    let encrypted = Written { flags: 1, ..DEFLATED };
+    let bytes = archive(&[
+        ("notes.txt", b"Read me first.\n", DEFLATED),
+        ("data/1.csv", TABLE, DEFLATED),
+        ("data/2.csv", b"id,name\n4,four\n", DEFLATED),
+        ("data/old/1.csv", b"id,title\n5,five\n", DEFLATED),
+        ("a [1].csv", b"n\n6\n7\n", DEFLATED),
+        ("secret.csv", b"n\n6\n", encrypted),
+    ]);
+    let refused = refused(&bytes).await;
+    assert_eq!(refused.reason, Reason::EncryptedFile, "{}", refused.message);
+    for (entry, expected) in [
+        (
+            "data/*.csv",
+            &[
+                r#"{"id":1,"name":"one"}"#,
+                r#"{"id":2,"name":"two"}"#,
+                r#"{"id":3,"name":"three"}"#,
+                r#"{"id":4,"name":"four"}"#,
+            ][..],
+        ),
+        ("**/old/*", &[r#"{"id":5,"title":"five"}"#]),
+        ("a [[]1].csv", &[r#"{"n":6}"#, r#"{"n":7}"#]),
+    ] {
+        let (_, rows) = read_zip(&bytes, &picking(entry)).await.unwrap();
+        assert_eq!(rows.iter().map(line).collect::<Vec<_>>(), expected, "{entry}");
+    }
+    let none = bad(read_zip(&bytes, &picking("*.json")).await);
+    assert_eq!(none.reason, Reason::NoTable);
+    assert!(none.message.starts_with("the pipeline says entry = \"*.json\", but"), "{}", none.message);
+    assert!(none.message.contains("\"notes.txt\", \"data/1.csv\""), "{}", none.message);
+    let unlike = bad(read_zip(&bytes, &picking("data/**/*.csv")).await);
+    assert_eq!(unlike.reason, Reason::TwoTables);
+    assert!(unlike.message.ends_with("such as entry = \"data/1.csv\""), "{}", unlike.message);
+    for other in [TABLE.to_vec(), gzip(TABLE), super::sheet::xlsx(&[("A", "visible", "<row/>")], &[])] {
+        let refused = bad(read_zip(&other, &picking("*.csv")).await);
+        assert_eq!(refused.reason, Reason::WrongFormat, "{}", refused.message);
+        assert!(refused.message.contains("entry = \"*.csv\""), "{}", refused.message);
+    }
+    assert_eq!(read_zip(b"", &picking("*.csv")).await.unwrap().1.len(), 0);
 }
 
 #[tokio::test]

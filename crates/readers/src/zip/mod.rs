@@ -16,6 +16,7 @@ mod member;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use domain::pipelines::Entry;
 use tokio::io::AsyncReadExt;
 
 use self::directory::{End, LARGE_END_BYTES, Member, TAIL_BYTES};
@@ -47,11 +48,11 @@ pub(super) enum Contents {
     Workbook(Package, Workbook),
 }
 
-/// Reads the directory of an archive, and finds out what it is.
+/// Reads the directory of an archive, and finds out what it is. `entry` says which of its files are read, if not all are.
 ///
 /// # Errors
 /// When the archive is damaged or holds nothing to read.
-pub(super) async fn open(begun: Begun) -> Result<Contents, ReadError> {
+pub(super) async fn open(begun: Begun, entry: Option<&Entry>) -> Result<Contents, ReadError> {
     let ranges = Arc::new(begun.into_ranges(WHAT).await?);
     let length = ranges.length();
     let tail_bytes = usize::try_from(length).unwrap_or(TAIL_BYTES).min(TAIL_BYTES);
@@ -67,13 +68,16 @@ pub(super) async fn open(begun: Begun) -> Result<Contents, ReadError> {
     let members = directory::members(&ranges.read(entries.offset, bytes).await?, entries)?;
     let package = Package { ranges, members };
     if let Some(kind) = package.kind().await? {
+        if let Some(entry) = entry {
+            return Err(not_picked(entry, &format!("a workbook (.{})", kind.suffix())).into());
+        }
         // Where an archive ends must be the same to every reader of it.
         if entries.has_comment {
             return Err(directory::damaged("of a workbook has a comment at its end").into());
         }
         return Ok(Contents::Workbook(package, kind));
     }
-    Ok(Contents::Members(Box::new(Archive::of(package)?)))
+    Ok(Contents::Members(Box::new(Archive::of(package, entry)?)))
 }
 
 /// All members of an archive, which are the parts of one document.
@@ -138,9 +142,9 @@ pub(super) struct Archive {
 
 impl Archive {
     /// An archive that is no document.
-    fn of(package: Package) -> Result<Self, BadInput> {
+    fn of(package: Package, entry: Option<&Entry>) -> Result<Self, BadInput> {
         let Package { ranges, members } = package;
-        Ok(Self { ranges, members: data(members)?, next: 0, packed: 0, made: 0, bytes_out: 0 })
+        Ok(Self { ranges, members: data(members, entry)?, next: 0, packed: 0, made: 0, bytes_out: 0 })
     }
 
     /// How many bytes the archive has.
@@ -154,8 +158,8 @@ impl Archive {
     }
 
     /// The names of the first member and of the one that was opened last.
-    pub(super) fn names(&self) -> (String, String) {
-        let name = |at: usize| self.members.get(at).map_or_else(String::new, |member| shown(&member.name));
+    pub(super) fn names(&self) -> (&str, &str) {
+        let name = |at: usize| self.members.get(at).map_or("", |member| member.name.as_str());
         (name(0), name(self.next.saturating_sub(1)))
     }
 
@@ -175,7 +179,7 @@ impl Archive {
         if self.members.len() < 2 {
             return String::new();
         }
-        format!(" (in {} of the zip archive)", self.names().1)
+        format!(" (in {} of the zip archive)", shown(self.names().1))
     }
 
     /// Opens the next member; none behind the last. Of the present one these bytes were made on the way, and came out.
@@ -225,10 +229,47 @@ pub(super) fn empty() -> BadInput {
     )
 }
 
-/// The members that hold data: no folders, and nothing that an operating system adds.
-fn data(members: Vec<Member>) -> Result<Vec<Member>, BadInput> {
+/// The refusal of an object that is `what` ("a workbook") where the pipeline picks files of a zip archive.
+pub(super) fn not_picked(entry: &Entry, what: &str) -> BadInput {
+    BadInput::new(
+        Reason::WrongFormat,
+        format!(
+            "the pipeline says entry = \"{entry}\" about files in a zip archive, but the object is {what}"
+        ),
+    )
+}
+
+/// The refusal of two members that are not alike.
+pub(super) fn unlike(first: &str, other: &str, difference: &str) -> BadInput {
+    BadInput::new(
+        Reason::TwoTables,
+        format!(
+            "the zip archive holds {} and {}, which are not alike: {difference}; to read only some of its files, put their \
+             path or pattern into the pipelines file, such as entry = {}",
+            shown(first),
+            shown(other),
+            shown(&Entry::of(first))
+        ),
+    )
+}
+
+/// The refusal of an archive none of whose files is picked.
+fn none_picked(entry: &Entry, members: &[Member]) -> BadInput {
+    const LISTED: usize = 8;
+    let names = members.iter().map(|member| shown(&member.name)).take(LISTED).collect::<Vec<_>>().join(", ");
+    let more = if members.len() > LISTED { ", …" } else { "" };
+    BadInput::new(
+        Reason::NoTable,
+        format!(
+            "the pipeline says entry = \"{entry}\", but no file of the zip archive is called so; it has {names}{more}"
+        ),
+    )
+}
+
+/// The members that hold data: no folders, and nothing that an operating system adds; of these, the ones that `entry` picks.
+fn data(members: Vec<Member>, entry: Option<&Entry>) -> Result<Vec<Member>, BadInput> {
     let has = |name: &str| members.iter().any(|member| member.name == name);
-    if let Some((_, kind)) = DOCUMENTS.iter().find(|(name, _)| has(name)) {
+    if let (Some((_, kind)), None) = (DOCUMENTS.iter().find(|(name, _)| has(name)), entry) {
         return Err(BadInput::new(
             Reason::UnsupportedFormat,
             format!("the object is {kind}, which is not read"),
@@ -237,6 +278,12 @@ fn data(members: Vec<Member>) -> Result<Vec<Member>, BadInput> {
     let mut data: Vec<Member> = members.into_iter().filter(|member| is_data(&member.name)).collect();
     if data.is_empty() {
         return Err(empty());
+    }
+    if let Some(entry) = entry {
+        if !data.iter().any(|member| entry.takes(&member.name)) {
+            return Err(none_picked(entry, &data));
+        }
+        data.retain(|member| entry.takes(&member.name));
     }
     if let Some(encrypted) = data.iter().find(|member| member.is_encrypted) {
         let name = shown(&encrypted.name);

@@ -7,8 +7,8 @@ use toml::de::DeValue;
 use super::walk::{Field, Reader, integer, string};
 use crate::manifest::RESERVED;
 use crate::pipelines::{
-    BadRows, Delimited, ENCODINGS, ExtraColumns, Format, Header, KeyTemplate, NO_DELIMITER, Names, Pipeline,
-    PresetNames, PresetTable, Quotes, ShortRows, Sign,
+    BadRows, Delimited, ENCODINGS, Entry, ExtraColumns, Format, Header, KeyTemplate, NO_DELIMITER, Names,
+    Pipeline, PresetNames, PresetTable, Quotes, ShortRows, Sign,
 };
 
 /// The keys of delimited text.
@@ -36,6 +36,9 @@ const MOST_NAMES: usize = 1_000;
 
 /// The longest name of a sheet: Excel allows 31 characters, other programs more.
 const MOST_SHEET_CHARS: usize = 255;
+
+/// The longest pattern for files in archives.
+const MOST_ENTRY_BYTES: usize = 1_024;
 
 /// Which of [`KEYS`] a pipeline of this format may have.
 fn keys_of(format: Format) -> &'static [&'static str] {
@@ -129,6 +132,24 @@ impl<'t> Reader<'t> {
             self.wrong(field, "the name of a sheet such as \"Orders\", up to 255 characters");
         }
         name.map(str::to_owned)
+    }
+
+    /// The files of a zip archive that are read.
+    pub(super) fn entry(&mut self, field: &Field<'t>, format: Format) -> Option<Entry> {
+        if matches!(format, Format::Command | Format::Object | Format::Parquet | Format::Sheet) {
+            self.wrong(field, "only with a format that is read from zip archives: not \"parquet\", \"sheet\", \"command\" or \"object\"");
+            return None;
+        }
+        let legal = |text: &&str| !text.is_empty() && text.len() <= MOST_ENTRY_BYTES && !text.contains('\\');
+        let entry = string(field.value).filter(legal).and_then(|text| text.parse().ok());
+        if entry.is_none() {
+            self.wrong(
+                field,
+                "the path of a file in a zip archive, or a pattern such as \"data/*.csv\", where ** is any number of \
+                 folders, up to 1,024 bytes",
+            );
+        }
+        entry
     }
 
     /// What separates fields.

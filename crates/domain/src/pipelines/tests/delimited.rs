@@ -56,6 +56,19 @@ fn the_sheet_of_a_workbook_is_kept_and_stored() {
 }
 
 #[test]
+fn the_files_of_an_archive_are_kept_and_stored() {
+    let pipelines =
+        parse("version = 1\n[[pipeline]]\nname = \"a\"\nformat = \"csv\"\nentry = \"data/*.csv\"\n");
+    let pipeline = pipelines.get("a").unwrap();
+    assert!(
+        pipeline.entry.as_ref().is_some_and(|entry| entry.takes("data/a.csv") && !entry.takes("notes.txt"))
+    );
+    let json = serde_json::to_string(pipeline).unwrap();
+    assert!(json.starts_with(r#"{"v":2,"#) && json.contains(r#""entry":"data/*.csv""#), "{json}");
+    assert_eq!(&serde_json::from_str::<Pipeline>(&json).unwrap(), pipeline);
+}
+
+#[test]
 fn what_is_wrong_is_said_with_what_is_allowed() {
     for (lines, words) in [
         ("header = 0", "a number of rows from 1 to 10, or a list of names"),
@@ -90,6 +103,10 @@ fn what_is_wrong_is_said_with_what_is_allowed() {
         ("format = \"sheet\"\nquote = \"none\"", "only with format \"csv\" or \"auto\""),
         ("format = \"csv\"\nsheet = \"May\"", "only with format \"sheet\" or \"auto\""),
         ("sheet = \"\"", "the name of a sheet"),
+        ("entry = \"\"", "the path of a file in a zip archive"),
+        ("entry = \"a***\"", "the path of a file in a zip archive"),
+        ("entry = \"data\\\\a.csv\"", "the path of a file in a zip archive"),
+        ("format = \"parquet\"\nentry = \"a\"", "only with a format that is read from zip archives"),
     ] {
         let complaint = complaint(lines);
         assert!(complaint.contains(words), "{lines}: {complaint}");
