@@ -19,6 +19,7 @@ mod messages;
 mod natural;
 mod overwrite;
 mod own_table;
+mod own_table_deletes;
 mod parquet;
 mod seeds;
 mod stops;
