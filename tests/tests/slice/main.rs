@@ -10,6 +10,7 @@ mod drift;
 mod empty;
 mod events;
 mod faults;
+mod forget;
 mod hangs;
 mod kills;
 mod kinds;
