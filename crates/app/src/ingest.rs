@@ -243,6 +243,14 @@ impl Ingest {
                 format!("only objects under s3://{}/{} are processed", self.bucket, self.watched_prefix);
             return self.dead_letter(body, Reason::new(Unusable::NotWatched, words)).await;
         }
+        if asked.deleted {
+            let marker = asked.version_id.as_deref().unwrap_or_default();
+            return match self.resolve_deletion(&asked.bucket, &asked.key, marker).await? {
+                Some(deletion) => self.deleted(&deletion).await,
+                // The marker was taken away, or something was put since, whose own job brings order.
+                None => Ok(Outcome::Unaffected(Unaffected::Present)),
+            };
+        }
         match self.resolve(&asked.bucket, &asked.key, asked.version_id.as_deref()).await? {
             Some(object) => self.begin(object, None).await,
             None => {

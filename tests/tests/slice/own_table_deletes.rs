@@ -207,6 +207,53 @@ fn a_deletion_whose_function_dies_before_it_records_its_job_is_repeated() {
     });
 }
 
+#[test]
+fn the_sweep_finds_a_deletion_whose_event_was_lost() {
+    // In a table of the user's own, and in the records table.
+    for keys in ["table = \"people\"", ""] {
+        let file = format!(
+            "version = 1\n\n[[table]]\nname = \"people\"\npartition_key = {{ name = \"id\", type = \"N\" }}\n\n[[pipeline]]\n\
+             name = \"people\"\nmatch = {{ prefix = \"uploads/\" }}\non_delete = \"remove\"\n{keys}\n"
+        );
+        TestEnv::plan(342).pipelines(&file).dedicated_tasks().run(async |env| {
+            let (kept, again) = ("uploads/kept.csv", "uploads/again.csv");
+            for (key, id) in [(KEY, 1), (kept, 2), (again, 3)] {
+                env.put(key, csv(&[(id, "one")])).await;
+            }
+            env.settle().await;
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            let bus = &env.cloud().services().events;
+            bus.set_delivery_faults(Delivery { lose: 1.0, ..Delivery::default() });
+            delete(env, KEY).await;
+            delete(env, again).await;
+            bus.set_delivery_faults(Delivery::default());
+            env.put(again, csv(&[(4, "two")])).await;
+            env.settle().await;
+            // The sweep looks at what is at least ten minutes old.
+            tokio::time::sleep(Duration::from_mins(30)).await;
+            env.swept().await;
+            env.settle().await;
+            let manifest = env.manifest(KEY).await.unwrap();
+            assert_eq!(manifest.records, 0);
+            assert!(manifest.deleted.unwrap().reason.unwrap().contains("event was lost"));
+            for key in [kept, again] {
+                assert_eq!(env.manifest(key).await.unwrap().records, 1, "{key}");
+            }
+            if !keys.is_empty() {
+                assert!(!names(env).contains_key(&1) && names(env).contains_key(&2), "{:?}", names(env));
+            }
+            // The next upload is later than the deletion, and the next sweep has nothing to do.
+            env.put(KEY, csv(&[(1, "three")])).await;
+            env.settle().await;
+            tokio::time::sleep(Duration::from_mins(60)).await;
+            env.swept().await;
+            env.settle().await;
+            assert_eq!(env.manifest(KEY).await.unwrap().records, 1);
+            assert_eq!(env.dead_letters().await, []);
+        });
+    }
+}
+
 /// `replace` with `remove` makes a table mirror a folder: uploads, overwrites and deletions of three objects, while calls fail,
 /// answers are lost, events come twice, late and in any order, and workers are killed.
 #[test]
