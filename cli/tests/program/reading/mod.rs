@@ -1,5 +1,7 @@
-//! docs/reading.md is true: its snippets read what a worker wrote, in three languages.
+//! docs/reading.md is true: its snippets read what a worker wrote, in three languages. And applications read tables of the
+//! user's own as ever.
 
+mod own_tables;
 mod snippet;
 
 use std::{fs, path::Path, process::Command};
