@@ -76,12 +76,23 @@ impl Ingest {
             };
             let delay = if unpublished.is_some() { WRITES_END } else { Duration::ZERO };
             let up_to = removal(deletion, visible.as_ref(), &effect);
-            return match up_to.or_else(|| unpublished.map(|place| (place, Removal::Only))) {
+            return match up_to.clone().or_else(|| unpublished.map(|place| (place, Removal::Only))) {
                 Some((place, what)) if pipeline.destination.is_some() => {
                     let job = Job::of_deletion(deletion, place, what, pipeline.clone(), self.clock.now());
                     self.remove_items(job, delay).await
                 }
-                _ => Ok(outcome),
+                _ => {
+                    if let (Some(_), Some(table)) = (up_to, visible.and_then(|visible| visible.table)) {
+                        warn!(
+                            object.key = deletion.key,
+                            table,
+                            "{} was deleted, and its items in table {table} stay: pipeline {} does not write there any more",
+                            object::uri(bucket, key),
+                            pipeline.name
+                        );
+                    }
+                    Ok(outcome)
+                }
             };
         }
         Err(CallError::retries_exhausted(
@@ -188,9 +199,14 @@ fn removed(deletion: &S3Deleted, visible: Option<&Manifest>, hidden: &Manifest) 
         trace.id = deletion.event_id,
         reason = deletion.reason,
         records,
-        "{} was deleted: {} became invisible",
+        "{} was deleted: {} {}",
         object::uri(&deletion.bucket, &deletion.key),
-        count(records, "record")
+        count(records, "record"),
+        if visible.is_some_and(|visible| visible.table.is_some()) {
+            "are no longer published"
+        } else {
+            "became invisible"
+        }
     );
     Outcome::Removed { job: hidden.replaceable_job().cloned() }
 }
