@@ -13,6 +13,7 @@ mod format;
 mod generate;
 mod measure;
 mod sink;
+mod target;
 
 use std::process::ExitCode;
 
@@ -20,7 +21,7 @@ use anyhow::Context;
 use clap::Parser;
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::{format::Format, measure::Measured};
+use crate::{format::Format, measure::Measured, target::Target};
 
 /// Measures the worker: records per second, processor time per record, peak memory.
 #[derive(Debug, Parser)]
@@ -32,6 +33,9 @@ struct Arguments {
     /// What the files are.
     #[arg(long, value_delimiter = ',', default_value = "csv,jsonl")]
     format: Vec<Format>,
+    /// Where the records go.
+    #[arg(long, value_delimiter = ',', default_value = "records")]
+    into: Vec<Target>,
     /// Keep the files, and say where they are.
     #[arg(long)]
     keep: bool,
@@ -65,6 +69,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     table.load_style(presets::ASCII_MARKDOWN);
     table.set_header([
         "format",
+        "into",
         "MB",
         "records",
         "seconds",
@@ -75,7 +80,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         "peak MiB",
         "start to claim ms",
     ]);
-    table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    table.column_iter_mut().skip(2).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
     let mut whole = true;
     for &format in &arguments.format {
         for &megabytes in &arguments.megabytes {
@@ -83,12 +88,14 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             eprintln!("{megabytes} MB of {format} ...");
             let records = generate::generate(&file, format, megabytes * 1_000_000)
                 .with_context(|| format!("cannot write {}", file.display()))?;
-            let measured = measure::measure(&file, format)?;
-            if measured.rows != records {
-                eprintln!("{megabytes} MB of {format}: {} of {records} records", measured.rows);
-                whole = false;
+            for &into in &arguments.into {
+                let measured = measure::measure(&file, format, into)?;
+                if measured.rows != records {
+                    eprintln!("{megabytes} MB of {format}: {} of {records} records", measured.rows);
+                    whole = false;
+                }
+                table.add_row(row(format, into, megabytes, &measured));
             }
-            table.add_row(row(format, megabytes, &measured));
             if !arguments.keep {
                 std::fs::remove_file(&file)?;
             }
@@ -99,11 +106,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people, of three digits")]
-fn row(format: Format, megabytes: u64, measured: &Measured) -> [String; 10] {
+fn row(format: Format, into: Target, megabytes: u64, measured: &Measured) -> [String; 11] {
     let seconds = measured.total.as_secs_f64();
     let records = measured.rows as f64;
     [
         format.to_string(),
+        into.to_string(),
         megabytes.to_string(),
         measured.rows.to_string(),
         format!("{seconds:.1}"),
