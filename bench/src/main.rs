@@ -13,6 +13,7 @@ mod format;
 mod generate;
 mod measure;
 mod sink;
+mod target;
 
 use std::process::ExitCode;
 
@@ -20,7 +21,7 @@ use anyhow::Context;
 use clap::Parser;
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::{format::Format, measure::Measured};
+use crate::{format::Format, measure::Measured, target::Target};
 
 /// Measures the worker: records per second, processor time per record, peak memory.
 #[derive(Debug, Parser)]
@@ -32,6 +33,9 @@ struct Arguments {
     /// What the files are.
     #[arg(long, value_delimiter = ',', default_value = "csv,jsonl,csv.gz,csv.zst,parquet,xlsx")]
     format: Vec<Format>,
+    /// Where the records go.
+    #[arg(long, value_delimiter = ',', default_value = "records")]
+    into: Vec<Target>,
     /// Keep the files, and say where they are.
     #[arg(long)]
     keep: bool,
@@ -65,6 +69,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     table.load_style(presets::ASCII_MARKDOWN);
     table.set_header([
         "format",
+        "into",
         "MB of text",
         "MB of file",
         "records",
@@ -76,21 +81,24 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         "peak MiB",
         "start to claim ms",
     ]);
-    table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    table.column_iter_mut().skip(2).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
     let mut whole = true;
     for &format in &arguments.format {
         for &megabytes in &arguments.megabytes {
             let file = folder.path().join(format!("orders-{megabytes}.{format}"));
             eprintln!("{megabytes} MB of {format} ...");
-            let generated = generate::generate(&file, format, megabytes * 1_000_000)?;
-            let measured = measure::measure(&file, format)?;
-            if measured.rows != generated.records {
-                let records = generated.records;
-                eprintln!("{megabytes} MB of {format}: {} of {records} records", measured.rows);
-                whole = false;
-            }
+            let generated = generate::generate(&file, format, megabytes * 1_000_000)
+                .with_context(|| format!("cannot write {}", file.display()))?;
             let file_bytes = std::fs::metadata(&file)?.len();
-            table.add_row(row(format, generated.text_bytes, file_bytes, &measured));
+            for &into in &arguments.into {
+                let measured = measure::measure(&file, format, into)?;
+                if measured.rows != generated.records {
+                    let records = generated.records;
+                    eprintln!("{megabytes} MB of {format}: {} of {records} records", measured.rows);
+                    whole = false;
+                }
+                table.add_row(row(format, into, generated.text_bytes, file_bytes, &measured));
+            }
             if !arguments.keep {
                 std::fs::remove_file(&file)?;
             }
@@ -101,12 +109,13 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people, of three digits")]
-fn row(format: Format, text_bytes: u64, file_bytes: u64, measured: &Measured) -> [String; 11] {
+fn row(format: Format, into: Target, text_bytes: u64, file_bytes: u64, measured: &Measured) -> [String; 12] {
     let seconds = measured.total.as_secs_f64();
     let megabytes = text_bytes as f64 / 1e6;
     let records = measured.rows as f64;
     [
         format.to_string(),
+        into.to_string(),
         format!("{megabytes:.0}"),
         format!("{:.1}", file_bytes as f64 / 1e6),
         measured.rows.to_string(),

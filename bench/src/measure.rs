@@ -21,6 +21,7 @@ use serde_json::Value;
 use crate::{
     format::Format,
     sink::{self, Counted, Order},
+    target::Target,
 };
 
 /// What one run of the worker came to.
@@ -44,9 +45,9 @@ pub(crate) struct Measured {
 ///
 /// # Errors
 /// When a process cannot be started, or the worker does not end with success.
-pub(crate) fn measure(file: &Path, format: Format) -> anyhow::Result<Measured> {
+pub(crate) fn measure(file: &Path, format: Format, into: Target) -> anyhow::Result<Measured> {
     let program = std::env::current_exe()?;
-    let job = job(file, format)?;
+    let job = job(file, format, into)?;
     let mut sink = Ending(
         Command::new(&program)
             .arg("sink")
@@ -112,11 +113,12 @@ pub(crate) fn measure(file: &Path, format: Format) -> anyhow::Result<Measured> {
 }
 
 /// A job as λ uploads records it for the file, claimed.
-fn job(file: &Path, format: Format) -> anyhow::Result<Job> {
+fn job(file: &Path, format: Format, into: Target) -> anyhow::Result<Job> {
     let pipelines = format!(
         "version = 1\n[[pipeline]]\nname = \"bench\"\nmatch = {{ prefix = \"uploads/\" }}\n\
-         format = \"{}\"\ntimeout = \"24h\"\n",
-        format.in_pipeline()
+         format = \"{}\"\ntimeout = \"24h\"\n{}",
+        format.in_pipeline(),
+        into.keys()
     );
     let pipelines = Pipelines::parse(&pipelines, "bench")?;
     let object = Object {

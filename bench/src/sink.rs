@@ -1,5 +1,6 @@
 //! The other end of the worker's calls, in a process of its own so that its work is not counted as the worker's:
-//! S3 that has one object, and DynamoDB that has one job and takes every row, counts it and forgets it.
+//! S3 that has one object, and DynamoDB that has one job, takes every row, counts it and forgets it, and whose conditions are
+//! always met.
 //!
 //! It says nothing about how fast the real services are. It is there to be no bottleneck.
 
@@ -36,6 +37,8 @@ use tokio::{
 };
 use tokio_util::io::ReaderStream;
 
+use crate::target::OWN_TABLE;
+
 /// What a sink is told, on its standard input.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Order {
@@ -58,6 +61,9 @@ pub(crate) struct Counted {
 pub(crate) const ETAG: &str = "00000000000000000000000000000000";
 const QUOTED_ETAG: &str = "\"00000000000000000000000000000000\"";
 
+/// The keys of the table of one's own, as DescribeTable answers.
+const OWN_KEYS: &[u8] = br#"{"Table":{"AttributeDefinitions":[{"AttributeName":"order_id","AttributeType":"N"}],"KeySchema":[{"AttributeName":"order_id","KeyType":"HASH"}]}}"#;
+
 /// How much of the file is read at once.
 const READ_BYTES: usize = 256 << 10;
 
@@ -67,6 +73,8 @@ struct Sink {
     /// An UpdateItem's answer: the job.
     job: Bytes,
     put: Finder<'static>,
+    /// Stands in a PutItem for the table of one's own.
+    own_table: Finder<'static>,
     rows: AtomicU64,
     claimed: OnceLock<Duration>,
 }
@@ -87,6 +95,7 @@ pub(crate) fn main() -> anyhow::Result<()> {
         file,
         job: serde_json::to_vec(&serde_json::json!({ "Attributes": item }))?.into(),
         put: Finder::new(br#""PutRequest""#),
+        own_table: Finder::new(format!("\"TableName\":\"{OWN_TABLE}\"").as_bytes()).into_owned(),
         rows: AtomicU64::new(0),
         claimed: OnceLock::new(),
     });
@@ -142,7 +151,16 @@ impl Sink {
                 self.claimed.get_or_init(since_1970);
                 plain(StatusCode::OK, self.job.clone())
             }
-            "GetItem" | "PutItem" | "TransactWriteItems" => plain(StatusCode::OK, Bytes::from_static(b"{}")),
+            "PutItem" => match request.into_body().collect().await {
+                Ok(body) => {
+                    let rows = u64::from(self.own_table.find(&body.to_bytes()).is_some());
+                    self.rows.fetch_add(rows, Ordering::Relaxed);
+                    plain(StatusCode::OK, Bytes::from_static(b"{}"))
+                }
+                Err(error) => plain(StatusCode::BAD_REQUEST, error.to_string().into()),
+            },
+            "DescribeTable" => plain(StatusCode::OK, Bytes::from_static(OWN_KEYS)),
+            "GetItem" | "TransactWriteItems" => plain(StatusCode::OK, Bytes::from_static(b"{}")),
             other => plain(StatusCode::NOT_IMPLEMENTED, format!("no {other} here").into()),
         }
     }

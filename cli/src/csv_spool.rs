@@ -11,8 +11,8 @@ use std::{
 
 use domain::record::{Record, Value, write_json};
 
-/// The most columns that a CSV file gets: their names stay in memory.
-const MAX_COLUMNS: usize = 10_000;
+/// The most columns that a file gets: their names stay in memory.
+pub(crate) const MAX_COLUMNS: usize = 10_000;
 
 /// Records that wait to be written as CSV.
 pub(crate) struct CsvSpool {
@@ -106,7 +106,8 @@ impl CsvSpool {
     }
 }
 
-fn read_number(cells: &mut impl Read) -> io::Result<usize> {
+/// A number of the temporary file.
+pub(crate) fn read_number(cells: &mut impl Read) -> io::Result<usize> {
     let mut bytes = [0; 4];
     cells.read_exact(&mut bytes)?;
     Ok(u32::from_le_bytes(bytes) as usize)

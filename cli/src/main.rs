@@ -10,6 +10,7 @@ mod export;
 mod files;
 mod local;
 mod output;
+mod parquet_spool;
 mod run;
 mod shell_help;
 mod signals;

@@ -35,6 +35,7 @@ pub struct TestEnv {
     pub(crate) fleet: Fleet,
     pub(crate) records: Records,
     pub(crate) tables: Tables,
+    clients: Clients,
     pub(crate) worker_faults: WorkerFaults,
     pub(crate) transcript: Option<Transcript>,
     /// The versions that were put, in order.
@@ -67,6 +68,7 @@ impl TestEnv {
             records: Records::new(&clients, &cloud.outputs()["RecordsTable"]),
             tables: Tables::new(&clients),
             s3: aws_sdk_s3::Client::from_conf(s3),
+            clients,
             cloud,
             sdk,
             worker_faults,
@@ -105,6 +107,18 @@ impl TestEnv {
     #[must_use]
     pub fn fleet(&self) -> &Fleet {
         &self.fleet
+    }
+
+    /// Clients that meet no faults.
+    #[must_use]
+    pub fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
+    /// The tables of the user's own, by calls that meet no faults.
+    #[must_use]
+    pub fn own_tables(&self) -> &Tables {
+        &self.tables
     }
 
     /// A client that meets no faults.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws::ledger::Ledger;
+use aws::{ledger::Ledger, records::Records};
 use domain::{
     job::{Job, JobId},
     manifest::Manifest,
@@ -39,6 +39,12 @@ impl TestEnv {
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// The records table.
+    #[must_use]
+    pub fn records(&self) -> &Records {
+        &self.records
     }
 
     /// All jobs of the ledger, by key and then in the order of their versions.

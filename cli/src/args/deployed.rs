@@ -63,6 +63,9 @@ pub(crate) enum RecordsFormat {
     /// A header and a line for each record. A missing value and null are an empty field, an empty text is "", lists and maps
     /// are JSON, and bytes are base64.
     Csv,
+    /// A Parquet file. A column of whole numbers of 64 bits is INT64, of other numbers an exact DECIMAL, of lists, maps or mixed
+    /// values JSON.
+    Parquet,
 }
 
 /// The arguments of `records`.

@@ -32,6 +32,7 @@ pub(crate) async fn run(arguments: &BackfillArguments) -> anyhow::Result<u8> {
     let (uploads, pipelines) = (deployment.queue("UploadsQueue")?, deployment.current_pipelines().await?);
     let reconcile = Reconcile {
         ledger: &deployment.ledger,
+        records: &deployment.records,
         objects: &deployment.objects,
         uploads: &uploads,
         bucket: deployment.bucket()?,
@@ -70,7 +71,7 @@ pub(crate) async fn run(arguments: &BackfillArguments) -> anyhow::Result<u8> {
 
 /// What was found, in a few lines.
 fn summary(counts: Reconciled, request: &SweepRequest, range: Range) -> String {
-    let Reconciled { listed, ignored, found } = counts;
+    let Reconciled { listed, ignored, found, deletions } = counts;
     let more = found.saturating_sub(NAMED);
     let mut text = if more > 0 { format!("… and {more} more\n") } else { String::new() };
     let under = request.prefix.as_ref().map(|prefix| format!(" under {}", one_line(prefix)));
@@ -91,6 +92,11 @@ fn summary(counts: Reconciled, request: &SweepRequest, range: Range) -> String {
     for (number, words) in [(has, "have a job"), (found, queued), (ignored, "match no pipeline")] {
         text += &format!("{:>12}  {words}\n", grouped(number));
     }
+    if deletions > 0 {
+        let queued = if request.dry_run { "would be queued" } else { "are queued now" };
+        let words = format!("deleted, with records that go with their object; their deletions {queued}");
+        text += &format!("{:>12}  {words}\n", grouped(deletions));
+    }
     text
 }
 
@@ -105,7 +111,11 @@ mod tests {
             since: "2026-10-29T01:30:00Z".parse().unwrap(),
             until: "2026-11-28T01:15:00Z".parse().unwrap(),
         };
-        let counts = Reconciled { listed: 5_012, ignored: 12, found: 22 };
+        let counts = Reconciled { listed: 5_012, ignored: 12, found: 22, deletions: 0 };
+        let deleted = summary(Reconciled { deletions: 3, ..counts }, &request, range);
+        assert!(deleted.ends_with(
+            "  3  deleted, with records that go with their object; their deletions are queued now\n"
+        ));
         assert_eq!(
             summary(counts, &request, range),
             "… and 2 more\n\nLooked at 5,012 object versions\nput from 2026-10-29 01:30 to 2026-11-28 01:15 UTC under \

@@ -24,6 +24,7 @@ pub(crate) fn job_to_json(job: &Job) -> Value {
         "attempts": job.pipeline.attempts,
         "reason": job.reason(),
         "format": job.format(),
+        "removal": job.removal,
         "records": job.records(),
         "rejected": job.rejected(),
         "repaired": job.repaired(),

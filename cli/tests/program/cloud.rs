@@ -113,6 +113,15 @@ impl Up {
         found.map(|(_, value)| value.clone()).expect("the ready event has it")
     }
 
+    /// Deletes an object, as an application does: a delete marker hides it.
+    pub(crate) fn delete(&self, key: &str) {
+        self.with_sdk(async |config| {
+            let config = aws_sdk_s3::config::Builder::from(config).force_path_style(true).build();
+            let delete = aws_sdk_s3::Client::from_conf(config).delete_object().bucket(&self.bucket).key(key);
+            delete.send().await.expect("an answer");
+        });
+    }
+
     /// Deletes all versions of a key.
     pub(crate) fn delete_versions(&self, key: &str) {
         self.with_sdk(async |config| {

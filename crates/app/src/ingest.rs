@@ -1,6 +1,6 @@
 //! Ingesting objects: an *Object Created* event becomes a job in the ledger, and the job is routed: a message for the
 //! pooled workers, or a task of its own. An *Object Deleted* event makes the key's records invisible, where the pipeline
-//! says so.
+//! says so, or records the job that removes its items from a table of the user's own.
 //!
 //! ```text
 //! message ─▶ object, from the event or the bucket ─▶ pipeline ─▶ job in the ledger ─▶ route ─┬─▶ jobs queue
@@ -243,6 +243,14 @@ impl Ingest {
                 format!("only objects under s3://{}/{} are processed", self.bucket, self.watched_prefix);
             return self.dead_letter(body, Reason::new(Unusable::NotWatched, words)).await;
         }
+        if asked.deleted {
+            let marker = asked.version_id.as_deref().unwrap_or_default();
+            return match self.resolve_deletion(&asked.bucket, &asked.key, marker).await? {
+                Some(deletion) => self.deleted(&deletion).await,
+                // The marker was taken away, or something was put since, whose own job brings order.
+                None => Ok(Outcome::Unaffected(Unaffected::Present)),
+            };
+        }
         match self.resolve(&asked.bucket, &asked.key, asked.version_id.as_deref()).await? {
             Some(object) => self.begin(object, None).await,
             None => {
@@ -295,18 +303,18 @@ impl Ingest {
     /// Sends a job to the pooled workers, or launches a task of its own for it.
     async fn route(&self, job: &Job, times_deferred: u32) -> Result<Outcome, CallError> {
         match route(job, self.pooled, Some(self.dedicated.definition())) {
-            Route::Pool => self.queue(job).await,
+            Route::Pool => self.queue(job, Duration::ZERO).await,
             Route::Dedicated(why) => match self.dedicated.launch(job, why, times_deferred).await? {
                 Dedicated::Launched { task } => Ok(Outcome::Launched { job: job.id.clone(), task }),
                 Dedicated::Waits => Ok(Outcome::Deferred { job: job.id.clone() }),
-                Dedicated::ToPool => self.queue(job).await,
+                Dedicated::ToPool => self.queue(job, Duration::ZERO).await,
             },
         }
     }
 
-    async fn queue(&self, job: &Job) -> Result<Outcome, CallError> {
+    async fn queue(&self, job: &Job, delay: Duration) -> Result<Outcome, CallError> {
         let message = JobMessage::new(job.id.clone(), job.attempt, 0);
-        self.jobs.send(&message.to_body(), Duration::ZERO).await?;
+        self.jobs.send(&message.to_body(), delay).await?;
         Ok(Outcome::Queued { job: job.id.clone() })
     }
 

@@ -1,5 +1,6 @@
-//! Compares the bucket with the ledger: finds object versions that have no job, and has them processed. The sweep does this
-//! with those of the last day, whose events were lost; a person does it with older ones.
+//! Compares the bucket with the ledger: finds object versions that have no job, and delete markers behind which records are
+//! visible that go with their object, and has both processed. The sweep does this with those of the last day, whose events were
+//! lost; a person does it with older ones.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -8,12 +9,13 @@ use aws::{
     ledger::{Ledger, UnreadableJob},
     objects::Objects,
     queue::Queue,
-    versions::Version,
+    records::Records,
+    versions::{Marker, Version},
 };
 use domain::{
     job::{Job, JobId},
     message::ObjectMessage,
-    object::{Object, Sequencer},
+    object::{self, Object, Sequencer},
     pipelines::Pipelines,
     sweep::Range,
 };
@@ -30,6 +32,8 @@ const SENDS: usize = 8;
 pub struct Reconcile<'a> {
     /// The jobs.
     pub ledger: &'a Ledger,
+    /// The manifests.
+    pub records: &'a Records,
     /// The bucket's objects.
     pub objects: &'a Objects,
     /// The queue that λ uploads reads.
@@ -57,6 +61,8 @@ pub struct Reconciled {
     pub ignored: u64,
     /// Those of them that have no job and were sent to the uploads queue, or in a dry run would be.
     pub found: u64,
+    /// Delete markers whose deletion was not processed and that were sent there, or in a dry run would be.
+    pub deletions: u64,
 }
 
 /// What is called with each version that was found, and its pipeline's name.
@@ -96,13 +102,14 @@ impl Reconcile<'_> {
         loop {
             let page = self.objects.versions(self.bucket, &prefix, from).await?;
             self.page(page.versions, counts, &mut failures, found).await?;
+            self.deletions(page.markers, counts, &mut failures).await;
             match page.next {
                 Some(next) if !failures.should_give_up() => from = Some(next),
                 _ => break,
             }
         }
-        let Reconciled { listed, ignored, found: sent } = *counts;
-        info!(listed, ignored, found = sent, "compared the bucket with the ledger");
+        let Reconciled { listed, ignored, found: sent, deletions } = *counts;
+        info!(listed, ignored, found = sent, deletions, "compared the bucket with the ledger");
         Ok(failures.finish()?)
     }
 
@@ -156,6 +163,49 @@ impl Reconcile<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Sends the delete markers in the range whose deletion was not processed to the uploads queue: records of their keys are
+    /// visible, and go with their object. Each marker of the range costs one read.
+    async fn deletions(&self, markers: Vec<Marker>, counts: &mut Reconciled, failures: &mut ItemFailures) {
+        let may_remove = |marker: &Marker| self.pipelines.removes(&marker.key, None);
+        let newest = markers.into_iter().filter(|it| it.is_newest && self.range.holds(it.made_at));
+        let looks = stream::iter(newest.filter(may_remove)).map(|marker| async move {
+            let sent = self.deletion(&marker).await;
+            (marker, sent)
+        });
+        let mut looks = looks.buffer_unordered(SENDS);
+        while let Some((marker, sent)) = looks.next().await {
+            let sent = failures.record(object::uri(self.bucket, &marker.key), sent);
+            counts.deletions += u64::from(sent == Some(true));
+            if failures.should_give_up() {
+                break;
+            }
+        }
+    }
+
+    /// Whether the deletion that made this marker was not processed; then it is now.
+    async fn deletion(&self, marker: &Marker) -> Result<bool, CallError> {
+        let visible = self.records.manifest(self.bucket, &marker.key).await?;
+        // Records under natural keys stay.
+        let Some(visible) = visible.filter(|it| it.deleted.is_none() && it.natural_key.is_none()) else {
+            return Ok(false);
+        };
+        if !self.pipelines.removes(&marker.key, visible.visible_pipeline()) {
+            return Ok(false);
+        }
+        let uri = object::uri(self.bucket, &marker.key);
+        info!(
+            object.key = marker.key,
+            object.version = marker.version_id,
+            dry_run = self.dry_run,
+            "found {uri} deleted, and its records are visible: sending its deletion to the uploads queue"
+        );
+        if !self.dry_run {
+            let message = ObjectMessage::of_deletion(self.bucket, &marker.key, &marker.version_id);
+            self.uploads.send(&message.to_body(), Duration::ZERO).await?;
+        }
+        Ok(true)
     }
 
     async fn send(&self, object: &Object) -> Result<(), CallError> {

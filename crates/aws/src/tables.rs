@@ -279,30 +279,27 @@ impl Table {
         }
     }
 
-    /// Deletes the item of this key, if `condition` holds: [`guard::OLDER_VERSION`] or [`guard::THIS_OR_OLDER_VERSION`].
-    /// Whether it was there to delete. A repeat deletes nothing.
+    /// Deletes the item of this key, if `condition` holds: [`guard::OLDER_VERSION`], [`guard::THIS_OR_OLDER_VERSION`],
+    /// [`guard::THIS_VERSION`] or [`guard::ANY_VERSION`]. Whether it was there to delete. A repeat deletes nothing.
     ///
     /// # Errors
     /// [`CallError`]: it may be deleted.
     pub async fn delete(
         &self,
-        item: TableItem,
+        item_key: Record,
         condition: &'static str,
         attribute: &str,
         provenance: &Provenance,
     ) -> Result<bool, CallError> {
-        let names =
-            [("#provenance", attribute), ("#object", guard::OBJECT), ("#sequencer", guard::SEQUENCER)];
-        let names = names.map(|(name, attribute)| (name.to_owned(), attribute.to_owned()));
+        let condition = self.stated(condition, attribute, provenance);
         let answer = self
             .client
             .delete_item()
             .table_name(self.name.as_str())
-            .set_key(Some(key(item.key)))
-            .condition_expression(condition)
-            .set_expression_attribute_names(Some(names.into()))
-            .expression_attribute_values(":object", text(&provenance.object))
-            .expression_attribute_values(":sequencer", text(&provenance.sequencer))
+            .set_key(Some(key(item_key)))
+            .condition_expression(condition.text)
+            .set_expression_attribute_names(Some(condition.names))
+            .set_expression_attribute_values(Some(condition.values))
             .send()
             .await;
         match answer {
@@ -329,7 +326,11 @@ impl Table {
     }
 
     fn condition(&self, write: WriteMode, attribute: &str, provenance: &Provenance) -> Condition {
-        let text_of = guard::condition(write, provenance.epoch > 0);
+        self.stated(guard::condition(write, provenance.epoch > 0), attribute, provenance)
+    }
+
+    /// A condition of [`guard`] with the names and values that stand in it.
+    fn stated(&self, text_of: &'static str, attribute: &str, provenance: &Provenance) -> Condition {
         let names = [
             ("#part", self.schema.partition_key.name.as_str()),
             ("#provenance", attribute),

@@ -55,6 +55,8 @@ pub struct Marker {
     pub version_id: String,
     /// When it was made.
     pub made_at: Timestamp,
+    /// Whether it is the newest of its key: nothing was put since.
+    pub is_newest: bool,
 }
 
 impl Marker {
@@ -118,7 +120,8 @@ impl Objects {
         for marker in answer.delete_markers() {
             let (key, made_at) = place(marker.key(), marker.last_modified(), attempt)?;
             let version_id = marker.version_id().unwrap_or(NULL).to_owned();
-            markers.push(Marker { key: raw(key)?, version_id, made_at });
+            let is_newest = marker.is_latest().unwrap_or_default();
+            markers.push(Marker { key: raw(key)?, version_id, made_at, is_newest });
         }
         let next = match answer.next_key_marker() {
             Some(key) if answer.is_truncated() == Some(true) => Some(NextPage {

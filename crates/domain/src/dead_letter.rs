@@ -46,6 +46,8 @@ pub fn resolved(job: &Job, attempt: u32, visible: Option<&Manifest>) -> Option<R
             is_past.then(|| Resolved::LaterAttempt(job.id.clone()))
         }
         JobState::Failed(failed) => {
+            // What a deletion has left in a table stays there, whatever is visible.
+            let visible = visible.filter(|_| job.removal.is_none());
             let visible = visible.and_then(|visible| covered(job, visible));
             visible.or_else(|| {
                 // The later failure has a message of its own once it is mailed.
@@ -104,6 +106,8 @@ mod tests {
         assert_eq!(of(&visible("04", 3)), None, "what is visible is older");
         assert_eq!(of(&visible("06", 3)), Some(Resolved::Newer));
         assert_eq!(of(&visible("06", 0)), None, "a newer version without a record");
+        let removal = Job { removal: Some(crate::job::Removal::Only), ..failed.clone() };
+        assert_eq!(resolved(&removal, 2, Some(&visible("06", 3))), None, "its items are still there");
         let again = visible("05", 3);
         assert_eq!(of(&again), Some(Resolved::ProcessedAgain(again.job.clone())));
         let deleted = crate::manifest::Deleted { at: Timestamp::UNIX_EPOCH, reason: None, replaced: None };

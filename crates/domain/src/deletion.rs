@@ -4,11 +4,15 @@
 //! becomes visible, whichever event arrives first. A deletion leaves a manifest behind that names no rows
 //! ([`Manifest::deleted`]); it keeps jobs of older versions, which may be under way, from publishing.
 
+mod removal;
+
 use crate::{
     events::{DeletedVersion, S3Deleted},
     manifest::Manifest,
     object::Sequencer,
 };
+
+pub use removal::removal;
 
 /// What a deletion does to the records of its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +38,6 @@ pub enum Unaffected {
     Present,
     /// Records under natural keys are not found by their object.
     NaturalKeys,
-    /// Records in a table of the user's own stay.
-    OwnTable,
 }
 
 /// What `deletion` does where `visible` is the manifest of its key. `is_present` says whether the bucket has an object under
@@ -58,9 +60,6 @@ pub fn effect(deletion: &S3Deleted, visible: Option<&Manifest>, is_present: bool
         }
         if visible.natural_key.is_some() {
             return Effect::None(Unaffected::NaturalKeys);
-        }
-        if visible.table.is_some() {
-            return Effect::None(Unaffected::OwnTable);
         }
     }
     match &deletion.version {

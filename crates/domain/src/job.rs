@@ -4,6 +4,7 @@
 mod id;
 mod job_state;
 mod reason;
+mod removal;
 #[cfg(any(test, feature = "samples"))]
 mod samples;
 mod state;
@@ -19,10 +20,16 @@ pub use self::{
         Claimed, Done, Dropped, Failed, JobState, Notification, Progress, Replaced, Running, Waiting,
     },
     reason::{Reason, ReasonCode},
+    removal::Removal,
     state::{Change, IllegalChange, State, allowed_from, next},
     status_index::{STATUS_SHARDS, collected_shard, open_shard, settled_shard},
 };
-use crate::{audit::AuditEntry, object::Object, pipelines::Pipeline};
+use crate::{
+    audit::AuditEntry,
+    events::{DeletedVersion, S3Deleted},
+    object::{Object, Sequencer},
+    pipelines::Pipeline,
+};
 
 /// How one attempt ended, by its task's stop or by its pooled worker's report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +56,9 @@ pub struct Job {
     pub object: Object,
     /// How: the pipeline as it was when the job was recorded, so that a replay means the same thing later.
     pub pipeline: Pipeline,
+    /// What it removes from a table of the user's own, if it is the job of a deletion. Then its object has the version id of the
+    /// delete marker, or of the version that was deleted, and the place up to which items are removed.
+    pub removal: Option<Removal>,
     /// When λ uploads recorded it.
     pub created_at: Timestamp,
     /// When its object was created, as its event says.
@@ -93,6 +103,7 @@ impl Job {
             id: JobId::derive(&pipeline.name, &object),
             object,
             pipeline,
+            removal: None,
             created_at: now,
             event_at: None,
             trace: None,
@@ -114,6 +125,37 @@ impl Job {
     pub fn replayed(object: Object, pipeline: Pipeline, number: u32, now: Timestamp) -> Self {
         let id = JobId::of_replay(&pipeline.name, &object, number);
         Self { id, replay: number, ..Self::new(object, pipeline, now) }
+    }
+
+    /// The job that removes what a deletion takes from a table of the user's own, up to this place.
+    #[must_use]
+    pub fn of_deletion(
+        deletion: &S3Deleted,
+        place: Sequencer,
+        removal: Removal,
+        pipeline: Pipeline,
+        now: Timestamp,
+    ) -> Self {
+        let version_id = match &deletion.version {
+            DeletedVersion::Hidden(id) => id.clone(),
+            DeletedVersion::Version(id) => Some(id.clone()),
+            DeletedVersion::Unversioned => None,
+        };
+        let object = Object {
+            bucket: deletion.bucket.clone(),
+            key: deletion.key.clone(),
+            version_id,
+            etag: None,
+            sequencer: place,
+            size_bytes: None,
+        };
+        Self {
+            id: JobId::of_deletion(deletion),
+            event_at: deletion.at,
+            trace: deletion.event_id.clone(),
+            removal: Some(removal),
+            ..Self::new(object, pipeline, now)
+        }
     }
 
     /// Whether it needs no more work: it has settled, and if it failed, the failure was mailed.

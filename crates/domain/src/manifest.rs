@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    destination::guard::Provenance,
+    destination::{WriteMode, guard::Provenance},
     events::{DeletedVersion, S3Deleted},
     job::{Job, JobId},
     object::{self, Sequencer},
@@ -80,6 +80,11 @@ pub struct Manifest {
     /// The table of the user's own that has the records, if one has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
+    /// How many older versions may have items in that table besides the visible one: published since the key was new or last
+    /// deleted, and not replaced by it. Missing where it is not known, and where the records are elsewhere. In the manifest of a
+    /// deletion it is that of the version which was deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub older_versions: Option<u64>,
     /// The attribute of that table's items that says which object version wrote them, if they have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provenance: Option<String>,
@@ -103,7 +108,7 @@ pub struct Manifest {
     /// its sequencer is above this one ([`publish`](crate::publish)). Missing in manifests from before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub yields_above: Option<Sequencer>,
-    /// That the object was deleted, and its records with it: no record is visible, and `job` is no job.
+    /// That the object was deleted, and its records with it: no record is visible, and `job` has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted: Option<Deleted>,
 }
@@ -140,6 +145,12 @@ impl Manifest {
                 .destination
                 .as_ref()
                 .and_then(|destination| destination.provenance.clone()),
+            older_versions: job
+                .pipeline
+                .destination
+                .as_ref()
+                .filter(|destination| destination.write == WriteMode::Replace)
+                .map(|_| 0),
             version_id: job.object.version_id.clone(),
             sequencer: job.object.sequencer.clone(),
             rows_prefix: job.pipeline.publishes_at_once().then(|| rows_prefix(&job.id, write_epoch(job))),
@@ -154,7 +165,8 @@ impl Manifest {
     /// What makes the records of a deleted object invisible, in place of `before`. `sequencer` is the place from which on
     /// later versions become visible again.
     ///
-    /// It names a job that does not exist, so a reader that does not know of deletions finds no rows either.
+    /// It names a job that has no rows, so a reader that does not know of deletions finds none either: the one that removes items
+    /// from a table of the user's own, or none at all.
     #[must_use]
     pub fn deleted(
         before: Option<&Self>,
@@ -179,6 +191,9 @@ impl Manifest {
             pipeline: before.map(|before| before.pipeline.clone()).unwrap_or_default(),
             natural_key: None,
             table: None,
+            older_versions: before
+                .and_then(|before| before.versions())
+                .map(|versions| versions.saturating_sub(1)),
             provenance: None,
             version_id,
             sequencer,
@@ -195,10 +210,26 @@ impl Manifest {
     /// to.
     #[must_use]
     pub fn in_place_of(mut self, before: Option<&Self>) -> Self {
+        if self.table.is_some() && self.older_versions.is_none() {
+            self.older_versions = match before {
+                Some(before) if before.deleted.is_some() => Some(0),
+                Some(before) if before.version_id.is_some() && before.version_id == self.version_id => {
+                    before.older_versions
+                }
+                Some(before) => before.versions(),
+                None => Some(0),
+            };
+        }
         if let (Some(above), Some(before)) = (&mut self.yields_above, before) {
             *above = before.yields_above.as_ref().unwrap_or(&before.sequencer).clone();
         }
         self
+    }
+
+    /// How many versions may have items in a table of the user's own, the visible one included, if that is known.
+    #[must_use]
+    pub fn versions(&self) -> Option<u64> {
+        self.older_versions.map(|older| older + 1)
     }
 
     /// Whether a version from this place may take the place of this one, although it is older, if it has records.

@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | `{"tidemill":1,"job":"<id>","attempt":2}` | this attempt of this job is due ([`JobMessage`]) |
 //! | `{"tidemill":1,"bucket":"b","key":"uploads/a.csv"}` | process this object ([`ObjectMessage`]) |
+//! | the same with `"version_id":"<id>","deleted":true` | this delete marker hides the object |
 //! | `{"tidemill":1,"failed":"<id>"}` | this job has failed for good; send its failure mail ([`FailureMessage`]) |
 //! | S3's *Object Created* or *Object Deleted* through EventBridge, or its classic notification | process these objects |
 //! | any of these in the envelope of SNS | the same |
@@ -52,6 +53,9 @@ pub struct ObjectMessage {
     /// The version id. Optional; defaults to the newest version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_id: Option<String>,
+    /// Whether the version is a delete marker: the object is not processed, but its deletion, whose event was lost.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deleted: bool,
 }
 
 /// A job has failed for good outside λ stops, which then mails the failure.
@@ -109,7 +113,13 @@ impl ObjectMessage {
     #[must_use]
     pub fn new(bucket: &str, key: &str, version_id: Option<&str>) -> Self {
         let version_id = version_id.map(str::to_owned);
-        Self { tidemill: LAYOUT, bucket: bucket.to_owned(), key: key.to_owned(), version_id }
+        Self { tidemill: LAYOUT, bucket: bucket.to_owned(), key: key.to_owned(), version_id, deleted: false }
+    }
+
+    /// A message of today's layout about the delete marker of this id.
+    #[must_use]
+    pub fn of_deletion(bucket: &str, key: &str, marker: &str) -> Self {
+        Self { deleted: true, ..Self::new(bucket, key, Some(marker)) }
     }
 
     /// The message's body: ASCII JSON.
@@ -223,6 +233,8 @@ mod tests {
         assert_eq!(read(&job.to_body()), Message::Job(job));
         let object = ObjectMessage::new("b", "uploads/ä+b.csv", Some("v"));
         assert_eq!(read(&object.to_body()), Message::Object(object));
+        let deletion = ObjectMessage::of_deletion("b", "uploads/a.csv", "m");
+        assert_eq!(read(&deletion.to_body()), Message::Object(deletion));
         let failed = FailureMessage::new(id);
         assert_eq!(read(&failed.to_body()), Message::Failed(failed));
     }

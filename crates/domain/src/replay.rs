@@ -38,11 +38,20 @@ pub enum NotNeeded {
 }
 
 /// How the object version of `job` is processed again with this pipeline. `jobs` are those that there are of the version and
-/// of a pipeline of this name, in the order of their numbers.
+/// of a pipeline of this name, in the order of their numbers. The job of a deletion runs again as it is.
 ///
 /// # Errors
 /// [`NotNeeded`], where nothing would come of it.
 pub fn step(job: &Job, pipeline: &Pipeline, jobs: &[Job]) -> Result<Step, NotNeeded> {
+    if job.removal.is_some() {
+        return match &job.state {
+            JobState::Failed(_) => Ok(Step::Again),
+            JobState::Waiting(_) | JobState::Running(_) => Err(NotNeeded::Open(job.id.clone(), job.state())),
+            JobState::Done(_) | JobState::Superseded(_) | JobState::SourceDeleted(_) => {
+                Err(NotNeeded::Done(job.id.clone()))
+            }
+        };
+    }
     let anew = Step::Anew(u32::try_from(jobs.len()).unwrap_or(u32::MAX));
     let last = jobs.last().unwrap_or(job);
     match &last.state {
@@ -178,6 +187,17 @@ mod tests {
         assert_eq!(with(numbered(1, "", Failed::sample("crashed", at))), Ok(Step::Anew(2)));
         assert_eq!(with(last(JobState::sample(State::Superseded, at))), Err(NotNeeded::Newer));
         assert_eq!(with(last(JobState::sample(State::SourceDeleted, at))), Err(NotNeeded::Deleted));
+    }
+
+    #[test]
+    fn the_job_of_a_deletion_runs_again_if_it_failed_and_never_anew() {
+        let at = Timestamp::UNIX_EPOCH;
+        let removal = Some(crate::job::Removal::Only);
+        let of = |state: JobState| Job { removal, ..numbered(0, "", state) };
+        let with = |job: Job| step(&job, &pipeline("attempts = 5"), &[]);
+        assert_eq!(with(of(Failed::sample("crashed", at).into())), Ok(Step::Again));
+        let done = of(done(None).into());
+        assert_eq!(with(done.clone()), Err(NotNeeded::Done(done.id)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //!
 //! | step | what |
 //! | --- | --- |
-//! | reconcile | object versions that the ledger does not know are sent to the uploads queue |
+//! | reconcile | object versions that the ledger does not know, and deletions that were not processed, are sent to the uploads queue |
 //! | open jobs | those that nobody works on any more are brought back ([`job_repair()`]); overdue tasks are stopped |
 //! | settled jobs | failures whose mail was lost are mailed; the hours that are over are counted |
 //! | collect | rows that nobody can see or read any more are deleted |

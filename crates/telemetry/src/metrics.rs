@@ -49,7 +49,7 @@ pub fn done(job: &Job, records: u64, at: Timestamp) {
     );
 }
 
-/// Emits how a job has settled that is not done: once, but for a process that dies, or an answer that is lost, just then.
+/// Emits how a job has settled that published nothing: once, but for a process that dies, or an answer that is lost, just then.
 pub fn settled(job: &Job) {
     let reason = job.reason().into_iter().map(|reason| (Metric::Verdicts, 1, VERDICT, reason.code.as_str()));
     let outcome = (Metric::ObjectsSettled, 1, OUTCOME, job.state().as_str());

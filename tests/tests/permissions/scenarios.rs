@@ -117,7 +117,7 @@ fn own_table() -> Plan {
                          partition_key = { name = \"id\", type = \"N\" }\n"
         .to_owned();
     for (name, keys) in [
-        ("replace", "write = \"replace\""),
+        ("replace", "write = \"replace\"\non_delete = \"remove\""),
         ("merge", "write = \"merge\""),
         ("batch", "provenance = \"none\""),
     ] {
@@ -254,6 +254,13 @@ async fn write_own_table(env: &TestEnv) {
         env.job_of(&version).await.assert_done();
     }
     assert_eq!(env.items("people").len(), 3);
+    // The bytes of what is deleted for good are gone, so the table is read.
+    let key = "uploads/replace/a.csv";
+    let version = env.manifest(key).await.unwrap().version_id.unwrap();
+    let delete = env.s3().delete_object().bucket(env.bucket()).key(key).version_id(version);
+    delete.send().await.unwrap();
+    env.settle().await;
+    assert_eq!(env.items("people").len(), 0);
 }
 
 /// No process can be run here, so it fails, and the failure is mailed.

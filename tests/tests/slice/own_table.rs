@@ -9,7 +9,7 @@ use localcloud::{
 use serde_json::{Value, json};
 use tests::{JobAsserts, Plan, TestEnv, call};
 
-const KEY: &str = "uploads/acme/people.csv";
+pub(crate) const KEY: &str = "uploads/acme/people.csv";
 
 const PEOPLE: &str = r#"
 [[table]]
@@ -23,28 +23,28 @@ table = "people"
 "#;
 
 /// A pipeline that writes to the table `people`, with these further keys.
-fn people(seed: u64, keys: &str) -> Plan {
+pub(crate) fn people(seed: u64, keys: &str) -> Plan {
     TestEnv::plan(seed).pipelines(&format!("version = 1\n{PEOPLE}{keys}\n")).dedicated_tasks()
 }
 
-fn csv(rows: &[(u32, &str)]) -> String {
+pub(crate) fn csv(rows: &[(u32, &str)]) -> String {
     let rows = rows.iter().map(|(id, name)| format!("{id},{name}\n"));
     std::iter::once("id,name\n".to_owned()).chain(rows).collect()
 }
 
 /// The names in the table, by their ids.
-fn names(env: &TestEnv) -> BTreeMap<u32, String> {
+pub(crate) fn names(env: &TestEnv) -> BTreeMap<u32, String> {
     let items = env.items("people").into_iter();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     items.map(|item| (text(&item["id"]["N"]).parse().unwrap(), text(&item["name"]["S"]))).collect()
 }
 
-fn expected(rows: &[(u32, &str)]) -> BTreeMap<u32, String> {
+pub(crate) fn expected(rows: &[(u32, &str)]) -> BTreeMap<u32, String> {
     rows.iter().map(|(id, name)| (*id, (*name).to_owned())).collect()
 }
 
 /// The row with this name is written minutes late.
-fn slow_row(name: &'static str) -> Rule {
+pub(crate) fn slow_row(name: &'static str) -> Rule {
     let writes = call::write_record("people").only(move |input| input["Item"]["name"]["S"] == name);
     writes.meets(Call::Delay(Duration::from_secs(150))).first(1)
 }

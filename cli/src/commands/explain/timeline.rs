@@ -77,6 +77,7 @@ fn with_task_ids(text: &str) -> String {
 
 fn created(job: &Job) -> String {
     match job.object.size_bytes {
+        _ if job.removal.is_some() => "S3 reported that the object was deleted".to_owned(),
         Some(bytes) => format!("S3 reported the object: {}", count(bytes, "byte")),
         None => "S3 reported the object".to_owned(),
     }
@@ -163,6 +164,10 @@ fn settled(job: &Job) -> String {
             let format = progress.format.as_deref().unwrap_or("unknown");
             let records = count(progress.records, "record");
             let visible = match (&job.pipeline.destination, &job.pipeline.key) {
+                (Some(destination), _) if job.removal.is_some() => {
+                    let items = count(progress.table.map_or(0, |counts| counts.deleted), "item");
+                    format!("table {}: {items} removed with the object", safe(destination.table.as_str()))
+                }
                 (Some(destination), _) => {
                     let counts = progress.table.map_or(records, |counts| counts.to_string());
                     format!("table {}: {counts} ({})", safe(destination.table.as_str()), safe(format))

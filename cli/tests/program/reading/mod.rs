@@ -1,5 +1,7 @@
-//! docs/reading.md is true: its snippets read what a worker wrote, in three languages.
+//! docs/reading.md is true: its snippets read what a worker wrote, in three languages. And applications read tables of the
+//! user's own as ever.
 
+mod own_tables;
 mod snippet;
 
 use std::{fs, path::Path, process::Command};
@@ -8,7 +10,7 @@ use serde_json::{Value, json};
 use tests::packages::{node_modules, python_with};
 
 use crate::{
-    cloud::{Up, complains, put},
+    cloud::{Up, bare, complains, put},
     process::{Running, root},
 };
 
@@ -66,6 +68,10 @@ fn printed(up: &Up) {
     assert_eq!(rows(&up.lines(&["records", &uri, "--limit", "3"])), [1, 2, 3]);
     let csv = up.run(&["records", &uri, "--format", "csv", "--limit", "2"]).with_code(0).stdout;
     assert_eq!(csv, "n,name\r\n1,row 1\r\n2,row 2\r\n");
+    let mut parquet = bare();
+    up.configure(parquet.args(["records", &uri, "--format", "parquet"]));
+    let parquet = parquet.output().expect("an output").stdout;
+    assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"), "{} bytes", parquet.len());
     complains(up.run(&["records", &up.uri("none.csv"), "--format", "csv"]), &["no records of", "none.csv"]);
 }
 

@@ -12,7 +12,8 @@
 //! row is written for an object that does not pass the check, and all records become visible in one transaction. Between
 //! the two readings the object's columns are compared with those of the pipeline's earlier objects (`drift`).
 //! [`readers`] turns bytes into records. A pipeline may instead run a program of the image that prints the records
-//! (`command`), or ask only for the metadata of the object (`object_metadata`).
+//! (`command`), or ask only for the metadata of the object (`object_metadata`). The job of a deletion reads older versions for
+//! the keys of their items, and deletes these (`remove`).
 
 mod batches;
 mod command;
@@ -29,11 +30,13 @@ mod process_job;
 mod read_and_write;
 mod reading;
 mod rejects;
+mod remove;
 mod replace;
 mod rows;
 mod services;
 mod source;
 mod usage;
+mod version_rows;
 mod write;
 
 pub use command::Commands;

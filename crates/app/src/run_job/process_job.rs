@@ -14,10 +14,10 @@ use aws::{
     publish::{IfVisible, Published},
 };
 use domain::{
-    destination::{Destination, WriteMode},
+    destination::WriteMode,
     exit_code::ExitCode,
-    job::{Change, Job, JobId},
-    pipelines::Format,
+    job::{Change, Job, JobId, Progress},
+    pipelines::{Format, OnDelete},
     retry::PUBLISH,
     text::count,
     verdict::Kind,
@@ -31,7 +31,7 @@ use super::{
     job_progress::JobProgress,
     job_run::JobRun,
     read_and_write::read_and_write,
-    replace,
+    remove::{remove, take_back},
     services::Services,
     usage::Usage,
 };
@@ -115,15 +115,23 @@ pub async fn process_job(
     };
     let exit = loop {
         let written = match worked {
-            Ok(written) => written,
+            Ok(Worked::Written(written)) => written,
+            Ok(Worked::Removed(progress)) => match removed(run, &progress).await {
+                Ok(outcome) => return outcome,
+                Err(exit) => break exit,
+            },
             Err(exit) => break exit,
         };
         match publish(run, &written).await {
             Ok(Some(outcome)) => return outcome,
             Ok(None) => {
                 info!(job.id = %id, "another version of {} became visible while items were deleted: looking again", job.object);
-                let work = replace::delete_missing_again(run, written);
-                let work = with_timeout_catching_panics(job.pipeline.timeout, work).boxed();
+                let again = async {
+                    replace::delete_missing_again(run, *written)
+                        .await
+                        .map(|written| Worked::Written(Box::new(written)))
+                };
+                let work = with_timeout_catching_panics(job.pipeline.timeout, again).boxed();
                 let Some(again) = while_claimed(run, stop.as_mut(), work).await else {
                     return Outcome::ClaimLost;
                 };
@@ -132,7 +140,7 @@ pub async fn process_job(
             Err(exit) => break exit,
         }
     };
-    match take_back(run, exit).await {
+    match after_taking_back(run, exit).await {
         Some(exit) => leave(run, mode, exit).await,
         None => Outcome::ClaimLost,
     }
@@ -143,8 +151,8 @@ pub async fn process_job(
 async fn while_claimed(
     run: JobRun<'_>,
     stop: Pin<&mut impl Future<Output = ()>>,
-    work: BoxFuture<'_, Result<Written, JobExit>>,
-) -> Option<Result<Written, JobExit>> {
+    work: BoxFuture<'_, Result<Worked, JobExit>>,
+) -> Option<Result<Worked, JobExit>> {
     tokio::select! {
         biased;
         worked = work => Some(worked),
@@ -157,21 +165,31 @@ async fn while_claimed(
     }
 }
 
-/// A version that replaces items and was overtaken deletes its own before its job settles: the newer version may have looked
-/// for them before they were written. If that fails, the job is returned and does it in its next attempt. None if the claim
-/// is lost meanwhile.
-async fn take_back(run: JobRun<'_>, exit: JobExit) -> Option<JobExit> {
+/// What an attempt did.
+enum Worked {
+    /// All rows are written and can be published.
+    Written(Box<Written>),
+    /// What a deletion removes is gone.
+    Removed(Progress),
+}
+
+/// A version that replaces items and was overtaken, or whose object was deleted, deletes its own before its job settles: the
+/// newer version, or the job of the deletion, may have looked for them before they were written. If that fails, the job is
+/// returned and does it in its next attempt. None if the claim is lost meanwhile.
+async fn after_taking_back(run: JobRun<'_>, exit: JobExit) -> Option<JobExit> {
     let job = run.job;
-    let replaces = |destination: &Destination| destination.write == WriteMode::Replace;
+    let Some(destination) = &job.pipeline.destination else { return Some(exit) };
+    let takes_back = match exit.change {
+        Change::Supersede => destination.write == WriteMode::Replace,
+        Change::SourceDeleted => job.pipeline.on_delete == OnDelete::Remove,
+        _ => false,
+    };
     // Of an attempt that found the newer version before it wrote anything, and had none before it, nothing is there.
     let may_have_written = job.fence > 1 || run.progress.rows_written() > 0;
-    if exit.change != Change::Supersede
-        || !job.pipeline.destination.as_ref().is_some_and(replaces)
-        || !may_have_written
-    {
+    if !takes_back || !may_have_written {
         return Some(exit);
     }
-    let work = with_timeout_catching_panics(job.pipeline.timeout, replace::take_back(run));
+    let work = with_timeout_catching_panics(job.pipeline.timeout, take_back(run, exit.change));
     tokio::select! {
         biased;
         taken_back = work => Some(taken_back.err().unwrap_or(exit)),
@@ -208,11 +226,16 @@ async fn claim(
 
 /// Waits for the permits that the job needs, then works within the pipeline's timeout. The timeout does not run while the
 /// job waits for permits.
-async fn wait_and_work(run: JobRun<'_>) -> Result<Written, JobExit> {
+async fn wait_and_work(run: JobRun<'_>) -> Result<Worked, JobExit> {
     let JobRun { services, job, .. } = run;
     let closed = |closed| {
         JobExit::new(Change::Requeue, Kind::InternalError, format!("the memory budget is closed: {closed}"))
     };
+    if let Some(removal) = job.removal {
+        let _memory = services.memory.permit(job.object.size_bytes).await.map_err(closed)?;
+        let removed = with_timeout_catching_panics(job.pipeline.timeout, remove(run, removal)).await?;
+        return Ok(Worked::Removed(removed));
+    }
     // The command's permit comes first: other jobs need the bytes while this one waits for a processor.
     let command = match job.pipeline.format {
         Format::Command => Some(services.commands.permit(job).await.map_err(closed)?),
@@ -220,7 +243,9 @@ async fn wait_and_work(run: JobRun<'_>) -> Result<Written, JobExit> {
     };
     let memory = services.memory.permit(job.object.size_bytes).await.map_err(closed)?;
     let work = read_and_write(run, &memory, command.as_ref());
-    with_timeout_catching_panics(job.pipeline.timeout, work).await
+    with_timeout_catching_panics(job.pipeline.timeout, work)
+        .await
+        .map(|written| Worked::Written(Box::new(written)))
 }
 
 /// Runs work that may hang or panic, as a reader may on unforeseen bytes. Either ends this attempt and nothing else of the
@@ -320,6 +345,19 @@ async fn publish(run: JobRun<'_>, written: &Written) -> Result<Option<Outcome>, 
     }
     let message = "DynamoDB refused the publish transaction again and again";
     Err(JobExit::new(Change::Requeue, Kind::TryAgain, message))
+}
+
+/// Marks the job of a deletion done.
+async fn removed(run: JobRun<'_>, progress: &Progress) -> Result<Outcome, JobExit> {
+    let JobRun { services, job, .. } = run;
+    let deleted = progress.table.map_or(0, |counts| counts.deleted);
+    match services.ledger.removed(job, progress, deleted, services.clock.now()).await? {
+        Changed::Applied(_) => Ok(Outcome::Done(0)),
+        Changed::Rejected(_) => {
+            warn!(job.id = %job.id, "lost the claim of job {} before it was marked done", job.id);
+            Ok(Outcome::ClaimLost)
+        }
+    }
 }
 
 /// Writes to the ledger how and why this worker leaves the job.

@@ -2,8 +2,9 @@
 //!
 //! Versions of one object may be written at the same time. So there are two rules, and together they leave nothing behind:
 //! a version deletes, before it is published, what the versions since the last published one have written and it lacks; and
-//! a version that was overtaken deletes what it has written itself, before its job settles. A version that was published
-//! between the two was not overtaken and may have written since: then what is missing is deleted once more.
+//! a version that was overtaken deletes what it has written itself, before its job settles
+//! ([`take_back`](super::take_back)). A version that was published between the two was not overtaken and may have written
+//! since: then what is missing is deleted once more.
 //!
 //! Keys are compared by their hashes, a million at a time, so that only items that are missing cost a call.
 
@@ -16,17 +17,16 @@ use domain::{
     publish,
     text::count,
 };
-use readers::{ReadError, Rows};
 use tracing::{info, warn};
 
 use super::{
-    drift::PipelineColumns,
     job_exit::{Cleared, JobExit, Written},
     job_run::JobRun,
-    own_table::{CALLS_IN_FLIGHT, OwnTable, add_keys},
-    reading::{read_options, tolerance},
+    own_table::{OwnTable, add_keys},
+    reading::tolerance,
     rows::ReadAs,
-    source::{self, Source},
+    source::Source,
+    version_rows::VersionRows,
 };
 use crate::replay::jobs_of;
 
@@ -50,7 +50,10 @@ pub(crate) async fn delete_missing(
     let was_visible = visible.as_ref().map(|visible| visible.job.clone());
     let mut older = Vec::new();
     for old in older_jobs(run, visible).await? {
-        older.extend(VersionRows::open(run, &old).await?);
+        match VersionRows::open(run, &old).await? {
+            Some(rows) => older.extend(rows),
+            None => gone(job, old.object.version_id.as_deref().unwrap_or_default()),
+        }
     }
     if older.is_empty() {
         written.cleared = Some(Cleared { visible: was_visible, read_as });
@@ -89,16 +92,6 @@ pub(crate) async fn delete_missing_again(run: JobRun<'_>, mut written: Written) 
         Some(Cleared { read_as, .. }) => delete_missing(run, written, read_as).await,
         None => Ok(written),
     }
-}
-
-/// Deletes what the job's version, which was overtaken by a newer one, has written.
-pub(crate) async fn take_back(run: JobRun<'_>) -> Result<(), JobExit> {
-    let mut deleted = 0;
-    for old in VersionRows::open(run, run.job).await? {
-        deleted += old.delete(run.job, guard::THIS_OR_OLDER_VERSION, None).await?;
-    }
-    info!(job.id = %run.job.id, deleted, "took back {} of {}, which a newer version has replaced", count(deleted, "item"), run.job.object);
-    Ok(())
 }
 
 /// The jobs of older versions that may have items in the table: those since the version that is published, itself
@@ -148,89 +141,4 @@ fn gone(job: &Job, version: &str) {
         "version {version} of {} does not exist any more: its items that the newer version lacks stay in the table",
         job.object
     );
-}
-
-/// The rows of a version, read in one way.
-struct VersionRows {
-    table: OwnTable,
-    source: Source,
-    read_as: ReadAs,
-    /// How many rows there are.
-    count: u64,
-}
-
-impl VersionRows {
-    /// The rows as the version's own job may have written them: with the types that its columns have by themselves, and with
-    /// those that the pipeline's other objects gave them. No item is deleted that the version did not write, so a reading
-    /// too many costs calls and nothing else. None if the version cannot have items in the table, or cannot be read any more.
-    async fn open(run: JobRun<'_>, old: &Job) -> Result<Vec<Self>, JobExit> {
-        let JobRun { services, job, .. } = run;
-        let Some(now) = &job.pipeline.destination else { return Ok(Vec::new()) };
-        // Its items are in another table, or cannot be told from the application's.
-        let Some(then) = old
-            .pipeline
-            .destination
-            .as_ref()
-            .filter(|then| then.table == now.table && then.provenance == now.provenance)
-        else {
-            return Ok(Vec::new());
-        };
-        let table = OwnTable::of(services, old, then).await?;
-        let source = Source::new(services.objects.clone(), old.object.clone(), 0);
-        let alone = read_options(&old.pipeline, None, services.memory.buffers());
-        let among_others = PipelineColumns::read(JobRun { job: old, ..run }).await?.options(&alone);
-        let mut readings: Vec<Self> = Vec::with_capacity(2);
-        for options in [alone, among_others] {
-            match readers::check(source.reader(), &options, tolerance(&old.pipeline)).await {
-                Ok(checked) if readings.iter().any(|it| it.read_as.schema == checked.schema) => {}
-                Ok(checked) => readings.push(Self {
-                    table: table.clone(),
-                    source: source.clone(),
-                    read_as: ReadAs { options, schema: checked.schema },
-                    count: checked.rows,
-                }),
-                // Nothing was written of an object that does not pass the check.
-                Err(ReadError::Bad(_)) => {}
-                Err(ReadError::Source(error)) => match source::read_error(error) {
-                    Ok(aws::objects::ReadError::SourceDeleted(_)) => {
-                        gone(job, old.object.version_id.as_deref().unwrap_or_default());
-                        return Ok(Vec::new());
-                    }
-                    Ok(error) => return Err(ReadError::Source(std::io::Error::other(error)).into()),
-                    Err(error) => return Err(ReadError::Source(error).into()),
-                },
-            }
-        }
-        Ok(readings)
-    }
-
-    async fn rows(&self) -> Result<Rows, ReadError> {
-        Rows::open(self.source.reader(), &self.read_as.options, Some(&self.read_as.schema)).await
-    }
-
-    /// Deletes the items whose keys are of the pass of `kept` and not in it, or all, where `condition` holds for `job`'s version.
-    async fn delete(
-        &self,
-        job: &Job,
-        condition: &'static str,
-        kept: Option<&KeySet>,
-    ) -> Result<u64, JobExit> {
-        let mut rows = self.rows().await?;
-        let (mut deleted, mut items) = (0, Vec::with_capacity(CALLS_IN_FLIGHT));
-        while let Some(row) = rows.next().await? {
-            let Ok(record) = row.content else { continue };
-            let Ok(item) = self.table.item(row.number, row.place, record) else { continue };
-            let is_missing = kept.is_none_or(|kept| {
-                let key = item.key_hash();
-                kept.is_of_pass(&key) && !kept.has(&key)
-            });
-            if is_missing {
-                items.push(item);
-            }
-            if items.len() == CALLS_IN_FLIGHT {
-                deleted += self.table.delete_all(job, condition, std::mem::take(&mut items)).await?;
-            }
-        }
-        Ok(deleted + self.table.delete_all(job, condition, items).await?)
-    }
 }

@@ -1,4 +1,4 @@
-//! Finds object versions whose events were lost ([`crate::reconcile`]).
+//! Finds object versions and deletions whose events were lost ([`crate::reconcile`]).
 
 use domain::{
     pipelines::Pipelines,
@@ -14,6 +14,7 @@ impl Sweep {
         let pipelines = self.pipelines().await?;
         let reconcile = Reconcile {
             ledger: &self.ledger,
+            records: &self.records,
             objects: &self.objects,
             uploads: &self.uploads,
             bucket: &self.bucket,
@@ -26,6 +27,7 @@ impl Sweep {
         let mut counts = Reconciled::default();
         let compared = reconcile.run(&mut counts, &mut |_, _| {}).await;
         (stats.listed, stats.ignored, stats.found) = (counts.listed, counts.ignored, counts.found);
+        stats.deletions = counts.deletions;
         Ok(compared?)
     }
 

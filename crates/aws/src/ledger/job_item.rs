@@ -21,7 +21,7 @@ use domain::{
     drift::Drifts,
     job::{
         Attempt, Claimed, Done, Dropped, Failed, Job, JobId, JobState, Notification, Progress, Reason,
-        Replaced, Running, State, Waiting, open_shard, settled_shard,
+        Removal, Replaced, Running, State, Waiting, open_shard, settled_shard,
     },
     object::Object,
     pipelines::Pipeline,
@@ -45,6 +45,9 @@ pub struct JobItem {
     pub object: Object,
     /// The pipeline as it was when the job was recorded.
     pub pipeline: Pipeline,
+    /// What it removes from a table of the user's own, if it is the job of a deletion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removal: Option<Removal>,
     /// Where it is.
     pub state: State,
     /// Which try this is, from 1.
@@ -225,6 +228,7 @@ impl TryFrom<JobItem> for Job {
             id: item.job,
             object: item.object,
             pipeline: item.pipeline,
+            removal: item.removal,
             created_at: item.created_at,
             event_at: item.event_at,
             trace: item.trace,
@@ -355,6 +359,7 @@ impl From<&Job> for JobItem {
             job: job.id.clone(),
             object: job.object.clone(),
             pipeline: job.pipeline.clone(),
+            removal: job.removal,
             state: job.state(),
             attempt: job.attempt,
             counted_attempts: job.counted_attempts,

@@ -12,7 +12,7 @@ use crate::{
     attributes::{number, text},
 };
 use domain::destination::TableCounts;
-use domain::job::{Attempt, Change, Job, Progress, Reason};
+use domain::job::{Attempt, Change, Job, Progress, Reason, State};
 
 /// How a worker leaves a job.
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +99,27 @@ impl Ledger {
         })
     }
 
+    /// Marks the job of a deletion done, which has no manifest to publish. A repeat, as the SDK makes when the answer was lost,
+    /// is answered that it is done.
+    ///
+    /// # Errors
+    /// [`CallError`]: the job may be done; if not, its lease runs out.
+    pub async fn removed(
+        &self,
+        job: &Job,
+        progress: &Progress,
+        write_units: u64,
+        now: Timestamp,
+    ) -> Result<Changed, CallError> {
+        let write = done(job, progress, write_units, now)?;
+        Ok(match self.update(&job.id, "mark done", write).await? {
+            Changed::Rejected(Some(found)) if found.state() == State::Done && found.fence == job.fence => {
+                Changed::Applied(found)
+            }
+            changed => changed,
+        })
+    }
+
     /// The write that marks a job done, as one half of the publish transaction.
     pub(crate) fn done(
         &self,
@@ -107,34 +128,7 @@ impl Ledger {
         write_units: u64,
         now: Timestamp,
     ) -> Result<Update, CallError> {
-        // What an earlier attempt found is not what this one found.
-        let (set, remove) =
-            if progress.drifts.is_empty() { ("", ", drifts") } else { (", drifts = :drifts", "") };
-        let counts = if progress.table.is_some() { ", table_counts = :table_counts" } else { "" };
-        let mut write = Write::new(
-            &format!(
-                "SET #state = :to, records = :records, rejected = :rejected, repaired = :repaired, #format = :format, \
-                 write_units = :units, settled_at = :now, status_shard = :status_shard, status_at = :now{set}{counts} \
-                 REMOVE lease_until, reason, #progress{remove}"
-            ),
-            "fence = :fence",
-        )
-        .moving(Change::Publish)
-        .name("#progress", "progress")
-        .name("#format", "format")
-        .value(":records", number(progress.records))
-        .value(":rejected", number(progress.rejected))
-        .value(":repaired", number(progress.repaired))
-        .value(":format", text(progress.format.as_deref().unwrap_or("unknown")))
-        .value(":units", number(write_units))
-        .indexed_by_status(&job.id, now)
-        .value(":fence", number(job.fence));
-        if !set.is_empty() {
-            write = write.value(":drifts", write::drifts_value(&progress.drifts)?);
-        }
-        if let Some(counts) = progress.table {
-            write = write.value(":table_counts", counts_value(counts)?);
-        }
+        let write = done(job, progress, write_units, now)?;
         Update::builder()
             .table_name(&self.table)
             .key("job", text(&job.id))
@@ -146,6 +140,38 @@ impl Ledger {
             .build()
             .map_err(|e| CallError::malformed_response(format!("publish job {}", job.id), e))
     }
+}
+
+fn done(job: &Job, progress: &Progress, write_units: u64, now: Timestamp) -> Result<Write, CallError> {
+    // What an earlier attempt found is not what this one found.
+    let (set, remove) =
+        if progress.drifts.is_empty() { ("", ", drifts") } else { (", drifts = :drifts", "") };
+    let counts = if progress.table.is_some() { ", table_counts = :table_counts" } else { "" };
+    let mut write = Write::new(
+        &format!(
+            "SET #state = :to, records = :records, rejected = :rejected, repaired = :repaired, #format = :format, \
+             write_units = :units, settled_at = :now, status_shard = :status_shard, status_at = :now{set}{counts} \
+             REMOVE lease_until, reason, #progress{remove}"
+        ),
+        "fence = :fence",
+    )
+    .moving(Change::Publish)
+    .name("#progress", "progress")
+    .name("#format", "format")
+    .value(":records", number(progress.records))
+    .value(":rejected", number(progress.rejected))
+    .value(":repaired", number(progress.repaired))
+    .value(":format", text(progress.format.as_deref().unwrap_or("unknown")))
+    .value(":units", number(write_units))
+    .indexed_by_status(&job.id, now)
+    .value(":fence", number(job.fence));
+    if !set.is_empty() {
+        write = write.value(":drifts", write::drifts_value(&progress.drifts)?);
+    }
+    if let Some(counts) = progress.table {
+        write = write.value(":table_counts", counts_value(counts)?);
+    }
+    Ok(write)
 }
 
 fn counts_value(counts: TableCounts) -> Result<AttributeValue, CallError> {

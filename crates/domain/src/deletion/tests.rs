@@ -2,7 +2,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::{
-    job::{Job, JobId},
+    job::{Job, JobId, Removal},
     object::Object,
     pipelines::Pipelines,
 };
@@ -113,14 +113,74 @@ fn a_repeat_is_known_and_a_later_deletion_moves_the_place() {
 }
 
 #[test]
-fn records_under_keys_of_their_own_stay() {
-    for (key, why) in
-        [("key = \"{id}\"", Unaffected::NaturalKeys), ("table = \"shop\"", Unaffected::OwnTable)]
-    {
-        let visible = manifest(Some("v1"), "02", key);
-        assert_eq!(effect(&hidden("03"), Some(&visible), false), Effect::None(why));
-        assert_eq!(visible.replaceable_job(), None);
-    }
+fn records_under_natural_keys_stay() {
+    let visible = manifest(Some("v1"), "02", "key = \"{id}\"");
+    assert_eq!(effect(&hidden("03"), Some(&visible), false), Effect::None(Unaffected::NaturalKeys));
+    assert_eq!(visible.replaceable_job(), None);
+}
+
+const SHOP: &str = "table = \"shop\"";
+
+/// A version in a table of the user's own in the place of another.
+fn in_shop(version: &str, sequencer: &str, keys: &str, before: Option<&Manifest>) -> Manifest {
+    manifest(Some(version), sequencer, keys).in_place_of(before)
+}
+
+#[test]
+fn a_manifest_counts_the_versions_that_may_have_items() {
+    let first = in_shop("v1", "01", SHOP, None);
+    let second = in_shop("v2", "02", SHOP, Some(&first));
+    assert_eq!([&first, &second].map(Manifest::versions), [Some(1), Some(2)]);
+    assert_eq!(in_shop("v2", "02", SHOP, Some(&second)).versions(), Some(2), "a replay is no version");
+    let replace = "table = \"shop\"\nwrite = \"replace\"";
+    assert_eq!(in_shop("v3", "03", replace, Some(&second)).versions(), Some(1));
+    let deleted =
+        Manifest::deleted(Some(&second), &hidden("03"), "03".to_owned().into(), Timestamp::UNIX_EPOCH);
+    assert_eq!(deleted.versions(), Some(2), "those that a repeated message asks for");
+    assert_eq!(in_shop("v4", "04", SHOP, Some(&deleted)).versions(), Some(1));
+    let elsewhere = manifest(Some("v1"), "01", "");
+    assert_eq!(elsewhere.versions(), None);
+    assert_eq!(in_shop("v2", "02", SHOP, Some(&elsewhere)).versions(), None, "what was before is not known");
+}
+
+/// What the deletion removes where this is visible.
+fn removed(deletion: &S3Deleted, visible: Option<&Manifest>, is_present: bool) -> Option<(String, Removal)> {
+    let effect = effect(deletion, visible, is_present);
+    let (place, removal) = removal(deletion, visible, &effect)?;
+    Some((place.padded().trim_end_matches('0').to_owned(), removal))
+}
+
+#[test]
+fn items_are_removed_up_to_the_place_of_the_deletion() {
+    let up_to = |place: &str, versions| Some((place.to_owned(), Removal::UpTo { versions }));
+    let first = in_shop("v1", "02", SHOP, None);
+    let second = in_shop("v2", "04", SHOP, Some(&first));
+    assert_eq!(removed(&hidden("05"), Some(&second), false), up_to("05", Some(2)));
+    assert_eq!(removed(&hidden("05"), None, false), up_to("05", Some(0)), "a failed job may have left some");
+    // A newer version is visible: what it did not write again goes all the same.
+    assert_eq!(removed(&hidden("03"), Some(&second), false), up_to("03", Some(2)));
+    let deleted =
+        Manifest::deleted(Some(&second), &hidden("05"), "05".to_owned().into(), Timestamp::UNIX_EPOCH);
+    assert_eq!(removed(&hidden("05"), Some(&deleted), false), up_to("05", Some(2)), "a repeat");
+    assert_eq!(removed(&hidden("06"), Some(&deleted), false), up_to("06", Some(0)), "those before are gone");
+    assert_eq!(removed(&hidden("03"), Some(&deleted), false), None, "the later deletion removes them");
+}
+
+#[test]
+fn without_the_bytes_nobody_counts_on_versions() {
+    let up_to = |place: &str| Some((place.to_owned(), Removal::UpTo { versions: None }));
+    let visible = in_shop("v2", "04", SHOP, None);
+    assert_eq!(removed(&version("v2", "06"), Some(&visible), false), up_to("04"));
+    assert_eq!(removed(&version("v1", "06"), Some(&visible), false), None, "an old version expires");
+    let visible = manifest(None, "04", SHOP).in_place_of(None);
+    let unversioned = |sequencer| deletion(DeletedVersion::Unversioned, sequencer);
+    assert_eq!(removed(&unversioned("06"), Some(&visible), false), up_to("06"));
+    assert_eq!(
+        removed(&unversioned("06"), Some(&visible), true),
+        up_to("04"),
+        "the next version keeps its own"
+    );
+    assert_eq!(removed(&unversioned("03"), Some(&visible), true), up_to("03"));
 }
 
 #[test]

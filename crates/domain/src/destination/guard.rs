@@ -150,6 +150,12 @@ pub const OLDER_VERSION: &str = "#provenance.#object = :object AND #provenance.#
 pub const THIS_OR_OLDER_VERSION: &str =
     "#provenance.#object = :object AND #provenance.#sequencer <= :sequencer";
 
+/// The condition of deleting an item that this version of `:object` wrote, and no other.
+pub const THIS_VERSION: &str = "#provenance.#object = :object AND #provenance.#sequencer = :sequencer";
+
+/// The condition of deleting an item that any version of `:object` wrote.
+pub const ANY_VERSION: &str = "#provenance.#object = :object";
+
 /// What became of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteOutcome {

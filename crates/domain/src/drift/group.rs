@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use jiff::{Timestamp, civil::Date};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 use super::{Change, Drifts, Kinds};
@@ -14,6 +14,9 @@ use crate::{
 
 /// The most characters of an object's URI that are kept of it.
 const OBJECT_CHARS: usize = 200;
+
+/// What stands for the name of an object that was forgotten.
+const FORGOTTEN: &str = "(forgotten)";
 
 /// What a column takes in the document besides its name: the names of its attributes, its numbers and its date.
 pub(super) const COLUMN_BYTES: usize = 96;
@@ -94,6 +97,20 @@ impl Group {
         let typed =
             self.columns.iter().filter_map(|(name, column)| Some((name, column.kinds.column_type()?)));
         typed.map(|(name, kind)| (name.clone(), kind)).collect()
+    }
+
+    /// Forgets what only the object of these jobs has shown. Its name goes in any case; its place stays, which later ones count on.
+    pub(super) fn forget(&mut self, jobs: &[&JobId]) -> u64 {
+        let columns = self.columns.len();
+        for (place, source) in (0_u32..).zip(&mut self.sources) {
+            if !jobs.contains(&&source.job) {
+                continue;
+            }
+            FORGOTTEN.clone_into(&mut source.object);
+            let day = source.at.to_zoned(TimeZone::UTC).date();
+            self.columns.retain(|_, column| column.first != place || column.last_day > day);
+        }
+        (columns - self.columns.len()) as u64
     }
 
     /// Whether this job changed something here.

@@ -76,6 +76,16 @@ impl KnownColumns {
     }
 }
 
+impl KnownColumns {
+    /// Forgets the object of these jobs, and the columns that came with it and that no object has had on a later day. Returns
+    /// how many those are.
+    pub fn forget(&mut self, jobs: &[&JobId]) -> u64 {
+        let forgotten = self.groups.iter_mut().map(|group| group.forget(jobs)).sum();
+        self.groups.retain(|group| !group.columns.is_empty());
+        forgotten
+    }
+}
+
 /// What is known while one object is read.
 #[derive(Debug, Clone)]
 pub struct Known {

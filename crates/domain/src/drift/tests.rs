@@ -285,3 +285,20 @@ fn an_object_that_takes_all_records_away_is_reported() {
     assert!(of(OnDrift::Reject, 1).is_rejected && !of(OnDrift::Reject, 0).is_rejected);
     assert!(of(OnDrift::Accept, 1).drifts.is_empty() && of(OnDrift::Notify, 0).drifts.is_empty());
 }
+
+#[test]
+fn forgetting_an_object_takes_its_name_and_what_only_it_had() {
+    let known = first("id:number zip:number");
+    let second = source("second", "2026-11-22T12:00:00Z");
+    let known = after(&known, "id:number zip:number secret:text shared:text", &second).next;
+    let mut known = after(&known, "id:number shared:text", &source("third", "2026-11-23T12:00:00Z")).next;
+    assert_eq!(known.forget(&[&second.job]), 1);
+    let group = &known.groups[0];
+    assert_eq!(group.columns.keys().collect::<Vec<_>>(), ["id", "shared", "zip"]);
+    let stored = serde_json::to_string(&known).unwrap();
+    assert!(!stored.contains("second") && !stored.contains("secret"), "{stored}");
+    assert_eq!(known.clone().forget(&[&second.job]), 0, "a repeat");
+    let mut alone = first("id:number");
+    assert_eq!(alone.forget(&[&on("first").job]), 1);
+    assert_eq!(alone, KnownColumns::default());
+}

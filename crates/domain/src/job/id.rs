@@ -57,7 +57,8 @@ impl JobId {
         Self(digest(["job", pipeline, &object.bucket, &object.key].into_iter().chain(version).chain(replay)))
     }
 
-    /// An id that stands for a deletion where a manifest names a job: no job has it. A duplicate event derives the same.
+    /// The id of the job that removes what a deletion takes from a table of the user's own. Where nothing is to be removed, no
+    /// job has it, and it stands for the deletion where a manifest names a job. A duplicate event derives the same.
     #[must_use]
     pub fn of_deletion(deletion: &S3Deleted) -> Self {
         let version = match &deletion.version {

@@ -144,6 +144,11 @@ fn write_stats(sweep: &SweepStats, out: &mut String) -> std::fmt::Result {
             "objects whose events were lost were queued",
         ),
         several(
+            sweep.deletions,
+            "deletion whose event was lost was queued",
+            "deletions whose events were lost were queued",
+        ),
+        several(
             sweep.relaunched,
             "job that waited too long was queued again",
             "jobs that waited too long were queued again",

@@ -1,6 +1,6 @@
 //! Which pipelines take a deleted object's records along.
 
-use super::{OnDelete, Pipelines};
+use super::{OnDelete, Pipeline, Pipelines};
 
 impl Pipelines {
     /// Whether records of this key go when it is deleted. `visible` is the pipeline of the key's visible records, if there
@@ -10,14 +10,21 @@ impl Pipelines {
     /// `remove` is enough.
     #[must_use]
     pub fn removes(&self, key: &str, visible: Option<&str>) -> bool {
-        if let Some(pipeline) = visible.and_then(|name| self.get(name)) {
-            return pipeline.on_delete == OnDelete::Remove;
+        self.removing(key, visible).is_some()
+    }
+
+    /// The pipeline that says that they go.
+    #[must_use]
+    pub fn removing(&self, key: &str, visible: Option<&str>) -> Option<&Pipeline> {
+        let removes = |pipeline: &&Pipeline| pipeline.on_delete == OnDelete::Remove;
+        match visible.and_then(|name| self.get(name)) {
+            Some(pipeline) => Some(pipeline).filter(removes),
+            None => self.by_name(key).find(removes),
         }
-        self.by_name(key).any(|pipeline| pipeline.on_delete == OnDelete::Remove)
     }
 
     /// The pipelines that may have taken an object of this key and of whatever size.
-    pub fn by_name(&self, key: &str) -> impl Iterator<Item = &super::Pipeline> {
+    pub fn by_name(&self, key: &str) -> impl Iterator<Item = &Pipeline> {
         // Below the first one that takes every size, none takes it.
         let mut is_decided = self.ignored.iter().any(|ignored| ignored.takes(key, None));
         self.pipelines.iter().filter(move |pipeline| {

@@ -367,9 +367,7 @@ impl<'t> Reader<'t> {
     fn on_delete(&mut self, fields: &BTreeMap<&'t str, Field<'t>>) -> OnDelete {
         let Some(field) = fields.get("on_delete") else { return OnDelete::default() };
         let on_delete = self.one_of(field, &ON_DELETE).unwrap_or_default();
-        if on_delete == OnDelete::Remove && fields.contains_key("table") {
-            self.wrong(field, "only \"keep\" with table: \"remove\" is not yet for a table of one's own");
-        } else if on_delete == OnDelete::Remove && fields.contains_key("key") {
+        if on_delete == OnDelete::Remove && fields.contains_key("key") && !fields.contains_key("table") {
             self.wrong(
                 field,
                 "only \"keep\" with key: records under natural keys are not found by their object",

@@ -219,6 +219,9 @@ pub struct SweepStats {
     pub ignored: u64,
     /// Those of them that were not in the ledger and were sent to the uploads queue.
     pub found: u64,
+    /// Deletions that were not processed and were sent there.
+    #[serde(default)]
+    pub deletions: u64,
     /// Jobs that waited too long and got a new message.
     pub relaunched: u64,
     /// Jobs whose worker was lost and that are retried.
@@ -244,8 +247,10 @@ impl SweepStats {
     /// Whether the sweep repaired anything, or failed to.
     #[must_use]
     pub fn is_notable(&self) -> bool {
-        let Self { found, relaunched, taken_back, given_up, stopped, notified, problems, .. } = self;
-        found + relaunched + taken_back + given_up + stopped + notified > 0 || !problems.is_empty()
+        let Self { found, deletions, relaunched, taken_back, given_up, stopped, notified, problems, .. } =
+            self;
+        found + deletions + relaunched + taken_back + given_up + stopped + notified > 0
+            || !problems.is_empty()
     }
 }
 

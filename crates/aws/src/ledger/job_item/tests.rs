@@ -206,6 +206,7 @@ fn full(state: JobState) -> Job {
     (job.event_at, job.trace) = (Some(at(0)), Some("e1".into()));
     (job.attempt, job.counted_attempts, job.replayed_from, job.fence) = (3, 1, 1, 2);
     job.replay = 4;
+    job.removal = Some(domain::job::Removal::UpTo { versions: Some(2) });
     (job.task, job.revision) = (Some("arn:task".into()), Some("worker:7".into()));
     job.history = vec![Attempt { number: 2, task: "t".into(), verdict, stopped_at: at(5), paused: true }];
     job.audit = vec![AuditEntry::new(at(6), AuditKind::Replayed, "by ada")];

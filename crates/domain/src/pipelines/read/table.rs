@@ -11,7 +11,7 @@ use crate::destination::{
     Destination, DuplicateKeys, Fact, KeyAttribute, KeyType, PROVENANCE, Source, TableDefinition, TableName,
     TableSchema, Template, WriteMode,
 };
-use crate::pipelines::{Format, Header, KeyTemplate, Pipeline};
+use crate::pipelines::{Format, Header, KeyTemplate, OnDelete, Pipeline};
 
 /// The keys that say something about a table of the user's own.
 pub(super) const KEYS: [&str; 7] =
@@ -221,6 +221,26 @@ impl<'t> Reader<'t> {
                 self.wrong(
                     field,
                     "not \"replace\" with format \"object\", which makes one record of each object",
+                );
+            }
+        }
+        if let Some(field) = fields.get("on_delete")
+            && pipeline.on_delete == OnDelete::Remove
+        {
+            if destination.provenance.is_none() {
+                self.wrong(
+                    field,
+                    "only \"keep\" with provenance \"none\": items do not say which object wrote them",
+                );
+            } else if destination.write == WriteMode::Merge {
+                self.wrong(
+                    field,
+                    "only \"keep\" with write \"merge\": what your application has put into an item would go with it",
+                );
+            } else if destination.write == WriteMode::Insert {
+                self.wrong(
+                    field,
+                    "only \"keep\" with write \"insert\": a newer version leaves out the keys that are about to be removed",
                 );
             }
         }
