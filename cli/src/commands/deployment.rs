@@ -25,6 +25,7 @@ use domain::{
     schedule_runs::ScheduleRuns,
     sweep::KeptPipelines,
     text::count,
+    watched::{Place, Watched},
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -94,6 +95,11 @@ impl Deployment {
         Ok(self.stack.output("Bucket")?)
     }
 
+    /// A parameter of the stack; empty if it has none of this name.
+    pub(super) fn parameter(&self, name: &str) -> &str {
+        self.stack.parameters.get(name).map(String::as_str).unwrap_or_default()
+    }
+
     /// An output of the stack.
     pub(super) fn output(&self, name: &str) -> anyhow::Result<&str> {
         Ok(self.stack.output(name)?)
@@ -102,6 +108,31 @@ impl Deployment {
     /// What the keys of watched objects begin with.
     pub(super) fn watched_prefix(&self) -> anyhow::Result<&str> {
         Ok(self.stack.output("WatchedPrefix")?)
+    }
+
+    /// The places that are watched: in the deployment's bucket, and in the buckets that its parameters name.
+    pub(super) fn watched(&self) -> anyhow::Result<Watched> {
+        let own = Place { bucket: self.bucket()?.to_owned(), prefix: self.watched_prefix()?.to_owned() };
+        let existing = ["", "2", "3"].into_iter().map(|number| Place {
+            bucket: self.parameter(&format!("ExistingBucket{number}")).to_owned(),
+            prefix: self.parameter(&format!("ExistingPrefix{number}")).to_owned(),
+        });
+        Ok(Watched::new(own, existing.filter(|place| !place.bucket.is_empty()).collect()))
+    }
+
+    /// The same as [`Self::object`], where the object may also be in a bucket that is watched.
+    ///
+    /// # Errors
+    /// When it is in another bucket.
+    pub(super) fn watched_object(&self, name: ObjectName) -> anyhow::Result<ObjectUri> {
+        match name {
+            ObjectName::Uri(object)
+                if self.watched()?.places().any(|place| place.bucket == object.bucket) =>
+            {
+                Ok(object)
+            }
+            other => self.object(other),
+        }
     }
 
     /// The object that an argument names: a key alone is one of the deployment's bucket, with or without the watched prefix.

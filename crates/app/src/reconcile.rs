@@ -1,5 +1,8 @@
-//! Compares the bucket with the ledger: finds object versions that have no job, and has them processed. The sweep does this
-//! with those of the last day, whose events were lost; a person does it with older ones.
+//! Compares the watched buckets with the ledger: finds object versions that have no job, and has them processed. The sweep
+//! does this with those of the last day, whose events were lost; a person does it with older ones.
+//!
+//! The id of a job follows from the version. An object without versions has an id by its place in the order of events, which
+//! no listing tells: it counts as processed if its bytes are those that were published last under its key.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -8,6 +11,7 @@ use aws::{
     ledger::{Ledger, UnreadableJob},
     objects::Objects,
     queue::Queue,
+    records::Records,
     versions::Version,
 };
 use domain::{
@@ -15,10 +19,11 @@ use domain::{
     message::ObjectMessage,
     object::{Object, Sequencer},
     pipelines::Pipelines,
-    sweep::Range,
+    sweep::{HOUR, Range},
+    watched::{Place, Watched},
 };
-use futures::{StreamExt, stream};
-use tracing::info;
+use futures::{StreamExt, TryStreamExt, stream};
+use tracing::{error, info};
 
 use crate::item_failures::{ItemFailures, ItemsFailed};
 
@@ -30,14 +35,14 @@ const SENDS: usize = 8;
 pub struct Reconcile<'a> {
     /// The jobs.
     pub ledger: &'a Ledger,
-    /// The bucket's objects.
+    /// What is published.
+    pub records: &'a Records,
+    /// The buckets' objects.
     pub objects: &'a Objects,
     /// The queue that λ uploads reads.
     pub uploads: &'a Queue,
-    /// The bucket's name.
-    pub bucket: &'a str,
-    /// What the keys of watched objects begin with.
-    pub watched_prefix: &'a str,
+    /// The buckets, and what the keys of their watched objects begin with.
+    pub watched: &'a Watched,
     /// The pipelines, which tell the job of a version.
     pub pipelines: &'a Pipelines,
     /// When the versions were put.
@@ -84,42 +89,62 @@ impl Reconcile<'_> {
     /// # Errors
     /// [`ReconcileError`]
     pub async fn run(&self, counts: &mut Reconciled, found: &mut Found<'_>) -> Result<(), ReconcileError> {
-        let Some(prefix) = within(self.watched_prefix, self.prefix) else {
-            info!(
-                prefix = self.prefix,
-                watched = self.watched_prefix,
-                "no watched key begins with this prefix"
-            );
-            return Ok(());
-        };
-        let (mut from, mut failures) = (None, ItemFailures::default());
-        loop {
-            let page = self.objects.versions(self.bucket, &prefix, from).await?;
-            self.page(page.versions, counts, &mut failures, found).await?;
-            match page.next {
-                Some(next) if !failures.should_give_up() => from = Some(next),
-                _ => break,
+        let mut failures = ItemFailures::default();
+        let mut unlisted = None;
+        for place in self.watched.places() {
+            // A bucket of others may be gone or closed: that keeps no other from being compared.
+            if let Err(error) = self.place(place, counts, &mut failures, found).await {
+                error!(error = telemetry::causes(&error), "failed to compare {place} with the ledger");
+                unlisted.get_or_insert(error);
             }
         }
         let Reconciled { listed, ignored, found: sent } = *counts;
-        info!(listed, ignored, found = sent, "compared the bucket with the ledger");
-        Ok(failures.finish()?)
+        info!(listed, ignored, found = sent, "compared the watched buckets with the ledger");
+        failures.finish()?;
+        unlisted.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    async fn place(
+        &self,
+        place: &Place,
+        counts: &mut Reconciled,
+        failures: &mut ItemFailures,
+        found: &mut Found<'_>,
+    ) -> Result<(), CallError> {
+        let Some(prefix) = within(&place.prefix, self.prefix) else {
+            info!(prefix = self.prefix, "no watched key of {place} begins with this prefix");
+            return Ok(());
+        };
+        let mut from = None;
+        loop {
+            let page = self.objects.versions(&place.bucket, &prefix, from).await?;
+            self.page(&place.bucket, page.versions, counts, failures, found).await?;
+            match page.next {
+                Some(next) if !failures.should_give_up() => from = Some(next),
+                _ => return Ok(()),
+            }
+        }
     }
 
     async fn page(
         &self,
+        bucket: &str,
         versions: Vec<Version>,
         counts: &mut Reconciled,
         failures: &mut ItemFailures,
         found: &mut Found<'_>,
     ) -> Result<(), CallError> {
         let mut taken = Vec::with_capacity(versions.len());
+        let mut unversioned = Vec::new();
         for version in versions.into_iter().filter(|version| self.range.holds(version.modified_at)) {
             counts.listed += 1;
             match self.pipelines.route(&version.key, Some(version.size_bytes)) {
+                Some(pipeline) if version.is_unversioned() => {
+                    unversioned.push((version, pipeline.name.clone()));
+                }
                 Some(pipeline) => {
                     // In a versioned bucket the id depends on the version only, so λ uploads derives the same.
-                    let object = version.object(self.bucket, Sequencer::default());
+                    let object = version.object(bucket, Sequencer::default());
                     taken.push((JobId::derive(&pipeline.name, &object), object, pipeline.name.clone()));
                 }
                 None => counts.ignored += 1,
@@ -135,9 +160,10 @@ impl Reconcile<'_> {
         let known: HashSet<String> = read.iter().map(id).collect();
         failures.read_jobs(read);
         let lost = taken.into_iter().filter(|(id, ..)| !known.contains(id.as_str()));
-        let sends = stream::iter(lost).map(|(id, object, pipeline)| async move {
+        let mut lost: Vec<(Object, String)> = lost.map(|(_, object, pipeline)| (object, pipeline)).collect();
+        lost.extend(self.unpublished(bucket, unversioned).await?);
+        let sends = stream::iter(lost).map(|(object, pipeline)| async move {
             info!(
-                job.id = %id,
                 object.key = object.key,
                 object.version = object.version_id,
                 dry_run = self.dry_run,
@@ -158,8 +184,31 @@ impl Reconcile<'_> {
         Ok(())
     }
 
+    /// Of the objects without versions those that were put an hour ago or longer, and whose bytes are not those that were
+    /// published last. A younger one may be in progress; the next sweep looks at it. One whose job failed is tried once more,
+    /// as a job of its own.
+    async fn unpublished(
+        &self,
+        bucket: &str,
+        versions: Vec<(Version, String)>,
+    ) -> Result<Vec<(Object, String)>, CallError> {
+        let settled = self.range.until.checked_sub(HOUR).unwrap_or(self.range.until);
+        let old = versions.into_iter().filter(|(version, _)| version.modified_at < settled);
+        let looks = stream::iter(old).map(|(version, pipeline)| async move {
+            let published = match self.records.manifest(bucket, &version.key).await? {
+                Some(manifest) => self.ledger.read(&manifest.job).await?.and_then(|job| job.object.etag),
+                None => None,
+            };
+            let object = version.object(bucket, Sequencer::default());
+            let is_published = published.is_some() && published == object.etag;
+            Ok::<_, CallError>((!is_published).then_some((object, pipeline)))
+        });
+        let looked: Vec<Option<_>> = looks.buffer_unordered(SENDS).try_collect().await?;
+        Ok(looked.into_iter().flatten().collect())
+    }
+
     async fn send(&self, object: &Object) -> Result<(), CallError> {
-        let message = ObjectMessage::new(self.bucket, &object.key, object.version_id.as_deref());
+        let message = ObjectMessage::new(&object.bucket, &object.key, object.version_id.as_deref());
         self.uploads.send(&message.to_body(), Duration::ZERO).await
     }
 }

@@ -45,3 +45,4 @@ mod table;
 pub mod text;
 pub mod verdict;
 pub mod volume;
+pub mod watched;

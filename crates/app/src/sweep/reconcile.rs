@@ -14,10 +14,10 @@ impl Sweep {
         let pipelines = self.pipelines().await?;
         let reconcile = Reconcile {
             ledger: &self.ledger,
+            records: &self.records,
             objects: &self.objects,
             uploads: &self.uploads,
-            bucket: &self.bucket,
-            watched_prefix: &self.watched_prefix,
+            watched: &self.watched,
             pipelines: &pipelines,
             range: self.range,
             prefix: self.prefix.as_deref(),
