@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::Context;
 use app::item_failures::ItemFailures;
 use aws::{
-    Clients, SdkConfig,
+    CallError, Clients, SdkConfig,
     cluster::Cluster,
     dead_letters::DeadLetters,
     fleet::Fleet,
@@ -15,10 +15,12 @@ use aws::{
     queue::Queue,
     records::Records,
     stack::{Deployed, StackError},
+    subscriptions,
     tables::Tables,
 };
 use aws_sdk_s3::config::ProvideCredentials;
 use domain::{
+    deployed::Subscription,
     fargate::Size,
     job::{Job, JobId},
     pipelines::Pipelines,
@@ -65,8 +67,16 @@ impl Deployment {
     /// # Errors
     /// When the environment has no region or no credentials, or there is no such stack.
     pub(super) async fn find(target: &Target) -> anyhow::Result<Self> {
+        Self::named(target.stack.as_deref()).await
+    }
+
+    /// The same, by the stack's name, which defaults to [`STACK_VARIABLE`], then to [`STACK`].
+    ///
+    /// # Errors
+    /// As of [`Self::find`].
+    pub(super) async fn named(stack: Option<&str>) -> anyhow::Result<Self> {
         let named = std::env::var(STACK_VARIABLE).ok().filter(|name| !name.is_empty());
-        let name = target.stack.clone().or(named).unwrap_or_else(|| STACK.to_owned());
+        let name = stack.map(str::to_owned).or(named).unwrap_or_else(|| STACK.to_owned());
         let config = aws::found_config().await;
         let region = config.region().map(ToString::to_string);
         let region = region
@@ -95,9 +105,19 @@ impl Deployment {
         Ok(self.stack.output("Bucket")?)
     }
 
+    /// The stack's name.
+    pub(super) fn stack_name(&self) -> &str {
+        &self.stack.name
+    }
+
     /// A parameter of the stack; empty if it has none of this name.
     pub(super) fn parameter(&self, name: &str) -> &str {
         self.stack.parameters.get(name).map(String::as_str).unwrap_or_default()
+    }
+
+    /// Who gets the messages of a topic.
+    pub(super) async fn subscriptions(&self, topic: &str) -> Result<Vec<Subscription>, CallError> {
+        subscriptions::subscriptions(&self.clients, topic).await
     }
 
     /// An output of the stack.

@@ -14,6 +14,7 @@ pub mod claim;
 pub mod cost;
 pub mod dead_letter;
 pub mod deletion;
+pub mod deployed;
 pub mod destination;
 pub mod document;
 pub mod drift;
