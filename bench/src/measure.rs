@@ -79,6 +79,7 @@ pub(crate) fn measure(file: &Path, format: Format, into: Target) -> anyhow::Resu
         .env(variables::LEDGER_TABLE.name(), "ledger")
         .env(variables::RECORDS_TABLE.name(), "records")
         .env(variables::FLEET_TABLE.name(), "fleet")
+        .env(variables::BUCKET.name(), "bench")
         .env(variables::WATCHED_PREFIX.name(), "uploads/")
         .env(variables::REJECTS_PREFIX.name(), "rejects/")
         .env(variables::TIDEMILL_JOB.name(), job.id.as_str())

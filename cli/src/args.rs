@@ -305,6 +305,17 @@ pub(crate) struct CheckArguments {
     /// The template to check; defaults to template.yaml, and where there is none, to the one that this command contains.
     #[arg(long, value_name = "FILE")]
     pub(crate) template: Option<PathBuf>,
+    /// Compare the pipelines file with what is deployed too: tables and their keys, permissions, the buckets' events, the
+    /// subscriptions to the mails.
+    #[arg(long)]
+    pub(crate) deployed: bool,
+    /// With --deployed, the name of the stack; defaults to TIDEMILL_STACK, then to tidemill.
+    #[arg(long, value_name = "NAME", requires = "deployed")]
+    pub(crate) stack: Option<String>,
+    /// The prefix of an existing bucket that the stack is or will be deployed with, besides those that the template watches.
+    /// May be given several times.
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) watched: Vec<String>,
     /// Print one JSON document instead of text.
     #[arg(long)]
     pub(crate) json: bool,

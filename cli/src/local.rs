@@ -103,7 +103,7 @@ impl Plan {
         let (name, text) = pipelines_text(arguments.pipelines.as_deref(), template.path(), &stack)?;
         // A template without the output is not Tidemill's, which is reported where it is needed.
         let pipelines = match stack.outputs.get("WatchedPrefix") {
-            Some(watched) => Pipelines::parse_watched(&text, &name, watched)?,
+            Some(watched) => Pipelines::parse_watched(&text, &name, &[watched])?,
             None => Pipelines::parse(&text, &name)?,
         };
         if let Some(data) = arguments.data.as_ref().filter(|data| data.exists() && !data.is_dir()) {

@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         Command::Schedule(arguments) => commands::main(commands::schedule::run(&arguments)),
         Command::Stop(arguments) => commands::main(commands::stop::run(&arguments)),
         Command::Preview(arguments) => commands::preview::main(&arguments),
-        Command::Check(arguments) => commands::check::main(&arguments),
+        Command::Check(arguments) => commands::main(commands::check::run(&arguments)),
         Command::Init(arguments) => built_in::init(&arguments),
         Command::Completions { shell } => shell_help::completions(shell),
         Command::Man { out } => shell_help::man(out.as_deref()),

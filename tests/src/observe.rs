@@ -86,7 +86,15 @@ impl TestEnv {
     /// # Panics
     /// When the table does not answer.
     pub async fn manifest(&self, key: &str) -> Option<Manifest> {
-        self.records.manifest(self.bucket(), key).await.expect("the records table")
+        self.manifest_in(self.bucket(), key).await
+    }
+
+    /// The manifest of a key of any bucket.
+    ///
+    /// # Panics
+    /// When the table does not answer.
+    pub async fn manifest_in(&self, bucket: &str, key: &str) -> Option<Manifest> {
+        self.records.manifest(bucket, key).await.expect("the records table")
     }
 
     /// The records of a key that are visible, in row order, each as a line of JSON: through the manifest only.
@@ -94,10 +102,18 @@ impl TestEnv {
     /// # Panics
     /// When the table does not answer.
     pub async fn visible(&self, key: &str) -> Vec<String> {
-        let Some(manifest) = self.manifest(key).await else { return Vec::new() };
+        self.visible_in(self.bucket(), key).await
+    }
+
+    /// The same of a key of any bucket.
+    ///
+    /// # Panics
+    /// When the table does not answer.
+    pub async fn visible_in(&self, bucket: &str, key: &str) -> Vec<String> {
+        let Some(manifest) = self.manifest_in(bucket, key).await else { return Vec::new() };
         let mut rows = Vec::new();
         if manifest.natural_key.is_some() {
-            let (uri, mut page) = (object::uri(self.bucket(), key), None);
+            let (uri, mut page) = (object::uri(bucket, key), None);
             loop {
                 let (found, next) = self.records.natural(&manifest, &uri, page).await.expect("a page");
                 rows.extend(found);

@@ -45,7 +45,7 @@ impl TestEnv {
             if !job.is_over() || job.counted_attempts > job.pipeline.attempts {
                 panic!("nothing is under way, and this job is not over: {job:#?}\n{}", self.state().await);
             }
-            let manifest = self.manifest(&job.object.key).await;
+            let manifest = self.manifest_in(&job.object.bucket, &job.object.key).await;
             self.check(&job, manifest.as_ref()).await;
         }
     }
@@ -56,7 +56,8 @@ impl TestEnv {
         if let Some(manifest) = visible {
             assert_eq!((job.state(), job.records()), (Done, manifest.records), "{job:#?}");
             if manifest.has_rows_of_job() {
-                assert_eq!(self.visible(&job.object.key).await.len() as u64, manifest.records, "{job:#?}");
+                let visible = self.visible_in(&job.object.bucket, &job.object.key).await;
+                assert_eq!(visible.len() as u64, manifest.records, "{job:#?}");
             }
         }
         match job.state() {

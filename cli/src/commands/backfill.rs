@@ -28,15 +28,14 @@ pub(crate) async fn run(arguments: &BackfillArguments) -> anyhow::Result<u8> {
     };
     let range = request.range(deployment::now())?;
     let deployment = Deployment::find(&arguments.target).await?;
-    let watched_prefix = deployment.watched_prefix()?;
+    let watched = deployment.watched()?;
     let (uploads, pipelines) = (deployment.queue("UploadsQueue")?, deployment.current_pipelines().await?);
     let reconcile = Reconcile {
         ledger: &deployment.ledger,
         records: &deployment.records,
         objects: &deployment.objects,
         uploads: &uploads,
-        bucket: deployment.bucket()?,
-        watched_prefix,
+        watched: &watched,
         pipelines: &pipelines,
         range,
         prefix: request.prefix.as_deref(),

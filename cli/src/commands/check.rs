@@ -1,6 +1,7 @@
-//! `tidemill check`: finds the errors in a pipelines file and a template before they are deployed.
+//! `tidemill check`: finds the errors in a pipelines file and a template before they are deployed, and where what is deployed
+//! differs from them.
 
-use std::{path::Path, process::ExitCode};
+use std::path::Path;
 
 use domain::{
     pipelines::{Pipelines, Problem},
@@ -13,8 +14,10 @@ use crate::{
     args::CheckArguments,
     built_in::TemplateFile,
     local,
-    output::{failed, one_line, print, print_document},
+    output::{one_line, print, print_document},
 };
+
+use super::{check_deployed, deployment::Deployment};
 
 /// An error in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,14 +38,15 @@ struct Findings {
     errors: Vec<FileError>,
 }
 
-/// Checks both files. Exit code 1 when there is an error.
-pub(crate) fn main(arguments: &CheckArguments) -> ExitCode {
-    let findings = match find(arguments) {
-        Ok(findings) => findings,
-        Err(error) => return failed(&error),
+/// Checks both files, and with `--deployed` the stack. Exit code 1 when there is an error.
+pub(crate) async fn run(arguments: &CheckArguments) -> anyhow::Result<u8> {
+    let deployment = match arguments.deployed {
+        true => Some(Deployment::named(arguments.stack.as_deref()).await?),
+        false => None,
     };
+    let findings = find(arguments, deployment.as_ref()).await?;
     let errors = &findings.errors;
-    let printed = if arguments.json {
+    if arguments.json {
         print_document(&json!({
             "ok": errors.is_empty(),
             "files": findings.files,
@@ -54,11 +58,8 @@ pub(crate) fn main(arguments: &CheckArguments) -> ExitCode {
         print(&findings.to_text())
     } else {
         print(&errors.iter().map(FileError::to_text).collect::<String>())
-    };
-    match printed {
-        Ok(()) => ExitCode::from(u8::from(!errors.is_empty())),
-        Err(error) => failed(&error),
-    }
+    }?;
+    Ok(u8::from(!errors.is_empty()))
 }
 
 impl Findings {
@@ -70,19 +71,32 @@ impl Findings {
     }
 }
 
-fn find(arguments: &CheckArguments) -> anyhow::Result<Findings> {
+async fn find(arguments: &CheckArguments, deployment: Option<&Deployment>) -> anyhow::Result<Findings> {
     let file = TemplateFile::find(arguments.template.as_deref())?;
     let mut findings = Findings::default();
     let text = read(arguments, file.path(), &mut findings.errors);
-    if let Some((name, text, watched)) = text {
-        let parsed = match &watched {
-            Some(watched) => Pipelines::parse_watched(&text, &name, watched),
-            None => Pipelines::parse(&text, &name),
-        };
-        match parsed {
+    if let Some((name, text, of_template)) = text {
+        let mut watched = arguments.watched.clone();
+        match deployment {
+            Some(deployment) => {
+                watched.extend(deployment.watched()?.places().map(|place| place.prefix.clone()));
+            }
+            None => watched.extend(of_template),
+        }
+        let watched: Vec<&str> = watched.iter().map(String::as_str).collect();
+        match Pipelines::parse_watched(&text, &name, &watched) {
             Ok(pipelines) => {
                 findings.pipelines = pipelines.iter().count();
                 findings.schedules = pipelines.schedules().len();
+                if let Some(deployment) = deployment {
+                    let problems = check_deployed::problems(deployment, &pipelines).await?;
+                    findings.errors.extend(problems.into_iter().map(|message| FileError {
+                        file: format!("stack {}", deployment.stack_name()),
+                        line: None,
+                        column: None,
+                        message,
+                    }));
+                }
             }
             Err(error) => {
                 findings
@@ -95,6 +109,9 @@ fn find(arguments: &CheckArguments) -> anyhow::Result<Findings> {
     findings.files.push(file.shown(&file.path().display().to_string()));
     for error in &mut findings.errors {
         error.file = file.shown(&error.file);
+    }
+    if let Some(deployment) = deployment {
+        findings.files.push(format!("stack {}", deployment.stack_name()));
     }
     Ok(findings)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::Context;
 use app::item_failures::ItemFailures;
 use aws::{
-    Clients, SdkConfig,
+    CallError, Clients, SdkConfig,
     cluster::Cluster,
     dead_letters::DeadLetters,
     fleet::Fleet,
@@ -15,16 +15,19 @@ use aws::{
     queue::Queue,
     records::Records,
     stack::{Deployed, StackError},
+    subscriptions,
     tables::Tables,
 };
 use aws_sdk_s3::config::ProvideCredentials;
 use domain::{
+    deployed::Subscription,
     fargate::Size,
     job::{Job, JobId},
     pipelines::Pipelines,
     schedule_runs::ScheduleRuns,
     sweep::KeptPipelines,
     text::count,
+    watched::{Place, Watched},
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -64,8 +67,16 @@ impl Deployment {
     /// # Errors
     /// When the environment has no region or no credentials, or there is no such stack.
     pub(super) async fn find(target: &Target) -> anyhow::Result<Self> {
+        Self::named(target.stack.as_deref()).await
+    }
+
+    /// The same, by the stack's name, which defaults to [`STACK_VARIABLE`], then to [`STACK`].
+    ///
+    /// # Errors
+    /// As of [`Self::find`].
+    pub(super) async fn named(stack: Option<&str>) -> anyhow::Result<Self> {
         let named = std::env::var(STACK_VARIABLE).ok().filter(|name| !name.is_empty());
-        let name = target.stack.clone().or(named).unwrap_or_else(|| STACK.to_owned());
+        let name = stack.map(str::to_owned).or(named).unwrap_or_else(|| STACK.to_owned());
         let (config, region) = environment().await?;
         let stack = Deployed::find(&config, &name).await.map_err(|error| match error {
             StackError::NoSuch(name) => anyhow::anyhow!(
@@ -90,6 +101,21 @@ impl Deployment {
         Ok(self.stack.output("Bucket")?)
     }
 
+    /// The stack's name.
+    pub(super) fn stack_name(&self) -> &str {
+        &self.stack.name
+    }
+
+    /// A parameter of the stack; empty if it has none of this name.
+    pub(super) fn parameter(&self, name: &str) -> &str {
+        self.stack.parameters.get(name).map(String::as_str).unwrap_or_default()
+    }
+
+    /// Who gets the messages of a topic.
+    pub(super) async fn subscriptions(&self, topic: &str) -> Result<Vec<Subscription>, CallError> {
+        subscriptions::subscriptions(&self.clients, topic).await
+    }
+
     /// An output of the stack.
     pub(super) fn output(&self, name: &str) -> anyhow::Result<&str> {
         Ok(self.stack.output(name)?)
@@ -98,6 +124,31 @@ impl Deployment {
     /// What the keys of watched objects begin with.
     pub(super) fn watched_prefix(&self) -> anyhow::Result<&str> {
         Ok(self.stack.output("WatchedPrefix")?)
+    }
+
+    /// The places that are watched: in the deployment's bucket, and in the buckets that its parameters name.
+    pub(super) fn watched(&self) -> anyhow::Result<Watched> {
+        let own = Place { bucket: self.bucket()?.to_owned(), prefix: self.watched_prefix()?.to_owned() };
+        let existing = ["", "2", "3"].into_iter().map(|number| Place {
+            bucket: self.parameter(&format!("ExistingBucket{number}")).to_owned(),
+            prefix: self.parameter(&format!("ExistingPrefix{number}")).to_owned(),
+        });
+        Ok(Watched::new(own, existing.filter(|place| !place.bucket.is_empty()).collect()))
+    }
+
+    /// The same as [`Self::object`], where the object may also be in a bucket that is watched.
+    ///
+    /// # Errors
+    /// When it is in another bucket.
+    pub(super) fn watched_object(&self, name: ObjectName) -> anyhow::Result<ObjectUri> {
+        match name {
+            ObjectName::Uri(object)
+                if self.watched()?.places().any(|place| place.bucket == object.bucket) =>
+            {
+                Ok(object)
+            }
+            other => self.object(other),
+        }
     }
 
     /// The object that an argument names: a key alone is one of the deployment's bucket, with or without the watched prefix.

@@ -6,6 +6,7 @@
 
 pub(crate) mod backfill;
 pub(crate) mod check;
+mod check_deployed;
 pub(crate) mod columns;
 pub(crate) mod dead;
 mod dead_messages;

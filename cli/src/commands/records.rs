@@ -26,7 +26,7 @@ pub(crate) async fn run(arguments: &RecordsArguments) -> anyhow::Result<u8> {
     );
     let object = uri::object(&arguments.object)?;
     let deployment = Deployment::find(&arguments.target).await?;
-    let object = deployment.object(object)?;
+    let object = deployment.watched_object(object)?;
     let mut out = io::BufWriter::new(io::stdout());
     let (records, limit) = (&deployment.records, arguments.limit);
     let mut spool = match arguments.format {

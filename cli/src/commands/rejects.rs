@@ -24,7 +24,7 @@ const RAW: usize = 200;
 pub(crate) async fn run(arguments: &RejectsArguments) -> anyhow::Result<u8> {
     let name = uri::object(&arguments.object)?;
     let deployment = Deployment::find(&arguments.target).await?;
-    let object = deployment.object(name)?;
+    let object = deployment.watched_object(name)?;
     let shown = one_line(&object.to_string());
     let jobs = explain::jobs_of(&deployment, object).await?;
     let Some(job) = jobs.iter().rev().find(|job| job.rejected() > 0) else {
@@ -39,24 +39,26 @@ pub(crate) async fn run(arguments: &RejectsArguments) -> anyhow::Result<u8> {
         one_line(&job.pipeline.name)
     );
     let mut out = io::BufWriter::new(io::stdout());
-    let printed = lines(&deployment.objects, job, arguments.limit.unwrap_or(u64::MAX), |line| {
-        if arguments.target.json { writeln!(out, "{line}") } else { write!(out, "{}", to_text(line)) }
-    });
+    let printed =
+        lines(&deployment.objects, deployment.bucket()?, job, arguments.limit.unwrap_or(u64::MAX), |line| {
+            if arguments.target.json { writeln!(out, "{line}") } else { write!(out, "{}", to_text(line)) }
+        });
     let printed = printed.await;
     out.flush()?;
     printed.map(|()| 0)
 }
 
-/// Calls `take` with the lines of a job's rejects object, at most `limit` of them.
+/// Calls `take` with the lines of a job's rejects object in the deployment's `bucket`, at most `limit` of them.
 async fn lines(
     objects: &Objects,
+    bucket: &str,
     job: &Job,
     limit: u64,
     mut take: impl FnMut(&str) -> io::Result<()>,
 ) -> anyhow::Result<()> {
     let key = rejects_key(PREFIX, &job.object.key, job.id.as_str());
     let kept = Object {
-        bucket: job.object.bucket.clone(),
+        bucket: bucket.to_owned(),
         key,
         version_id: None,
         etag: None,

@@ -66,7 +66,7 @@ impl PipelinesFile {
                 continue;
             }
             self.text = text;
-            match Pipelines::parse_watched(&self.text, &self.file, plan.output("WatchedPrefix")?) {
+            match Pipelines::parse_watched(&self.text, &self.file, &[plan.output("WatchedPrefix")?]) {
                 Ok(pipelines)
                     if !pipelines.tables().iter().all(|table| plan.pipelines.tables().contains(table)) =>
                 {

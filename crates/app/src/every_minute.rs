@@ -44,7 +44,7 @@ impl EveryMinute {
             fleet: Fleet::new(clients, fleet),
             alerts: Alerts::new(clients, fleet),
             job_mails: JobMails::new(clients, settings, clock)?,
-            mailer: Mailer::rate_limited(clients, &settings.get(variables::MAIL_TOPIC)?, MAILS),
+            mailer: Mailer::of(clients, settings)?.rate_limited(MAILS),
             notify_on: settings.get(variables::NOTIFY_ON)?,
             clock,
         })

@@ -33,6 +33,7 @@ use domain::{
     pipelines::Pipelines,
     routing::{Route, route},
     settings::{Settings, variables},
+    watched::Watched,
 };
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -59,8 +60,7 @@ pub struct Ingest {
     jobs: Queue,
     dead_letters: Queue,
     pipelines: Pipelines,
-    bucket: String,
-    watched_prefix: String,
+    watched: Watched,
     pooled: Size,
     clock: Clock,
 }
@@ -92,7 +92,7 @@ pub enum Outcome {
     },
     /// No pipeline takes this object.
     NoPipeline,
-    /// Not an event of objects under the watched prefix.
+    /// Not an event of objects that are watched.
     Foreign,
     /// Not something this queue carries: moved to the dead-letter queue with the reason.
     DeadLettered(Reason),
@@ -135,8 +135,7 @@ impl Ingest {
             jobs: Queue::new(clients, &settings.get(variables::JOBS_QUEUE_URL)?),
             dead_letters: Queue::new(clients, &settings.get(variables::DEAD_LETTER_QUEUE_URL)?),
             pipelines,
-            bucket: settings.get(variables::BUCKET)?,
-            watched_prefix: settings.get(variables::WATCHED_PREFIX)?,
+            watched: settings.watched()?,
             pooled: settings.fleet_size()?,
             clock,
         })
@@ -223,8 +222,8 @@ impl Ingest {
     /// An object was created.
     async fn created(&self, body: &str, created: &S3Created) -> Result<Outcome, CallError> {
         let object = created.object();
-        // The rule filters by prefix. Another sender to this queue must not make us read what we write.
-        if !object.key.starts_with(&self.watched_prefix) {
+        // The rules filter by prefix. Another sender to this queue must not make us read what we write.
+        if !self.watched.takes_event(&object.bucket, &object.key) {
             return Ok(Outcome::Foreign);
         }
         if object.size_bytes.is_some() || !self.pipelines.needs_size(&object.key) {
@@ -238,9 +237,8 @@ impl Ingest {
 
     /// Somebody asks for an object, or the sweep found one whose event was lost.
     async fn asked(&self, body: &str, asked: &ObjectMessage) -> Result<Outcome, CallError> {
-        if asked.bucket != self.bucket || !asked.key.starts_with(&self.watched_prefix) {
-            let words =
-                format!("only objects under s3://{}/{} are processed", self.bucket, self.watched_prefix);
+        if !self.watched.holds(&asked.bucket, &asked.key) {
+            let words = format!("only objects under {} are processed", self.watched);
             return self.dead_letter(body, Reason::new(Unusable::NotWatched, words)).await;
         }
         if asked.deleted {

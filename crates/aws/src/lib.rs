@@ -5,6 +5,8 @@ mod ambiguous_attempt;
 mod attributes;
 pub mod backlog;
 mod batch_get;
+#[cfg(feature = "stack")]
+mod bucket_settings;
 mod clients;
 pub mod cluster;
 pub mod dead_letters;
@@ -25,6 +27,8 @@ mod rate_limit;
 pub mod records;
 #[cfg(feature = "stack")]
 pub mod stack;
+#[cfg(feature = "stack")]
+pub mod subscriptions;
 pub mod tables;
 pub mod tasks;
 mod timeouts;

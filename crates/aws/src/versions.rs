@@ -25,13 +25,20 @@ pub struct Version {
 }
 
 impl Version {
-    /// The object that this version is, in this place among its key's versions.
+    /// Whether it has no version id of its own: what is put next takes its place, as in a bucket without versions.
+    #[must_use]
+    pub fn is_unversioned(&self) -> bool {
+        self.version_id == NULL
+    }
+
+    /// The object that this version is, in this place among its key's versions. One without a version id is read by its etag,
+    /// so that no other bytes are read in its name.
     #[must_use]
     pub fn object(&self, bucket: &str, sequencer: Sequencer) -> Object {
         Object {
             bucket: bucket.to_owned(),
             key: self.key.clone(),
-            version_id: Some(self.version_id.clone()),
+            version_id: (!self.is_unversioned()).then(|| self.version_id.clone()),
             etag: self.etag.clone(),
             sequencer,
             size_bytes: Some(self.size_bytes),

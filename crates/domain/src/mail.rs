@@ -5,6 +5,7 @@
 //! line, and bounded, so that none can flood. SNS refuses a publish whose subject is not plain ASCII or
 //! has 100 characters: <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>.
 
+mod chat;
 mod digest;
 mod format;
 mod grouped_failures;
@@ -29,7 +30,7 @@ use crate::text::{self, count, escaped, grouped, in_words, shortened};
 use crate::verdict::{Kind, adjusted};
 pub use digest::digest;
 pub use format::Mail;
-use format::{LINE_CHARS, SUBJECT_CHARS, ascii, bounded, last};
+use format::{Draft, LINE_CHARS, SUBJECT_CHARS, ascii, last};
 pub use grouped_failures::grouped_failures;
 pub use launches_paused::launches;
 pub use links::{ConsoleLinks, explain};
@@ -148,7 +149,10 @@ impl FailureReport {
 /// Writes the mail.
 #[must_use]
 pub fn compose(report: &FailureReport) -> Mail {
-    Mail { subject: subject(report), body: bounded(body(report)) }
+    let mut out = Draft::default();
+    // Writing to memory cannot fail.
+    let _ = write_body(report, &mut out);
+    out.mail(&subject(report))
 }
 
 fn subject(report: &FailureReport) -> String {
@@ -161,14 +165,7 @@ fn subject(report: &FailureReport) -> String {
     format!("{head}{}{why}", shortened(&ascii(&report.key), room))
 }
 
-fn body(report: &FailureReport) -> String {
-    let mut out = String::new();
-    // Writing to a String cannot fail.
-    let _ = write_body(report, &mut out);
-    out
-}
-
-fn write_body(report: &FailureReport, out: &mut String) -> std::fmt::Result {
+fn write_body(report: &FailureReport, out: &mut Draft) -> std::fmt::Result {
     let line = |text: &str| shortened(&escaped(text), LINE_CHARS);
     let verb = report.state.as_str().replace('_', " ").to_ascii_uppercase();
     let object = escaped(&object::uri(&report.bucket, &report.key));
@@ -177,13 +174,10 @@ fn write_body(report: &FailureReport, out: &mut String) -> std::fmt::Result {
         None => writeln!(out, "{verb}: {object}")?,
     }
     writeln!(out, "\nWhat happens next\n  {}", line(&report.next))?;
+    out.end_summary();
     if let Some(advice) = &report.advice {
-        writeln!(
-            out,
-            "\nWhat to do\n  {}\n  tidemill replay --job {}",
-            line(advice),
-            text::quoted(&report.job)
-        )?;
+        let replay = format!("tidemill replay --job {}", text::quoted(&report.job));
+        out.what_to_do([line(advice), replay]);
     }
     write_facts(report, out)?;
     if !report.history.is_empty() {
@@ -204,7 +198,7 @@ fn write_body(report: &FailureReport, out: &mut String) -> std::fmt::Result {
 }
 
 /// The job in numbers.
-fn write_facts(report: &FailureReport, out: &mut String) -> std::fmt::Result {
+fn write_facts(report: &FailureReport, out: &mut Draft) -> std::fmt::Result {
     let line = |text: &str| shortened(&escaped(text), LINE_CHARS);
     writeln!(out, "\nPipeline   {}", line(&report.pipeline))?;
     if let Some(version) = &report.version_id {

@@ -19,7 +19,10 @@ pub mod variables;
 
 use std::collections::BTreeMap;
 
-use crate::fargate::Size;
+use crate::{
+    fargate::Size,
+    watched::{Place, Watched},
+};
 pub use variable::{SetBy, SettingsError, Variable};
 
 /// A set of environment variables.
@@ -65,6 +68,16 @@ impl Settings {
             found: memory.to_string(),
             expected: error.to_string(),
         })
+    }
+
+    /// The places that are watched, which three variables hold.
+    ///
+    /// # Errors
+    /// [`SettingsError`] when one is missing or invalid.
+    pub fn watched(&self) -> Result<Watched, SettingsError> {
+        let (bucket, prefix) = (self.get(variables::BUCKET)?, self.get(variables::WATCHED_PREFIX)?);
+        let existing = self.optional(variables::EXISTING_BUCKETS)?.unwrap_or_default();
+        Ok(Watched::new(Place { bucket, prefix }, existing))
     }
 
     /// All variables that are set, with their values, whether or not [`variables`] lists them.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is how a test fails")]
 
 mod alerts;
+mod chat;
 mod failures;
 mod sender_rate;
 mod single;

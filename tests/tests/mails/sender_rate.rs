@@ -11,7 +11,7 @@ fn sixty_mails_at_once_from_two_senders_all_arrive() {
         let clients = Clients::new(&env.cloud().sdk_config());
         let topic = &env.cloud().outputs()["MailTopic"];
         let senders = [Mailer::new(&clients, topic), Mailer::new(&clients, topic)];
-        let mail = Mail { subject: "s".into(), body: "b".into() };
+        let mail = Mail { subject: "s".into(), body: "b".into(), summary: "b".into(), steps: Vec::new() };
         let sent = join_all((0..60).map(|n| senders[n % 2].send(&mail))).await;
         assert!(sent.iter().all(Result::is_ok));
         assert_eq!(env.mails().len(), 60);

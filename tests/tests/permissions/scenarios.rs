@@ -1,5 +1,6 @@
 //! What happens in a deployment, in as few and as short scenarios as use everything that is granted.
 
+mod existing;
 mod failures;
 mod mails;
 mod workers;
@@ -42,6 +43,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario!("rows collected", dedicated, collect),
     scenario!("a command", commanded, command),
     scenario!("a table of one's own", own_table, write_own_table),
+    scenario!("a bucket that was there before", existing::plan, existing::objects),
     scenario!("bad input", dedicated, mails::bad),
     scenario!("bad input of the pool", pooled, mails::bad),
     scenario!("grouped mails", plan, mails::grouped),

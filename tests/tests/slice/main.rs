@@ -9,6 +9,7 @@ mod deletes;
 mod drift;
 mod empty;
 mod events;
+mod existing_bucket;
 mod faults;
 mod forget;
 mod hangs;

@@ -134,7 +134,8 @@ fn the_streams_that_are_searched_are_those_the_worker_writes() {
     assert_eq!(text(&variables["WORKER_LOG_STREAMS"]), begins);
 }
 
-fn statements(role: &Resource) -> Vec<Value> {
+/// The statements of a role's policies.
+pub(super) fn statements(role: &Resource) -> Vec<Value> {
     let policies = role.properties["Policies"].as_array().cloned().unwrap_or_default();
     let documents = policies.iter().map(|policy| &policy["PolicyDocument"]["Statement"]);
     documents.flat_map(|statements| statements.as_array().cloned().unwrap_or_default()).collect()

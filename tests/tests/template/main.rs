@@ -4,6 +4,7 @@
 
 mod code;
 mod entrance;
+mod existing;
 mod platform;
 mod releases;
 

@@ -34,8 +34,12 @@ fn every_way_to_a_function_leads_through_its_alias() {
 }
 
 /// Another value than its default for every parameter that may be changed alone.
-const CHANGES: [&[(&str, &str)]; 18] = [
+const CHANGES: [&[(&str, &str)]; 22] = [
     &[("NotifyEmail", "others@example.com")],
+    &[("NotifyEmail", "ops@example.com,others@example.com")],
+    &[("NotifyEmail", ""), ("ExistingTopic", "arn:aws:sns:us-east-1:123456789012:operations")],
+    &[("Chat", "enabled")],
+    &[("ExistingBucket", "inbox"), ("ExistingPrefix", "exports/")],
     &[("NotifyOn", "failures")],
     &[("ImageTag", "2")],
     &[("WorkerImage", "worker:1")],

@@ -16,6 +16,7 @@ use domain::{
     job::{Job, JobId},
     object::{Object, Sequencer},
     pipelines::Pipelines,
+    watched::Watched,
 };
 
 use self::history::{ObjectHistory, VersionHistory};
@@ -51,7 +52,7 @@ pub(crate) async fn run(arguments: &ExplainArguments) -> anyhow::Result<u8> {
             of_job(&deployment, deployment.job(&id).await?).await?
         }
         Subject::Object(name) => {
-            let object = deployment.object(name)?;
+            let object = deployment.watched_object(name)?;
             let pipelines = match given {
                 Some(given) => Some(given),
                 None => deployment.pipelines().await?,
@@ -107,7 +108,9 @@ async fn of_object(
     // A version that was deleted from the bucket may have a job.
     let mut ids: Vec<String> = ids.chain(wanted.map(str::to_owned)).collect();
     ids.dedup();
-    let mut jobs = match pipelines {
+    // The id of a job of an object without versions does not follow from what the bucket lists.
+    let has_ids = !versions.iter().any(Version::is_unversioned);
+    let mut jobs = match pipelines.filter(|_| has_ids) {
         Some(pipelines) => derived(deployment, &object, &ids, pipelines, failures).await?,
         None => searched(deployment, &object, failures).await?,
     };
@@ -126,16 +129,19 @@ async fn of_object(
         one_line(&object.to_string()),
         wanted.map(|id| format!(" of version {}", one_line(id))).unwrap_or_default()
     );
-    let prefix = deployment.watched_prefix()?;
+    let watched = deployment.watched()?;
     let mut shown = Vec::new();
     // Oldest first; the sort below keeps versions of the same second in this order.
     versions.reverse();
     for version in versions {
-        let is_its = |job: &Job| job.object.version_id.as_deref() == Some(version.version_id.as_str());
+        let is_its = |job: &Job| match version.is_unversioned() {
+            true => job.object.version_id.is_none() && job.object.etag == version.etag,
+            false => job.object.version_id.as_deref() == Some(version.version_id.as_str()),
+        };
         let (its, others): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(is_its);
         jobs = others;
         if its.is_empty() {
-            let why = why_no_job(&version, prefix, pipelines);
+            let why = why_no_job(&version, &object, &watched, pipelines);
             shown.push(VersionHistory::without_job(version, why));
         } else {
             shown.extend(
@@ -222,9 +228,14 @@ async fn searched(
 }
 
 /// Why a version has no job.
-fn why_no_job(version: &Version, prefix: &str, pipelines: Option<&Pipelines>) -> String {
-    if !version.key.starts_with(prefix) {
-        return format!("no job: only keys under {prefix} are watched");
+fn why_no_job(
+    version: &Version,
+    object: &ObjectUri,
+    watched: &Watched,
+    pipelines: Option<&Pipelines>,
+) -> String {
+    if !watched.holds(&object.bucket, &object.key) {
+        return format!("no job: only objects under {watched} are watched");
     }
     match pipelines {
         Some(pipelines) if pipelines.route(&version.key, Some(version.size_bytes)).is_none() => {

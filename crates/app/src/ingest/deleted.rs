@@ -30,7 +30,7 @@ impl Ingest {
     /// done, and does what a call that died left undone.
     pub(super) async fn deleted(&self, deletion: &S3Deleted) -> Result<Outcome, CallError> {
         let S3Deleted { bucket, key, .. } = deletion;
-        if !key.starts_with(&self.watched_prefix) {
+        if !self.watched.takes_event(bucket, key) {
             return Ok(Outcome::Foreign);
         }
         // Most deletions end here: of a pipeline that keeps records, or of an old version that a lifecycle rule expires.

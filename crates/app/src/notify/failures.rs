@@ -77,7 +77,6 @@ impl Notifier {
     /// # Errors
     /// [`SettingsError`] naming the variable.
     pub fn new(clients: &Clients, settings: &Settings, clock: Clock) -> Result<Self, SettingsError> {
-        let topic = settings.get(variables::MAIL_TOPIC)?;
         let fleet = settings.get(variables::FLEET_TABLE)?;
         Ok(Self {
             ledger: Ledger::new(clients, &settings.get(variables::LEDGER_TABLE)?),
@@ -85,7 +84,7 @@ impl Notifier {
             dead_letters: Queue::new(clients, &settings.get(variables::DEAD_LETTER_QUEUE_URL)?),
             alerts: Alerts::new(clients, &fleet),
             job_mails: JobMails::new(clients, settings, clock)?,
-            mailer: Mailer::new(clients, &topic),
+            mailer: Mailer::of(clients, settings)?,
             notify_on: settings.get(variables::NOTIFY_ON)?,
             clock,
         })

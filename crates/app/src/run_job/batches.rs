@@ -55,7 +55,7 @@ pub(crate) async fn write_rows(
 ) -> Result<RowCounts, JobExit> {
     let JobRun { services, job, .. } = writer.run;
     let rejects = (job.pipeline.bad_rows.keeps_rejects())
-        .then(|| Rejects::create(&services.objects, &services.rejects_prefix, job));
+        .then(|| Rejects::create(&services.objects, &services.bucket, &services.rejects_prefix, job));
     let (send, receive) = mpsc::channel(write::BATCHES_AHEAD);
     let producing = AbortOnDropHandle::new(tokio::spawn(produce(
         rows,

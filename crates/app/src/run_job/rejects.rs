@@ -19,11 +19,10 @@ use readers::Reject;
 pub(crate) struct Rejects(Writing);
 
 impl Rejects {
-    /// Begins the object in the job's own bucket, under `prefix`, which no rule watches.
-    pub(crate) fn create(objects: &Objects, prefix: &str, job: &Job) -> Self {
-        let object = &job.object;
-        let key = rejects_key(prefix, &object.key, job.id.as_str());
-        Self(objects.create(&object.bucket, &key))
+    /// Begins the object in the stack's own `bucket`, under `prefix`, which no rule watches.
+    pub(crate) fn create(objects: &Objects, bucket: &str, prefix: &str, job: &Job) -> Self {
+        let key = rejects_key(prefix, &job.object.key, job.id.as_str());
+        Self(objects.create(bucket, &key))
     }
 
     /// Adds a rejected row.

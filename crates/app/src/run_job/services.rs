@@ -15,6 +15,8 @@ pub struct Services {
     /// The table that holds what is known of pipelines' columns.
     pub(crate) fleet: Fleet,
     pub(crate) objects: Objects,
+    /// The stack's own bucket, whichever bucket an object is in: the worker writes to no other.
+    pub(crate) bucket: String,
     /// The prefix of the keys that are watched: a pipeline that takes all of them does not say what its objects are.
     pub(crate) watched_prefix: String,
     pub(crate) tables: Tables,
@@ -44,6 +46,7 @@ impl Services {
             records: Records::new(clients, &settings.get(variables::RECORDS_TABLE)?),
             fleet: Fleet::new(clients, &settings.get(variables::FLEET_TABLE)?),
             objects: Objects::new(clients),
+            bucket: settings.get(variables::BUCKET)?,
             watched_prefix: settings.get(variables::WATCHED_PREFIX)?,
             tables: Tables::new(clients),
             rejects_prefix: settings.get(variables::REJECTS_PREFIX)?,

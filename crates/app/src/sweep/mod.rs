@@ -44,6 +44,7 @@ use domain::{
         Range, SweepRequest, SweepRequestError,
         report::{Open, SweepStats},
     },
+    watched::Watched,
 };
 use telemetry::metrics::{self, Metric};
 use tokio_util::sync::CancellationToken;
@@ -63,8 +64,9 @@ pub struct Sweep {
     mailer: Mailer,
     notify_on: NotifyOn,
     collector: RowDeleter,
+    /// The stack's own bucket.
     bucket: String,
-    watched_prefix: String,
+    watched: Watched,
     reports_prefix: String,
     pooled: Size,
     clock: Clock,
@@ -148,12 +150,12 @@ impl Sweep {
             uploads: Queue::new(clients, &settings.get(variables::UPLOADS_QUEUE_URL)?),
             stops: Queue::new(clients, &settings.get(variables::STOPS_QUEUE_URL)?),
             dead_letters: DeadLetters::new(clients, &settings.get(variables::DEAD_LETTER_QUEUE_URL)?),
-            mailer: Mailer::new(clients, &settings.get(variables::MAIL_TOPIC)?),
+            mailer: Mailer::of(clients, settings)?,
             notify_on: settings.get(variables::NOTIFY_ON)?,
             collector: RowDeleter::new(records.clone()),
             records,
             bucket: settings.get(variables::BUCKET)?,
-            watched_prefix: settings.get(variables::WATCHED_PREFIX)?,
+            watched: settings.watched()?,
             reports_prefix: settings.get(variables::REPORTS_PREFIX)?,
             pooled: settings.fleet_size()?,
             clock,

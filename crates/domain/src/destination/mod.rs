@@ -87,6 +87,18 @@ impl Destination {
                 ours.join(", ")
             ));
         }
+        for key in schema.keys() {
+            let Some(template) = self.keys.get(&key.name).filter(|template| !template.may_make(key.kind))
+            else {
+                continue;
+            };
+            return Err(format!(
+                "the key attribute {} of table {} is {}, and {template} always makes text; correct key in the pipelines file",
+                key.name,
+                self.table,
+                key.kind.in_words()
+            ));
+        }
         let taken = self.provenance.as_deref().filter(|name| schema.has(name));
         if let Some(name) = taken {
             return Err(format!(

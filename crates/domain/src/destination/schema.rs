@@ -54,7 +54,7 @@ impl KeyType {
         }
     }
 
-    fn in_words(self) -> &'static str {
+    pub(super) fn in_words(self) -> &'static str {
         match self {
             Self::S => "text (S)",
             Self::N => "a number (N)",

@@ -6,7 +6,10 @@ use jiff::{Timestamp, civil, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::braces::{Part, Unpaired, parts};
+use super::{
+    KeyType,
+    braces::{Part, Unpaired, parts},
+};
 use crate::{
     record::{Value, number},
     text::duration,
@@ -105,6 +108,16 @@ impl Template {
         self.sources().filter_map(|source| match source {
             Source::Name(name) => Some(name.as_str()),
             Source::Object(_) => None,
+        })
+    }
+
+    /// Whether a key of this type can come of it: its own text makes it text, and only digits and the like may be a number.
+    pub(super) fn may_make(&self, kind: KeyType) -> bool {
+        let in_number = |c: char| c.is_ascii_digit() || matches!(c, '.' | '+' | '-' | 'e' | 'E');
+        self.segments.iter().all(|segment| match (segment, kind) {
+            (Segment::Value(..), _) | (Segment::Literal(_), KeyType::S) => true,
+            (Segment::Literal(text), KeyType::N) => text.chars().all(in_number),
+            (Segment::Literal(_), KeyType::B) => false,
         })
     }
 

@@ -5,7 +5,7 @@ use std::{fmt::Write, time::Duration};
 use jiff::Timestamp;
 use pricing::Dollars;
 
-use super::format::{LINE_CHARS, Mail, SUBJECT_CHARS, ascii, bounded};
+use super::format::{Draft, LINE_CHARS, Mail, ascii};
 use crate::{
     job::State,
     sweep::{
@@ -20,10 +20,10 @@ use crate::{
 pub fn digest(summary: &Summary, report: &str) -> Mail {
     let (from, to) = hour(summary.hour);
     let subject = format!("[tidemill] {from}-{to}: {}", outcome(summary));
-    let mut body = String::new();
-    // Writing to a String cannot fail.
-    let _ = write_body(summary, report, &mut body);
-    Mail { subject: shortened(&ascii(&subject), SUBJECT_CHARS), body: bounded(body) }
+    let mut out = Draft::default();
+    // Writing to memory cannot fail.
+    let _ = write_body(summary, report, &mut out);
+    out.mail(&ascii(&subject))
 }
 
 fn hour(begin: Timestamp) -> (String, String) {
@@ -45,7 +45,7 @@ fn outcome(summary: &Summary) -> String {
     parts.join(", ")
 }
 
-fn write_body(summary: &Summary, report: &str, out: &mut String) -> std::fmt::Result {
+fn write_body(summary: &Summary, report: &str, out: &mut Draft) -> std::fmt::Result {
     let line = |text: &str| shortened(&escaped(text), LINE_CHARS);
     let (from, to) = hour(summary.hour);
     let day = summary.hour.strftime("%-d %B %Y");
@@ -90,6 +90,7 @@ fn write_body(summary: &Summary, report: &str, out: &mut String) -> std::fmt::Re
     }
     let cost = Dollars::of_nanodollars(summary.cost_nanodollars);
     writeln!(out, "Tasks and writes cost about {cost}.")?;
+    out.end_summary();
     if !summary.failed.is_empty() {
         writeln!(out, "\nFailed")?;
         for failure in &summary.failed {
@@ -119,7 +120,7 @@ fn write_body(summary: &Summary, report: &str, out: &mut String) -> std::fmt::Re
 }
 
 /// The objects that differ from earlier objects of their pipeline.
-fn write_drifts(summary: &Summary, out: &mut String) -> std::fmt::Result {
+fn write_drifts(summary: &Summary, out: &mut Draft) -> std::fmt::Result {
     if summary.drifts.is_empty() {
         return Ok(());
     }
@@ -135,7 +136,7 @@ fn write_drifts(summary: &Summary, out: &mut String) -> std::fmt::Result {
     writeln!(out, "  all columns of a pipeline: tidemill columns PIPELINE")
 }
 
-fn write_stats(sweep: &SweepStats, out: &mut String) -> std::fmt::Result {
+fn write_stats(sweep: &SweepStats, out: &mut Draft) -> std::fmt::Result {
     let several = |count, one: &str, many: &str| (count, if count == 1 { one } else { many }.to_owned());
     let lines = [
         several(

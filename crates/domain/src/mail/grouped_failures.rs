@@ -3,7 +3,7 @@
 use std::{fmt::Write, time::Duration};
 
 use super::{
-    format::{LINE_CHARS, Mail, SUBJECT_CHARS, ascii, bounded},
+    format::{Draft, LINE_CHARS, Mail, ascii},
     links,
 };
 use crate::{
@@ -36,13 +36,13 @@ pub fn grouped_failures(mail: &GroupedMail) -> Mail {
     } else {
         format!("[tidemill] {} failed: {source} ({code})", grouped(mail.count))
     };
-    let mut body = String::new();
-    // Writing to a String cannot fail.
-    let _ = write_body(mail, &mut body);
-    Mail { subject: shortened(&subject, SUBJECT_CHARS), body: bounded(body) }
+    let mut out = Draft::default();
+    // Writing to memory cannot fail.
+    let _ = write_body(mail, &mut out);
+    out.mail(&subject)
 }
 
-fn write_body(mail: &GroupedMail, out: &mut String) -> std::fmt::Result {
+fn write_body(mail: &GroupedMail, out: &mut Draft) -> std::fmt::Result {
     let line = |text: &str| shortened(&escaped(text), LINE_CHARS);
     let GroupedMail { count, total, since, last, .. } = *mail;
     let (source, code) = (line(&mail.source.to_string()), line(mail.code.as_str()));
@@ -82,7 +82,7 @@ fn write_body(mail: &GroupedMail, out: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
-fn write_next(mail: &GroupedMail, out: &mut String) -> std::fmt::Result {
+fn write_next(mail: &GroupedMail, out: &mut Draft) -> std::fmt::Result {
     writeln!(out, "\nWhat happens next")?;
     if is_of_jobs(&mail.source) {
         writeln!(out, "  These jobs will not be retried automatically. Each is in the dead-letter queue.")?;
@@ -102,6 +102,7 @@ fn write_next(mail: &GroupedMail, out: &mut String) -> std::fmt::Result {
             minutes(QUIET)
         )?;
     }
+    out.end_summary();
     if is_of_jobs(&mail.source) {
         let verdict = match mail.source {
             Source::Various => None,
@@ -110,11 +111,11 @@ fn write_next(mail: &GroupedMail, out: &mut String) -> std::fmt::Result {
         // Made of plain characters only.
         let prefix = Some(&mail.prefix).filter(|prefix| !prefix.is_empty());
         let prefix = prefix.map(|prefix| format!(" --prefix {prefix}"));
-        writeln!(out, "\nWhat to do\n  Fix the cause, then replay the jobs:")?;
-        match [verdict, prefix].into_iter().flatten().collect::<String>().as_str() {
-            "" => writeln!(out, "  tidemill replay --dead")?,
-            which => writeln!(out, "  tidemill replay{which} --since {:.0}", mail.since)?,
-        }
+        let replay = match [verdict, prefix].into_iter().flatten().collect::<String>().as_str() {
+            "" => "tidemill replay --dead".to_owned(),
+            which => format!("tidemill replay{which} --since {:.0}", mail.since),
+        };
+        out.what_to_do(["Fix the cause, then replay the jobs:".to_owned(), replay]);
     }
     Ok(())
 }

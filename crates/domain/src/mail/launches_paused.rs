@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 
-use super::format::{LINE_CHARS, Mail, SUBJECT_CHARS, ascii, bounded};
+use super::format::{Draft, LINE_CHARS, Mail, ascii};
 use crate::{
     breaker::{Breaker, Closed},
     text::{count, escaped, in_words, shortened},
@@ -28,36 +28,46 @@ fn paused(breaker: &Breaker, opened_at: Timestamp, waiting: u64) -> Mail {
     } else {
         "Several tasks in a row could not start."
     };
-    let mut body = String::new();
-    // Writing to a String cannot fail.
-    let _ = write!(
-        body,
+    let mut out = Draft::default();
+    // Writing to memory cannot fail.
+    let _ = writeln!(
+        out,
         "LAUNCHES PAUSED: {what}\n\nWhat happens next\n  Jobs wait and use up no attempts. A probe launch runs at least \
-         every 15 minutes; when one succeeds, all jobs\n  continue automatically and a mail says so.\n\nWhat to do\n  Check \
-         the role, image, cluster and network named below. If this began with a deployment, roll it back.\n\nReason     \
-         {code}\nDetail     {words}\nSince      {opened_at:.0}\nBacklog    about {waiting} for pooled workers; jobs with \
-         dedicated tasks wait too\n",
+         every 15 minutes; when one succeeds, all jobs\n  continue automatically and a mail says so."
+    );
+    out.end_summary();
+    let step = "Check the role, image, cluster and network named below. If this began with a deployment, roll it back.";
+    out.what_to_do([step.to_owned()]);
+    let _ = write!(
+        out,
+        "\nReason     {code}\nDetail     {words}\nSince      {opened_at:.0}\nBacklog    about {waiting} for pooled \
+         workers; jobs with dedicated tasks wait too\n",
         code = line(code),
         words = line(breaker.words()),
         waiting = count(waiting, "message"),
     );
-    Mail { subject: shortened(&subject, SUBJECT_CHARS), body: bounded(body) }
+    out.mail(&subject)
 }
 
 fn resumed(breaker: &Breaker, closed: Closed, waiting: u64, now: Timestamp) -> Mail {
     let Closed { opened_at, closed_at } = closed;
     let took = closed_at.duration_since(opened_at).try_into().unwrap_or_default();
-    let mut body = String::new();
-    let _ = write!(
-        body,
+    let mut out = Draft::default();
+    let _ = writeln!(
+        out,
         "LAUNCHES RESUMED: tasks are launched again.\n\nWhat happens next\n  No job was lost. The jobs that waited are \
-         processed within 15 minutes.\n\nCause      {words}\nFrom       {opened_at:.0}\nTo         {closed_at:.0}, after \
+         processed within 15 minutes."
+    );
+    out.end_summary();
+    let _ = write!(
+        out,
+        "\nCause      {words}\nFrom       {opened_at:.0}\nTo         {closed_at:.0}, after \
          {took}\nBacklog    about {waiting} for pooled workers at {now:.0}\n",
         words = line(breaker.words()),
         took = in_words(took),
         waiting = count(waiting, "message"),
     );
-    Mail { subject: "[tidemill] tasks are launched again".to_owned(), body: bounded(body) }
+    out.mail("[tidemill] tasks are launched again")
 }
 
 fn line(text: &str) -> String {

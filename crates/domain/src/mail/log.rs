@@ -50,7 +50,7 @@ pub enum Log {
     Unread(String),
 }
 
-pub(super) fn write(log: &Log, out: &mut String) -> std::fmt::Result {
+pub(super) fn write(log: &Log, out: &mut impl Write) -> std::fmt::Result {
     match log {
         Log::Unasked => Ok(()),
         Log::Unread(reason) => {
@@ -74,7 +74,7 @@ pub(super) fn write(log: &Log, out: &mut String) -> std::fmt::Result {
     }
 }
 
-fn write_last(title: &str, lines: &[String], most: usize, out: &mut String) -> std::fmt::Result {
+fn write_last(title: &str, lines: &[String], most: usize, out: &mut impl Write) -> std::fmt::Result {
     if lines.is_empty() {
         return Ok(());
     }

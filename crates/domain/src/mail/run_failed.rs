@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     Log,
-    format::{LINE_CHARS, Mail, SUBJECT_CHARS, ascii, bounded},
+    format::{Draft, LINE_CHARS, Mail, ascii},
     log,
 };
 use crate::{
@@ -38,13 +38,13 @@ pub struct RunFailed {
 pub fn run_failed(run: &RunFailed) -> Mail {
     let code = ascii(run.reason.code.as_str());
     let subject = format!("[tidemill] failed: {} ({code})", shortened(&ascii(&run.what), 60));
-    let mut body = String::new();
-    // Writing to a String cannot fail.
-    let _ = write_body(run, &mut body);
-    Mail { subject: shortened(&subject, SUBJECT_CHARS), body: bounded(body) }
+    let mut out = Draft::default();
+    // Writing to memory cannot fail.
+    let _ = write_body(run, &mut out);
+    out.mail(&subject)
 }
 
-fn write_body(run: &RunFailed, out: &mut String) -> std::fmt::Result {
+fn write_body(run: &RunFailed, out: &mut Draft) -> std::fmt::Result {
     let line = |text: &str| shortened(&escaped(text), LINE_CHARS);
     writeln!(out, "FAILED: {}: {}", line(&run.what), line(&run.reason.message))?;
     writeln!(out, "\nWhat happens next")?;
@@ -57,15 +57,14 @@ fn write_body(run: &RunFailed, out: &mut String) -> std::fmt::Result {
             "  This run will not be retried. The next sweep, within the hour, does what this one left undone."
         )?,
     }
-    writeln!(out, "\nWhat to do")?;
-    match &run.schedule {
-        Some(schedule) => writeln!(
-            out,
-            "  Fix what the log lines below say, then run it again:\n  tidemill schedule run {}",
-            quoted(schedule)
-        )?,
-        None => writeln!(out, "  Read the log lines below. If the next sweep fails too, fix what they say.")?,
-    }
+    out.end_summary();
+    out.what_to_do(match &run.schedule {
+        Some(schedule) => vec![
+            "Fix what the log lines below say, then run it again:".to_owned(),
+            format!("tidemill schedule run {}", quoted(schedule)),
+        ],
+        None => vec!["Read the log lines below. If the next sweep fails too, fix what they say.".to_owned()],
+    });
     writeln!(out, "\nReason     {}", line(run.reason.code.as_str()))?;
     writeln!(out, "Stopped    {:.0}", run.at)?;
     writeln!(out, "Task       {}", line(&run.task))?;
@@ -84,7 +83,10 @@ fn write_body(run: &RunFailed, out: &mut String) -> std::fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{mail::LogLine, verdict::Kind};
+    use crate::{
+        mail::{LogLine, format::SUBJECT_CHARS},
+        verdict::Kind,
+    };
 
     fn failed(schedule: Option<&str>) -> RunFailed {
         let text = "ValueError: cannot reach the warehouse".to_owned();

@@ -96,16 +96,16 @@ impl Pipelines {
     /// # Errors
     /// Everything that is wrong in the file at once, each with its place and what is allowed there.
     pub fn parse(text: &str, file: &str) -> Result<Self, PipelinesError> {
-        read::<true>(text, None).map_err(|problems| PipelinesError { file: file.to_owned(), problems })
+        read::<true>(text, &[]).map_err(|problems| PipelinesError { file: file.to_owned(), problems })
     }
 
-    /// The same for a deployment that watches the keys that begin with `watched`: a pipeline for other keys is an error too.
+    /// The same for a deployment that watches the keys that begin with one of `watched`: a pipeline for other keys is an error too.
     ///
     /// # Errors
     /// As [`Self::parse`].
-    pub fn parse_watched(text: &str, file: &str, watched: &str) -> Result<Self, PipelinesError> {
+    pub fn parse_watched(text: &str, file: &str, watched: &[&str]) -> Result<Self, PipelinesError> {
         let problems = |problems| PipelinesError { file: file.to_owned(), problems };
-        read::<true>(text, Some(watched)).map_err(problems)
+        read::<true>(text, watched).map_err(problems)
     }
 
     /// The same without the schedules, for callers that only route: an error in a schedule is reported elsewhere, and delays
@@ -114,14 +114,14 @@ impl Pipelines {
     /// # Errors
     /// Everything else that is wrong in the file, as [`Self::parse`] reports it.
     pub fn parse_routes(text: &str, file: &str) -> Result<Self, PipelinesError> {
-        read::<false>(text, None).map_err(|problems| PipelinesError { file: file.to_owned(), problems })
+        read::<false>(text, &[]).map_err(|problems| PipelinesError { file: file.to_owned(), problems })
     }
 }
 
 /// Reads a whole file: the pipelines and what they never get, or everything that is wrong. Without `SCHEDULES` these are
-/// not read, and the program brings no time zones along. `watched` is what the keys of watched objects begin with, if that
-/// is known.
-fn read<const SCHEDULES: bool>(text: &str, watched: Option<&str>) -> Result<Pipelines, Vec<Problem>> {
+/// not read, and the program brings no time zones along. `watched` is what the keys of watched objects begin with; none where
+/// that is not known.
+fn read<const SCHEDULES: bool>(text: &str, watched: &[&str]) -> Result<Pipelines, Vec<Problem>> {
     let mut reader = Reader { text, watched, problems: Vec::new() };
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in &errors {

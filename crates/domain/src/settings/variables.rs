@@ -2,7 +2,7 @@
 //! a test starts each program with the template's environment, so that both lists stay the same.
 
 use super::variable::{SetBy, Variable};
-use crate::{job::JobId, notify::NotifyOn};
+use crate::{job::JobId, notify::NotifyOn, watched::Place};
 
 macro_rules! variables {
     ($($(#[$doc:meta])* $name:ident: $type:ty, $set_by:ident, $expected:literal, $parse:expr;)*) => {
@@ -30,10 +30,12 @@ variables! {
     RECORDS_TABLE: String, Template, "it must be a table's name", text;
     /// The table of slots, leases and other small documents: [`crate::document`].
     FLEET_TABLE: String, Template, "it must be a table's name", text;
-    /// The bucket that is watched.
+    /// The stack's own bucket, which is watched and holds rejected rows and reports.
     BUCKET: String, Template, "it must be a bucket's name", text;
     /// The prefix of the keys that are watched, such as `uploads/`.
     WATCHED_PREFIX: String, Template, "it must be the start of a key", text;
+    /// The places that are watched in buckets which were there before the stack, as [`Place::list`] reads them.
+    EXISTING_BUCKETS: Vec<Place>, Template, "it must be BUCKET/PREFIX/ for each bucket, separated by commas", Place::list;
     /// The prefix of objects with rejected rows, such as `rejects/`; outside the watched one.
     REJECTS_PREFIX: String, Template, "it must be the start of a key", text;
     /// The prefix of the hourly reports, such as `reports/`; outside the watched one.
@@ -72,6 +74,8 @@ variables! {
     PIPELINES_FILE: String, Template, "it must be a file's path", text;
     /// The SNS topic of all mails.
     MAIL_TOPIC: String, Template, "it must be a topic's ARN", text;
+    /// The topic of notifications for chat channels. Not set where nobody wants them.
+    CHAT_TOPIC: String, Template, "it must be a topic's ARN", text;
     /// Which mails are sent.
     NOTIFY_ON: NotifyOn, Template, "it must be all, failures or none", parsed;
     /// The log group of the workers, which a failure mail quotes.

@@ -101,7 +101,7 @@ impl Services {
         logs.read_metrics(cloudwatch.reader());
         let storage = under("s3").map_or(s3::Storage::Memory, s3::Storage::Folder);
         Ok(Self {
-            s3: S3::new(clock, events.clone(), storage)?,
+            s3: S3::new(clock, events.clone(), storage)?.with_destinations(sqs.clone(), sns.clone()),
             dynamodb: DynamoDb::new(clock, data)?,
             cloudformation: CloudFormation::new(clock),
             cloudwatch,

@@ -102,11 +102,14 @@ impl<'t> Reader<'t> {
         }
         // What stands for a name in braces may be anything.
         let literal = matches.prefix.as_ref().map(Prefix::literal);
-        if let (Some(watched), Some(prefix), Some(field)) =
-            (self.watched, literal.as_deref(), fields.get("prefix"))
-            && !prefix.starts_with(watched)
-            && !watched.starts_with(prefix)
+        let meets = |prefix: &str| {
+            self.watched.iter().any(|watched| prefix.starts_with(watched) || watched.starts_with(prefix))
+        };
+        if let (Some(prefix), Some(field)) = (literal.as_deref(), fields.get("prefix"))
+            && !self.watched.is_empty()
+            && !meets(prefix)
         {
+            let watched = self.watched.join(" or ");
             self.wrong(
                 field,
                 &format!("a prefix below {watched}: other objects are not watched, so nothing can match"),

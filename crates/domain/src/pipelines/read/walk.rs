@@ -18,8 +18,8 @@ pub(super) struct Field<'t> {
 
 pub(super) struct Reader<'t> {
     pub(super) text: &'t str,
-    /// What the keys of watched objects begin with, if that is known.
-    pub(super) watched: Option<&'t str>,
+    /// What the keys of watched objects begin with; none where that is not known.
+    pub(super) watched: &'t [&'t str],
     pub(super) problems: Vec<Problem>,
 }
 

@@ -158,9 +158,10 @@ fn a_prefix_that_is_not_watched_is_refused_where_that_is_known() {
         format!("version = 1\n[[pipeline]]\nname = \"a\"\nmatch = {{ prefix = \"{prefix}\" }}\n")
     };
     for prefix in ["uploads/", "uploads/a", "up"] {
-        Pipelines::parse_watched(&text(prefix), "p.toml", "uploads/").unwrap();
+        Pipelines::parse_watched(&text(prefix), "p.toml", &["uploads/"]).unwrap();
     }
-    let error = Pipelines::parse_watched(&text("customers/"), "p.toml", "uploads/").unwrap_err().to_string();
+    let error =
+        Pipelines::parse_watched(&text("customers/"), "p.toml", &["uploads/"]).unwrap_err().to_string();
     let expected =
         "p.toml:4:20: pipeline[1].match.prefix: found \"customers/\"; allowed: a prefix below uploads/";
     assert!(error.starts_with(expected), "{error}");

@@ -131,8 +131,8 @@ fn only_what_is_before_the_first_name_in_braces_is_compared_with_what_is_watched
         format!("version = 1\n[[pipeline]]\nname = \"p\"\nmatch = {{ prefix = \"{prefix}\" }}\n")
     };
     for prefix in ["uploads/{day}/", "up{rest}/", "{folder}/"] {
-        Pipelines::parse_watched(&text(prefix), "p.toml", "uploads/").unwrap();
+        Pipelines::parse_watched(&text(prefix), "p.toml", &["uploads/"]).unwrap();
     }
-    let error = Pipelines::parse_watched(&text("in/{day}/"), "p.toml", "uploads/").unwrap_err();
+    let error = Pipelines::parse_watched(&text("in/{day}/"), "p.toml", &["uploads/"]).unwrap_err();
     assert!(error.to_string().contains("a prefix below uploads/"), "{error}");
 }

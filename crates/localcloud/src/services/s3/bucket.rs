@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::blob_store::Content;
+use super::{blob_store::Content, destinations::Destination};
 
 /// Whether a bucket keeps versions. Once it did, it never is `Off` again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,8 @@ pub(super) struct Bucket {
     pub(super) created: Timestamp,
     pub(super) versioning: Versioning,
     pub(super) eventbridge: bool,
+    /// The queues and topics that it notifies itself.
+    pub(super) destinations: Vec<Destination>,
     /// The versions of each key, the newest last; no key without one.
     pub(super) keys: BTreeMap<String, Vec<Version>>,
     pub(super) uploads: BTreeMap<String, Upload>,

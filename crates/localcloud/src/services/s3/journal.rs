@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     blob_store::FileName,
     bucket::{Version, Versioning},
+    destinations::Destination,
 };
 
 /// The objects' folder cannot be used.
@@ -47,7 +48,15 @@ pub enum OpenError {
 #[serde(rename_all = "lowercase")]
 pub(super) enum Change {
     /// A bucket was made or set anew.
-    Bucket { name: String, created: Timestamp, versioning: Versioning, eventbridge: bool },
+    Bucket {
+        name: String,
+        created: Timestamp,
+        versioning: Versioning,
+        eventbridge: bool,
+        /// Missing in journals from before.
+        #[serde(default)]
+        destinations: Vec<Destination>,
+    },
     /// A bucket was deleted.
     Drop { name: String },
     /// A key got a version.

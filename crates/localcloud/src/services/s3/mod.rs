@@ -2,10 +2,13 @@
 //!
 //! A write streams its body to where it will stay (`content`) while hashing it (`receive_body`), and only then
 //! becomes visible, in one step (`store`) that checks its conditions, records it in the journal of a data folder
-//! (`journal`) and changes the buckets (`bucket`). The event follows (`notification`).
+//! (`journal`) and changes the buckets (`bucket`). The event follows: to EventBridge (`notification`), and to the queues and
+//! topics that the bucket names itself (`classic`, `destinations`).
 
 mod blob_store;
 mod bucket;
+mod classic;
+mod destinations;
 mod headers;
 mod journal;
 mod listing;
@@ -42,7 +45,7 @@ use self::{
 };
 use crate::{
     credentials::Credentials,
-    services::{events::EventBridge, iam::AccessDenied},
+    services::{events::EventBridge, iam::AccessDenied, sns::Sns, sqs::Sqs},
     usage::{Calls, Usage, count},
 };
 
@@ -82,6 +85,9 @@ pub struct BucketSettings {
 pub struct S3 {
     store: Arc<Store>,
     events: EventBridge,
+    /// Where buckets' own notifications go.
+    queues: Option<Sqs>,
+    topics: Option<Sns>,
     clock: Clock,
 }
 
@@ -106,7 +112,13 @@ impl S3 {
                 store
             }
         };
-        Ok(Self { store: Arc::new(store), events, clock })
+        Ok(Self { store: Arc::new(store), events, queues: None, topics: None, clock })
+    }
+
+    /// The same, with queues and topics that buckets can notify.
+    #[must_use]
+    pub(crate) fn with_destinations(self, queues: Sqs, topics: Sns) -> Self {
+        Self { queues: Some(queues), topics: Some(topics), ..self }
     }
 
     /// Creates a bucket of the template. One that exists is kept with its objects and takes on these settings.
@@ -115,11 +127,15 @@ impl S3 {
     /// When the data folder cannot be written.
     pub fn create_bucket(&self, settings: BucketSettings) -> io::Result<()> {
         let versioning = if settings.versioned { Versioning::Enabled } else { Versioning::Off };
-        self.store.settle(Change::Bucket {
+        let mut buckets = self.store.lock();
+        // A template's deployment leaves alone what it does not name.
+        let known = buckets.named.get(&settings.name).map(|bucket| bucket.destinations.clone());
+        buckets.commit(Change::Bucket {
             name: settings.name,
             created: self.clock.now(),
             versioning,
             eventbridge: settings.eventbridge,
+            destinations: known.unwrap_or_default(),
         })
     }
 

@@ -7,6 +7,8 @@ use super::{
     S3,
     blob_store::Content,
     bucket::{Bucket, Checksums, Headers, Object, Version, Versioning},
+    classic::Record,
+    destinations::Destination,
     headers::{holds, request_id, timestamp, trailer},
     journal::Change,
     members::{claimed_checksums, given_headers, with_checksums},
@@ -71,12 +73,12 @@ impl S3 {
         }))
     }
 
-    /// Makes a stored content a version, if its conditions hold at this moment, and tells EventBridge. A content
+    /// Makes a stored content a version, if its conditions hold at this moment, and notifies those who want to know. A content
     /// that is refused is discarded.
     pub(super) fn admit(&self, arrival: Arrival<'_>, content: Content) -> S3Result<Version> {
         let now = self.clock.now();
         let mut buckets = self.store.lock();
-        let admitted = check(&buckets, &arrival).and_then(|(versioning, eventbridge)| {
+        let admitted = check(&buckets, &arrival).and_then(|(versioning, told)| {
             let object = Object {
                 etag: arrival.etag.clone(),
                 size: arrival.size,
@@ -88,13 +90,17 @@ impl S3 {
             let id = Buckets::draw_version_id(versioning);
             let version = Version { id, modified: now, object: Some(object) };
             buckets.put(arrival.bucket, arrival.key, version.clone())?;
-            Ok((version, eventbridge))
+            Ok((version, told))
         });
         drop(buckets);
-        let (version, eventbridge) = admitted.inspect_err(|_| content.discard())?;
-        if eventbridge && let Some(object) = &version.object {
+        let (version, told) = admitted.inspect_err(|_| content.discard())?;
+        if let Some(object) = &version.object {
             let notification = arrival.notification(now);
-            self.events.emit(notification.created(&version, object, arrival.reason));
+            if told.eventbridge {
+                self.events.emit(notification.created(&version, object, arrival.reason));
+            }
+            let record = Record::created(&version, object, arrival.reason);
+            self.announce(&told.destinations, &notification, &record);
         }
         Ok(version)
     }
@@ -227,9 +233,9 @@ impl S3 {
         let now = self.clock.now();
         let mut buckets = self.store.lock();
         let found = buckets.bucket(bucket)?;
-        let (versioning, eventbridge) = (found.versioning, found.eventbridge);
+        let (versioning, told) = (found.versioning, Told::by(found));
         let notification = Notification { bucket, key, request_id, at: now };
-        let (gone, event) = match version_id {
+        let (gone, happened) = match version_id {
             None if versioning != Versioning::Off => {
                 let sequencer = buckets.draw_sequencer(now);
                 let id = Buckets::draw_version_id(versioning);
@@ -239,7 +245,8 @@ impl S3 {
                 // The guide's example has the MD5 of nothing as a marker's etag.
                 let etag = Some("d41d8cd98f00b204e9800998ecf8427e");
                 let event = notification.deleted(id.as_deref(), etag, &sequencer, Deletion::Marked);
-                (Gone { marker: true, version_id: Some(name) }, Some(event))
+                let record = Record::removed(id.as_deref(), &sequencer, Deletion::Marked);
+                (Gone { marker: true, version_id: Some(name) }, Some((event, record)))
             }
             version_id => {
                 let id = check_version_id(version_id)?;
@@ -258,15 +265,19 @@ impl S3 {
                     };
                     buckets.commit(change).map_err(refuse::storage)?;
                     let event = notification.deleted(id, etag.as_deref(), &sequencer, Deletion::Permanent);
-                    (Gone { marker, version_id: version_id.map(str::to_owned) }, Some(event))
+                    let record = Record::removed(id, &sequencer, Deletion::Permanent);
+                    (Gone { marker, version_id: version_id.map(str::to_owned) }, Some((event, record)))
                 } else {
                     (Gone { marker: false, version_id: version_id.map(str::to_owned) }, None)
                 }
             }
         };
         drop(buckets);
-        if eventbridge && let Some(event) = event {
-            self.events.emit(event);
+        if let Some((event, record)) = happened {
+            if told.eventbridge {
+                self.events.emit(event);
+            }
+            self.announce(&told.destinations, &notification, &record);
         }
         Ok(gone)
     }
@@ -284,8 +295,20 @@ impl<'a> Arrival<'a> {
     }
 }
 
+/// Whom a bucket notifies.
+struct Told {
+    eventbridge: bool,
+    destinations: Vec<Destination>,
+}
+
+impl Told {
+    fn by(bucket: &Bucket) -> Self {
+        Self { eventbridge: bucket.eventbridge, destinations: bucket.destinations.clone() }
+    }
+}
+
 /// The conditions of a write, against what the key shows now.
-fn check(buckets: &Buckets, arrival: &Arrival<'_>) -> Result<(Versioning, bool), S3Error> {
+fn check(buckets: &Buckets, arrival: &Arrival<'_>) -> Result<(Versioning, Told), S3Error> {
     let bucket: &Bucket = buckets.bucket(arrival.bucket)?;
     let current = bucket.current(arrival.key);
     if let Some(condition) = &arrival.if_none_match
@@ -299,5 +322,5 @@ fn check(buckets: &Buckets, arrival: &Arrival<'_>) -> Result<(Versioning, bool),
             return Err(refuse::precondition_failed());
         }
     }
-    Ok((bucket.versioning, bucket.eventbridge))
+    Ok((bucket.versioning, Told::by(bucket)))
 }

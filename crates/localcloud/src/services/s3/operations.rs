@@ -19,6 +19,7 @@ impl S3 {
                 created: self.clock.now(),
                 versioning: Versioning::Off,
                 eventbridge: false,
+                destinations: Vec::new(),
             };
             buckets.commit(change).map_err(refuse::storage)?;
         }
@@ -38,6 +39,7 @@ impl S3 {
             created: found.created,
             versioning,
             eventbridge: found.eventbridge,
+            destinations: found.destinations.clone(),
         };
         buckets.commit(change).map_err(refuse::storage)
     }
@@ -115,6 +117,20 @@ impl s3s::S3 for S3 {
         let status = status.as_ref().map(BucketVersioningStatus::as_str).unwrap_or_default();
         self.set_versioning(&req.input.bucket, status)?;
         Ok(S3Response::new(PutBucketVersioningOutput::default()))
+    }
+
+    async fn get_bucket_notification_configuration(
+        &self,
+        req: S3Request<GetBucketNotificationConfigurationInput>,
+    ) -> S3Result<S3Response<GetBucketNotificationConfigurationOutput>> {
+        self.notifications(&req.input.bucket)
+    }
+
+    async fn put_bucket_notification_configuration(
+        &self,
+        req: S3Request<PutBucketNotificationConfigurationInput>,
+    ) -> S3Result<S3Response<PutBucketNotificationConfigurationOutput>> {
+        self.set_notifications(req)
     }
 
     async fn put_object(&self, req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {

@@ -20,6 +20,8 @@ pub(crate) fn of(operation: &str, input: &Value) -> Option<Vec<RequiredAction>> 
         | "GetBucketLocation"
         | "CreateBucket"
         | "DeleteBucket" => bucket(input, &format!("s3:{operation}")),
+        "GetBucketNotificationConfiguration" => bucket(input, "s3:GetBucketNotification"),
+        "PutBucketNotificationConfiguration" => bucket(input, "s3:PutBucketNotification"),
         "HeadBucket" => bucket(input, "s3:ListBucket"),
         "ListObjects" | "ListObjectsV2" => listing(input, "s3:ListBucket"),
         "ListObjectVersions" => listing(input, "s3:ListBucketVersions"),

@@ -23,6 +23,7 @@ pub(crate) fn operation(parts: &Parts) -> Result<(String, Value), ApiError> {
     let name = match (&parts.method, bucket.is_empty(), key.is_empty()) {
         (&Method::GET, true, _) => "ListBuckets",
         (&Method::GET, false, true) if has("versioning") => "GetBucketVersioning",
+        (&Method::GET, false, true) if has("notification") => "GetBucketNotificationConfiguration",
         (&Method::GET, false, true) if has("location") => "GetBucketLocation",
         (&Method::GET, false, true) if has("versions") => "ListObjectVersions",
         (&Method::GET, false, true) if has("uploads") => "ListMultipartUploads",
@@ -30,6 +31,7 @@ pub(crate) fn operation(parts: &Parts) -> Result<(String, Value), ApiError> {
         (&Method::GET, false, true) => "ListObjects",
         (&Method::HEAD, false, true) => "HeadBucket",
         (&Method::PUT, false, true) if has("versioning") => "PutBucketVersioning",
+        (&Method::PUT, false, true) if has("notification") => "PutBucketNotificationConfiguration",
         (&Method::PUT, false, true) => "CreateBucket",
         (&Method::DELETE, false, true) => "DeleteBucket",
         (&Method::POST, false, true) if has("delete") => "DeleteObjects",

@@ -54,11 +54,6 @@ impl Store {
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a change that needs no decision.
-    pub(super) fn settle(&self, change: Change) -> io::Result<()> {
-        self.lock().commit(change)
-    }
-
     /// Makes a change that the journal already has.
     pub(super) fn replay(&mut self, mut change: Change, blobs: &BlobStore) {
         let buckets = self.buckets.get_mut().unwrap_or_else(PoisonError::into_inner);
@@ -129,16 +124,18 @@ impl Buckets {
 
     fn apply(&mut self, change: Change) {
         match change {
-            Change::Bucket { name, created, versioning, eventbridge } => {
+            Change::Bucket { name, created, versioning, eventbridge, destinations } => {
                 let bucket = self.named.entry(name).or_insert_with(|| Bucket {
                     created,
                     versioning,
                     eventbridge,
+                    destinations: Vec::new(),
                     keys: BTreeMap::new(),
                     uploads: BTreeMap::new(),
                 });
                 bucket.versioning = versioning;
                 bucket.eventbridge = eventbridge;
+                bucket.destinations = destinations;
             }
             Change::Drop { name } => {
                 self.named.remove(&name);

@@ -1,14 +1,15 @@
-//! SNS: topics that send mail.
+//! SNS: topics that send mail, fill queues and reach chat channels.
 //!
-//! A published message becomes one mail per confirmed subscription, in the mailbox. Nobody is there to click on a
-//! confirmation, so a subscription counts as confirmed when it is made.
+//! A published message becomes one mail, queue message or chat message per confirmed subscription. Nobody is there to click
+//! on a confirmation, so a subscription counts as confirmed when it is made.
 
-mod redrive;
+mod chat;
+mod delivery;
 pub(crate) mod required_actions;
 pub(crate) mod resources;
+mod subscription;
 mod wire;
 
-#[cfg(test)]
 #[cfg(test)]
 mod tests;
 
@@ -22,10 +23,15 @@ use std::{
 use clock::Clock;
 use jiff::Timestamp;
 
+pub use self::chat::{CHAT_ENDPOINT, ChatMessage};
+use self::delivery::{Message, publication};
 pub use crate::mailbox::Mail;
 use crate::{
     mailbox::Mailbox,
-    services::{iam::AccessDenied, sqs::Sqs},
+    services::{
+        iam::{AccessDenied, RequiredAction, Who},
+        sqs::Sqs,
+    },
     usage::{Calls, Usage, count},
     wire::{ACCOUNT, ApiError, REGION},
 };
@@ -46,14 +52,11 @@ const MAX_MESSAGE_BYTES: usize = 256 * 1024;
 /// Above this rate SNS suspends an email subscription.
 const MAILS_PER_SECOND: usize = 10;
 
-/// What a mail without a subject is called.
-const DEFAULT_SUBJECT: &str = "AWS Notification Message";
-
 /// The topics. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Sns {
     clock: Clock,
-    /// Where its dead letters go.
+    /// Where messages and dead letters go.
     sqs: Option<Sqs>,
     state: Arc<Mutex<State>>,
 }
@@ -66,16 +69,54 @@ struct State {
     bouncing: BTreeSet<String>,
     /// When each address got its latest mails.
     recent: BTreeMap<String, VecDeque<Timestamp>>,
+    chat: chat::Channels,
 }
 
 #[derive(Debug, Clone)]
 struct Subscription {
     arn: String,
+    protocol: Protocol,
     endpoint: String,
     /// The queue that gets what cannot be delivered.
     dead_letter_arn: Option<String>,
     /// Not confirmed, or suspended: it gets nothing.
     pending: bool,
+}
+
+/// How a subscription gets its messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Email,
+    /// A queue; raw, it gets no envelope.
+    Sqs {
+        raw: bool,
+    },
+    /// The chat service, at its address.
+    Chat,
+}
+
+impl Protocol {
+    /// The protocol of a subscription to this endpoint.
+    fn read(protocol: &str, endpoint: &str) -> Result<Self, ApiError> {
+        match protocol {
+            "email" if is_address(endpoint) => Ok(Self::Email),
+            "email" => Err(invalid("Email address")),
+            "sqs" if endpoint.starts_with("arn:aws:sqs:") => Ok(Self::Sqs { raw: false }),
+            "sqs" => Err(invalid("SQS endpoint ARN")),
+            "https" if endpoint == CHAT_ENDPOINT => Ok(Self::Chat),
+            _ => Err(invalid(&format!(
+                "the local cloud has no protocol {protocol} to {endpoint}, only email, sqs, and https to {CHAT_ENDPOINT}"
+            ))),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Sqs { .. } => "sqs",
+            Self::Chat => "https",
+        }
+    }
 }
 
 impl Sns {
@@ -87,6 +128,7 @@ impl Sns {
             mailbox: Mailbox::new(folder),
             bouncing: BTreeSet::new(),
             recent: BTreeMap::new(),
+            chat: chat::Channels::default(),
         };
         Self { clock, sqs: None, state: Arc::new(Mutex::new(state)) }
     }
@@ -105,20 +147,15 @@ impl Sns {
         Ok(arn)
     }
 
-    /// Subscribes an address, confirmed at once, and answers the subscription's ARN. A repeat changes nothing but
+    /// Subscribes an address, a queue by its ARN, or the chat service, confirmed at once, and answers the subscription's ARN. A repeat changes nothing but
     /// confirms a suspended subscription again.
     ///
     /// # Errors
-    /// `NotFound` for the topic; `InvalidParameter` for another protocol than `email`, or no address.
+    /// `NotFound` for the topic; `InvalidParameter` for another protocol than `email`, `sqs` and `https`, or no address.
     pub fn subscribe(&self, topic_arn: &str, protocol: &str, endpoint: &str) -> Result<String, ApiError> {
         let mut state = self.state();
         let subscriptions = state.topics.get_mut(topic_arn).ok_or_else(no_such_topic)?;
-        if protocol != "email" {
-            return Err(invalid(&format!("the local cloud has no protocol {protocol}, only email")));
-        }
-        if !is_address(endpoint) {
-            return Err(invalid("Email address"));
-        }
+        let protocol = Protocol::read(protocol, endpoint)?;
         if let Some(known) = subscriptions.iter_mut().find(|known| known.endpoint == endpoint) {
             known.pending = false;
             return Ok(known.arn.clone());
@@ -126,6 +163,7 @@ impl Sns {
         let arn = format!("{topic_arn}:{}", new_id());
         subscriptions.push(Subscription {
             arn: arn.clone(),
+            protocol,
             endpoint: endpoint.into(),
             dead_letter_arn: None,
             pending: false,
@@ -133,10 +171,10 @@ impl Sns {
         Ok(arn)
     }
 
-    /// Mails a message to every confirmed subscription and answers the message's id. When this returns the mails
-    /// are in the mailbox. There is no idempotence: a repeat, also of a publish that failed half way, mails again.
+    /// Hands a message to every confirmed subscription and answers the message's id. When this returns the mails
+    /// are in the mailbox, and the others in their queues and channels. There is no idempotence: a repeat, also of a publish that failed half way, mails again.
     ///
-    /// What an address does not take becomes a dead letter of its subscription, or is dropped with a warning.
+    /// What an address or queue does not take becomes a dead letter of its subscription, or is dropped with a warning.
     ///
     /// An address that gets more than ten mails within a second loses the eleventh and its subscription is
     /// suspended, without an error here, as on AWS.
@@ -145,47 +183,44 @@ impl Sns {
     /// `NotFound`; `InvalidParameter` for a subject or message that SNS refuses; `InternalError` when a mail cannot
     /// be written.
     pub fn publish(&self, topic_arn: &str, subject: Option<&str>, message: &str) -> Result<String, ApiError> {
-        let mut state = self.state();
-        if !state.topics.contains_key(topic_arn) {
-            return Err(no_such_topic());
+        self.publish_message(topic_arn, &Message::plain(subject, message))
+    }
+
+    /// The same as a service of AWS, for a resource of this account, where the topic's policy lets it.
+    ///
+    /// # Errors
+    /// As of [`Self::publish`], and `AuthorizationError`.
+    pub(crate) fn publish_as(
+        &self,
+        (who, source): (&Who, &str),
+        topic_arn: &str,
+        subject: Option<&str>,
+        message: &str,
+    ) -> Result<String, ApiError> {
+        let required = RequiredAction::new("sns:Publish", topic_arn).from_source(source);
+        if let Some(sqs) = &self.sqs {
+            sqs.iam().authorize(who, &[required]).map_err(|refused| refused.api_error(ACCESS_DENIED))?;
         }
-        check_subject(subject)?;
-        if message.is_empty() {
+        self.publish(topic_arn, subject, message)
+    }
+
+    fn publish_message(&self, topic_arn: &str, message: &Message) -> Result<String, ApiError> {
+        let mut state = self.state();
+        let Some(subscriptions) = state.topics.get(topic_arn).map(Vec::len) else {
+            return Err(no_such_topic());
+        };
+        check_subject(message.subject.as_deref())?;
+        if message.default.is_empty() {
             return Err(invalid("Empty message"));
         }
-        if message.len() > MAX_MESSAGE_BYTES {
+        if message.default.len() > MAX_MESSAGE_BYTES {
             return Err(invalid("Message too long"));
         }
-        let now = self.clock.now();
-        let State { topics, mailbox, bouncing, recent } = &mut *state;
-        let subscriptions = topics.get_mut(topic_arn).into_iter().flatten();
-        for subscription in subscriptions.filter(|subscription| !subscription.pending) {
-            if !admits(recent.entry(subscription.endpoint.clone()).or_default(), now) {
-                subscription.pending = true;
-                tracing::warn!(
-                    topic.arn = topic_arn,
-                    subscription.arn,
-                    "subscription suspended: more than {MAILS_PER_SECOND} mails within a second"
-                );
-                continue;
-            }
-            if bouncing.contains(&subscription.endpoint) {
-                self.dead_letter(topic_arn, subscription, subject, message, now);
-                continue;
-            }
-            let mail = Mail {
-                to: subscription.endpoint.clone(),
-                subject: subject.unwrap_or(DEFAULT_SUBJECT).to_owned(),
-                body: message.to_owned(),
-                sent_at: now,
-                topic: topic_arn.to_owned(),
-            };
-            mailbox.deliver(mail).map_err(|error| {
-                tracing::error!(topic.arn = topic_arn, error = %error, "lost a mail");
-                ApiError::client("InternalError", error.to_string()).with_status(500)
-            })?;
+        let publication = publication(topic_arn, message, self.clock.now());
+        for index in 0..subscriptions {
+            self.hand_over(&mut state, &publication, index)?;
         }
-        Ok(new_id())
+        Ok(publication.id)
     }
 
     /// The mails sent so far, in order.

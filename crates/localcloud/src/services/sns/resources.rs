@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::Sns;
 use crate::{
-    resource::{ResourceError, read},
+    resource::{Flag, ResourceError, read},
     template::{Identity, Resource, ResourceType},
 };
 
@@ -25,6 +25,8 @@ struct Subscription {
     topic_arn: String,
     protocol: String,
     endpoint: String,
+    #[serde(default)]
+    raw_message_delivery: Flag,
     redrive_policy: Option<SubscriptionRedrive>,
 }
 
@@ -43,8 +45,10 @@ pub(crate) fn topic(sns: &Sns, resource: &Resource) -> Result<(), ResourceError>
 
 /// Subscribes to a topic.
 pub(crate) fn subscription(sns: &Sns, resource: &Resource) -> Result<(), ResourceError> {
-    let Subscription { topic_arn, protocol, endpoint, redrive_policy } = read(resource, &[])?;
+    let Subscription { topic_arn, protocol, endpoint, raw_message_delivery, redrive_policy } =
+        read(resource, &[])?;
     let subscribed = sns.subscribe(&topic_arn, &protocol, &endpoint).and_then(|subscription| {
+        sns.set_raw(&subscription, raw_message_delivery.0)?;
         redrive_policy.map_or(Ok(()), |it| sns.set_redrive(&subscription, &it.dead_letter_target_arn))
     });
     subscribed.map_err(ResourceError::from)

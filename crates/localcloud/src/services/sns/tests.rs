@@ -190,3 +190,49 @@ async fn what_an_address_does_not_take_is_a_dead_letter_of_its_subscription() {
     assert_eq!((&letter["Subject"], &letter["Message"]), (&json!("failed"), &json!("a.csv")));
     assert_eq!(letter["Timestamp"], "2023-11-14T22:13:20.000Z");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_gets_messages_in_an_envelope_or_raw_and_what_it_refuses_is_a_dead_letter() {
+    let clock = Clock::starting_at(Timestamp::from_second(1_700_000_000).unwrap());
+    let sqs = Sqs::new(clock);
+    let new_queue = |name| sqs.create_queue(crate::services::sqs::QueueSettings::named(name)).unwrap();
+    let (inbox, dead) = (new_queue("inbox"), new_queue("dead"));
+    let sns = Sns::new(clock, None).with_queues(sqs.clone());
+    let topic = sns.create_topic("uploads").unwrap();
+    let subscribe = json!({ "TopicArn": topic, "Protocol": "sqs", "Endpoint": inbox,
+        "Attributes.entry.1.key": "RawMessageDelivery", "Attributes.entry.1.value": "true" });
+    let subscription = sns.call("Subscribe", subscribe).await.unwrap()["SubscriptionArn"].clone();
+    let publish = json!({ "TopicArn": topic, "Message": "m", "MessageAttributes.entry.1.Name": "kind",
+        "MessageAttributes.entry.1.Value.DataType": "String",
+        "MessageAttributes.entry.1.Value.StringValue": "upload" });
+    sns.call("Publish", publish.clone()).await.unwrap();
+    let raw = sqs.peek(&inbox).unwrap().pop().unwrap();
+    assert_eq!((raw.body.as_str(), raw.attributes["kind"].data_type.as_str()), ("m", "String"));
+    let wrap = json!({ "SubscriptionArn": subscription, "AttributeName": "RawMessageDelivery", "AttributeValue": "false" });
+    sns.call("SetSubscriptionAttributes", wrap).await.unwrap();
+    sns.call("Publish", publish).await.unwrap();
+    let wrapped = sqs.peek(&inbox).unwrap().pop().unwrap();
+    let envelope: Value = serde_json::from_str(&wrapped.body).unwrap();
+    assert_eq!((&envelope["Type"], &envelope["Message"]), (&json!("Notification"), &json!("m")));
+    assert_eq!(envelope["MessageAttributes"]["kind"], json!({ "Type": "String", "Value": "upload" }));
+    assert!(envelope.get("Subject").is_none() && wrapped.attributes.is_empty());
+    let gone = sns.subscribe(&topic, "sqs", &inbox.replace("inbox", "gone")).unwrap();
+    sns.set_redrive(&gone, &dead).unwrap();
+    sns.publish(&topic, Some("s"), "for nobody").unwrap();
+    let letter = sqs.peek(&dead).unwrap().pop().unwrap();
+    assert!(letter.body.contains("for nobody") && letter.attributes.contains_key("ERROR_MESSAGE"));
+    let mail = sns.subscribe(&topic, "email", "ops@example.com").unwrap();
+    assert_eq!(sns.set_raw(&mail, true).unwrap_err().code, "InvalidParameter");
+    assert_eq!(sns.subscribe(&topic, "sqs", "inbox").unwrap_err().code, "InvalidParameter");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chat_channel_shows_custom_notifications_and_no_mails() {
+    let (sns, topic) = sns(None);
+    sns.subscribe(&topic, "https", CHAT_ENDPOINT).unwrap();
+    assert!(sns.subscribe(&topic, "https", "https://example.com").is_err());
+    sns.publish(&topic, Some("failed"), "FAILED: a.csv").unwrap();
+    let custom = json!({ "version": "1.0", "source": "custom", "content": { "description": "d" } });
+    sns.publish(&topic, None, &custom.to_string()).unwrap();
+    assert_eq!((sns.mails().len(), sns.chat().len(), sns.refused_in_chat().len()), (2, 1, 1));
+}

@@ -1,6 +1,7 @@
 //! S3 by way of the real SDK, in process, on virtual time.
 
 mod keeping;
+mod notifications;
 mod parts;
 mod versions;
 
