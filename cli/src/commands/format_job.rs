@@ -26,6 +26,7 @@ pub(crate) fn job_to_json(job: &Job) -> Value {
         "format": job.format(),
         "records": job.records(),
         "rejected": job.rejected(),
+        "rejects": job.rejects(),
         "repaired": job.repaired(),
         "drifts": job.drifts(),
         "progress": progress(job),

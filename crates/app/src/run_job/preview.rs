@@ -10,6 +10,7 @@ use domain::{
     job::Reason,
     pipelines::{Format, Pipeline},
     record::{Record, Value, write_json},
+    reject_counts::RejectCounts,
     volume::{Dollars, allows, cost_of_writing},
 };
 use readers::{
@@ -118,7 +119,7 @@ fn condemned(tolerance: Tolerance, seen: &Seen, checked: &Checked) -> Option<Rea
         let reject = seen.rejects.first()?;
         return Some(Reason::new(reject.reason, format!("{}: {}", reject.place, reject.message)));
     }
-    let too_many = tolerance.verify(seen.rejected, checked.rows, checked.first_rejects.first()).err();
+    let too_many = tolerance.verify(&seen.reasons, checked.rows).err();
     too_many.map(|BadInput { reason, message, .. }| Reason::new(reason, message))
 }
 
@@ -127,6 +128,7 @@ fn condemned(tolerance: Tolerance, seen: &Seen, checked: &Checked) -> Option<Rea
 struct Seen {
     records: u64,
     rejected: u64,
+    reasons: RejectCounts,
     repaired: u64,
     rejects: Vec<Reject>,
     columns: Vec<PreviewColumn>,
@@ -153,6 +155,7 @@ impl Seen {
                 }
                 Err(reject) => {
                     self.rejected += 1;
+                    reject.count(&mut self.reasons);
                     if self.rejects.len() < FIRST_REJECTS {
                         self.rejects.push(reject);
                     }
