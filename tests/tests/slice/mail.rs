@@ -164,7 +164,7 @@ max_rejected = "50%"
         let some = env.job("uploads/some.csv").await;
         some.assert_done().assert_records(4).assert_rejected(3);
         let rejects = some.rejects().unwrap().to_string();
-        let expected = "2 wrong_type in total, 1 ragged_row; the first: line 3: the value much of column total is no number";
+        let expected = "2 wrong_type in total, 1 ragged_row; the first: line 3: the value \"much\" of column \"total\"";
         assert!(rejects.starts_with(expected), "{rejects}");
         let most = env.job("uploads/most.csv").await;
         most.assert_failed().assert_reason("too_many_rejected");
