@@ -1,9 +1,10 @@
 //! Reads visible records back from DynamoDB through their manifests, for `run --out` and `records`.
 
 use std::{
+    fs::File,
     io::{self, BufWriter, Write},
     ops::ControlFlow,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use aws::{CallError, records::Records, tables::Tables};
@@ -54,7 +55,8 @@ pub(crate) enum ExportError {
 }
 
 /// Writes the visible records of these keys to `path` as JSON Lines, key by key in row order, and returns their number and
-/// why objects were left out whose records cannot be told from others. The file appears whole or not at all.
+/// why objects were left out whose records cannot be told from others. A file appears whole or not at all; a pipe or a device
+/// takes the lines as they come.
 pub(crate) async fn export(
     records: &Records,
     tables: &Tables,
@@ -63,9 +65,8 @@ pub(crate) async fn export(
     path: &Path,
 ) -> Result<(u64, Vec<ExportError>), ExportError> {
     let failed = |source| ExportError::Write { path: path.display().to_string(), source };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let partial = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    let mut out = BufWriter::new(partial.as_file());
+    let target = Target::open(path).map_err(failed)?;
+    let mut out = BufWriter::new(target.as_file());
     let (mut lines, mut left_out) = (0, Vec::new());
     for key in keys {
         let written = each(records, tables, bucket, key, None, |row| row.write_json_line(&mut out)).await;
@@ -78,8 +79,42 @@ pub(crate) async fn export(
     }
     out.flush().map_err(failed)?;
     drop(out);
-    partial.persist(path).map_err(|error| failed(error.error))?;
+    target.finish().map_err(failed)?;
     Ok((lines, left_out))
+}
+
+/// Where lines are written to.
+enum Target {
+    /// A draft beside the file, which takes its place in the end.
+    Draft(tempfile::NamedTempFile, PathBuf),
+    /// What is no file, such as a pipe: a file in its place would be read by nobody.
+    Stream(File),
+}
+
+impl Target {
+    fn open(path: &Path) -> io::Result<Self> {
+        // A link stays one; what it leads to is written.
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if path.metadata().is_ok_and(|it| !it.is_file() && !it.is_dir()) {
+            return File::options().write(true).open(&path).map(Self::Stream);
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Ok(Self::Draft(tempfile::NamedTempFile::new_in(folder)?, path))
+    }
+
+    fn as_file(&self) -> &File {
+        match self {
+            Self::Draft(draft, _) => draft.as_file(),
+            Self::Stream(stream) => stream,
+        }
+    }
+
+    fn finish(self) -> io::Result<()> {
+        match self {
+            Self::Draft(draft, path) => draft.persist(path).map(drop).map_err(|error| error.error),
+            Self::Stream(_) => Ok(()),
+        }
+    }
 }
 
 /// A visible record, with where it comes from.

@@ -186,19 +186,26 @@ impl TestEnv {
         self.mails().into_iter().map(|mail| mail.subject).collect()
     }
 
-    /// Every message that has entered the dead-letter queue so far.
+    /// Every message that has entered the dead-letter queues so far.
     ///
     /// # Panics
     /// When the queue does not answer.
     pub async fn dead_letters(&self) -> Vec<DeadLetter> {
-        let (sqs, queue) = (&self.cloud.services().sqs, self.arn("DeadLetterQueue"));
+        for queue in ["DeadLetterQueue", "FailedJobsQueue"] {
+            self.take_dead_letters(&self.arn(queue)).await;
+        }
+        self.dead_letters.lock().expect("no panic").clone()
+    }
+
+    async fn take_dead_letters(&self, queue: &str) {
+        let sqs = &self.cloud.services().sqs;
         loop {
-            let received = sqs.receive(&queue, 10, Some(Duration::ZERO), None).await.expect("the queue");
+            let received = sqs.receive(queue, 10, Some(Duration::ZERO), None).await.expect("the queue");
             if received.is_empty() {
-                return self.dead_letters.lock().expect("no panic").clone();
+                return;
             }
             for message in received {
-                sqs.delete(&queue, &message.receipt).expect("a delete");
+                sqs.delete(queue, &message.receipt).expect("a delete");
                 let said = |name: &str| match &message.attributes.get(name)?.value {
                     AttributeValue::Text(text) => Some(text.clone()),
                     AttributeValue::Binary(_) => None,

@@ -83,7 +83,7 @@ impl TestEnv {
     /// All there is to know when something does not end.
     pub async fn state(&self) -> String {
         let services = self.cloud.services();
-        let queues = ["UploadsQueue", "JobsQueue", "StopsQueue", "DeadLetterQueue"];
+        let queues = ["UploadsQueue", "JobsQueue", "StopsQueue", "DeadLetterQueue", "FailedJobsQueue"];
         let queues: Vec<_> =
             queues.iter().map(|queue| (queue, services.sqs.counts(&self.arn(queue)))).collect();
         format!(

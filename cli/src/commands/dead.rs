@@ -223,7 +223,7 @@ mod tests {
         DeadLetter {
             id: "m".into(),
             body: body.into(),
-            receipt: "r".into(),
+            receipt: aws::dead_letters::Receipt::default(),
             sent_at: "2026-11-21T12:00:00Z".parse().ok(),
             reason: reason.map(str::to_owned),
             detail: reason.map(|_| "in\nwords".to_owned()),

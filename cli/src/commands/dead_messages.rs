@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use aws::dead_letters::DeadLetter;
+use aws::dead_letters::{DeadLetter, Receipt};
 use domain::{
     events::S3Change,
     message::{self, Message},
@@ -18,7 +18,7 @@ pub(super) const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(120);
 #[derive(Debug, Default)]
 pub(super) struct Received {
     /// Their receipt handles.
-    pub(super) receipts: Vec<String>,
+    pub(super) receipts: Vec<Receipt>,
     ids: HashSet<String>,
 }
 
@@ -66,7 +66,7 @@ mod tests {
         let message = DeadLetter {
             id: "m".into(),
             body: "{}".into(),
-            receipt: "r".into(),
+            receipt: Receipt::default(),
             sent_at: None,
             reason: None,
             detail: None,

@@ -218,7 +218,8 @@ impl Deployment {
 
     /// The dead-letter queue.
     pub(super) fn dead_letters(&self) -> anyhow::Result<DeadLetters> {
-        Ok(DeadLetters::new(&self.clients, self.stack.output("DeadLetterQueue")?))
+        let queue = |name| self.stack.output(name);
+        Ok(DeadLetters::new(&self.clients, queue("DeadLetterQueue")?, queue("FailedJobsQueue")?))
     }
 
     /// The cluster that tasks run in.

@@ -27,6 +27,7 @@ pub(crate) fn job_to_json(job: &Job) -> Value {
         "removal": job.removal,
         "records": job.records(),
         "rejected": job.rejected(),
+        "rejects": job.rejects(),
         "repaired": job.repaired(),
         "drifts": job.drifts(),
         "progress": progress(job),

@@ -146,9 +146,9 @@ impl Run<'_> {
         let (begun, mut until) = (Instant::now(), Until::new(signals, arguments.timeout));
         let (mut became, cut) = self.upload(&config, bucket, collected.uploads, &mut until).await?;
         let ledger = Ledger::new(&self.observer(), named("LedgerTable")?);
-        let queues =
-            [named("DeadLetterQueue")?, named("UploadsQueue")?, named("JobsQueue")?, named("StopsQueue")?];
-        let watch = Watch { cloud, ledger: &ledger, pipelines: &plan.pipelines, queues };
+        let queues = [named("UploadsQueue")?, named("JobsQueue")?, named("StopsQueue")?];
+        let dead = [named("DeadLetterQueue")?, named("FailedJobsQueue")?];
+        let watch = Watch { cloud, ledger: &ledger, pipelines: &plan.pipelines, queues, dead };
         let followed: Vec<Followed<'_>> = became.iter().filter_map(Became::followed).collect();
         let Settled { jobs, dead_letters, stall } = match cut {
             None => watch.settle(&followed, &mut until).await?,

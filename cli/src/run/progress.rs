@@ -8,14 +8,17 @@ use std::{
 
 use domain::{
     job::{Job, JobId, State},
-    text::{count, grouped},
+    text::{count, grouped, shortened},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{outcome::outcome, waiting::waits_for};
-use crate::output::one_line;
+use crate::{
+    commands::format_job,
+    output::{columns, one_line},
+};
 
 /// Up to this many objects, each has its line when it settles; of more, those that are not done, and a line now and then
 /// for all.
@@ -75,7 +78,13 @@ impl Progress {
             eprintln!("{settled}/{jobs} objects settled, {message}");
         }
         self.bar.set_position(self.settled as u64);
-        self.bar.set_message(message);
+        // A large object has a line of its own, below the bar.
+        let large = known().find_map(|job| Some((job, format_job::progress(job)?)));
+        let large = large.map(|(job, said)| {
+            let line = format!("  {}: {}", one_line(&job.object.key), one_line(said));
+            format!("\n{}", shortened(&line, columns().unwrap_or(usize::MAX)))
+        });
+        self.bar.set_message(message + &large.unwrap_or_default());
     }
 
     /// Says what the objects wait for, if nothing has changed for a while. `left` are those that have not settled: their

@@ -4,7 +4,6 @@ use std::{path::PathBuf, time::Duration};
 
 use comfy_table::Color;
 use domain::{
-    drift::Drifts,
     job::{Job, JobId, JobState, Reason, State},
     object,
     text::{count, grouped, in_words, shortened},
@@ -26,9 +25,9 @@ use crate::{
     output::{columns, hanging, one_line, wrapped},
 };
 
-/// How many objects that differ from earlier ones are named, and how long such a line is at most.
-const DRIFTED: usize = 5;
-const LINE_CHARS: usize = 76;
+/// How many objects are named that differ from earlier ones, or have rejected rows, and how long such a note is at most.
+const NOTED: usize = 5;
+const NOTE_CHARS: usize = 240;
 
 /// Up to this many objects, the table has all of them; of more, those that are not done.
 const LISTED: usize = 40;
@@ -143,6 +142,7 @@ impl Report {
             let left = self.became.iter().filter(left).count();
             text += &hanging("\n", &format!("{} not settled: {stall}.", count(left, "object")), width());
         }
+        text += &self.rejects_to_text();
         text += &self.drifts_to_text();
         text += &self.mails_to_text();
         format!("{text}\nOn AWS this run would have cost:\n{}\n", self.cost)
@@ -198,21 +198,31 @@ impl Report {
         text
     }
 
-    /// The objects whose columns differ from those of earlier objects of their pipeline, the first few in full.
+    /// The objects whose columns differ from those of earlier objects of their pipeline.
     fn drifts_to_text(&self) -> String {
+        self.noted("Unlike earlier objects of the pipeline", |job| Some(job.drifts()?.sentence()))
+    }
+
+    /// The objects that are done without some of their rows, and why these were rejected.
+    fn rejects_to_text(&self) -> String {
+        self.noted("Rejected rows", |job| Some(job.rejects()?.to_string()))
+    }
+
+    /// What `note` says about each object, the first few of them.
+    fn noted(&self, title: &str, note: impl Fn(&Job) -> Option<String>) -> String {
         let jobs = self.became.iter().filter_map(|became| became.job.as_ref());
-        let drifted: Vec<(&Job, &Drifts)> = jobs.filter_map(|job| Some((job, job.drifts()?))).collect();
-        if drifted.is_empty() {
+        let noted: Vec<(&Job, String)> = jobs.filter_map(|job| Some((job, note(job)?))).collect();
+        if noted.is_empty() {
             return String::new();
         }
-        let mut text = String::from("\nUnlike earlier objects of the pipeline\n");
-        for (job, drifts) in drifted.iter().take(DRIFTED) {
+        let mut text = format!("\n{title}\n");
+        for (job, note) in noted.iter().take(NOTED) {
             let key = job.object.key.strip_prefix(&self.prefix).unwrap_or(&job.object.key);
-            let line = one_line(&format!("{key}: {}", drifts.sentence()));
-            text += &format!("  {}\n", shortened(&line, LINE_CHARS));
+            let line = shortened(&one_line(&format!("{key}: {note}")), NOTE_CHARS);
+            text += &hanging("  ", &line, width());
         }
-        if drifted.len() > DRIFTED {
-            text += &format!("  and {}\n", count((drifted.len() - DRIFTED) as u64, "more object"));
+        if noted.len() > NOTED {
+            text += &format!("  and {}\n", count((noted.len() - NOTED) as u64, "more object"));
         }
         text
     }
@@ -285,6 +295,7 @@ impl Became {
             "state": job.state(),
             "records": job.records(),
             "rejected": job.rejected(),
+            "rejects": job.rejects(),
             "repaired": job.repaired(),
             "drifts": job.drifts(),
             "attempts": job.attempt,

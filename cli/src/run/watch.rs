@@ -44,7 +44,7 @@ pub(crate) struct Followed<'u> {
 pub(crate) struct Settled {
     /// Each job as the ledger has it; none where it was never recorded.
     pub(crate) jobs: Vec<Option<Job>>,
-    /// The messages in the dead-letter queue.
+    /// The dead letters.
     pub(crate) dead_letters: Vec<DeadLetter>,
     /// Why some jobs have not settled, if so.
     pub(crate) stall: Option<Stall>,
@@ -58,8 +58,10 @@ pub(crate) struct Watch<'c> {
     pub(crate) ledger: &'c Ledger,
     /// The pipelines that its functions route by.
     pub(crate) pipelines: &'c Pipelines,
-    /// The URLs of its queues, the dead-letter queue first.
-    pub(crate) queues: [&'c str; 4],
+    /// The URLs of its queues that functions and workers receive from.
+    pub(crate) queues: [&'c str; 3],
+    /// The URLs of the queues with its dead letters.
+    pub(crate) dead: [&'c str; 2],
 }
 
 impl Watch<'_> {
@@ -155,15 +157,16 @@ impl Watch<'_> {
     }
 
     fn dead_letters(&self) -> Vec<DeadLetter> {
-        // The template creates this queue; a missing queue is empty.
-        let found = self.cloud.services().sqs.peek(&arn(self.queues[0])).unwrap_or_default();
-        found.iter().map(|message| DeadLetter::read(message, self.pipelines)).collect()
+        // The template creates these queues; a missing queue is empty.
+        let sqs = &self.cloud.services().sqs;
+        let found = self.dead.iter().flat_map(|queue| sqs.peek(&arn(queue)).unwrap_or_default());
+        found.map(|message| DeadLetter::read(&message, self.pipelines)).collect()
     }
 
     /// When the next attempts of jobs begin: their messages are delayed until then.
     fn due(&self) -> HashMap<JobId, Timestamp> {
         let sqs = &self.cloud.services().sqs;
-        let delayed = self.queues[1..].iter().flat_map(|queue| sqs.delayed(&arn(queue)).unwrap_or_default());
+        let delayed = self.queues.iter().flat_map(|queue| sqs.delayed(&arn(queue)).unwrap_or_default());
         delayed.filter_map(|(message, at)| Some((job_of(&message.body, self.pipelines)?, at))).collect()
     }
 
@@ -171,7 +174,7 @@ impl Watch<'_> {
         let services = self.cloud.services();
         let tasks = services.ecs.tasks().iter().filter(|task| task.status != Status::Stopped).count();
         let mut under_way = UnderWay { tasks, delayed: 0, messages: 0 };
-        for queue in &self.queues[1..] {
+        for queue in &self.queues {
             let counts = services.sqs.counts(&arn(queue)).unwrap_or_default();
             under_way.delayed += counts.delayed;
             under_way.messages += counts.visible + counts.in_flight;

@@ -157,7 +157,8 @@ fn outcome(job: &Job) -> String {
         (JobState::Done(Done { progress, .. }), _) => {
             let left_out = match progress.rejected {
                 0 => String::new(),
-                rows => format!(", {} rejected", count(rows, "row")),
+                rows if progress.rejects.is_empty() => format!(", {} rejected", count(rows, "row")),
+                rows => format!(", {} rejected ({})", count(rows, "row"), progress.rejects.reasons()),
             };
             let repaired = match progress.repaired {
                 0 => String::new(),

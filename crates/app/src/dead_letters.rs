@@ -1,10 +1,10 @@
-//! Going through the dead-letter queue: messages about which nothing is left to do are removed ([`domain::dead_letter`]).
+//! Going through the dead letters: messages about which nothing is left to do are removed ([`domain::dead_letter`]).
 
 use std::{collections::HashMap, time::Duration};
 
 use aws::{
     CallError,
-    dead_letters::DeadLetters,
+    dead_letters::{DeadLetters, Receipt},
     ledger::Ledger,
     records::Records,
     tasks::{TaskPurpose, task_purpose},
@@ -64,7 +64,7 @@ impl DeadLetterCheck {
     ) -> Result<(), ItemsFailed> {
         let (mut failures, mut held) = (ItemFailures::default(), HashMap::new());
         loop {
-            let Some(letters) = failures.record("the dead-letter queue", queue.receive(HIDDEN).await) else {
+            let Some(letters) = failures.record("the dead letters", queue.receive(HIDDEN).await) else {
                 break;
             };
             // A message comes again when it was hidden for long enough: this has gone round.
@@ -95,7 +95,7 @@ impl DeadLetterCheck {
                 break;
             }
         }
-        let receipts: Vec<String> = held.into_values().collect();
+        let receipts: Vec<Receipt> = held.into_values().collect();
         failures.record("the messages that stay", queue.give_back(&receipts).await);
         failures.finish()
     }
@@ -181,7 +181,7 @@ pub async fn remove_of_jobs(
             break Ok(removed);
         }
     };
-    let receipts: Vec<String> = held.into_values().collect();
+    let receipts: Vec<Receipt> = held.into_values().collect();
     queue.give_back(&receipts).await?;
     ended
 }

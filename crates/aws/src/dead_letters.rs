@@ -1,4 +1,5 @@
-//! The dead-letter queue, as a person looks at it.
+//! The dead letters, as a person looks at them. They lie in two queues: failed jobs, each of which was mailed, and messages
+//! that could not be delivered or processed, for which an alarm goes off. Here they are one list.
 //!
 //! SQS has no way to look at a message without receiving it. A received message is hidden from all others, so a reader that
 //! only looks makes it visible again.
@@ -17,13 +18,27 @@ use super::{
     queue::{Counts, Queue},
 };
 
-/// The dead-letter queue.
+/// The dead-letter queues.
 #[derive(Debug, Clone)]
 pub struct DeadLetters {
+    queues: [DeadLetterQueue; 2],
+}
+
+/// One of them.
+#[derive(Debug, Clone)]
+struct DeadLetterQueue {
     client: Client,
     url: String,
     queue: Queue,
     backlog: Backlog,
+}
+
+/// What a message is given back and deleted by.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// Which of the queues it was received from.
+    queue: usize,
+    handle: String,
 }
 
 /// A message that needs a person.
@@ -34,7 +49,7 @@ pub struct DeadLetter {
     /// What it says.
     pub body: String,
     /// What it is given back and deleted by.
-    pub receipt: String,
+    pub receipt: Receipt,
     /// When it was sent here, or first sent to the queue that gave it up.
     pub sent_at: Option<Timestamp>,
     /// The code of the reason: ours, or that of the AWS service which could not deliver it.
@@ -44,23 +59,81 @@ pub struct DeadLetter {
 }
 
 impl DeadLetters {
-    /// The queue with this URL.
+    /// The queues with these URLs: of messages that could not be delivered or processed, and of failed jobs.
     #[must_use]
-    pub fn new(clients: &Clients, url: &str) -> Self {
-        Self {
+    pub fn new(clients: &Clients, undelivered: &str, failed_jobs: &str) -> Self {
+        let queue = |url: &str| DeadLetterQueue {
             client: clients.sqs().clone(),
             url: url.to_owned(),
             queue: Queue::new(clients, url),
             backlog: Backlog::new(clients, url),
-        }
+        };
+        Self { queues: [queue(undelivered), queue(failed_jobs)] }
     }
 
-    /// Receives some messages, at most [`BATCH_MESSAGES`], and hides them for `hidden`. None: there are no more that are
-    /// not hidden. A call may give fewer than there are.
+    /// Receives some messages, at most [`BATCH_MESSAGES`] of each queue, and hides them for `hidden`. None: there are no
+    /// more that are not hidden. A call may give fewer than there are.
     ///
     /// # Errors
     /// [`CallError`]: some may be hidden for so long.
     pub async fn receive(&self, hidden: Duration) -> Result<Vec<DeadLetter>, CallError> {
+        let [undelivered, failed_jobs] = &self.queues;
+        let (mut letters, failed) =
+            tokio::try_join!(undelivered.receive(0, hidden), failed_jobs.receive(1, hidden))?;
+        letters.extend(failed);
+        Ok(letters)
+    }
+
+    /// Shows these messages to others again. Those for which it fails are shown by themselves after their time.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub async fn give_back(&self, receipts: &[Receipt]) -> Result<(), CallError> {
+        for (number, queue) in self.queues.iter().enumerate() {
+            let of_queue = receipts.iter().filter(|receipt| receipt.queue == number);
+            let handles: Vec<String> = of_queue.map(|receipt| receipt.handle.clone()).collect();
+            for some in handles.chunks(BATCH_MESSAGES) {
+                queue.backlog.change_visibility(some, Duration::ZERO).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes a message. Durable on return; a repeat changes nothing.
+    ///
+    /// # Errors
+    /// [`CallError`]: it may be deleted, or was shown to somebody else before.
+    pub async fn delete(&self, letter: &DeadLetter) -> Result<(), CallError> {
+        let Receipt { queue, handle } = &letter.receipt;
+        let queue = &self.queues[*queue];
+        let failed = queue.backlog.delete(std::slice::from_ref(handle)).await?;
+        match failed.first() {
+            None => Ok(()),
+            Some(failure) => {
+                let attempt = format!("delete message {} of {}", letter.id, queue.url);
+                Err(CallError::retries_exhausted(attempt, failure.code.clone()))
+            }
+        }
+    }
+
+    /// How many there are, about.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub async fn counts(&self) -> Result<Counts, CallError> {
+        let [undelivered, failed_jobs] = &self.queues;
+        let (undelivered, failed_jobs) =
+            tokio::try_join!(undelivered.queue.counts(), failed_jobs.queue.counts())?;
+        Ok(Counts {
+            visible: undelivered.visible + failed_jobs.visible,
+            in_flight: undelivered.in_flight + failed_jobs.in_flight,
+        })
+    }
+}
+
+impl DeadLetterQueue {
+    /// Receives some messages of this queue, which is the one of this number.
+    async fn receive(&self, number: usize, hidden: Duration) -> Result<Vec<DeadLetter>, CallError> {
         let attempt = || format!("receive from {}", self.url);
         let answer = self
             .client
@@ -77,44 +150,10 @@ impl DeadLetters {
             .map_err(|e| CallError::of(attempt(), e))?;
         let messages = answer.messages.unwrap_or_default().into_iter();
         let letters = messages.map(|message| {
-            read(message)
+            read(message, number)
                 .ok_or_else(|| CallError::malformed_response(attempt(), "a message without id or receipt"))
         });
         letters.collect()
-    }
-
-    /// Shows these messages to others again. Those for which it fails are shown by themselves after their time.
-    ///
-    /// # Errors
-    /// [`CallError`]
-    pub async fn give_back(&self, receipts: &[String]) -> Result<(), CallError> {
-        for some in receipts.chunks(BATCH_MESSAGES) {
-            self.backlog.change_visibility(some, Duration::ZERO).await?;
-        }
-        Ok(())
-    }
-
-    /// Deletes a message. Durable on return; a repeat changes nothing.
-    ///
-    /// # Errors
-    /// [`CallError`]: it may be deleted, or was shown to somebody else before.
-    pub async fn delete(&self, letter: &DeadLetter) -> Result<(), CallError> {
-        let failed = self.backlog.delete(std::slice::from_ref(&letter.receipt)).await?;
-        match failed.first() {
-            None => Ok(()),
-            Some(failure) => {
-                let attempt = format!("delete message {} of {}", letter.id, self.url);
-                Err(CallError::retries_exhausted(attempt, failure.code.clone()))
-            }
-        }
-    }
-
-    /// How many there are, about.
-    ///
-    /// # Errors
-    /// [`CallError`]
-    pub async fn counts(&self) -> Result<Counts, CallError> {
-        self.queue.counts().await
     }
 }
 
@@ -122,7 +161,7 @@ impl DeadLetters {
 const REASON: [&str; 2] = ["reason", "ERROR_CODE"];
 const DETAIL: [&str; 2] = ["detail", "ERROR_MESSAGE"];
 
-fn read(message: Message) -> Option<DeadLetter> {
+fn read(message: Message, queue: usize) -> Option<DeadLetter> {
     let word = |names: [&str; 2]| {
         let all = message.message_attributes.as_ref()?;
         let found = names.iter().find_map(|name| all.get(*name));
@@ -136,7 +175,7 @@ fn read(message: Message) -> Option<DeadLetter> {
         detail: word(DETAIL),
         sent_at,
         id: message.message_id?,
-        receipt: message.receipt_handle?,
+        receipt: Receipt { queue, handle: message.receipt_handle? },
         body: message.body.unwrap_or_default(),
     })
 }

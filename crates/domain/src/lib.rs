@@ -34,6 +34,7 @@ pub mod object;
 pub mod pipelines;
 pub mod publish;
 pub mod record;
+pub mod reject_counts;
 pub mod replay;
 pub mod restart;
 pub mod retry;

@@ -26,6 +26,7 @@ use crate::cost::job_cost;
 use crate::fargate::Size;
 use crate::job::{Job, State};
 use crate::object;
+use crate::reject_counts::RejectCounts;
 use crate::text::{self, count, escaped, grouped, in_words, shortened};
 use crate::verdict::{Kind, adjusted};
 pub use digest::digest;
@@ -70,6 +71,8 @@ pub struct FailureReport {
     pub records: u64,
     /// Rows that were left out.
     pub rejected: u64,
+    /// These rows by reason.
+    pub rejects: RejectCounts,
     /// From the job's record to its end.
     pub took: Option<Duration>,
     /// About what it cost.
@@ -126,6 +129,7 @@ impl FailureReport {
             size: own_size(job),
             records: job.published(),
             rejected: job.rejected(),
+            rejects: job.rejects().cloned().unwrap_or_default(),
             took,
             cost: Some(job_cost(job)),
             next: next(job).to_owned(),
@@ -222,6 +226,9 @@ fn write_facts(report: &FailureReport, out: &mut Draft) -> std::fmt::Result {
         rows => format!(", {} left out", count(rows, "row")),
     };
     writeln!(out, "Records    {} visible{left_out}", grouped(report.records))?;
+    if !report.rejects.is_empty() {
+        writeln!(out, "Rejected   {}", line(&report.rejects.to_string()))?;
+    }
     if let Some(took) = report.took {
         writeln!(out, "Duration   {}", in_words(took))?;
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use domain::{drift::Observed, record, text::count, volume::Bounds};
+use domain::{drift::Observed, record, reject_counts::RejectCounts, text::count, volume::Bounds};
 
 use super::delimited::Table;
 use super::delimited::columns::{Settled, Settling, unknown_column, write_units};
@@ -42,24 +42,22 @@ impl Tolerance {
         }
     }
 
-    /// At the end of an object of `rows` rows: whether `rejected` of them may be refused; `first` is the first refused row.
+    /// At the end of an object of `rows` rows: whether as many of them may be refused as `rejects` has.
     ///
     /// # Errors
-    /// [`Reason::TooManyRejected`], with both shares.
-    pub fn verify(self, rejected: u64, rows: u64, first: Option<&(u64, Reject)>) -> Result<(), BadInput> {
+    /// [`Reason::TooManyRejected`], with both shares and the reasons.
+    pub fn verify(self, rejects: &RejectCounts, rows: u64) -> Result<(), BadInput> {
         let Self::Share(most) = self else { return Ok(()) };
+        let rejected = rejects.rows();
         if u128::from(rejected) * 10_000 <= u128::from(rows) * u128::from(most) {
             return Ok(());
         }
         let share = percent(u128::from(rejected) * 10_000 / u128::from(rows.max(1)));
-        let first = first.map_or_else(String::new, |(_, reject)| {
-            format!("; the first is {}, {}: {}", reject.place, reject.reason, reject.message)
-        });
         Err(BadInput::new(
             Reason::TooManyRejected,
             format!(
-                "{rejected} of {rows} rows are rejected, {share}, where max_rejected allows {}{first}",
-                percent(u128::from(most))
+                "{rejected} of {rows} rows are rejected, {share}, where max_rejected allows {}: {rejects}",
+                percent(u128::from(most)),
             ),
         ))
     }
@@ -80,6 +78,8 @@ pub struct Checked {
     pub rows: u64,
     /// The refused ones.
     pub rejected: u64,
+    /// The refused ones by reason.
+    pub rejects: RejectCounts,
     /// The first few of them, by row.
     pub first_rejects: Vec<(u64, Reject)>,
     /// The good rows that were repaired.
@@ -105,6 +105,7 @@ struct RowCounts {
     most: u64,
     rows: u64,
     rejected: u64,
+    rejects: RejectCounts,
     first_rejects: Vec<(u64, Reject)>,
     repairs: Repairs,
     item_bytes: u64,
@@ -197,6 +198,7 @@ impl RowCounts {
     fn bad(&mut self, reject: Reject, tolerance: Tolerance) -> Result<(), BadInput> {
         self.rows += 1;
         self.rejected += 1;
+        reject.count(&mut self.rejects);
         if !tolerance.allows(self.rejected) {
             return Err(too_many(reject, tolerance));
         }
@@ -262,6 +264,7 @@ pub async fn check(
         (settled, observed, notes) = check_table(text, options, tolerance, &mut tally).await?;
         (columns, totals) = (settled.columns, settled.totals);
         tally.rejected += settled.rejected;
+        tally.rejects.extend(&settled.rejects);
         tally.item_bytes -= settled.item_bytes;
         tally.write_units -= settled.write_units;
         tally.first_rejects.extend(settled.first);
@@ -271,10 +274,11 @@ pub async fn check(
             return Err(too_many(reject, tolerance).into());
         }
         tally.first_rejects.truncate(FIRST_REJECTS);
+        tally.rejects.first = tally.first_rejects.first().map(|(_, reject)| reject.words());
     } else {
         (opened, observed) = check_records(opened, options, tolerance, &mut tally).await?;
     }
-    tolerance.verify(tally.rejected, tally.rows, tally.first_rejects.first())?;
+    tolerance.verify(&tally.rejects, tally.rows)?;
     if let Some(most) = options.repair {
         tally.repairs.verify(tally.rows, most)?;
         notes.extend(tally.repairs.summary(tally.rows));
@@ -292,6 +296,7 @@ pub async fn check(
         encoding,
         rows: tally.rows,
         rejected: tally.rejected,
+        rejects: tally.rejects,
         first_rejects: tally.first_rejects,
         repaired: tally.repairs.rows,
         bytes_in,

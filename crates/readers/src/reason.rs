@@ -1,6 +1,8 @@
 //! What was wrong with a row, or with a whole object. The reasons themselves are the domain's: see [`Reason`].
 
-use std::io;
+use std::{io, sync::Arc};
+
+use domain::reject_counts::RejectCounts;
 
 use super::position::Place;
 
@@ -60,12 +62,26 @@ impl ReadError {
 pub struct Reject {
     /// The named reason.
     pub reason: Reason,
+    /// The column whose value is at fault; none if it is the whole row, or if the column is not known.
+    pub column: Option<Arc<str>>,
     /// Where the row begins.
     pub place: Place,
     /// What was found.
     pub message: String,
     /// The beginning of the row as it stood in the object, in UTF-8, bounded; what is no text is shown as `�`.
     pub raw: String,
+}
+
+impl Reject {
+    /// Adds this row to the counts of its reason and column.
+    pub fn count(&self, counts: &mut RejectCounts) {
+        counts.add(self.reason, self.column.as_deref(), || self.words());
+    }
+
+    /// Where the row is, and what was found.
+    pub(crate) fn words(&self) -> String {
+        format!("{}: {}", self.place, self.message)
+    }
 }
 
 /// The beginning of a row as text: bounded, without the line end, with a mark for what is no UTF-8.

@@ -228,7 +228,7 @@ fn too_long() -> Refused {
 }
 
 fn rejected((reason, message): Refused, place: Place, text: &[u8], limits: &Limits) -> Reject {
-    Reject { reason, place, message, raw: raw_text(text, limits.raw_bytes) }
+    Reject { reason, column: None, place, message, raw: raw_text(text, limits.raw_bytes) }
 }
 
 /// A document that is too large for a record is told where its records may be.

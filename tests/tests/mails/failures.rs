@@ -86,9 +86,26 @@ fn a_throttled_fleet_table_delays_a_failure_mail_and_loses_none() {
 }
 
 #[test]
+fn one_failed_object_is_one_mail() {
+    for seed in [872, 873] {
+        // Both kinds of workers: a task of its own, and a pooled one.
+        let plan = if seed == 872 { TestEnv::plan(seed).dedicated_tasks() } else { TestEnv::plan(seed) };
+        plan.run(async |env| {
+            env.put("uploads/ragged.csv", RAGGED).await;
+            env.settle().await;
+            minutes(30).await;
+            let all: Vec<String> =
+                env.cloud().services().sns.mails().into_iter().map(|it| it.subject).collect();
+            assert_eq!(all, ["[tidemill] failed: uploads/ragged.csv (ragged_row)"]);
+            assert_eq!(env.dead_letters().await.len(), 1);
+        });
+    }
+}
+
+#[test]
 fn alarms_report_waiting_dead_letters_and_missing_sweeps() {
     TestEnv::plan(871).dedicated_tasks().run(async |env| {
-        env.put("uploads/ragged.csv", RAGGED).await;
+        env.send("UploadsQueue", "nonsense");
         env.settle().await;
         minutes(10).await;
         let alarms = |name: &str| env.alarms().iter().filter(|it| it.contains(name)).count();

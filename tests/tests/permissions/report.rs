@@ -114,7 +114,8 @@ fn each_of_awss_own_policies_is_of_use_to_the_role_that_has_it() {
     }
     assert!(!policies.is_empty(), "SAM gives every function one");
     for ((holder, policy), uses) in policies {
-        assert!(uses > 0, "{holder} has {policy} for nothing");
+        let is_explained = EXPLAINED.iter().any(|(explained, ..)| explained == holder);
+        assert!(uses > 0 || is_explained, "{holder} has {policy} for nothing");
     }
 }
 

@@ -76,6 +76,7 @@ max_rejected = "100%"
         env.settle().await;
         let job = env.job("uploads/ragged.csv").await;
         job.assert_done().assert_records(2).assert_rejected(1);
+        assert!(job.rejects().unwrap().to_string().starts_with("1 ragged_row; the first: line 3: "));
         assert_eq!(
             env.visible("uploads/ragged.csv").await,
             [r#"{"id":1,"name":"one"}"#, r#"{"id":3,"name":"three"}"#]
@@ -142,5 +143,37 @@ max_rejected = "100%"
         assert_eq!(env.job("uploads/ragged.csv").await.rejected(), 1);
         assert_eq!(env.visible("uploads/good.csv").await, records(1, 2));
         assert_eq!(env.keys().await, ["uploads/good.csv", "uploads/ragged.csv"]);
+    });
+}
+
+#[test]
+fn rejected_rows_are_counted_by_reason_and_column() {
+    let pipelines = r#"
+version = 1
+[[pipeline]]
+name = "orders"
+match = { prefix = "uploads/" }
+columns = { total = "number" }
+bad_rows = "skip"
+max_rejected = "50%"
+"#;
+    TestEnv::plan(78).pipelines(pipelines).dedicated_tasks().run(async |env| {
+        env.put("uploads/some.csv", "id,total\n1,5\n2,much\n3\n4,more\n5,6\n6,7\n7,8\n").await;
+        env.put("uploads/most.csv", "id,total\n1\n2,much\n3,more\n4,5\n").await;
+        env.settle().await;
+        let some = env.job("uploads/some.csv").await;
+        some.assert_done().assert_records(4).assert_rejected(3);
+        let rejects = some.rejects().unwrap().to_string();
+        let expected = "2 wrong_type in total, 1 ragged_row; the first: line 3: the value \"much\" of column \"total\"";
+        assert!(rejects.starts_with(expected), "{rejects}");
+        let most = env.job("uploads/most.csv").await;
+        most.assert_failed().assert_reason("too_many_rejected");
+        let expected = "3 of 4 rows are rejected, 75.00 %, where max_rejected allows 50.00 %: 2 wrong_type in total, \
+                        1 ragged_row; the first: line 2: 1 field";
+        let said = &most.reason().unwrap().message;
+        assert!(said.starts_with(expected), "{said}");
+        let mails = env.mails();
+        assert_eq!(mails.len(), 1);
+        assert!(mails[0].body.contains(expected), "{}", mails[0].body);
     });
 }

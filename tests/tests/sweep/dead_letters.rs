@@ -8,10 +8,11 @@ const OTHER: &str = "uploads/other.csv";
 const BAD: &str = "x,y\n1\n";
 const GOOD: &str = "x,y\n1,2\n";
 
-/// How many messages wait in the dead-letter queue, for everybody to see.
+/// How many messages wait in the dead-letter queues, for everybody to see.
 fn waiting(env: &TestEnv) -> usize {
-    let queue = &env.cloud().stack().resources["DeadLetterQueue"].arn;
-    env.cloud().services().sqs.counts(queue).expect("a queue").visible
+    let (sqs, resources) = (&env.cloud().services().sqs, &env.cloud().stack().resources);
+    let visible = |queue| sqs.counts(&resources[queue].arn).expect("a queue").visible;
+    visible("DeadLetterQueue") + visible("FailedJobsQueue")
 }
 
 #[test]

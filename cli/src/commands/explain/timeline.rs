@@ -40,6 +40,9 @@ pub(super) fn timeline(job: &Job, pooled: Option<Size>, now: Timestamp) -> Vec<L
         add(Some(ended.stopped_at), &format!("attempt {}", ended.number), attempt(job, index, ended));
     }
     add(job.settled_at(), job.state().as_str(), settled(job));
+    if let Some(rejects) = job.rejects() {
+        add(job.settled_at(), "rejected", safe(&rejects.to_string()));
+    }
     if let Some(drifts) = job.drifts() {
         let words = format!("the object differs from earlier objects of the pipeline: {}", drifts.sentence());
         add(job.settled_at(), "drift", safe(&words));

@@ -3,6 +3,7 @@
 mod data;
 mod errors;
 mod files;
+mod full_disk;
 mod input;
 mod names;
 mod own_table;

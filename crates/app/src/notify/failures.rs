@@ -54,7 +54,7 @@ impl StoredDocument for TaskNotice {
 pub struct Notifier {
     ledger: Ledger,
     fleet: Fleet,
-    dead_letters: Queue,
+    failed_jobs: Queue,
     alerts: Alerts,
     job_mails: JobMails,
     mailer: Mailer,
@@ -81,7 +81,7 @@ impl Notifier {
         Ok(Self {
             ledger: Ledger::new(clients, &settings.get(variables::LEDGER_TABLE)?),
             fleet: Fleet::new(clients, &fleet),
-            dead_letters: Queue::new(clients, &settings.get(variables::DEAD_LETTER_QUEUE_URL)?),
+            failed_jobs: Queue::new(clients, &settings.get(variables::FAILED_JOBS_QUEUE_URL)?),
             alerts: Alerts::new(clients, &fleet),
             job_mails: JobMails::new(clients, settings, clock)?,
             mailer: Mailer::of(clients, settings)?,
@@ -152,7 +152,7 @@ impl Notifier {
         self.fleet.put_document_for(task, &TaskNotice { notified_at: self.clock.now() }).await
     }
 
-    /// A job has failed: once, it enters the dead-letter queue, and a mail goes out or the alerts count it. `ended` is
+    /// A job has failed: once, it enters the queue of failed jobs, and a mail goes out or the alerts count it. `ended` is
     /// the attempt that settled it, if the ledger does not have it yet.
     ///
     /// # Errors
@@ -177,7 +177,7 @@ impl Notifier {
         }
         job.history.extend(ended.cloned());
         let entry = JobMessage::new(job.id.clone(), job.attempt, 0).to_body();
-        self.dead_letters.dead_letter(&entry, &reason).await?;
+        self.failed_jobs.dead_letter(&entry, &reason).await?;
         if self.notify_on.of_failures() {
             match self.alerts.record(&failure(&job, &reason, now), now).await? {
                 Delivery::Immediate => self.mailer.send(&self.job_mails.of(&job).await).await?,

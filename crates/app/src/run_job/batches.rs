@@ -8,6 +8,7 @@ use domain::{
     job::Change,
     pipelines::Pipeline,
     record::{self, Record},
+    reject_counts::RejectCounts,
     verdict::Kind,
     volume::allows,
 };
@@ -31,6 +32,8 @@ pub(crate) struct RowCounts {
     pub(crate) records: u64,
     /// Bad rows that were left out.
     pub(crate) rejected: u64,
+    /// These rows by reason.
+    pub(crate) rejects: RejectCounts,
     /// Good rows that were repaired.
     pub(crate) repaired: u64,
     /// DynamoDB's write units of the good rows.
@@ -167,6 +170,7 @@ async fn produce(
             }
             Some((number, _, Err(reject))) => {
                 counts.rejected += 1;
+                reject.count(&mut counts.rejects);
                 if tolerance == Tolerance::None {
                     let message = format!("{}: {}", reject.place, reject.message);
                     return Err(JobExit::new(Change::Fail, reject.reason, message));
@@ -202,9 +206,7 @@ async fn produce(
     if counts.records > 0 {
         names.check().map_err(readers::ReadError::from)?;
     }
-    tolerance
-        .verify(counts.rejected, counts.rejected + counts.records, None)
-        .map_err(readers::ReadError::from)?;
+    tolerance.verify(&counts.rejects, counts.rejected + counts.records).map_err(readers::ReadError::from)?;
     match rejects {
         Some(rejects) if counts.rejected > 0 => rejects.finish().await?,
         _ => {}

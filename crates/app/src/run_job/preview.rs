@@ -12,6 +12,7 @@ use domain::{
     object::Object,
     pipelines::{Format, Pipeline},
     record::{Record, Value, write_json},
+    reject_counts::RejectCounts,
     volume::{Dollars, allows, cost_of_writing},
 };
 use readers::{
@@ -137,7 +138,7 @@ fn condemned(tolerance: Tolerance, seen: &Seen, checked: &Checked) -> Option<Rea
         let reject = seen.rejects.first()?;
         return Some(Reason::new(reject.reason, format!("{}: {}", reject.place, reject.message)));
     }
-    let too_many = tolerance.verify(seen.rejected, checked.rows, checked.first_rejects.first()).err();
+    let too_many = tolerance.verify(&seen.reasons, checked.rows).err();
     too_many.map(|BadInput { reason, message, .. }| Reason::new(reason, message))
 }
 
@@ -146,6 +147,7 @@ fn condemned(tolerance: Tolerance, seen: &Seen, checked: &Checked) -> Option<Rea
 struct Seen {
     records: u64,
     rejected: u64,
+    reasons: RejectCounts,
     repaired: u64,
     rejects: Vec<Reject>,
     columns: Vec<PreviewColumn>,
@@ -172,6 +174,7 @@ impl Seen {
                 }
                 Err(reject) => {
                     self.rejected += 1;
+                    reject.count(&mut self.reasons);
                     if self.rejects.len() < FIRST_REJECTS {
                         self.rejects.push(reject);
                     }

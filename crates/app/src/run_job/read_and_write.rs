@@ -27,13 +27,13 @@ pub(crate) async fn read_and_write(
     memory: &MemoryPermit,
     command: Option<&CommandPermit>,
 ) -> Result<Written, JobExit> {
-    let JobRun { services, job, .. } = run;
+    let JobRun { services, job, progress } = run;
     let object = &job.object;
     let visible = services.records.manifest(&object.bucket, &object.key).await?;
     if let Some(obstacle) = overtaken(visible.as_ref(), &object.sequencer) {
         return Err(JobExit::of(obstacle, Progress::default()));
     }
-    let source = Source::new(services.objects.clone(), object.clone(), memory.bytes());
+    let source = Source::new(services.objects.clone(), object.clone(), memory.bytes()).counted(progress);
     match (job.pipeline.format, command) {
         (Format::Command, Some(permit)) => command_output::run_and_write(run, permit).await,
         (Format::Command, None) => {

@@ -4,6 +4,7 @@ use domain::{
     job::{Change, Progress},
     manifest,
     pipelines::{Format, KeyTemplate},
+    reject_counts::RejectCounts,
     text::count,
     verdict::Kind,
     volume::allows,
@@ -102,6 +103,8 @@ async fn write_checked(
     }
     // A repaired row without a natural key is rejected all the same.
     progress.repaired = counts.repaired;
+    // In the order of the rows, with those whose keys are bad among them.
+    progress.rejects = counts.rejects;
     writer.finish(progress, duplicates, checked.write_units)
 }
 
@@ -116,27 +119,27 @@ async fn check_all<S: Into<readers::Source> + Send + 'static>(
     let tolerance = tolerance(&job.pipeline);
     let checked = readers::check(open(), options, tolerance).await?;
     let rows = || Rows::open(open(), options, Some(&checked.schema)).boxed();
-    let mut rejected = checked.rejected;
+    let mut rejects = checked.rejects.clone();
     let mut survey = Survey::default();
     match (table, &job.pipeline.key) {
         (Some(table), _) => {
             survey = own_table::survey(table, &rows, checked.rows, tolerance).await?;
-            rejected += survey.refused + survey.rejected(&job.pipeline);
+            rejects.extend(&survey.refused);
+            rejects.add_rows(Reason::RepeatedKey, None, survey.rejected(&job.pipeline));
         }
-        (None, Some(key)) => rejected += check_keys(rows().await?, key, tolerance).await?,
+        (None, Some(key)) => rejects.extend(&check_keys(rows().await?, key, tolerance).await?),
         (None, None) => {}
     }
     if table.is_some() || job.pipeline.key.is_some() {
-        tolerance
-            .verify(rejected, checked.rows, checked.first_rejects.first())
-            .map_err(readers::ReadError::from)?;
+        tolerance.verify(&rejects, checked.rows).map_err(readers::ReadError::from)?;
     }
+    let rejected = rejects.rows();
     let records = checked.rows - rejected - survey.duplicates(&job.pipeline);
     // What a command prints has nothing to do with the size of the object.
     let uploaded = (job.pipeline.format != Format::Command).then_some(checked.bytes_in);
     allows(&job.pipeline, records, checked.write_units, uploaded)?;
     let (repaired, format) = (checked.repaired, Some(format_of(&checked)));
-    let progress = Progress { records, rejected, repaired, format, ..Progress::default() };
+    let progress = Progress { records, rejected, rejects, repaired, format, ..Progress::default() };
     Ok(CheckedObject { checked, survey, progress })
 }
 
@@ -154,14 +157,18 @@ pub(crate) async fn read_once(
     let columns = PipelineColumns::read(run).await?;
     let counts = write_rows(writer, rows, Survey::default(), Observing::Columns).await?;
     let drifts = columns.remember(&counts.observed, counts.records).await?.drifts;
-    let RowCounts { records, rejected, repaired, .. } = counts;
-    let progress = Progress { records, rejected, repaired, drifts, ..Progress::default() };
+    let RowCounts { records, rejected, rejects, repaired, .. } = counts;
+    let progress = Progress { records, rejected, rejects, repaired, drifts, ..Progress::default() };
     writer.finish(progress, 0, counts.write_units)
 }
 
 /// Counts the rows whose natural key is missing or too long: the check of the text does not look at keys.
-async fn check_keys(mut rows: Rows, key: &KeyTemplate, tolerance: Tolerance) -> Result<u64, JobExit> {
-    let mut rejected = 0;
+async fn check_keys(
+    mut rows: Rows,
+    key: &KeyTemplate,
+    tolerance: Tolerance,
+) -> Result<RejectCounts, JobExit> {
+    let mut rejects = RejectCounts::default();
     while let Some(row) = rows.next().await? {
         let Ok(record) = row.content else { continue };
         let Err(message) = write::natural_key(key, &record) else { continue };
@@ -169,7 +176,7 @@ async fn check_keys(mut rows: Rows, key: &KeyTemplate, tolerance: Tolerance) -> 
             let message = format!("{}: {message}", row.place);
             return Err(JobExit::new(Change::Fail, Reason::BadKey, message));
         }
-        rejected += 1;
+        rejects.add(Reason::BadKey, None, || format!("{}: {message}", row.place));
     }
-    Ok(rejected)
+    Ok(rejects)
 }

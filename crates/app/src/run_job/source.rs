@@ -14,6 +14,8 @@ use readers::RandomAccess;
 use tokio::{io::AsyncRead, sync::mpsc};
 use tokio_util::{io::StreamReader, task::AbortOnDropHandle};
 
+use super::job_progress::JobProgress;
+
 /// How many chunks are fetched ahead. A chunk is what one read of the connection returns, at most about 400 KB.
 const CHUNKS_AHEAD: usize = 8;
 
@@ -27,6 +29,8 @@ pub(crate) struct Source {
     ranges: Arc<Ranges>,
     /// One reader fetches a small object whole; the others wait for it.
     keeping: Arc<tokio::sync::Mutex<()>>,
+    /// What counts the bytes of readings from the first to the last byte.
+    progress: Option<Arc<JobProgress>>,
 }
 
 /// The bytes of the first read, if the object is small.
@@ -59,7 +63,13 @@ impl Source {
     /// read.
     pub(crate) fn new(objects: Objects, object: Object, keep_bytes: u64) -> Self {
         let ranges = Arc::new(objects.ranges(&object));
-        Self { objects, object, keep_bytes, kept: Arc::default(), ranges, keeping: Arc::default() }
+        let (kept, keeping) = (Arc::default(), Arc::default());
+        Self { objects, object, keep_bytes, kept, ranges, keeping, progress: None }
+    }
+
+    /// The same, whose bytes count in the progress of a job.
+    pub(crate) fn counted(self, progress: &Arc<JobProgress>) -> Self {
+        Self { progress: Some(Arc::clone(progress)), ..self }
     }
 
     /// The object for one reading by a reader of rows.
@@ -130,7 +140,13 @@ impl Source {
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Kept::default();
         let mut reading = self.objects.open(&self.object).await?;
         let keep = reading.length() <= self.keep_bytes;
+        if let Some(progress) = &self.progress {
+            progress.begin_reading(reading.length());
+        }
         while let Some(chunk) = reading.next().await? {
+            if let Some(progress) = &self.progress {
+                progress.add_bytes(chunk.len());
+            }
             if keep {
                 let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
                 kept.chunks.push_back(chunk.clone());

@@ -252,5 +252,5 @@ pub(crate) fn natural_key(key: &KeyTemplate, record: &Record) -> Result<String, 
 
 /// The reject of the record at `place`, which has no natural key for the reason in `message`.
 pub(crate) fn without_key(place: Place, message: String, record: &Record) -> Reject {
-    Reject { reason: Reason::BadKey, place, message, raw: beginning_as_json(record) }
+    Reject { reason: Reason::BadKey, column: None, place, message, raw: beginning_as_json(record) }
 }

@@ -149,7 +149,11 @@ impl Sweep {
             cluster: Cluster::new(clients, &settings.get(variables::CLUSTER)?),
             uploads: Queue::new(clients, &settings.get(variables::UPLOADS_QUEUE_URL)?),
             stops: Queue::new(clients, &settings.get(variables::STOPS_QUEUE_URL)?),
-            dead_letters: DeadLetters::new(clients, &settings.get(variables::DEAD_LETTER_QUEUE_URL)?),
+            dead_letters: DeadLetters::new(
+                clients,
+                &settings.get(variables::DEAD_LETTER_QUEUE_URL)?,
+                &settings.get(variables::FAILED_JOBS_QUEUE_URL)?,
+            ),
             mailer: Mailer::of(clients, settings)?,
             notify_on: settings.get(variables::NOTIFY_ON)?,
             collector: RowDeleter::new(records.clone()),

@@ -60,7 +60,7 @@ impl Ledger {
         let mut change = Write::new(
             &format!(
                 "SET #state = :to, fence = fence + :one, holder = :holder, lease_until = :until, records = :zero, \
-                 rejected = :zero, repaired = :zero, claimed_at = if_not_exists(claimed_at, :now){pin} REMOVE reason, #progress"
+                 rejected = :zero, repaired = :zero, claimed_at = if_not_exists(claimed_at, :now){pin} REMOVE reason, #progress, rejects"
             ),
             &format!("attempt = :attempt AND {free}"),
         )

@@ -11,9 +11,9 @@
 //! | `collecting_until` | failed, superseded, source_deleted, or replaced |
 //!
 //! Anywhere else one of these contradicts the state, and the item is [not read](UnreadableJob) as a job. Other attributes
-//! stay where they say nothing any more, and are passed over there: `holder` after a replay; `records`, `rejected`, `repaired`,
-//! `format`, `drifts`, `table_counts` and `progress` of an attempt that ended; `deferred_until` of a launch that came. What
-//! only the ledger's own writes use, such as `collected_at`, is not read at all.
+//! stay where they say nothing any more, and are passed over there: `holder` after a replay; `records`, `rejected`, `rejects`,
+//! `repaired`, `format`, `drifts`, `table_counts` and `progress` of an attempt that ended; `deferred_until` of a launch that
+//! came. What only the ledger's own writes use, such as `collected_at`, is not read at all.
 
 use domain::{
     audit::AuditEntry,
@@ -25,6 +25,7 @@ use domain::{
     },
     object::Object,
     pipelines::Pipeline,
+    reject_counts::RejectCounts,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -79,6 +80,9 @@ pub struct JobItem {
     /// Rows that the pipeline's policy let it leave out.
     #[serde(default)]
     pub rejected: u64,
+    /// These rows by reason.
+    #[serde(default, skip_serializing_if = "RejectCounts::is_empty")]
+    pub rejects: RejectCounts,
     /// Records of rows that were repaired.
     #[serde(default)]
     pub repaired: u64,
@@ -323,7 +327,8 @@ impl JobItem {
     fn take_progress(&mut self) -> Progress {
         let (records, rejected, repaired) = (self.records, self.rejected, self.repaired);
         let (format, drifts) = (self.format.take(), std::mem::take(&mut self.drifts));
-        Progress { records, rejected, repaired, format, drifts, table: self.table_counts }
+        let rejects = std::mem::take(&mut self.rejects);
+        Progress { records, rejected, rejects, repaired, format, drifts, table: self.table_counts }
     }
 
     fn take_dropped(&mut self) -> Result<Dropped, Problem> {
@@ -371,6 +376,7 @@ impl From<&Job> for JobItem {
             records: job.records(),
             progress: None,
             rejected: job.rejected(),
+            rejects: job.rejects().cloned().unwrap_or_default(),
             repaired: job.repaired(),
             format: job.format().map(str::to_owned),
             drifts: job.drifts().cloned().unwrap_or_default(),

@@ -49,6 +49,7 @@ impl Ledger {
         let format = if progress.format.is_some() { ", #format = :format" } else { "" };
         let drifts = if progress.drifts.is_empty() { "" } else { ", drifts = :drifts" };
         let counts = if progress.table.is_some() { ", table_counts = :table_counts" } else { "" };
+        let rejects = if progress.rejects.is_empty() { "" } else { ", rejects = :rejects" };
         let ended = worker.filter(|_| change == Change::Fail).map(|worker| Attempt {
             number: job.attempt,
             task: worker.to_owned(),
@@ -60,7 +61,7 @@ impl Ledger {
         let mut write = Write::new(
             &format!(
                 "SET #state = :to, reason = :reason, records = :records, rejected = :rejected, \
-                 repaired = :repaired{settled}{format}{drifts}{counts}{history} \
+                 repaired = :repaired{settled}{format}{drifts}{counts}{rejects}{history} \
                  REMOVE lease_until"
             ),
             "fence = :fence",
@@ -85,6 +86,9 @@ impl Ledger {
         }
         if let Some(counts) = progress.table {
             write = write.value(":table_counts", counts_value(counts)?);
+        }
+        if !rejects.is_empty() {
+            write = write.value(":rejects", write::rejects_value(&progress.rejects)?);
         }
         if let Some(ended) = &ended {
             write = write.name("#history", "history").value(":ended", write::attempts(ended)?);
@@ -146,12 +150,14 @@ fn done(job: &Job, progress: &Progress, write_units: u64, now: Timestamp) -> Res
     // What an earlier attempt found is not what this one found.
     let (set, remove) =
         if progress.drifts.is_empty() { ("", ", drifts") } else { (", drifts = :drifts", "") };
+    let (rejects, no_rejects) =
+        if progress.rejects.is_empty() { ("", ", rejects") } else { (", rejects = :rejects", "") };
     let counts = if progress.table.is_some() { ", table_counts = :table_counts" } else { "" };
     let mut write = Write::new(
         &format!(
             "SET #state = :to, records = :records, rejected = :rejected, repaired = :repaired, #format = :format, \
-             write_units = :units, settled_at = :now, status_shard = :status_shard, status_at = :now{set}{counts} \
-             REMOVE lease_until, reason, #progress{remove}"
+             write_units = :units, settled_at = :now, status_shard = :status_shard, status_at = :now{set}{counts}{rejects} \
+             REMOVE lease_until, reason, #progress{remove}{no_rejects}"
         ),
         "fence = :fence",
     )
@@ -167,6 +173,9 @@ fn done(job: &Job, progress: &Progress, write_units: u64, now: Timestamp) -> Res
     .value(":fence", number(job.fence));
     if !set.is_empty() {
         write = write.value(":drifts", write::drifts_value(&progress.drifts)?);
+    }
+    if !rejects.is_empty() {
+        write = write.value(":rejects", write::rejects_value(&progress.rejects)?);
     }
     if let Some(counts) = progress.table {
         write = write.value(":table_counts", counts_value(counts)?);

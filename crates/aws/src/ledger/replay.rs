@@ -64,7 +64,7 @@ impl Ledger {
                 "SET #state = :to, attempt = attempt + :one, counted_attempts = :zero, replayed_from = :ended, \
                  records = :zero, rejected = :zero, repaired = :zero, status_shard = :status_shard, status_at = :now{} \
                  REMOVE settled_at, notified_at, notify_lease_until, collecting_until, reason, task, lease_until, \
-                 claimed_at, deferred_until, revision",
+                 claimed_at, deferred_until, revision, rejects",
                 adding(note)
             ),
             // The rows that a replay writes would be deleted with the old ones. And a process that is just sending the failure

@@ -13,6 +13,7 @@ use domain::{
     audit::AuditEntry,
     drift::Drifts,
     job::{Attempt, Change, JobId, Reason, allowed_from, settled_shard},
+    reject_counts::RejectCounts,
 };
 
 /// One conditional update being written.
@@ -95,6 +96,12 @@ pub(super) fn notes(note: &AuditEntry) -> Result<AttributeValue, CallError> {
 pub(super) fn drifts_value(drifts: &Drifts) -> Result<AttributeValue, CallError> {
     let item = serde_dynamo::to_item(drifts)
         .map_err(|e| CallError::malformed_response("note the columns that changed", e))?;
+    Ok(AttributeValue::M(item))
+}
+
+pub(super) fn rejects_value(rejects: &RejectCounts) -> Result<AttributeValue, CallError> {
+    let item = serde_dynamo::to_item(rejects)
+        .map_err(|e| CallError::malformed_response("note why rows are rejected", e))?;
     Ok(AttributeValue::M(item))
 }
 

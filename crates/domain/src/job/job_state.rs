@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{reason::Reason, state::State};
 use crate::destination::TableCounts;
 use crate::drift::Drifts;
+use crate::reject_counts::RejectCounts;
 
 /// Where a job is, with what only a job there has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,6 +143,8 @@ pub struct Progress {
     pub records: u64,
     /// Rows left out by the pipeline's policy.
     pub rejected: u64,
+    /// These rows by reason.
+    pub rejects: RejectCounts,
     /// Records of rows that were repaired by the pipeline's policy.
     pub repaired: u64,
     /// The format found, such as `csv.gz`.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Claimed, Job, JobState, Progress, Reason, ReasonCode, Replaced, State};
-use crate::{bad_input, drift::Drifts, fault, pipelines::Format, verdict::Kind};
+use crate::{bad_input, drift::Drifts, fault, pipelines::Format, reject_counts::RejectCounts, verdict::Kind};
 
 impl Job {
     /// The plain name of its state.
@@ -104,6 +104,12 @@ impl Job {
     #[must_use]
     pub fn rejected(&self) -> u64 {
         self.progress().map_or(0, |progress| progress.rejected)
+    }
+
+    /// These rows by reason; none of a job that settled without any, or before reasons were counted.
+    #[must_use]
+    pub fn rejects(&self) -> Option<&RejectCounts> {
+        self.progress().map(|progress| &progress.rejects).filter(|rejects| !rejects.is_empty())
     }
 
     /// Records of rows that were repaired, once it has settled.

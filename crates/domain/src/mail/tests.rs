@@ -2,6 +2,7 @@ use super::{format::BODY_BYTES, *};
 use crate::job::{Attempt, Claimed, Done, Failed, JobState, Progress, Reason};
 use crate::object::Object;
 use crate::pipelines::Pipelines;
+use crate::{bad_input, reject_counts::RejectCounts};
 
 const PIPELINE: &str = "version = 1\n[[pipeline]]\nname = \"orders\"\nbad_rows = \"quarantine\"\n";
 
@@ -112,7 +113,10 @@ fn attempts_that_were_not_the_objects_fault_are_told_apart() {
 
 #[test]
 fn a_success_is_short() {
-    let progress = Progress { records: 3_376, rejected: 1, format: None, ..Progress::default() };
+    let mut rejects = RejectCounts::default();
+    rejects
+        .add(bad_input::Reason::WrongType, Some("total"), || "line 17: the value x is no number".to_owned());
+    let progress = Progress { records: 3_376, rejected: 1, rejects, ..Progress::default() };
     let done = Done { progress, write_units: 3_379, claimed: claimed(), ..Done::sample(settled_at()) };
     let done = job("uploads/a.csv").in_state(done);
     let mail = settled(&done);
@@ -129,6 +133,7 @@ Version    v7
 Job        {}
 Attempts   1
 Records    3,376 visible, 1 row left out
+Rejected   1 wrong_type in total; the first: line 17: the value x is no number
 Duration   1 min 15 s
 Cost       about $0.0023
 

@@ -48,6 +48,8 @@ variables! {
     STOPS_QUEUE_URL: String, Template, "it must be a queue's URL", text;
     /// The queue of what could not be delivered or processed.
     DEAD_LETTER_QUEUE_URL: String, Template, "it must be a queue's URL", text;
+    /// The queue of jobs that failed and were mailed.
+    FAILED_JOBS_QUEUE_URL: String, Template, "it must be a queue's URL", text;
     /// The ECS cluster of the tasks, by name or ARN.
     CLUSTER: String, Template, "it must be a cluster's name or ARN", text;
     /// The deployed revision of the worker's task definition, with its number.

@@ -339,7 +339,13 @@ impl Table {
         let rest = self.lines.since(self.row_at);
         let mut raw = self.carried.clone();
         raw.extend_from_slice(&rest[..rest.len().min(self.limits.raw_bytes)]);
-        Reject { reason, place: self.place(), message, raw: raw_text(&raw, self.limits.raw_bytes) }
+        Reject {
+            reason,
+            column: None,
+            place: self.place(),
+            message,
+            raw: raw_text(&raw, self.limits.raw_bytes),
+        }
     }
 
     /// What a record of the row takes in the table, names included and at the most.

@@ -363,5 +363,5 @@ fn shown_record(record: &Record, limits: &Limits) -> String {
 
 /// As a refused row is handed on.
 pub(super) fn rejected((reason, message): Refused, place: Place, raw: Option<String>) -> Reject {
-    Reject { reason, place, message, raw: raw.unwrap_or_default() }
+    Reject { reason, column: None, place, message, raw: raw.unwrap_or_default() }
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use domain::job::State;
+use domain::{job::State, message::JobMessage};
 use localcloud::{faults::Call, wire::ApiError};
 use serde_json::json;
-use tests::{TestEnv, call};
+use tests::{JobAsserts, TestEnv, call};
 
 use super::{KEY, RAGGED, csv, dead_lettered, minutes};
 
@@ -47,17 +47,25 @@ pub(super) async fn group_of_one(env: &TestEnv) {
     assert!(last.body.contains("\nLast log lines\n") && last.body.contains("replay --job"), "{}", last.body);
 }
 
-/// The sweep removes the dead letter of an object that was fixed.
+/// The sweep removes the dead letters of an object that was fixed and of a job that is done, and leaves the others.
 pub(super) async fn resolved(env: &TestEnv) {
+    const OTHER: &str = "uploads/other.csv";
     env.put(KEY, RAGGED).await;
+    env.put(OTHER, RAGGED).await;
     env.settle().await;
-    env.put(KEY, csv(3)).await;
+    let fixed = env.put(KEY, csv(3)).await;
     env.settle().await;
-    let queue = &env.cloud().stack().resources["DeadLetterQueue"].arn;
-    let waiting = || env.cloud().services().sqs.counts(queue).unwrap().visible;
-    assert_eq!(waiting(), 1);
+    let done = env.job_of(&fixed).await;
+    done.assert_done();
+    env.send("DeadLetterQueue", &JobMessage::new(done.id.clone(), 1, 0).to_body());
+    env.send("DeadLetterQueue", "nonsense");
+    let (sqs, resources) = (&env.cloud().services().sqs, &env.cloud().stack().resources);
+    let waiting = || {
+        ["DeadLetterQueue", "FailedJobsQueue"].map(|queue| sqs.counts(&resources[queue].arn).unwrap().visible)
+    };
+    assert_eq!(waiting(), [2, 2]);
     env.swept().await;
-    assert_eq!(waiting(), 0);
+    assert_eq!(waiting(), [1, 1]);
 }
 
 /// The sweep mails a failure that λ stops could not mail.
@@ -73,13 +81,14 @@ pub(super) async fn not_notified(env: &TestEnv) {
     assert!(env.job(KEY).await.notified_at().is_some());
 }
 
-/// On both queues that anybody may send to.
+/// On all queues that somebody receives from.
 pub(super) async fn nonsense(env: &TestEnv) {
     env.send("UploadsQueue", "nonsense");
     env.send("JobsQueue", "nonsense");
+    env.send("StopsQueue", "nonsense");
     env.put(KEY, csv(3)).await;
     env.settle().await;
-    assert_eq!(env.dead_letters().await.len(), 2);
+    assert_eq!(env.dead_letters().await.len(), 3);
 }
 
 /// Somebody has deleted the queues by hand: what their rules match is kept.

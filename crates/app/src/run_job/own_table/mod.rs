@@ -72,7 +72,7 @@ impl OwnTable {
     pub(crate) fn item(&self, row: u64, place: Place, record: Record) -> Result<TableItem, Reject> {
         self.maker.item(row, record).map_err(|refused| {
             let RefusedRow { reason, message, record } = *refused;
-            Reject { reason, place, message, raw: beginning_as_json(&record) }
+            Reject { reason, column: None, place, message, raw: beginning_as_json(&record) }
         })
     }
 }

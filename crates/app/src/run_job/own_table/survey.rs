@@ -7,6 +7,7 @@ use domain::{
     destination::{DuplicateKeys, KeyHash, KeySet, RowSet, passes},
     job::Change,
     pipelines::Pipeline,
+    reject_counts::RejectCounts,
 };
 use readers::{Place, Reject, Row, Rows, Tolerance};
 
@@ -17,7 +18,7 @@ use crate::run_job::job_exit::JobExit;
 #[derive(Debug, Default)]
 pub(crate) struct Survey {
     /// Rows that cannot be in the table.
-    pub(crate) refused: u64,
+    pub(crate) refused: RejectCounts,
     /// Rows whose key counts for another row: an earlier one, or with `duplicate_keys = "reject"` a later one.
     pub(crate) repeated: RowSet,
 }
@@ -63,20 +64,20 @@ pub(crate) async fn survey(
     Ok(survey)
 }
 
-/// Adds the keys of these rows that are of the set's pass. How many rows have none.
+/// Adds the keys of these rows that are of the set's pass. Which rows have none, by reason.
 pub(crate) async fn add_keys(
     table: &OwnTable,
     mut rows: Rows,
     keys: &mut KeySet,
     tolerance: Tolerance,
-) -> Result<u64, JobExit> {
-    let mut refused = 0;
+) -> Result<RejectCounts, JobExit> {
+    let mut refused = RejectCounts::default();
     while let Some(row) = rows.next().await? {
         match key_of(table, row) {
             Ok(Some((_, key))) => keys.add(key),
             Ok(None) => {}
             Err(reject) if tolerance == Tolerance::None => return Err(bad_row(&reject)),
-            Err(_) => refused += 1,
+            Err(reject) => reject.count(&mut refused),
         }
     }
     keys.sort();
@@ -125,7 +126,13 @@ fn key_of(table: &OwnTable, row: Row) -> Result<Option<(u64, KeyHash)>, Reject> 
 /// The reject of a row whose key an earlier row has.
 pub(crate) fn repeated_key(place: Place, first: Option<u64>, raw: String) -> Reject {
     let of = first.map_or_else(|| "an earlier row".to_owned(), |first| format!("row {first}"));
-    Reject { reason: Reason::RepeatedKey, place, message: format!("{of} has the same key"), raw }
+    Reject {
+        reason: Reason::RepeatedKey,
+        column: None,
+        place,
+        message: format!("{of} has the same key"),
+        raw,
+    }
 }
 
 fn bad_row(reject: &Reject) -> JobExit {

@@ -6,6 +6,7 @@ use super::*;
 use domain::drift::{Change, Drift, Drifts, Kind, Kinds};
 use domain::{
     audit::{AuditEntry, AuditKind},
+    bad_input,
     pipelines::Pipelines,
 };
 
@@ -221,8 +222,11 @@ fn full_states() -> Vec<JobState> {
     let listed = [("tip", Change::New), ("note", Change::Missing), ("zip", changed)];
     let listed = listed.map(|(column, change)| Drift { column: column.into(), change });
     let drifts = Drifts { listed: listed.into(), total: 3, emptied: Some(7) };
-    let progress =
-        Progress { records: 7, rejected: 2, repaired: 3, format: Some("csv.gz".into()), drifts, table: None };
+    let mut rejects = RejectCounts::default();
+    rejects.add(bad_input::Reason::RaggedRow, None, || "line 3: 2 fields".into());
+    rejects.add(bad_input::Reason::WrongType, Some("total"), String::new);
+    let format = Some("csv.gz".into());
+    let progress = Progress { records: 7, rejected: 2, rejects, repaired: 3, format, drifts, table: None };
     let (collecting_until, settled_at) = (Some(at(99)), at(9));
     let dropped = Dropped {
         settled_at,

@@ -56,6 +56,8 @@ pub(super) struct Account {
 pub(super) struct Role {
     pub(super) logical_id: String,
     pub(super) grants: Vec<Arc<Grant>>,
+    /// What the permissions boundary says, if the role has one.
+    pub(super) boundary: Option<Vec<Arc<Grant>>>,
 }
 
 impl Account {
@@ -128,22 +130,11 @@ impl Account {
             grants.extend(grant::read(&place, &policy["PolicyDocument"])?);
         }
         for arn in list(&properties["ManagedPolicyArns"]) {
-            let own =
-                stack.resources.values().find(|it| it.kind == "AWS::IAM::ManagedPolicy" && it.arn == *arn);
-            if let Some(policy) = own {
-                let place = Place { holder, name: &policy.logical_id, managed: None, admits: false };
-                grants.extend(grant::read(&place, &policy.properties["PolicyDocument"])?);
-                continue;
-            }
-            let name = arn.rsplit('/').next().unwrap_or_default();
-            let document = managed::document(name).ok_or_else(|| {
-                let known = managed::names().join(", ");
-                format!("the local cloud does not know the managed policy {arn}; it knows {known}. Write its statements out")
-            })?;
-            let place = Place { holder, name, managed: Some(name), admits: false };
-            grants.extend(grant::read(&place, &document)?);
+            grants.extend(managed_policy(stack, holder, arn)?);
         }
-        let role = Role { logical_id: holder.to_owned(), grants };
+        let boundary = properties["PermissionsBoundary"].as_str();
+        let boundary = boundary.map(|arn| managed_policy(stack, holder, arn)).transpose()?;
+        let role = Role { logical_id: holder.to_owned(), grants, boundary };
         self.roles.insert(resource.name.clone(), role);
         Ok(())
     }
@@ -286,6 +277,23 @@ impl Account {
         let ordered: BTreeMap<&GrantId, &Arc<Grant>> = all.map(|grant| (&grant.id, grant)).collect();
         ordered.into_values()
     }
+}
+
+/// What a managed policy says, which the template or AWS has, for the role that holds it.
+fn managed_policy(stack: &Stack, holder: &str, arn: &str) -> Result<Vec<Arc<Grant>>, String> {
+    let own = stack.resources.values().find(|it| it.kind == "AWS::IAM::ManagedPolicy" && it.arn == arn);
+    if let Some(policy) = own {
+        let place = Place { holder, name: &policy.logical_id, managed: None, admits: false };
+        return grant::read(&place, &policy.properties["PolicyDocument"]);
+    }
+    let name = arn.rsplit('/').next().unwrap_or_default();
+    let document = managed::document(name).ok_or_else(|| {
+        let known = managed::names().join(", ");
+        format!(
+            "the local cloud does not know the managed policy {arn}; it knows {known}. Write its statements out"
+        )
+    })?;
+    grant::read(&Place { holder, name, managed: Some(name), admits: false }, &document)
 }
 
 /// The ARN of a function of this name.

@@ -1,4 +1,5 @@
-//! The decision: an explicit deny wins; then, within one account, the caller's own policy or the resource's allows.
+//! The decision: an explicit deny wins; then, within one account, the caller's own policy or the resource's allows. A
+//! role's permissions boundary grants nothing, but what it does not allow is refused.
 //!
 //! Two kinds of resources differ. A key is opened by its own policy only; that may leave it to the account, and so to
 //! the callers' policies. And a service of AWS has no policies here: the resource has to admit it.
@@ -28,16 +29,19 @@ pub(super) enum Answer {
 pub(super) enum Why {
     DeniedByCaller,
     DeniedByResource,
+    DeniedByBoundary,
     NotAllowedByCaller,
     NotAllowedByResource,
+    NotAllowedByBoundary,
 }
 
 /// Answers one question.
 pub(super) fn decide(account: &Account, who: &Asker, required: &RequiredAction) -> Answer {
-    let own: &[Arc<Grant>] = match who {
-        Asker::Role(name) => account.roles.get(name).map(|role| role.grants.as_slice()).unwrap_or_default(),
-        Asker::Owner | Asker::Service(_) => &[],
+    let role = match who {
+        Asker::Role(name) => account.roles.get(name),
+        Asker::Owner | Asker::Service(_) => None,
     };
+    let own = role.map(|role| role.grants.as_slice()).unwrap_or_default();
     let concerned = |grants: &[Arc<Grant>], principal: Principal| -> Vec<Arc<Grant>> {
         let Some(request) =
             grant::request(principal, &required.action, &required.resource, context(who, required))
@@ -54,6 +58,15 @@ pub(super) fn decide(account: &Account, who: &Asker, required: &RequiredAction) 
     }
     if by_resource.iter().any(|grant| !grant.allows) {
         return Answer::Refused(Why::DeniedByResource);
+    }
+    if let Some(boundary) = role.and_then(|role| role.boundary.as_deref()) {
+        let by_boundary = concerned(boundary, principal(who));
+        if by_boundary.iter().any(|grant| !grant.allows) {
+            return Answer::Refused(Why::DeniedByBoundary);
+        }
+        if by_boundary.is_empty() {
+            return Answer::Refused(Why::NotAllowedByBoundary);
+        }
     }
     if required.action.starts_with("kms:") {
         return key(who, required, by_caller, by_resource, || concerned(policy, root()));

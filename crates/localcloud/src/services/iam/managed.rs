@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 /// By name, what each allows on every resource.
-const POLICIES: [(&str, &[&str]); 6] = [
+const POLICIES: [(&str, &[&str]); 7] = [
     ("AWSLambdaBasicExecutionRole", &["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]),
     (
         "AWSLambdaSQSQueueExecutionRole",
@@ -15,6 +15,16 @@ const POLICIES: [(&str, &[&str]); 6] = [
             "logs:CreateLogGroup",
             "logs:CreateLogStream",
             "logs:PutLogEvents",
+        ],
+    ),
+    (
+        "AWSCodeDeployRoleForLambda",
+        &[
+            "cloudwatch:DescribeAlarms",
+            "lambda:UpdateAlias",
+            "lambda:GetAlias",
+            "lambda:GetProvisionedConcurrencyConfig",
+            "sns:Publish",
         ],
     ),
     (

@@ -50,6 +50,10 @@ impl Refused {
             Why::NotAllowedByResource => {
                 format!("because no resource-based policy allows the {action} action")
             }
+            Why::NotAllowedByBoundary => {
+                format!("because no permissions boundary allows the {action} action")
+            }
+            Why::DeniedByBoundary => "with an explicit deny in a permissions boundary".to_owned(),
             Why::DeniedByCaller => "with an explicit deny in an identity-based policy".to_owned(),
             Why::DeniedByResource => "with an explicit deny in a resource-based policy".to_owned(),
         };
@@ -63,7 +67,8 @@ impl Refused {
             message,
             why: match why {
                 Why::NotAllowedByCaller | Why::NotAllowedByResource => "lacks",
-                Why::DeniedByCaller | Why::DeniedByResource => "is denied",
+                Why::NotAllowedByBoundary => "has a permissions boundary that does not allow",
+                Why::DeniedByCaller | Why::DeniedByResource | Why::DeniedByBoundary => "is denied",
             },
             of_resource: matches!(why, Why::NotAllowedByResource | Why::DeniedByResource),
         }

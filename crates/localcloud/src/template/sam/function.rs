@@ -15,13 +15,14 @@ use crate::template::{
 };
 
 /// Function properties that the transform itself reads.
-const READ_HERE: [&str; 8] = [
+const READ_HERE: [&str; 9] = [
     "AutoPublishAlias",
     "AutoPublishAliasAllProperties",
     "DeadLetterQueue",
     "DeploymentPreference",
     "EventInvokeConfig",
     "Events",
+    "PermissionsBoundary",
     "Policies",
     "VersionDescription",
 ];

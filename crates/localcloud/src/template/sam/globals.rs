@@ -25,6 +25,7 @@ impl<'t> Globals<'t> {
                 "AutoPublishAliasAllProperties",
                 "DeploymentPreference",
                 "EventInvokeConfig",
+                "PermissionsBoundary",
             ];
             let known = FUNCTION.iter().map(|(name, _)| *name).chain(also);
             let known: Vec<&str> = known.collect();

@@ -11,7 +11,7 @@ use crate::template::{
 };
 
 /// The role that SAM makes for a function: its own statements, sending to the queues that hear of its failures, and
-/// AWS's policies for what Lambda does in its name.
+/// AWS's policies for what Lambda does in its name; and the function's permissions boundary.
 pub(super) fn of_function(function: &Declared, properties: &Node, polls: bool) -> Step<Declared> {
     let (line, policies) = (function.line, properties.get("Policies"));
     let mut managed = vec![managed_policy(line, "service-role/AWSLambdaBasicExecutionRole")];
@@ -56,12 +56,14 @@ pub(super) fn of_function(function: &Declared, properties: &Node, polls: bool) -
             inline.push(sending(line, name, arn));
         }
     }
+    let boundary = properties.get("PermissionsBoundary").map(|arn| ("PermissionsBoundary", arn.clone()));
     let properties = [
         ("AssumeRolePolicyDocument", trust(line, "lambda.amazonaws.com")),
         ("ManagedPolicyArns", Node::list(line, managed)),
         ("Policies", Node::list(line, inline)),
     ];
-    Ok(function.beside("Role", "AWS::IAM::Role", Node::map(line, properties)))
+    let properties = Node::map(line, properties.into_iter().chain(boundary));
+    Ok(function.beside("Role", "AWS::IAM::Role", properties))
 }
 
 /// The role in which Scheduler invokes the function, and sends what it cannot deliver to a queue, if there is one.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use domain::drift::{Kind, Kinds, Observed, ObservedColumn};
 use domain::record::number::NumberError;
+use domain::reject_counts::RejectCounts;
 
 use self::candidate::Candidate;
 use self::totals::Totals;
@@ -47,6 +48,7 @@ pub(in super::super) struct Settled {
     /// The rows that are totals of others.
     pub(in super::super) totals: Vec<Total>,
     pub(in super::super) rejected: u64,
+    pub(in super::super) rejects: RejectCounts,
     pub(in super::super) first: Vec<(u64, Reject)>,
     pub(in super::super) item_bytes: u64,
     pub(in super::super) write_units: u64,
@@ -313,6 +315,8 @@ impl Settling {
                 continue;
             };
             settled.rejected += doubtful.rows;
+            let name = &names[columns[at]];
+            settled.rejects.add_rows(Reason::NumberOutOfRange, Some(name), doubtful.rows);
             settled.item_bytes += doubtful.item_bytes;
             settled.write_units += doubtful.write_units;
             settled

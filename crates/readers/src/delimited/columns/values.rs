@@ -65,7 +65,8 @@ impl Refused {
             let hint = if kind == ColumnType::Number { comma_hint(field) } else { "" };
             message = format!("the value {} of column {name} is no {kind}{hint}", shown(field));
         }
-        table.reject(reason, format!("{message}; the header is {}", table.header_shown()))
+        let reject = table.reject(reason, format!("{message}; the header is {}", table.header_shown()));
+        Reject { column: Some(Arc::clone(&table.names()[column])), ..reject }
     }
 
     /// The reason and a message that calls the column `name`.

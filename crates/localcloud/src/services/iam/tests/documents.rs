@@ -113,3 +113,35 @@ Resources:
     let may = |action: &str| iam.authorize(&Who::role("r", "x"), &[RequiredAction::new(action, "*")]).is_ok();
     assert!(may("sqs:ListQueues") && may("sns:ListTopics") && !may("ecs:ListTasks"));
 }
+
+#[test]
+fn a_permissions_boundary_grants_nothing_and_limits_what_is_granted() {
+    let text = "
+Resources:
+  R:
+    Type: AWS::IAM::Role
+    Properties:
+      RoleName: r
+      AssumeRolePolicyDocument:
+        Statement: { Effect: Allow, Principal: { Service: lambda.amazonaws.com }, Action: sts:AssumeRole }
+      PermissionsBoundary: !Ref Boundary
+      Policies:
+        - PolicyName: own
+          PolicyDocument: { Statement: { Effect: Allow, Action: ['sqs:*', 'sns:ListTopics'], Resource: '*' } }
+  Boundary:
+    Type: AWS::IAM::ManagedPolicy
+    Properties:
+      PolicyDocument:
+        Statement:
+          - { Effect: Allow, Action: ['sqs:*', 'ecs:ListTasks'], Resource: '*' }
+          - { Effect: Deny, Action: 'sqs:ListQueues', Resource: '*' }
+";
+    let iam = Iam::default();
+    iam.load(&stack(text), &[]).unwrap();
+    let ask = |action: &str| iam.authorize(&Who::role("r", "x"), &[RequiredAction::new(action, "*")]);
+    let refused = |action: &str| ask(action).unwrap_err().to_string();
+    assert!(ask("sqs:SendMessage").is_ok());
+    assert!(refused("sns:ListTopics").ends_with("no permissions boundary allows the sns:ListTopics action"));
+    assert!(refused("sqs:ListQueues").ends_with("with an explicit deny in a permissions boundary"));
+    assert!(refused("ecs:ListTasks").ends_with("no identity-based policy allows the ecs:ListTasks action"));
+}
