@@ -174,6 +174,7 @@ impl RowCounts {
             most: bounds.most_counted(),
             rows: 0,
             rejected: 0,
+            rejects: RejectCounts::default(),
             first_rejects: Vec::new(),
             repairs: Repairs::default(),
             item_bytes: 0,
