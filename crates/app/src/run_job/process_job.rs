@@ -32,6 +32,7 @@ use super::{
     job_run::JobRun,
     read_and_write::read_and_write,
     remove::{remove, take_back},
+    replace,
     services::Services,
     usage::Usage,
 };

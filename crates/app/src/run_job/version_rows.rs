@@ -41,7 +41,7 @@ impl VersionRows {
         };
         let table = OwnTable::of(services, old, then).await?;
         let source = Source::new(services.objects.clone(), old.object.clone(), 0);
-        let alone = read_options(&old.pipeline, services.memory.buffers());
+        let alone = read_options(&old.pipeline, None, services.memory.buffers());
         let among_others = PipelineColumns::read(JobRun { job: old, ..run }).await?.options(&alone);
         let mut readings: Vec<Self> = Vec::with_capacity(2);
         for options in [alone, among_others] {
