@@ -13,7 +13,7 @@ use crate::{
     args::CheckArguments,
     built_in::TemplateFile,
     local,
-    output::{failed, one_line, print, print_document},
+    output::{columns, failed, hanging, one_line, print, print_document},
 };
 
 /// An error in a file.
@@ -66,7 +66,8 @@ impl Findings {
     fn to_text(&self) -> String {
         let files: Vec<String> = self.files.iter().map(|file| one_line(file)).collect();
         let (pipelines, schedules) = (count(self.pipelines, "pipeline"), count(self.schedules, "schedule"));
-        format!("{pipelines}, {schedules} in {}: no problems\n", files.join(" and "))
+        let text = format!("{pipelines}, {schedules} in {}: no problems", files.join(" and "));
+        hanging("", &text, columns().unwrap_or(usize::MAX))
     }
 }
 
