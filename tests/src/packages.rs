@@ -37,6 +37,9 @@ pub async fn node_modules(folder: &Path, package: &Path) {
 /// Runs the commands, unless they ran for the same list before.
 async fn install<const N: usize>(folder: &Path, list: &Path, commands: [Command; N]) {
     let wanted = std::fs::read_to_string(list).expect("a list of packages");
+    // Tests that run at the same time share what is installed. The lock ends with the file.
+    let lock = std::fs::File::create(folder.with_extension("lock")).expect("a file to lock");
+    lock.lock().expect("a lock");
     // Written when all is installed, so that an installation that broke off is made again.
     let installed = folder.join("installed");
     if std::fs::read_to_string(&installed).is_ok_and(|present| present == wanted) {

@@ -14,7 +14,7 @@ use crate::{
     args::CheckArguments,
     built_in::TemplateFile,
     local,
-    output::{one_line, print, print_document},
+    output::{columns, hanging, one_line, print, print_document},
 };
 
 use super::{check_deployed, deployment::Deployment};
@@ -67,7 +67,8 @@ impl Findings {
     fn to_text(&self) -> String {
         let files: Vec<String> = self.files.iter().map(|file| one_line(file)).collect();
         let (pipelines, schedules) = (count(self.pipelines, "pipeline"), count(self.schedules, "schedule"));
-        format!("{pipelines}, {schedules} in {}: no problems\n", files.join(" and "))
+        let text = format!("{pipelines}, {schedules} in {}: no problems", files.join(" and "));
+        hanging("", &text, columns().unwrap_or(usize::MAX))
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     commands::format_job::job_to_json,
     endpoint::{self, variables},
-    output::{one_line, print, print_line},
+    output::{columns, hanging, one_line, print, print_line},
 };
 
 /// Something that happened.
@@ -113,14 +113,14 @@ impl Printer<'_> {
                 format!("removed   {} (the object stays in the bucket)\n", one_line(key))
             }
             Event::Problem { message } => format!("problem   {}\n", one_line(message)),
-            Event::Pipelines { file, pipelines, schedules } => format!(
-                "pipelines {} has changed; used from now on: {}, {}\n          what they would process otherwise: \
-                 tidemill jobs --outdated\n",
-                one_line(file),
-                count(*pipelines, "pipeline"),
-                count(*schedules, "schedule")
-            ),
-            Event::Settled(job) => format!("{:9} {}\n", job.state().as_str(), outcome(job)),
+            Event::Pipelines { file, pipelines, schedules } => {
+                let (pipelines, schedules) = (count(*pipelines, "pipeline"), count(*schedules, "schedule"));
+                let file = one_line(file);
+                let changed = format!("{file} has changed; used from now on: {pipelines}, {schedules}");
+                let otherwise = "what they would process otherwise: tidemill jobs --outdated";
+                line("pipelines", &changed) + &line("", otherwise)
+            }
+            Event::Settled(job) => line(job.state().as_str(), &outcome(job)),
             Event::Mail(mail) => format!("mail      {}\n", one_line(&mail.subject)),
         }
     }
@@ -149,6 +149,11 @@ impl Printer<'_> {
         }
         text + "Press Ctrl-C to stop.\n\n"
     }
+}
+
+/// A line of an event, which goes on below itself where the terminal ends.
+fn line(event: &str, text: &str) -> String {
+    hanging(&format!("{event:9} "), text, columns().unwrap_or(usize::MAX))
 }
 
 fn outcome(job: &Job) -> String {

@@ -5,6 +5,7 @@ mod burst;
 mod cloud;
 mod commands;
 mod containers;
+mod newcomer;
 mod process;
 mod reading;
 mod run;

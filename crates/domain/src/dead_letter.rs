@@ -1,7 +1,7 @@
 //! Whether a dead-letter message still needs somebody.
 //!
 //! A message about a failed job waits for a person. When the person has fixed the object and uploaded it again, or somebody has
-//! replayed the job, nothing is left to do, and the message only keeps an alarm on.
+//! replayed the job, nothing is left to do, and the message is only in the way.
 
 use crate::{
     job::{Job, JobId, JobState},

@@ -25,7 +25,7 @@ async fn forget(env: &TestEnv, key: &str) -> Forgotten {
         fleet: env.fleet(),
         tables: env.own_tables(),
         objects: &Objects::new(clients),
-        dead_letters: &DeadLetters::new(clients, &outputs["DeadLetterQueue"]),
+        dead_letters: &DeadLetters::new(clients, &outputs["DeadLetterQueue"], &outputs["FailedJobsQueue"]),
         rejects_prefix: &outputs["RejectsPrefix"],
         reports_prefix: &outputs["ReportsPrefix"],
         dry_run: false,

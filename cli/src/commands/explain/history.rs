@@ -42,11 +42,16 @@ pub(super) struct VersionHistory {
 }
 
 impl VersionHistory {
-    /// The history of the version that this job processed.
-    pub(super) fn of(job: Job, version: Option<Version>, deployment: &Deployment) -> Self {
+    /// The history of the version that this job processed. `visible` is the manifest of its object.
+    pub(super) fn of(
+        job: Job,
+        version: Option<Version>,
+        visible: Option<&Manifest>,
+        deployment: &Deployment,
+    ) -> Self {
         let now = deployment::now();
         let lines = timeline(&job, deployment.pooled_size(), now);
-        let advice = advice(&job, now);
+        let advice = advice(&job, visible, now);
         let version_id = job.object.version_id.clone();
         Self { version_id, version, job: Some((Box::new(job), lines, advice)), no_job: None }
     }

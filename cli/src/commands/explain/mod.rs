@@ -88,7 +88,7 @@ fn read_pipelines(file: &std::path::Path) -> anyhow::Result<Pipelines> {
 async fn of_job(deployment: &Deployment, job: Job) -> anyhow::Result<ObjectHistory> {
     let Object { bucket, key, .. } = job.object.clone();
     let visible = deployment.records.manifest(&bucket, &key).await?;
-    let version = VersionHistory::of(job, None, deployment);
+    let version = VersionHistory::of(job, None, visible.as_ref(), deployment);
     Ok(ObjectHistory { object: ObjectUri { bucket, key }, visible, versions: vec![version], is_cut: false })
 }
 
@@ -145,11 +145,12 @@ async fn of_object(
             shown.push(VersionHistory::without_job(version, why));
         } else {
             shown.extend(
-                its.into_iter().map(|job| VersionHistory::of(job, Some(version.clone()), deployment)),
+                its.into_iter()
+                    .map(|job| VersionHistory::of(job, Some(version.clone()), visible.as_ref(), deployment)),
             );
         }
     }
-    shown.extend(jobs.into_iter().map(|job| VersionHistory::of(job, None, deployment)));
+    shown.extend(jobs.into_iter().map(|job| VersionHistory::of(job, None, visible.as_ref(), deployment)));
     shown.sort_by_key(VersionHistory::order);
     Ok(ObjectHistory { object, visible, versions: shown, is_cut })
 }

@@ -5,6 +5,7 @@ use domain::{
     job::{
         Attempt, Claimed, Done, Failed, JobId, JobState, Notification, Progress, Reason, Replaced, Running,
     },
+    manifest::Manifest,
     object::Object,
 };
 use jiff::Timestamp;
@@ -132,13 +133,21 @@ fn a_failed_job_shows_what_to_do_and_when() {
         ("cancelled", "A person stopped the job"),
     ] {
         let job = failed(code, None);
-        let advice = advice(&job, now);
+        let advice = advice(&job, None, now);
         assert!(advice[0].contains(words), "{code}: {advice:?}");
         assert_eq!(advice[1], again(&job));
     }
     let collecting = failed("crashed", Some(at("13:30:00")));
-    assert!(advice(&collecting, now)[1].contains("try again after 2026-11-21T13:30:00Z"));
-    assert!(advice(&job(10), now).is_empty());
+    assert!(advice(&collecting, None, now)[1].contains("try again after 2026-11-21T13:30:00Z"));
+    assert!(advice(&job(10), None, now).is_empty());
+    // Another job has processed the version since.
+    let job = failed("ragged_row", None);
+    let other = Job { replay: 1, id: JobId::parse(&"0".repeat(32)).unwrap(), ..job.clone() };
+    let visible = Manifest::of(&other, 1, 7, now);
+    assert_eq!(
+        advice(&job, Some(&visible), now),
+        [format!("Nothing: job {} has processed the object.", other.id)]
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::{
     args::ReplayArguments,
     commands::deployment::Deployment,
-    output::{one_line, print, print_line},
+    output::{columns, hanging, one_line, print, print_line},
 };
 
 /// A replay in progress, and its counts so far.
@@ -81,7 +81,8 @@ impl<'r> Progress<'r> {
         }
         let word = if self.replay.dry_run && word == "replayed" { "would replay" } else { word };
         let job = job.map(|job| format!(" ({job})")).unwrap_or_default();
-        print(&format!("{word:12}  {}{job}: {}\n", shortened(&one_line(item), 400), one_line(message)))
+        let text = format!("{}{job}: {}", shortened(&one_line(item), 400), one_line(message));
+        print(&hanging(&format!("{word:12}  "), &text, columns().unwrap_or(usize::MAX)))
     }
 
     pub(super) fn summarise(&self) {

@@ -166,16 +166,20 @@ impl ProcessHarness {
     /// Ends the cloud and compares what was read with the transcript that is kept.
     pub(crate) async fn golden(self, name: &str, text: &str) {
         self.cloud.shutdown().await;
-        let text = plain(text, self.folder.path());
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.txt"));
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            std::fs::write(&path, &text).unwrap();
-        }
-        let kept = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            kept == text,
-            "{} differs; if it should, run again with UPDATE_GOLDEN=1:\n{text}",
-            path.display()
-        );
+        compare(name, &plain(text, self.folder.path()));
     }
+}
+
+/// Compares what was read with the transcript that is kept under this name.
+pub(crate) fn compare(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.txt"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        kept == text,
+        "{} differs; if it should, run again with UPDATE_GOLDEN=1:\n{text}",
+        path.display()
+    );
 }

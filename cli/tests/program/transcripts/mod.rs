@@ -9,4 +9,6 @@ mod harness;
 mod plain;
 mod scenarios;
 
+pub(crate) use harness::compare;
+pub(crate) use plain::plain;
 pub(crate) use scenarios::play;
