@@ -5,35 +5,17 @@ mod xlsx;
 
 use std::{
     fs::File,
-    io::{self, BufWriter, Write},
+    io::{BufWriter, Write},
     path::Path,
 };
 
 use anyhow::Context;
 
 use self::{parquet::Parquet, xlsx::Xlsx};
-use crate::format::Format;
-
-const FIRST_NAMES: [&str; 8] = ["Ada", "Bruno", "Chiara", "Dmitri", "Élodie", "Farid", "Grace", "Hanako"];
-const LAST_NAMES: [&str; 8] =
-    ["Andersen", "Baptiste", "Castellano", "Dvořák", "Eriksson", "Ferreira", "Goldberg", "Hasegawa"];
-const COUNTRIES: [&str; 6] = ["DE", "FR", "JP", "BR", "US", "SE"];
-const NOTES: [&str; 4] =
-    ["", "leave at the door", "gift, do not include the invoice", "call before delivery"];
-
-/// The names of the columns, in their order.
-const COLUMNS: [&str; 10] = [
-    "order_id",
-    "customer",
-    "email",
-    "country",
-    "ordered_on",
-    "shipped_at",
-    "quantity",
-    "amount",
-    "paid",
-    "note",
-];
+use crate::{
+    format::Format,
+    order::{COLUMNS, Order},
+};
 
 /// The level that `gzip` and `zstd` have without options.
 const GZIP_LEVEL: u32 = 6;
@@ -119,73 +101,6 @@ struct Orders {
     format: Format,
     bytes: u64,
     text_bytes: u64,
-}
-
-/// An order.
-struct Order {
-    id: u64,
-    customer: (&'static str, &'static str),
-    account: u32,
-    country: &'static str,
-    month: u8,
-    day: u8,
-    hour: u8,
-    minute: u8,
-    quantity: u8,
-    amount: (u32, u8),
-    paid: bool,
-    note: &'static str,
-}
-
-impl Order {
-    fn random(id: u64, random: &mut fastrand::Rng) -> Self {
-        let first = FIRST_NAMES[random.usize(..FIRST_NAMES.len())];
-        let last = LAST_NAMES[random.usize(..LAST_NAMES.len())];
-        Self {
-            id,
-            customer: (first, last),
-            account: random.u32(..1_000_000),
-            country: COUNTRIES[random.usize(..COUNTRIES.len())],
-            month: random.u8(1..=12),
-            day: random.u8(1..=28),
-            hour: random.u8(..24),
-            minute: random.u8(..60),
-            quantity: random.u8(1..=40),
-            amount: (random.u32(1..5_000), random.u8(..100)),
-            paid: random.bool(),
-            note: NOTES[random.usize(..NOTES.len())],
-        }
-    }
-
-    fn customer(&self) -> String {
-        format!("{} {}", self.customer.0, self.customer.1)
-    }
-
-    fn email(&self) -> String {
-        format!("customer-{}@example.com", self.account)
-    }
-
-    /// As a line of JSON, or of CSV.
-    fn text(&self, line: &mut Vec<u8>, format: Format) -> io::Result<()> {
-        let Self { id, customer: (first, last), account, country, note, paid, quantity, .. } = self;
-        let Self { month, day, hour, minute, amount: (whole, cents), .. } = self;
-        if format == Format::Jsonl {
-            return writeln!(
-                line,
-                "{{\"order_id\":{id},\"customer\":\"{first} {last}\",\"email\":\"customer-{account}@example.com\",\
-                 \"country\":\"{country}\",\"ordered_on\":\"2026-{month:02}-{day:02}\",\
-                 \"shipped_at\":\"2026-{month:02}-{day:02}T{hour:02}:{minute:02}:00Z\",\"quantity\":{quantity},\
-                 \"amount\":{whole}.{cents:02},\"paid\":{paid},\"note\":\"{note}\"}}"
-            );
-        }
-        let quote = if note.contains(',') { "\"" } else { "" };
-        writeln!(
-            line,
-            "{id},{first} {last},customer-{account}@example.com,{country},2026-{month:02}-{day:02},\
-             2026-{month:02}-{day:02}T{hour:02}:{minute:02}:00Z,{quantity},{whole}.{cents:02},{paid},\
-             {quote}{note}{quote}"
-        )
-    }
 }
 
 #[cfg(test)]

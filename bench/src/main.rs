@@ -12,6 +12,7 @@
 mod format;
 mod generate;
 mod measure;
+mod order;
 mod sink;
 mod target;
 

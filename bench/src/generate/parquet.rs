@@ -13,7 +13,7 @@ use ::parquet::{
 use anyhow::Context;
 use jiff::civil::{Date, date};
 
-use super::Order;
+use crate::order::Order;
 
 /// How many records a row group has.
 const GROUP_RECORDS: usize = 100_000;

@@ -4,7 +4,7 @@ use std::io::{self, Seek, Write};
 
 use zip::{ZipWriter, write::SimpleFileOptions};
 
-use super::{COLUMNS, Order};
+use crate::order::{COLUMNS, Order};
 
 const ROOT: &str = "<Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\"><Relationship Id=\"r1\" \
      Type=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument\" \

@@ -175,7 +175,8 @@ async fn damage_anywhere_is_refused_or_changes_nothing() {
     let mut random = fastrand::Rng::with_seed(13);
     let table = [TABLE.to_vec(), b"4,four\n".repeat(500)].concat();
     let (_, good) = read(&table, &Options::default()).await.unwrap();
-    for packed in [bzip2(&table), xz(&table), [xz(&table[..700]), xz(&table[700..])].concat()] {
+    let first_stream = xz(&table[..700]);
+    for packed in [bzip2(&table), xz(&table), [first_stream.clone(), xz(&table[700..])].concat()] {
         for _ in 0..rounds(100) {
             let mut damaged = packed.clone();
             for _ in 0..random.usize(1..4) {
@@ -184,6 +185,10 @@ async fn damage_anywhere_is_refused_or_changes_nothing() {
             }
             if random.u8(0..4) == 0 {
                 damaged.truncate(random.usize(10..damaged.len()));
+            }
+            // Cut between two streams, it is a whole file of one.
+            if damaged == first_stream {
+                continue;
             }
             // Bits that no checksum covers, such as those that pad the last byte, hold nothing.
             if let Ok((_, rows)) = read_in(&damaged, &Options::default(), 1_000).await {
