@@ -196,6 +196,25 @@ fn a_deletion_whose_event_comes_after_the_next_upload_removes_what_that_lacks() 
 }
 
 #[test]
+fn an_upload_that_is_published_before_the_items_are_removed_keeps_only_its_own() {
+    removing(343, "").run(async |env| {
+        env.put(KEY, csv(&[(1, "ann"), (2, "bob")])).await;
+        env.settle().await;
+        // The job of the deletion looks for versions when the next one is published.
+        let late = Call::Delay(Duration::from_secs(150));
+        env.on(Rule::new("s3", "ListObjectVersions", late).first(1));
+        delete(env, KEY).await;
+        env.until("the job of the deletion", || env.calls("s3", "ListObjectVersions") > 0).await;
+        let second = env.put(KEY, csv(&[(2, "bea"), (3, "cid")])).await;
+        env.until("the second version", || names(env).len() == 3).await;
+        env.settle().await;
+        env.job_of(&second).await.assert_done();
+        assert_eq!(names(env), expected(&[(2, "bea"), (3, "cid")]));
+        assert_eq!((removed(env).await, env.calls("dynamodb", "Scan")), (1, 0));
+    });
+}
+
+#[test]
 fn a_deletion_whose_function_dies_before_it_records_its_job_is_repeated() {
     removing(341, "").run(async |env| {
         env.put(KEY, csv(&[(1, "ann"), (2, "bob")])).await;

@@ -88,6 +88,9 @@ async fn jobs_up_to(run: JobRun<'_>, published: u64) -> Result<Option<Vec<Job>>,
     for version in services.objects.versions_of(&object.bucket, &object.key).await?.versions {
         let version = version.object(&object.bucket, Sequencer::default());
         let of_version = jobs_of(&services.ledger, &job.pipeline.name, &version).await?;
+        // What was put after the deletion keeps its items.
+        let of_version: Vec<Job> =
+            of_version.into_iter().filter(|it| it.object.sequencer <= object.sequencer).collect();
         let is_published = of_version.iter().any(|it| it.state() == State::Done);
         if is_published && found == published {
             break;
@@ -96,8 +99,7 @@ async fn jobs_up_to(run: JobRun<'_>, published: u64) -> Result<Option<Vec<Job>>,
         // Items of a job without provenance cannot be told from the application's.
         let has_provenance =
             |it: &Job| it.pipeline.destination.as_ref().is_some_and(|to| to.provenance.is_some());
-        let has_written =
-            |it: &Job| it.fence > 0 && it.object.sequencer <= object.sequencer && has_provenance(it);
+        let has_written = |it: &Job| it.fence > 0 && has_provenance(it);
         jobs.extend(of_version.into_iter().filter(has_written));
     }
     Ok((found == published).then_some(jobs))

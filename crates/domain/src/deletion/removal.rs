@@ -32,7 +32,8 @@ pub fn removal(
         (Effect::None(Unaffected::Overtaken), Some(newer))
             if newer.deleted.is_none() && !matches!(deletion.version, DeletedVersion::Version(_)) =>
         {
-            up_to(&deletion.sequencer, newer.versions())
+            // How many of the older versions were published after the deletion is not known.
+            up_to(&deletion.sequencer, newer.older_versions.filter(|older| *older == 0))
         }
         // The visible version was deleted, and the one that the key has now is not visible yet.
         (Effect::None(Unaffected::Present), Some(visible)) if visible.deleted.is_none() => {

@@ -158,7 +158,9 @@ fn items_are_removed_up_to_the_place_of_the_deletion() {
     assert_eq!(removed(&hidden("05"), Some(&second), false), up_to("05", Some(2)));
     assert_eq!(removed(&hidden("05"), None, false), up_to("05", Some(0)), "a failed job may have left some");
     // A newer version is visible: what it did not write again goes all the same.
-    assert_eq!(removed(&hidden("03"), Some(&second), false), up_to("03", Some(2)));
+    assert_eq!(removed(&hidden("03"), Some(&second), false), up_to("03", None));
+    let replaced = in_shop("v2", "04", "table = \"shop\"\nwrite = \"replace\"", Some(&first));
+    assert_eq!(removed(&hidden("03"), Some(&replaced), false), up_to("03", Some(0)), "it has removed them");
     let deleted =
         Manifest::deleted(Some(&second), &hidden("05"), "05".to_owned().into(), Timestamp::UNIX_EPOCH);
     assert_eq!(removed(&hidden("05"), Some(&deleted), false), up_to("05", Some(2)), "a repeat");

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub enum Removal {
     /// Items of that version and of all older ones.
     UpTo {
-        /// How many versions were published that may still have items, if that is known: those of them that the bucket has
+        /// How many versions up to that place were published that may still have items, if that is known: those of them that the bucket has
         /// can be read again for the keys of their items.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         versions: Option<u64>,
