@@ -9,12 +9,14 @@ use localcloud::faults::Delivery;
 use serde_json::json;
 use tests::{JobAsserts, Plan, TestEnv};
 
-use super::{csv, dedicated};
+use super::csv;
 
 const BUCKET: &str = "inbox";
 
 pub(super) fn plan() -> Plan {
-    dedicated().parameter("ExistingBucket", BUCKET).parameter("ExistingPrefix", "exports/")
+    let pipelines = "version = 1\n[[pipeline]]\nname = \"all\"\n";
+    let plan = super::plan().pipelines(pipelines).dedicated_tasks();
+    plan.parameter("ExistingBucket", BUCKET).parameter("ExistingPrefix", "exports/")
 }
 
 /// Puts an object, whose event is lost if `is_lost`, and returns its version.
