@@ -71,3 +71,16 @@ pub(super) async fn objects(env: &TestEnv) {
     }
     env.job("exports/gone.csv").await.assert_source_deleted();
 }
+
+/// Somebody has deleted the queue by hand: what the bucket's rule matches is kept.
+pub(super) async fn no_queue(env: &TestEnv) {
+    let services = env.cloud().services();
+    let url = &env.cloud().stack().resources["UploadsQueue"].physical_id;
+    services.sqs.call("DeleteQueue", json!({ "QueueUrl": url })).await.unwrap();
+    services.events.emit(json!({
+        "source": "aws.s3",
+        "detail-type": "Object Created",
+        "detail": { "bucket": { "name": BUCKET }, "object": { "key": "exports/a.csv" } },
+    }));
+    super::dead_lettered(env, 1).await;
+}
