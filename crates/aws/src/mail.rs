@@ -30,7 +30,7 @@ impl Mailer {
     /// [`SettingsError`] naming the variable.
     pub fn of(clients: &Clients, settings: &Settings) -> Result<Self, SettingsError> {
         let mailer = Self::new(clients, &settings.get(variables::MAIL_TOPIC)?);
-        Ok(Self { chat_topic: settings.optional(variables::CHAT_TOPIC)?, ..mailer })
+        Ok(Self { chat_topic: settings.get(variables::CHAT_TOPIC)?, ..mailer })
     }
 
     /// The topic of mails with this ARN, and no chat.

@@ -76,8 +76,7 @@ impl Settings {
     /// [`SettingsError`] when one is missing or invalid.
     pub fn watched(&self) -> Result<Watched, SettingsError> {
         let (bucket, prefix) = (self.get(variables::BUCKET)?, self.get(variables::WATCHED_PREFIX)?);
-        let existing = self.optional(variables::EXISTING_BUCKETS)?.unwrap_or_default();
-        Ok(Watched::new(Place { bucket, prefix }, existing))
+        Ok(Watched::new(Place { bucket, prefix }, self.get(variables::EXISTING_BUCKETS)?))
     }
 
     /// All variables that are set, with their values, whether or not [`variables`] lists them.

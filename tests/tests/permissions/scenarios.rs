@@ -44,6 +44,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario!("a command", commanded, command),
     scenario!("a table of one's own", own_table, write_own_table),
     scenario!("a bucket that was there before", existing::plan, existing::objects),
+    scenario!("a queue that is gone, for such a bucket", existing::plan, existing::no_queue),
     scenario!("bad input", dedicated, mails::bad),
     scenario!("bad input of the pool", pooled, mails::bad),
     scenario!("grouped mails", plan, mails::grouped),

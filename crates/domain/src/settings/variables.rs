@@ -76,8 +76,8 @@ variables! {
     PIPELINES_FILE: String, Template, "it must be a file's path", text;
     /// The SNS topic of all mails.
     MAIL_TOPIC: String, Template, "it must be a topic's ARN", text;
-    /// The topic of notifications for chat channels. Not set where nobody wants them.
-    CHAT_TOPIC: String, Template, "it must be a topic's ARN", text;
+    /// The topic of notifications for chat channels; none where nobody wants them.
+    CHAT_TOPIC: Option<String>, Template, "it must be a topic's ARN or none", |text| Some((text != "none").then(|| text.to_owned()));
     /// Which mails are sent.
     NOTIFY_ON: NotifyOn, Template, "it must be all, failures or none", parsed;
     /// The log group of the workers, which a failure mail quotes.

@@ -9,12 +9,14 @@ use localcloud::faults::Delivery;
 use serde_json::json;
 use tests::{JobAsserts, Plan, TestEnv};
 
-use super::{csv, dedicated};
+use super::csv;
 
 const BUCKET: &str = "inbox";
 
 pub(super) fn plan() -> Plan {
-    dedicated().parameter("ExistingBucket", BUCKET).parameter("ExistingPrefix", "exports/")
+    let pipelines = "version = 1\n[[pipeline]]\nname = \"all\"\n";
+    let plan = super::plan().pipelines(pipelines).dedicated_tasks();
+    plan.parameter("ExistingBucket", BUCKET).parameter("ExistingPrefix", "exports/")
 }
 
 /// Puts an object, whose event is lost if `is_lost`, and returns its version.
@@ -68,4 +70,17 @@ pub(super) async fn objects(env: &TestEnv) {
         env.job(&format!("exports/{key}.csv")).await.assert_done();
     }
     env.job("exports/gone.csv").await.assert_source_deleted();
+}
+
+/// Somebody has deleted the queue by hand: what the bucket's rule matches is kept.
+pub(super) async fn no_queue(env: &TestEnv) {
+    let services = env.cloud().services();
+    let url = &env.cloud().stack().resources["UploadsQueue"].physical_id;
+    services.sqs.call("DeleteQueue", json!({ "QueueUrl": url })).await.unwrap();
+    services.events.emit(json!({
+        "source": "aws.s3",
+        "detail-type": "Object Created",
+        "detail": { "bucket": { "name": BUCKET }, "object": { "key": "exports/a.csv" } },
+    }));
+    super::dead_lettered(env, 1).await;
 }

@@ -120,7 +120,7 @@ fn destination(
         return Err(s3_error!(InvalidArgument, "The event is not supported for notifications"));
     }
     let (prefix, suffix) = filtered(filter)?;
-    let id = id.unwrap_or_else(|| super::store::draw_id(48));
+    let id = id.unwrap_or_else(|| format!("{:032x}", fastrand::u128(..)));
     Ok(Destination { id, arn, events, prefix, suffix })
 }
 

@@ -3,10 +3,13 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{MAILS_PER_SECOND, Mail, Protocol, Sns, State, Subscription, admits, chat, new_id};
+use super::{
+    ACCESS_DENIED, MAILS_PER_SECOND, MAX_MESSAGE_BYTES, Mail, Protocol, Sns, State, Subscription, admits,
+    chat, check_subject, invalid, new_id, no_such_topic,
+};
 use crate::{
     services::{
-        iam::Who,
+        iam::{RequiredAction, Who},
         sqs::{Attribute, AttributeValue, Attributes},
     },
     wire::{ApiError, REGION},
@@ -43,11 +46,11 @@ impl Message {
 }
 
 /// A message on its way from a topic.
-pub(super) struct Publication<'a> {
-    pub(super) topic: &'a str,
-    pub(super) message: &'a Message,
-    pub(super) id: String,
-    pub(super) at: Timestamp,
+struct Publication<'a> {
+    topic: &'a str,
+    message: &'a Message,
+    id: String,
+    at: Timestamp,
 }
 
 impl Publication<'_> {
@@ -94,16 +97,63 @@ impl Publication<'_> {
 }
 
 impl Sns {
+    /// Hands a message to every confirmed subscription and answers the message's id. When this returns the mails
+    /// are in the mailbox, and the others in their queues and channels. There is no idempotence: a repeat, also of a publish that failed half way, mails again.
+    ///
+    /// What an address or queue does not take becomes a dead letter of its subscription, or is dropped with a warning.
+    ///
+    /// An address that gets more than ten mails within a second loses the eleventh and its subscription is
+    /// suspended, without an error here, as on AWS.
+    ///
+    /// # Errors
+    /// `NotFound`; `InvalidParameter` for a subject or message that SNS refuses; `InternalError` when a mail cannot
+    /// be written.
+    pub fn publish(&self, topic_arn: &str, subject: Option<&str>, message: &str) -> Result<String, ApiError> {
+        self.publish_message(topic_arn, &Message::plain(subject, message))
+    }
+
+    /// The same as a service of AWS, for a resource of this account, where the topic's policy lets it.
+    ///
+    /// # Errors
+    /// As of [`Self::publish`], and `AuthorizationError`.
+    pub(crate) fn publish_as(
+        &self,
+        (who, source): (&Who, &str),
+        topic_arn: &str,
+        subject: Option<&str>,
+        message: &str,
+    ) -> Result<String, ApiError> {
+        let required = RequiredAction::new("sns:Publish", topic_arn).from_source(source);
+        if let Some(sqs) = &self.sqs {
+            sqs.iam().authorize(who, &[required]).map_err(|refused| refused.api_error(ACCESS_DENIED))?;
+        }
+        self.publish(topic_arn, subject, message)
+    }
+
+    pub(super) fn publish_message(&self, topic_arn: &str, message: &Message) -> Result<String, ApiError> {
+        let mut state = self.state();
+        let Some(subscriptions) = state.topics.get(topic_arn).map(Vec::len) else {
+            return Err(no_such_topic());
+        };
+        check_subject(message.subject.as_deref())?;
+        if message.default.is_empty() {
+            return Err(invalid("Empty message"));
+        }
+        if message.default.len() > MAX_MESSAGE_BYTES {
+            return Err(invalid("Message too long"));
+        }
+        let publication = Publication { topic: topic_arn, message, id: new_id(), at: self.clock.now() };
+        for index in 0..subscriptions {
+            self.hand_over(&mut state, &publication, index)?;
+        }
+        Ok(publication.id)
+    }
+
     /// Hands a message to one subscription. What it does not take becomes a dead letter, or is dropped with a warning.
     ///
     /// # Errors
     /// `InternalError` when a mail cannot be written.
-    pub(super) fn hand_over(
-        &self,
-        state: &mut State,
-        of: &Publication<'_>,
-        index: usize,
-    ) -> Result<(), ApiError> {
+    fn hand_over(&self, state: &mut State, of: &Publication<'_>, index: usize) -> Result<(), ApiError> {
         let State { topics, mailbox, bouncing, recent, chat } = state;
         let Some(subscription) = topics.get_mut(of.topic).and_then(|all| all.get_mut(index)) else {
             return Ok(());
@@ -149,7 +199,7 @@ impl Sns {
     }
 
     /// Sends to a queue as the topic does.
-    pub(super) fn send_to_queue(
+    fn send_to_queue(
         &self,
         topic: &str,
         queue: &str,
@@ -196,9 +246,4 @@ impl Sns {
     pub fn refused_in_chat(&self) -> Vec<String> {
         self.state().chat.refused.clone()
     }
-}
-
-/// A new message's id.
-pub(super) fn publication<'a>(topic: &'a str, message: &'a Message, at: Timestamp) -> Publication<'a> {
-    Publication { topic, message, id: new_id(), at }
 }

@@ -24,14 +24,10 @@ use clock::Clock;
 use jiff::Timestamp;
 
 pub use self::chat::{CHAT_ENDPOINT, ChatMessage};
-use self::delivery::{Message, publication};
 pub use crate::mailbox::Mail;
 use crate::{
     mailbox::Mailbox,
-    services::{
-        iam::{AccessDenied, RequiredAction, Who},
-        sqs::Sqs,
-    },
+    services::{iam::AccessDenied, sqs::Sqs},
     usage::{Calls, Usage, count},
     wire::{ACCOUNT, ApiError, REGION},
 };
@@ -169,58 +165,6 @@ impl Sns {
             pending: false,
         });
         Ok(arn)
-    }
-
-    /// Hands a message to every confirmed subscription and answers the message's id. When this returns the mails
-    /// are in the mailbox, and the others in their queues and channels. There is no idempotence: a repeat, also of a publish that failed half way, mails again.
-    ///
-    /// What an address or queue does not take becomes a dead letter of its subscription, or is dropped with a warning.
-    ///
-    /// An address that gets more than ten mails within a second loses the eleventh and its subscription is
-    /// suspended, without an error here, as on AWS.
-    ///
-    /// # Errors
-    /// `NotFound`; `InvalidParameter` for a subject or message that SNS refuses; `InternalError` when a mail cannot
-    /// be written.
-    pub fn publish(&self, topic_arn: &str, subject: Option<&str>, message: &str) -> Result<String, ApiError> {
-        self.publish_message(topic_arn, &Message::plain(subject, message))
-    }
-
-    /// The same as a service of AWS, for a resource of this account, where the topic's policy lets it.
-    ///
-    /// # Errors
-    /// As of [`Self::publish`], and `AuthorizationError`.
-    pub(crate) fn publish_as(
-        &self,
-        (who, source): (&Who, &str),
-        topic_arn: &str,
-        subject: Option<&str>,
-        message: &str,
-    ) -> Result<String, ApiError> {
-        let required = RequiredAction::new("sns:Publish", topic_arn).from_source(source);
-        if let Some(sqs) = &self.sqs {
-            sqs.iam().authorize(who, &[required]).map_err(|refused| refused.api_error(ACCESS_DENIED))?;
-        }
-        self.publish(topic_arn, subject, message)
-    }
-
-    fn publish_message(&self, topic_arn: &str, message: &Message) -> Result<String, ApiError> {
-        let mut state = self.state();
-        let Some(subscriptions) = state.topics.get(topic_arn).map(Vec::len) else {
-            return Err(no_such_topic());
-        };
-        check_subject(message.subject.as_deref())?;
-        if message.default.is_empty() {
-            return Err(invalid("Empty message"));
-        }
-        if message.default.len() > MAX_MESSAGE_BYTES {
-            return Err(invalid("Message too long"));
-        }
-        let publication = publication(topic_arn, message, self.clock.now());
-        for index in 0..subscriptions {
-            self.hand_over(&mut state, &publication, index)?;
-        }
-        Ok(publication.id)
     }
 
     /// The mails sent so far, in order.

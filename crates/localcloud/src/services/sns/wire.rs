@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{MAX_MESSAGE_BYTES, Message, Sns, invalid, no_such_topic};
+use super::{MAX_MESSAGE_BYTES, Sns, delivery::Message, invalid, no_such_topic};
 use crate::{
     services::sqs::{Attribute, AttributeValue, Attributes},
     wire::{ACCOUNT, ApiError},
