@@ -255,19 +255,19 @@ fn next(job: &Job) -> &'static str {
     match job.state() {
         State::Failed if job.pipeline.publishes_at_once() && is_out_of_sizes(job) => {
             "This job will not be retried automatically: it ran out of memory in the largest task that it may have. None \
-             of this version's records are visible. The job is in the dead-letter queue."
+             of this version's records are visible. The job is among the dead letters."
         }
         State::Failed if job.pipeline.destination.is_some() => {
-            "This job will not be retried automatically. Records already written to your table stay. The job is in the \
-             dead-letter queue."
+            "This job will not be retried automatically. Records already written to your table stay. The job is \
+             among the dead letters."
         }
         State::Failed if job.pipeline.key.is_some() => {
             "This job will not be retried automatically. Records already written under their own keys stay. The job is \
-             in the dead-letter queue."
+             among the dead letters."
         }
         State::Failed => {
-            "This job will not be retried automatically. None of this version's records are visible. The job is in the \
-             dead-letter queue."
+            "This job will not be retried automatically. None of this version's records are visible. The job is \
+             among the dead letters."
         }
         State::Done if job.rejected() > 0 && job.pipeline.bad_rows.keeps_rejects() => {
             "Nothing. All good rows are visible; the others are in the rejects object."

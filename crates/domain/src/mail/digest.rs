@@ -54,7 +54,7 @@ fn write_body(summary: &Summary, report: &str, out: &mut Draft) -> std::fmt::Res
     writeln!(out, "From {from} to {to} UTC on {day}, {came} arrived and {settled} settled.\n")?;
     for (state, words) in [
         (State::Done, "all their records are visible"),
-        (State::Failed, "failure mails were sent; each is in the dead-letter queue"),
+        (State::Failed, "failure mails were sent; each is among the dead letters"),
         (State::Superseded, "a newer version of the same object was visible first"),
         (State::SourceDeleted, "deleted before they were read"),
     ] {

@@ -85,7 +85,7 @@ fn write_body(mail: &GroupedMail, out: &mut Draft) -> std::fmt::Result {
 fn write_next(mail: &GroupedMail, out: &mut Draft) -> std::fmt::Result {
     writeln!(out, "\nWhat happens next")?;
     if is_of_jobs(&mail.source) {
-        writeln!(out, "  These jobs will not be retried automatically. Each is in the dead-letter queue.")?;
+        writeln!(out, "  These jobs will not be retried automatically. Each is among the dead letters.")?;
     } else {
         writeln!(
             out,

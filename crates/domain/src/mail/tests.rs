@@ -70,7 +70,7 @@ fn a_failure_says_all_a_person_needs() {
 FAILED: s3://tides/uploads/orders/march.csv: row 17 has 4 fields, the header has 5
 
 What happens next
-  This job will not be retried automatically. None of this version's records are visible. The job is in the dead-letter queue.
+  This job will not be retried automatically. None of this version's records are visible. The job is among the dead letters.
 
 What to do
   Fix the object and upload it again. The new version is processed automatically. If only the pipelines file has changed, replay this job instead.

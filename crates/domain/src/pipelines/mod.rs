@@ -14,17 +14,17 @@ mod key;
 mod nearest;
 mod on_delete;
 mod preset;
+mod problem;
 mod read;
 mod schedule;
 #[cfg(test)]
 mod tests;
+mod version;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use thiserror::Error;
 
 use crate::destination::{Destination, Prefix, TableDefinition};
 use crate::drift::OnDrift;
@@ -42,7 +42,10 @@ pub use entry::Entry;
 pub use key::{KeyTemplate, KeyTemplateError, MissingColumn};
 pub use on_delete::OnDelete;
 pub use preset::{Preset, PresetLayout, PresetNames, PresetTable, Quotes};
+pub use problem::{PipelinesError, Problem};
 pub use schedule::{Hours, HoursError, Run, Schedule, due};
+
+use version::Version;
 
 /// All pipelines, in the order of the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -338,99 +341,6 @@ impl BadRows {
     #[must_use]
     pub fn keeps_rejects(self) -> bool {
         matches!(self, Self::Quarantine | Self::Repair)
-    }
-}
-
-/// Everything wrong with a pipelines file.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub struct PipelinesError {
-    /// The file's name, as given.
-    pub file: String,
-    /// What is wrong, in the order of the file.
-    pub problems: Vec<Problem>,
-}
-
-impl fmt::Display for PipelinesError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.problems.iter().enumerate() {
-            if index > 0 {
-                f.write_str("\n")?;
-            }
-            write!(f, "{}:{problem}", self.file)?;
-        }
-        Ok(())
-    }
-}
-
-/// One thing wrong with a pipelines file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Counted from 1.
-    pub line: usize,
-    /// In characters, counted from 1.
-    pub column: usize,
-    /// The key, as a path such as `pipeline[2].task.memory`; empty where the text is no TOML.
-    pub key: String,
-    /// What was found, what is allowed.
-    pub words: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: ", self.line, self.column)?;
-        if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
-        }
-        f.write_str(&self.words)
-    }
-}
-
-/// The version of the stored form. A newer one may mean what this reader does not know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "u32", into = "u32")]
-struct Version(u32);
-
-impl Version {
-    const OLD: Self = Self(1);
-    /// With more than the first version had on delimited text and its encoding.
-    const DELIMITED: Self = Self(2);
-    /// With a table of the user's own.
-    const DESTINATION: Self = Self(3);
-
-    /// The oldest version whose readers understand all that the pipeline says.
-    fn of(pipeline: &Pipeline) -> Self {
-        let is_old = delimited::is_default(&pipeline.delimited)
-            && pipeline.encoding.is_none()
-            && pipeline.sheet.is_none()
-            && pipeline.entry.is_none()
-            && pipeline.bad_rows != BadRows::Repair
-            && pipeline.delimiter != Some(NO_DELIMITER)
-            && pipeline.on_drift != Some(OnDrift::Reject);
-        if pipeline.destination.is_some() {
-            Self::DESTINATION
-        } else if is_old {
-            Self::OLD
-        } else {
-            Self::DELIMITED
-        }
-    }
-}
-
-impl TryFrom<u32> for Version {
-    type Error = String;
-
-    fn try_from(version: u32) -> Result<Self, String> {
-        if (Self::OLD.0..=Self::DESTINATION.0).contains(&version) {
-            Ok(Self(version))
-        } else {
-            Err(format!("pipeline format version {version} is not known here; known: 1 to 3"))
-        }
-    }
-}
-
-impl From<Version> for u32 {
-    fn from(version: Version) -> Self {
-        version.0
     }
 }
 

@@ -78,7 +78,7 @@ fn a_busy_hour_is_described_in_words() {
 From 14:00 to 15:00 UTC on 21 November 2026, 1,209 objects arrived and 1,227 objects settled.
 
 Done             1,204  all their records are visible
-Failed              22  failure mails were sent; each is in the dead-letter queue
+Failed              22  failure mails were sent; each is among the dead letters
 Superseded           1  a newer version of the same object was visible first
 Records      1,234,567  became visible, 12 of repaired rows, 1 row left out
 
