@@ -119,7 +119,7 @@ mod tests {
             (Format::Gzip, Some(csv), Compression::Gzip),
             (Format::Zstd, Some(csv), Compression::Zstd),
             (Format::Parquet, Some(Layout::Parquet), Compression::None),
-            (Format::Xlsx, None, Compression::None),
+            (Format::Xlsx, None, Compression::Zip),
         ] {
             let path = folder.path().join("orders");
             let generated = generate(&path, format, 100_000).unwrap();

@@ -10,7 +10,7 @@ use super::{BadRows, NO_DELIMITER, OnDrift, Pipeline, delimited};
 pub(super) struct Version(u32);
 
 impl Version {
-    const OLD: Self = Self(1);
+    pub(super) const OLD: Self = Self(1);
     /// With more than the first version had on delimited text and its encoding.
     const DELIMITED: Self = Self(2);
     /// With a table of the user's own.
