@@ -75,7 +75,7 @@ fn the_command_has_its_files_its_completions_and_its_pages_with_it() {
     let operating = fs::read_to_string(operating).expect("a page");
     for page in pages {
         let page = page.into_string().expect("text");
-        let command = page.trim_end_matches(".1").replacen('-', " ", 1);
+        let command = page.trim_end_matches(".1").replace('-', " ");
         assert!(
             operating.contains(&format!("`{command}")) || operating.contains(&format!("({command}")),
             "docs/operating.md has no row of `{command}`"

@@ -10,7 +10,7 @@ use domain::{
     volume::Excess,
 };
 
-use super::{rows::ReadAs, source};
+use super::{reading::ReadAs, source};
 
 /// All rows of a job are written and can be published.
 #[derive(Debug)]

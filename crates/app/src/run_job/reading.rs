@@ -6,6 +6,13 @@ use domain::pipelines::{BadRows, ColumnType, DEFAULT_MAX_REJECTED, DEFAULT_MAX_R
 use domain::volume::Bounds;
 use readers::{Checked, Compression, Dialect, Layout, Tolerance};
 
+/// How an object was read: what makes the same rows of it again.
+#[derive(Debug)]
+pub(crate) struct ReadAs {
+    pub(crate) options: readers::Options,
+    pub(crate) schema: readers::Schema,
+}
+
 /// How many bad rows a pipeline accepts in an object.
 pub(crate) fn tolerance(pipeline: &Pipeline) -> Tolerance {
     match pipeline.bad_rows {

@@ -23,8 +23,7 @@ use super::{
     job_exit::{Cleared, JobExit, Written},
     job_run::JobRun,
     own_table::{OwnTable, add_keys},
-    reading::tolerance,
-    rows::ReadAs,
+    reading::{ReadAs, tolerance},
     source::Source,
     version_rows::VersionRows,
 };

@@ -20,16 +20,9 @@ use super::{
     job_exit::{JobExit, Written},
     job_run::JobRun,
     own_table::{self, OwnTable, Survey},
-    reading::{format_of, tolerance},
+    reading::{ReadAs, format_of, tolerance},
     write::{self, RowWriter},
 };
-
-/// How an object was read: what makes the same rows of it again.
-#[derive(Debug)]
-pub(crate) struct ReadAs {
-    pub(crate) options: readers::Options,
-    pub(crate) schema: readers::Schema,
-}
 
 /// Reads what `open` opens twice: first to its last byte, so that nothing is written of a source that does not pass the
 /// check, and then to write its rows.

@@ -8,8 +8,7 @@ use super::{
     job_exit::JobExit,
     job_run::JobRun,
     own_table::{CALLS_IN_FLIGHT, OwnTable},
-    reading::{read_options, tolerance},
-    rows::ReadAs,
+    reading::{ReadAs, read_options, tolerance},
     source::{self, Source},
 };
 

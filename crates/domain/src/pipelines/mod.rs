@@ -344,6 +344,24 @@ impl BadRows {
     }
 }
 
+/// The oldest version whose readers understand all that the pipeline says.
+fn version_of(pipeline: &Pipeline) -> Version {
+    let is_old = delimited::is_default(&pipeline.delimited)
+        && pipeline.encoding.is_none()
+        && pipeline.sheet.is_none()
+        && pipeline.entry.is_none()
+        && pipeline.bad_rows != BadRows::Repair
+        && pipeline.delimiter != Some(NO_DELIMITER)
+        && pipeline.on_drift != Some(OnDrift::Reject);
+    if pipeline.destination.is_some() {
+        Version::DESTINATION
+    } else if is_old {
+        Version::OLD
+    } else {
+        Version::DELIMITED
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn is_false(flag: &bool) -> bool {
     !flag

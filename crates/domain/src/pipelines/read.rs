@@ -18,7 +18,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{
     BadRows, ColumnType, Format, Match, OnDelete, Pipeline, Pipelines, PipelinesError, Preset, Problem,
-    Version, default_attempts, default_dedicated_above, default_task, default_timeout,
+    Version, default_attempts, default_dedicated_above, default_task, default_timeout, version_of,
 };
 use crate::destination::{PrefixError, TableDefinition};
 use crate::drift::OnDrift;
@@ -248,7 +248,7 @@ impl<'t> Reader<'t> {
                 .unwrap_or_else(default_dedicated_above),
         };
         self.preset_names(place, &fields, format);
-        pipeline.v = Version::of(&pipeline);
+        pipeline.v = version_of(&pipeline);
         self.contradictions(&fields, &pipeline);
         self.impossible(&fields, &pipeline);
         self.table_contradictions(&fields, &pipeline, above, tables);

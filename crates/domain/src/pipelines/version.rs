@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BadRows, NO_DELIMITER, OnDrift, Pipeline, delimited};
-
 /// The version of the stored form. A newer one may mean what this reader does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
@@ -12,27 +10,9 @@ pub(super) struct Version(u32);
 impl Version {
     pub(super) const OLD: Self = Self(1);
     /// With more than the first version had on delimited text and its encoding.
-    const DELIMITED: Self = Self(2);
+    pub(super) const DELIMITED: Self = Self(2);
     /// With a table of the user's own.
-    const DESTINATION: Self = Self(3);
-
-    /// The oldest version whose readers understand all that the pipeline says.
-    pub(super) fn of(pipeline: &Pipeline) -> Self {
-        let is_old = delimited::is_default(&pipeline.delimited)
-            && pipeline.encoding.is_none()
-            && pipeline.sheet.is_none()
-            && pipeline.entry.is_none()
-            && pipeline.bad_rows != BadRows::Repair
-            && pipeline.delimiter != Some(NO_DELIMITER)
-            && pipeline.on_drift != Some(OnDrift::Reject);
-        if pipeline.destination.is_some() {
-            Self::DESTINATION
-        } else if is_old {
-            Self::OLD
-        } else {
-            Self::DELIMITED
-        }
-    }
+    pub(super) const DESTINATION: Self = Self(3);
 }
 
 impl TryFrom<u32> for Version {
