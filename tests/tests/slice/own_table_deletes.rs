@@ -281,7 +281,9 @@ fn after_any_history_the_table_mirrors_the_folder() {
     let first = std::env::var("FIRST_SEED").map_or(0, |text| text.parse().unwrap());
     for seed in first..first + seeds {
         eprintln!("seed {seed}");
+        // Without λ scaler nobody would launch another pooled worker for the jobs of deletions after one was killed.
         removing(3_000 + seed, "write = \"replace\"\nattempts = 10")
+            .scheduled()
             .run(async |env| history(env, seed).await);
     }
 }
