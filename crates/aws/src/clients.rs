@@ -71,13 +71,15 @@ impl Clients {
     }
 
     /// The same for the tables of this region: the client's own if there is none. What is throttled in `partition` slows
-    /// down nothing else.
+    /// down nothing else. The SDK keeps partitions for a whole process, by their names alone.
     pub(super) fn dynamodb_of_region(
         &self,
         region: Option<&str>,
         partition: String,
     ) -> aws_sdk_dynamodb::Client {
         let retries = RetryConfig::adaptive().with_max_attempts(retry::WRITE_RECORDS_ATTEMPTS);
+        // Environments with clocks of their own in one process have regions of their own, too.
+        let partition = format!("{partition}, seen from {:?}", self.config().region());
         let mut config = aws_sdk_dynamodb::config::Builder::from(self.config())
             .retry_config(retries)
             .retry_partition(RetryPartition::new(partition))
