@@ -1,9 +1,14 @@
 //! `--dead`: sends every dead-letter message back to the queue it came from, then deletes it.
 
+use std::collections::HashSet;
+
 use anyhow::Context;
 use app::replay::{Outcome, Replayed};
 use aws::dead_letters::{DeadLetter, DeadLetters};
-use domain::message::{self, Message};
+use domain::{
+    job::JobId,
+    message::{self, Message},
+};
 use jiff::Timestamp;
 
 use super::progress::Progress;
@@ -22,19 +27,28 @@ const MOST_RECEIVED: usize = 10_000;
 pub(super) async fn replay(replay: &mut Progress<'_>, began_at: Timestamp) -> anyhow::Result<Option<u8>> {
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let queue = replay.deployment.dead_letters()?;
-    let mut received = Received::default();
-    let ended = entries(replay, &queue, &mut signals, &mut received, began_at).await;
-    let given_back = queue.give_back(&received.receipts).await;
+    let mut round = Round::default();
+    let ended = entries(replay, &queue, &mut signals, &mut round, began_at).await;
+    let given_back = queue.give_back(&round.received.receipts).await;
     let code = ended?;
     given_back?;
     Ok(code)
+}
+
+/// What was done so far.
+#[derive(Default)]
+struct Round {
+    /// The messages that stay.
+    received: Received,
+    /// The jobs that were replayed. Each of a job's failures has a message, and one replay answers them all.
+    replayed: HashSet<JobId>,
 }
 
 async fn entries(
     replay: &mut Progress<'_>,
     queue: &DeadLetters,
     signals: &mut Signals,
-    received: &mut Received,
+    round: &mut Round,
     began_at: Timestamp,
 ) -> anyhow::Result<Option<u8>> {
     loop {
@@ -42,16 +56,16 @@ async fn entries(
             return Ok(Some(Asked::exit_code(asked)));
         }
         anyhow::ensure!(
-            received.receipts.len() < MOST_RECEIVED,
+            round.received.receipts.len() < MOST_RECEIVED,
             "{MOST_RECEIVED} messages cannot be replayed; fix or delete some first (`tidemill dead` lists them)"
         );
         let dead_letters = queue.receive(VISIBILITY_TIMEOUT).await?;
         // Messages that stay are received again when their visibility timeout has expired.
-        let came_round = dead_letters.iter().all(|dead_letter| received.has(dead_letter));
+        let came_round = dead_letters.iter().all(|dead_letter| round.received.has(dead_letter));
         for dead_letter in dead_letters {
-            let replayed = one(replay, queue, received, &dead_letter, began_at).await;
+            let replayed = one(replay, queue, round, &dead_letter, began_at).await;
             if replay.record(&summary(&dead_letter.body), replayed).is_none() {
-                received.add(&dead_letter);
+                round.received.add(&dead_letter);
             }
         }
         if replay.failures.should_give_up() {
@@ -67,7 +81,7 @@ async fn entries(
 async fn one(
     replay: &mut Progress<'_>,
     queue: &DeadLetters,
-    received: &mut Received,
+    Round { received, replayed }: &mut Round,
     dead_letter: &DeadLetter,
     began_at: Timestamp,
 ) -> anyhow::Result<()> {
@@ -76,7 +90,16 @@ async fn one(
         received.add(dead_letter);
         return Ok(());
     }
-    let Replayed { job, object, outcome } = replay.replay.dead_letter(&dead_letter.body, now()).await?;
+    let Replayed { job, object, outcome } = match message::read(&dead_letter.body) {
+        Message::Job(due) if replayed.contains(&due.job) => {
+            let outcome = Outcome::NotNeeded("the job is already replayed".to_owned());
+            Replayed { job: Some(due.job), object: None, outcome }
+        }
+        _ => replay.replay.dead_letter(&dead_letter.body, now()).await?,
+    };
+    if matches!(outcome, Outcome::Replayed(_)) {
+        replayed.extend(job.clone());
+    }
     if replay.replay.dry_run || matches!(outcome, Outcome::Refused(_)) {
         received.add(dead_letter);
     } else {
