@@ -64,6 +64,7 @@ class Ministack(Cloud):
         template = package.load(self.setup.template)
         template = package.packaged(template, upload, self.setup.binaries, self.setup.pipelines)
         template = package.as_ministack_asks(package.over_http(package.translated(template)))
+        template = package.split_before(template, PARAMETERS)
 
         def create(template):
             upload("template.json", json.dumps(template).encode())

@@ -72,24 +72,53 @@ def kinds(template):
 
 def built(template, given):
     """A translated template without the resources whose conditions do not hold with these parameters."""
+    holds = conditions(template, given)
+    left = template["Resources"].items()
+    left = {name: it for name, it in left if "Condition" not in it or holds({"Condition": it["Condition"]})}
+    return template | {"Resources": left}
+
+
+def split_before(template, given):
+    """A translated template whose conditions split no text: ministack splits none in a condition, and AWS does."""
+    holds = conditions(template, given)
+    settled = {
+        name: {"Fn::Equals": ["true", str(holds(it)).lower()]}
+        for name, it in template["Conditions"].items()
+        if "Fn::Split" in str(it)
+    }
+    return template | {"Conditions": template["Conditions"] | settled}
+
+
+def conditions(template, given):
+    """Says whether a condition holds with these parameters."""
     defaults = {name: str(it.get("Default")) for name, it in template["Parameters"].items()}
-    conditions = template.get("Conditions", {})
 
     def value(it):
-        return (defaults | given)[it["Ref"]] if isinstance(it, dict) else str(it)
+        if not isinstance(it, dict):
+            return str(it)
+        ((function, arguments),) = it.items()
+        if function == "Ref":
+            return (defaults | given)[arguments]
+        if function == "Fn::Sub":
+            return re.sub(r"\$\{(\w+)\}", lambda name: value({"Ref": name[1]}), arguments)
+        if function == "Fn::Split":
+            separator, text = arguments
+            return value(text).split(separator)
+        if function == "Fn::Select":
+            index, those = arguments
+            return value(those)[int(index)]
+        raise ValueError(f"{function} in a condition is not known here")
 
     def holds(it):
         ((function, arguments),) = it.items()
         if function == "Condition":
-            return holds(conditions[arguments])
+            return holds(template["Conditions"][arguments])
         if function == "Fn::Equals":
             return len(set(map(value, arguments))) == 1
         several = {"Fn::And": all, "Fn::Or": any, "Fn::Not": lambda those: not any(those)}
         return several[function](map(holds, arguments))
 
-    left = template["Resources"].items()
-    left = {name: it for name, it in left if "Condition" not in it or holds({"Condition": it["Condition"]})}
-    return template | {"Resources": left}
+    return holds
 
 
 def plain(name, kind):
