@@ -22,7 +22,7 @@ const RECORDS_PER_BYTE: u64 = 10;
 /// Without `max_cost`, writing an object's records may cost this much: 160 million records of up to 1 KB.
 const COST_OF_ANY_OBJECT: Dollars = Dollars::of_nanodollars(100_000_000_000);
 
-/// An object is read on up to so many times what is allowed, to say how many records it holds.
+/// An object that exceeds a bound is read further, up to this multiple of the bound, to say how many records it holds.
 const COUNTED_TIMES: u64 = 10;
 
 /// Why an object may not become records.
@@ -140,7 +140,7 @@ impl Bounds {
         }
     }
 
-    /// The same, where the object turns out to have so many bytes.
+    /// The same bounds for an object of this size, which is known only after it was opened.
     #[must_use]
     pub fn uploaded(self, bytes: u64) -> Self {
         Self { uploaded: Some(bytes), ..self }

@@ -143,7 +143,7 @@ struct State {
     observer: Option<Observer>,
 }
 
-/// What is told of each call: its service, operation and JSON input.
+/// Is called for each call, with its service, operation and JSON input.
 type Observer = Box<dyn Fn(&str, &str, &Value) + Send>;
 
 impl fmt::Debug for State {

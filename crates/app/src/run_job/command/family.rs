@@ -76,8 +76,7 @@ impl Family {
         found.filter_map(|(id, _)| Pid::from_raw(id)).collect()
     }
 
-    /// Asks each of them once to end. They are found first, so that what one starts in order to
-    /// end well runs undisturbed.
+    /// Asks each of them once to end. They are found first, so that what one starts in order to end well runs undisturbed.
     pub(super) fn terminate(&self) {
         let outside = self.members_outside_the_group();
         self.signal_group(Signal::TERM);
